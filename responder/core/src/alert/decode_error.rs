@@ -1,0 +1,187 @@
+//! Why a body is not an alert: what a sender is answered, and what the log line says.
+
+use std::fmt;
+
+use super::UnknownPriority;
+
+/// Why a body was refused. Each says what is wrong, where (line and column, or the key) and what to do.
+///
+/// Texts from the body appear as [`Excerpt`]s only.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message above each variant says what its fields are")]
+pub enum DecodeError {
+    /// Nothing was sent.
+    #[error("the body is empty; send one Falco alert as JSON")]
+    Empty,
+    /// More bytes than [`super::Bounds::body`].
+    #[error(
+        "the body has {size} bytes, more than the {bound} that are allowed; take whole objects (jevt.obj, ka.req.configmap.obj) out of the rule's output, or raise the bound"
+    )]
+    TooLarge { size: usize, bound: usize },
+    /// Falco's text output: its `json_output` is `false` by default.
+    #[error(
+        "this is Falco's text output, not JSON; set `json_output: true` in falco.yaml (the Helm chart's `falco.json_output`) and restart Falco"
+    )]
+    TextOutput,
+    /// Bytes that are no UTF-8.
+    #[error("the body is not UTF-8 from byte {offset} on; send JSON as UTF-8")]
+    NotUtf8 { offset: usize },
+    /// JSON, but not an object.
+    #[error("expected one alert, a JSON object, found {found}; Falco and falcosidekick send one alert per request")]
+    NotAnObject { found: &'static str },
+    /// The body ends too early.
+    #[error("the body ends inside the alert at {at}{}; the sender or a proxy cut it", InKey(key.as_ref()))]
+    Truncated { at: Position, key: Option<Excerpt> },
+    /// Not JSON.
+    #[error("the body is not valid JSON at {at}{}: {what}; send Falco's JSON unchanged", InKey(key.as_ref()))]
+    Syntax {
+        at: Position,
+        key: Option<Excerpt>,
+        what: Box<str>,
+    },
+    /// Something follows the alert.
+    #[error("something follows the alert at {at}; send one alert per request")]
+    TrailingData { at: Position },
+    /// A key that is there twice: readers disagree on which value counts, so none does.
+    #[error("the key {key} is there twice in {within}, and readers differ in which one counts; send each key once")]
+    DuplicateKey { key: Excerpt, within: &'static str },
+    /// A key without which there is no alert.
+    #[error("the alert has no `{key}`; Falco always writes one, so send its JSON unchanged")]
+    MissingKey { key: &'static str },
+    /// A value of another type than Falco's.
+    #[error("{key} is {found}, but Falco writes {expected}; send Falco's JSON unchanged")]
+    WrongType {
+        key: Excerpt,
+        expected: &'static str,
+        found: &'static str,
+    },
+    /// An object or a list inside an output field's value.
+    #[error(
+        "the output field {key} holds {found} {within}; Falco's fields are scalars or flat lists, so have the sender write it as a string"
+    )]
+    Nested {
+        key: Excerpt,
+        found: &'static str,
+        within: &'static str,
+    },
+    /// A number that 64 bits do not hold exactly.
+    #[error(
+        "the output field {key} has a number that does not fit into 64 bits; Falco writes none, so have the sender write it as a string"
+    )]
+    NumberRange { key: Excerpt },
+    /// An alert without a rule can match nothing.
+    #[error("`rule` is empty; an alert names the rule that fired")]
+    EmptyRule,
+    /// Not one of the eight.
+    #[error("`priority` is {0}")]
+    Priority(UnknownPriority),
+    /// No time of an event.
+    #[error("`time` is {written}, which {problem}")]
+    Time { written: Excerpt, problem: &'static str },
+    /// Past one of [`super::Bounds`].
+    #[error(
+        "{key} is past a bound: more than {bound} {what}; shorten the rule's output, or raise the bound if this is a real alert"
+    )]
+    Bound {
+        key: Excerpt,
+        what: &'static str,
+        bound: usize,
+    },
+}
+
+impl DecodeError {
+    /// Every [`DecodeError::kind`].
+    pub const KINDS: [&'static str; 17] = [
+        "empty",
+        "too_large",
+        "text_output",
+        "not_utf8",
+        "not_an_object",
+        "truncated",
+        "syntax",
+        "trailing_data",
+        "duplicate_key",
+        "missing_key",
+        "wrong_type",
+        "nested",
+        "number_range",
+        "empty_rule",
+        "priority",
+        "time",
+        "bound",
+    ];
+
+    /// The kind of problem, as a metric label: one of [`DecodeError::KINDS`], and never text from the body.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLarge { .. } => "too_large",
+            Self::TextOutput => "text_output",
+            Self::NotUtf8 { .. } => "not_utf8",
+            Self::NotAnObject { .. } => "not_an_object",
+            Self::Truncated { .. } => "truncated",
+            Self::Syntax { .. } => "syntax",
+            Self::TrailingData { .. } => "trailing_data",
+            Self::DuplicateKey { .. } => "duplicate_key",
+            Self::MissingKey { .. } => "missing_key",
+            Self::WrongType { .. } => "wrong_type",
+            Self::Nested { .. } => "nested",
+            Self::NumberRange { .. } => "number_range",
+            Self::EmptyRule => "empty_rule",
+            Self::Priority(_) => "priority",
+            Self::Time { .. } => "time",
+            Self::Bound { .. } => "bound",
+        }
+    }
+}
+
+/// A place in the body; both count from 1, the column in bytes. Falco sends an alert as one line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are what they are called")]
+pub struct Position {
+    pub line: usize,
+    pub column: usize,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
+struct InKey<'a>(Option<&'a Excerpt>);
+
+impl fmt::Display for InKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |key| write!(f, ", in {key}"))
+    }
+}
+
+/// The beginning of a text that came from outside, safe to log: at most 64 characters, quoted, with control characters
+/// escaped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Excerpt(Box<str>);
+
+const EXCERPT_CHARS: usize = 64;
+
+impl Excerpt {
+    /// Takes the beginning of the text.
+    pub fn of(text: &str) -> Self {
+        Self(match text.char_indices().nth(EXCERPT_CHARS) {
+            Some((end, _)) => format!("{}…", &text[..end]).into(),
+            None => text.into(),
+        })
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl fmt::Debug for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,215 @@
+//! Decide: the pure function from (alert, playbook, guard, snapshot, ledger, now) to a plan or a refusal.
+
+use aws_lc_rs::digest;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::alert::{Alert, AlertId};
+use crate::guard::{BudgetScope, Claim, Guard, LedgerView, Realm};
+use crate::mode::Mode;
+use crate::object::{Name, Namespace};
+use crate::plan::{Plan, lint};
+use crate::playbook::{Playbook, PlaybookName};
+use crate::port::ReadError;
+use crate::refusal::{Reason, Refusal};
+use crate::snapshot::{Needs, Snapshot};
+use crate::target::{Subject, Target};
+use crate::trace::Trace;
+
+/// Who we are in the cluster: never acted on.
+#[derive(Debug, Clone, Default)]
+pub struct OwnIdentity {
+    /// The namespace that the controller runs in (`POD_NAMESPACE`); `None` outside a cluster.
+    pub namespace: Option<Namespace>,
+    /// The controller's own pod (`POD_NAME`).
+    pub pod: Option<Name>,
+}
+
+/// What every decision is about and bound by.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The alert.
+    pub alert: &'a Alert,
+    /// Its identity.
+    pub alert_id: AlertId,
+    /// The playbook that matched it.
+    pub playbook: &'a Playbook,
+    /// The guard.
+    pub guard: &'a Guard,
+    /// The ceiling of this process.
+    pub process_mode: Mode,
+    /// Who we are.
+    pub own: &'a OwnIdentity,
+    /// The time of the decision.
+    pub now: Timestamp,
+}
+
+/// Exactly one per (alert, playbook).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// The playbook.
+    pub playbook: PlaybookName,
+    /// The alert.
+    pub alert: AlertId,
+    /// What the alert claims to be about, where it claims anything.
+    pub subject: Option<Subject>,
+    /// What the cluster says it is about, where that could be told.
+    pub target: Option<Target>,
+    /// What is done.
+    pub outcome: Outcome,
+    /// The checks behind it.
+    pub trace: Trace,
+}
+
+/// What a decision comes to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// This plan, once its claim is committed.
+    Act {
+        /// The requests.
+        plan: Box<Plan>,
+        /// What it takes from the limits.
+        claim: Box<Claim>,
+    },
+    /// Nothing.
+    Refuse(Refusal),
+}
+
+mod checks;
+mod resolve;
+
+/// What a decision must see: what the playbook asks for, and what the guard needs to judge a response of its class.
+pub fn needs(playbook: &Playbook, guard: &Guard) -> Needs {
+    let mut needs = playbook.needs();
+    needs.namespace |= !guard.namespaces.is_empty() || !guard.protect.selectors.is_empty();
+    needs.owners |= guard
+        .budgets
+        .iter()
+        .any(|budget| budget.scope == BudgetScope::Owner && playbook.class() >= budget.class);
+    needs
+}
+
+/// The refusals that need no look at the cluster: a flood of stale alerts costs the API server nothing.
+pub fn screen(context: &Context<'_>, ledger: &LedgerView) -> Option<Decision> {
+    let mut trace = Trace::default();
+    let refusal = checks::screen(context, ledger, &mut trace).err()?;
+    Some(refused(context, None, refusal, trace))
+}
+
+/// Decides. What could not be read is refused as `Unreadable`.
+///
+/// The checks are made in this order, and the first that does not hold is the refusal: cluster, subject, exceptions
+/// that read the alert, age, duplicate, protected names; then the readings, presence, corroboration, ending, own pod and
+/// protected labels, the live part of the match, exceptions that read the live object; then the plan with its actions'
+/// own refusals, cooldown, the playbook's limit, the guard's budgets, and last the lint of the plan.
+pub fn decide(context: &Context<'_>, snapshot: Result<&Snapshot, &ReadError>, ledger: &LedgerView) -> Decision {
+    let mut trace = Trace::default();
+    let mut target = None;
+    match act(context, snapshot, ledger, &mut target, &mut trace) {
+        Ok((plan, claim)) => Decision {
+            playbook: context.playbook.name.clone(),
+            alert: context.alert_id,
+            subject: Subject::of(context.alert).ok(),
+            target,
+            outcome: Outcome::Act {
+                plan: Box::new(plan),
+                claim: Box::new(claim),
+            },
+            trace,
+        },
+        Err(refusal) => refused(context, target, refusal, trace),
+    }
+}
+
+/// A decision that others than decide come to: the ledger does not answer, the controller is stopping.
+pub fn refused(context: &Context<'_>, target: Option<Target>, refusal: Refusal, trace: Trace) -> Decision {
+    Decision {
+        playbook: context.playbook.name.clone(),
+        alert: context.alert_id,
+        subject: Subject::of(context.alert).ok(),
+        target,
+        outcome: Outcome::Refuse(refusal),
+        trace,
+    }
+}
+
+fn act(
+    context: &Context<'_>,
+    snapshot: Result<&Snapshot, &ReadError>,
+    ledger: &LedgerView,
+    resolved: &mut Option<Target>,
+    trace: &mut Trace,
+) -> Result<(Plan, Claim), Refusal> {
+    let subject = checks::screen(context, ledger, trace)?;
+    let snapshot = snapshot.map_err(|error| {
+        trace.failed("readings", error.to_string());
+        Refusal::new(Reason::Unreadable, error.to_string())
+    })?;
+    let target = resolve::target(context, &subject, snapshot, trace)?;
+    *resolved = Some(target.clone());
+    checks::protection(context, snapshot, &target, trace)?;
+    checks::selection(context, &subject, snapshot, trace)?;
+
+    let mode = checks::mode(context, snapshot, &target, trace);
+    let realm = if mode.mode() == Mode::Enforce {
+        Realm::Real
+    } else {
+        Realm::Shadow
+    };
+    checks::duplicate(context, ledger, realm, trace)?;
+    let claim = checks::claim(context, snapshot, &target, realm);
+    let incident = incident(context, &target);
+    let steps = checks::steps(context, snapshot, &target, ledger, &claim, &incident, trace)?;
+    checks::limits(context, snapshot, ledger, &claim, trace)?;
+
+    let valid_until = context
+        .alert
+        .time()
+        .checked_add(checks::max_age(context).signed())
+        .unwrap_or(Timestamp::MAX);
+    let plan = Plan {
+        incident,
+        target,
+        mode,
+        steps,
+        decided_at: context.now,
+        valid_until,
+    };
+    if let Some(fault) = lint(&plan) {
+        trace.failed("plan", fault.to_string());
+        return Err(Refusal::new(Reason::PlanUnsound, fault.to_string()));
+    }
+    trace.passed(
+        "plan",
+        format!("{} requests in {} steps", plan.requests().count(), plan.steps.len()),
+    );
+    Ok((plan, claim))
+}
+
+/// Ten characters that name this response in labels and object names: a function of alert, playbook and target, so that
+/// the same response is never made under two names.
+fn incident(context: &Context<'_>, target: &Target) -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut hash = digest::Context::new(&digest::SHA256);
+    for part in [
+        &context.alert_id.to_string(),
+        context.playbook.name.as_str(),
+        target.object().uid.as_str(),
+    ] {
+        hash.update(&(part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let digest = hash.finish();
+    // A label value starts with a letter or a digit; all of the alphabet's characters are one.
+    digest
+        .as_ref()
+        .iter()
+        .take(10)
+        .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,18 @@
+//! The guard: what may never be exceeded, whatever a playbook says.
+
+pub mod budget;
+mod claim;
+pub mod corroborate;
+pub mod doc;
+mod protect;
+mod reach;
+mod rules;
+
+pub use doc::GuardDoc;
+
+pub(crate) use doc::compile_guard;
+
+pub use claim::{Claim, ClaimId, LedgerVersion, LedgerView, Realm};
+pub use protect::{FALCO_NAMESPACES, protected_by_labels, protected_by_name};
+pub use reach::{Direction, Isolation, Leak, isolation};
+pub use rules::{Budget, BudgetScope, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, Protections};

@@ -1,0 +1,133 @@
+//! Limits that count: the guard's budgets, and the playbook's cooldown and targets, over distinct targets in a window.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+
+use super::{Budget, BudgetScope, Claim};
+use crate::action::ActionClass;
+use crate::playbook::{Cooldown, CooldownScope, TargetLimit};
+use crate::span::Span;
+
+/// How a count stands: distinct targets so far (without this one), and how many there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// Distinct targets in the window, without this one.
+    pub used: usize,
+    /// How many there may be.
+    pub limit: usize,
+    /// Whether this target is among those in the window already, and takes no further slot.
+    pub is_counted: bool,
+}
+
+impl Count {
+    /// Whether this target may be acted on.
+    pub const fn has_room(self) -> bool {
+        self.is_counted || self.used < self.limit
+    }
+}
+
+/// Whether a budget speaks of a response like this at all.
+pub fn applies(budget: &Budget, class: ActionClass, candidate: &Claim) -> bool {
+    class >= budget.class
+        && budget.kind.is_none_or(|kind| kind == candidate.kind)
+        // Nodes have no namespace and no owner: only budgets over the cluster count them.
+        && (budget.scope == BudgetScope::Cluster || candidate.namespace.is_some())
+}
+
+/// How a budget stands for this response.
+pub fn count_budget(budget: &Budget, candidate: &Claim, claims: &[Claim], replicas: Option<u32>) -> Count {
+    let limit = with_percentage(
+        Some(budget.max),
+        budget.percent.filter(|_| budget.scope == BudgetScope::Owner),
+        budget.at_least,
+        replicas,
+    );
+    count(candidate, claims, budget.per, limit, |claim| {
+        claim.class >= budget.class
+            && budget.kind.is_none_or(|kind| kind == claim.kind)
+            && match budget.scope {
+                BudgetScope::Cluster => true,
+                BudgetScope::Namespace => claim.namespace == candidate.namespace,
+                BudgetScope::Owner => owner(claim) == owner(candidate),
+            }
+    })
+}
+
+/// How a playbook's own limit stands for this response.
+pub fn count_targets(
+    limit: TargetLimit,
+    candidate: &Claim,
+    claims: &[Claim],
+    replicas: Option<u32>,
+) -> [Option<Count>; 2] {
+    let of_playbook = |claim: &Claim| claim.playbook == candidate.playbook;
+    let absolute = limit
+        .max
+        .map(|max| count(candidate, claims, limit.per, max as usize, of_playbook));
+    let share = limit.percent_of_owner.and_then(|percent| {
+        // Bare pods and controllers without `spec.replicas` skip the percentage.
+        replicas?;
+        let most = with_percentage(None, Some(percent), limit.at_least, replicas);
+        Some(count(candidate, claims, limit.per, most, |claim| {
+            of_playbook(claim) && owner(claim) == owner(candidate)
+        }))
+    });
+    [absolute, share]
+}
+
+/// The claim whose cooldown still runs, and until when.
+pub fn cooling<'a>(cooldown: Cooldown, candidate: &Claim, claims: &'a [Claim]) -> Option<(&'a Claim, Timestamp)> {
+    claims
+        .iter()
+        .rev()
+        .filter(|claim| claim.realm == candidate.realm && claim.playbook == candidate.playbook)
+        .filter(|claim| match cooldown.per {
+            CooldownScope::Target => claim.target == candidate.target,
+            CooldownScope::Owner => owner(claim) == owner(candidate),
+        })
+        .map(|claim| (claim, end(claim.at, cooldown.length)))
+        .find(|&(_, until)| until > candidate.at)
+}
+
+fn end(start: Timestamp, length: Span) -> Timestamp {
+    start.checked_add(length.signed()).unwrap_or(Timestamp::MAX)
+}
+
+/// A target without a controller is its own owner.
+fn owner(claim: &Claim) -> &crate::object::Uid {
+    claim.owner.as_ref().unwrap_or(&claim.target)
+}
+
+fn count(candidate: &Claim, claims: &[Claim], per: Span, limit: usize, in_scope: impl Fn(&Claim) -> bool) -> Count {
+    let in_window =
+        |claim: &&Claim| claim.realm == candidate.realm && end(claim.at, per) > candidate.at && in_scope(claim);
+    let targets: HashSet<&str> = claims
+        .iter()
+        .filter(in_window)
+        .map(|claim| claim.target.as_str())
+        .collect();
+    let is_counted = targets.contains(candidate.target.as_str());
+    Count {
+        used: targets.len() - usize::from(is_counted),
+        limit,
+        is_counted,
+    }
+}
+
+/// The smaller of the absolute number and the percentage, which is rounded down but never below `at_least`.
+fn with_percentage(max: Option<u32>, percent: Option<u32>, at_least: u32, replicas: Option<u32>) -> usize {
+    let share = percent.zip(replicas).map(|(percent, replicas)| {
+        let share = u64::from(percent) * u64::from(replicas) / 100;
+        share.max(u64::from(at_least))
+    });
+    let limit = match (max.map(u64::from), share) {
+        (Some(max), Some(share)) => max.min(share),
+        (Some(limit), None) | (None, Some(limit)) => limit,
+        (None, None) => u64::MAX,
+    };
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests;

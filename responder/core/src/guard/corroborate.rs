@@ -1,0 +1,171 @@
+//! Corroboration: whether the live pod is the one that the alert is about.
+//!
+//! Names prove nothing: a StatefulSet's `web-0` is another pod a second later. What proves is the container id, which
+//! comes from the kernel, and the uid. Contradictions refuse whatever the playbook asks for.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{Node, Pod};
+
+use crate::alert::Alert;
+use crate::playbook::Corroboration;
+use crate::pod;
+use crate::refusal::{Reason, Refusal};
+use crate::target::PodClaim;
+use crate::trace::Trace;
+
+/// How far the clock of a node may be from that of the API server before times contradict each other. NTP keeps them
+/// within milliseconds; five seconds is generous, and a container id that matches has proved more already.
+const SKEW: SignedDuration = SignedDuration::from_secs(5);
+
+/// How sure it is that the live pod is the alert's, or why it is not.
+pub fn corroborate(
+    claim: &PodClaim,
+    alert: &Alert,
+    live: &Pod,
+    nodes: Option<&[Node]>,
+    required: Corroboration,
+    trace: &mut Trace,
+) -> Result<Corroboration, Refusal> {
+    let by_uid = check_uid(claim, live, trace)?;
+    let by_container = check_container(claim, alert.time(), live, by_uid, trace)?;
+    if !by_container && !by_uid {
+        check_age(alert.time(), live, trace)?;
+    }
+    check_node(claim, alert, live, nodes, trace)?;
+
+    let level = match (by_container, by_uid) {
+        (true, _) => Corroboration::Container,
+        (false, true) => Corroboration::PodUid,
+        (false, false) => Corroboration::Named,
+    };
+    if level >= required {
+        trace.passed(
+            "corroboration",
+            format!("{level}, and the playbook asks for {required}"),
+        );
+        return Ok(level);
+    }
+    let detail = format!("the alert corroborates by {level} only, and the playbook asks for {required}");
+    trace.failed("corroboration", detail.clone());
+    Err(Refusal::new(Reason::Uncorroborated, detail))
+}
+
+fn check_uid(claim: &PodClaim, live: &Pod, trace: &mut Trace) -> Result<bool, Refusal> {
+    let Some(claimed) = &claim.uid else {
+        trace.skipped("pod uid", "the alert carries none");
+        return Ok(false);
+    };
+    let uid = live.metadata.uid.as_deref().unwrap_or_default();
+    if claimed.as_str() == uid {
+        trace.passed("pod uid", format!("{uid}, as the alert says"));
+        return Ok(true);
+    }
+    let detail = format!("the live pod's uid is {uid}, and the alert is about {claimed}");
+    trace.failed("pod uid", detail.clone());
+    Err(Refusal::new(Reason::TargetReplaced, detail))
+}
+
+fn check_container(
+    claim: &PodClaim,
+    time: Timestamp,
+    live: &Pod,
+    by_uid: bool,
+    trace: &mut Trace,
+) -> Result<bool, Refusal> {
+    let Some(id) = &claim.container else {
+        trace.skipped("container id", "the alert carries none");
+        return Ok(false);
+    };
+    if let Some(container) = pod::container(live, id) {
+        if let Some(started) = container
+            .started_at
+            .filter(|&started| started.duration_since(time) > SKEW)
+        {
+            let detail = format!("the container {id} started at {started}, after the alert of {time}");
+            trace.failed("container start", detail.clone());
+            return Err(Refusal::new(Reason::Contradicted, detail));
+        }
+        let when = if container.has_restarted {
+            "before its last restart"
+        } else {
+            "now"
+        };
+        trace.passed(
+            "container id",
+            format!("{id} is the container {} {when}", container.status.name),
+        );
+        return Ok(true);
+    }
+    if by_uid {
+        // Two restarts push an id out of the status; the uid still says that it is the pod.
+        trace.skipped("container id", format!("no container of the pod has {id} any more"));
+        return Ok(false);
+    }
+    let (reason, detail) = match pod::created_at(live) {
+        Some(created) if created > time => (
+            Reason::TargetReplaced,
+            format!(
+                "the live pod was made at {created}, after the alert of {time}, and none of its containers is {id}"
+            ),
+        ),
+        _ => (
+            Reason::Contradicted,
+            format!("no container of the live pod is or was {id}"),
+        ),
+    };
+    trace.failed("container id", detail.clone());
+    Err(Refusal::new(reason, detail))
+}
+
+/// A pod that is known by name only must be older than the alert. The API server cuts creation times to the second, so
+/// "older" is by a whole second: the pod that took the name in the same second as the alert is not mistaken for it.
+fn check_age(time: Timestamp, live: &Pod, trace: &mut Trace) -> Result<(), Refusal> {
+    let Some(created) = pod::created_at(live) else {
+        let detail = "the live pod has no creation time".to_owned();
+        trace.failed("pod age", detail.clone());
+        return Err(Refusal::new(Reason::Uncorroborated, detail));
+    };
+    if time.duration_since(created) >= SignedDuration::from_secs(1) {
+        trace.passed("pod age", format!("made at {created}, before the alert of {time}"));
+        return Ok(());
+    }
+    let detail = format!("the live pod was made at {created}, which is not before the alert of {time}");
+    trace.failed("pod age", detail.clone());
+    Err(Refusal::new(Reason::TargetReplaced, detail))
+}
+
+/// `hostname` of a syscall alert is the node's name or the Falco pod's on it. Where it is the name of another node than
+/// the pod's, the alert contradicts itself; where it is no node's name, it says nothing.
+fn check_node(
+    claim: &PodClaim,
+    alert: &Alert,
+    live: &Pod,
+    nodes: Option<&[Node]>,
+    trace: &mut Trace,
+) -> Result<(), Refusal> {
+    let (Some(hostname), Some(node), false) = (alert.hostname(), pod::node_name(live), claim.from_audit) else {
+        trace.skipped("node", "the alert says nothing of the pod's node");
+        return Ok(());
+    };
+    if hostname == node {
+        trace.passed("node", format!("{node}, as the alert says"));
+        return Ok(());
+    }
+    let is_node = |candidate: &Node| candidate.metadata.name.as_deref() == Some(hostname);
+    if nodes.is_some_and(|nodes| nodes.iter().any(is_node)) {
+        let detail = format!("the alert comes from the node {hostname}, and the pod runs on {node}");
+        trace.failed("node", detail.clone());
+        return Err(Refusal::new(Reason::Contradicted, detail));
+    }
+    trace.skipped(
+        "node",
+        format!(
+            "`{}` may be the name of a Falco pod; the pod runs on {node}",
+            hostname.escape_debug()
+        ),
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

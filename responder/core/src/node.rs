@@ -1,0 +1,47 @@
+//! Facts about a live node that decisions rest on.
+
+use k8s_openapi::api::core::v1::Node;
+
+use crate::object::{Locator, Name, ObjectRef, Uid};
+
+/// The reference to a live node: its name and its uid.
+pub fn reference(node: &Node) -> Option<ObjectRef> {
+    let name = Name::new(node.metadata.name.as_deref()?)?;
+    Some(ObjectRef {
+        at: Locator::node(name),
+        uid: Uid::new(node.metadata.uid.as_deref()?)?,
+    })
+}
+
+/// Whether it is marked unschedulable, by whomever.
+pub fn is_cordoned(node: &Node) -> bool {
+    node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false)
+}
+
+/// Whether it is ready and not cordoned. A node without a `Ready` condition counts as not ready: nothing is known of it.
+pub fn takes_pods(node: &Node) -> bool {
+    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let is_ready = conditions
+        .into_iter()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    is_ready && !is_cordoned(node)
+}
+
+/// Whether it runs the control plane, by the labels that kubeadm and the distributions set.
+/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane>
+pub fn is_control_plane(node: &Node) -> bool {
+    const ROLES: [&str; 3] = [
+        "node-role.kubernetes.io/control-plane",
+        "node-role.kubernetes.io/master",
+        "node-role.kubernetes.io/etcd",
+    ];
+    node.metadata
+        .labels
+        .as_ref()
+        .is_some_and(|labels| ROLES.iter().any(|role| labels.contains_key(*role)))
+}
+
+/// An annotation's value.
+pub fn annotation<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
+    node.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+}

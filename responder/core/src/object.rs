@@ -1,0 +1,348 @@
+//! Identities of Kubernetes objects: names, uids, kinds, and references that carry a uid.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! name_newtype {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The name, if it is one that Kubernetes could have given; `None` for an empty or impossible one.
+            pub fn new(text: &str) -> Option<Self> {
+                is_object_name(text).then(|| Self(text.into()))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                Self::new(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` can't be the name of a Kubernetes object")))
+            }
+        }
+    };
+}
+
+name_newtype!(
+    /// The name of a namespace.
+    Namespace
+);
+name_newtype!(
+    /// The name of an object inside its kind and namespace.
+    Name
+);
+name_newtype!(
+    /// The uid that the API server gave an object. A new object of the same name has another one.
+    Uid
+);
+
+/// A DNS subdomain as Kubernetes uses for object names: lower-case letters, digits, `-` and `.`, at most 253 bytes.
+///
+/// What fails this never reaches a URL's path, so alert text can't leave its place there.
+/// Source: <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
+fn is_object_name(text: &str) -> bool {
+    let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = text.as_bytes();
+    let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else {
+        return false;
+    };
+    bytes.len() <= 253
+        && alphanumeric(first)
+        && alphanumeric(last)
+        && bytes
+            .iter()
+            .all(|&byte| alphanumeric(byte) || byte == b'-' || byte == b'.')
+}
+
+/// The kinds of object that responder reads or changes by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// `v1` Pod.
+    Pod,
+    /// `v1` Node.
+    Node,
+    /// `v1` Namespace.
+    Namespace,
+    /// `v1` ReplicationController.
+    ReplicationController,
+    /// `apps/v1` ReplicaSet.
+    ReplicaSet,
+    /// `apps/v1` Deployment.
+    Deployment,
+    /// `apps/v1` StatefulSet.
+    StatefulSet,
+    /// `apps/v1` DaemonSet.
+    DaemonSet,
+    /// `batch/v1` Job.
+    Job,
+    /// `batch/v1` CronJob.
+    CronJob,
+    /// `networking.k8s.io/v1` NetworkPolicy.
+    NetworkPolicy,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::Pod,
+        Self::Node,
+        Self::Namespace,
+        Self::ReplicationController,
+        Self::ReplicaSet,
+        Self::Deployment,
+        Self::StatefulSet,
+        Self::DaemonSet,
+        Self::Job,
+        Self::CronJob,
+        Self::NetworkPolicy,
+    ];
+
+    /// The kind as in a manifest.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pod => "Pod",
+            Self::Node => "Node",
+            Self::Namespace => "Namespace",
+            Self::ReplicationController => "ReplicationController",
+            Self::ReplicaSet => "ReplicaSet",
+            Self::Deployment => "Deployment",
+            Self::StatefulSet => "StatefulSet",
+            Self::DaemonSet => "DaemonSet",
+            Self::Job => "Job",
+            Self::CronJob => "CronJob",
+            Self::NetworkPolicy => "NetworkPolicy",
+        }
+    }
+
+    /// The API group; empty for the core group.
+    pub const fn group(self) -> &'static str {
+        match self {
+            Self::Pod | Self::Node | Self::Namespace | Self::ReplicationController => "",
+            Self::ReplicaSet | Self::Deployment | Self::StatefulSet | Self::DaemonSet => "apps",
+            Self::Job | Self::CronJob => "batch",
+            Self::NetworkPolicy => "networking.k8s.io",
+        }
+    }
+
+    /// The `apiVersion` as in a manifest. Every kind here is at `v1`.
+    pub fn api_version(self) -> String {
+        if self.group().is_empty() {
+            "v1".to_owned()
+        } else {
+            format!("{}/v1", self.group())
+        }
+    }
+
+    /// The plural as in a URL and in RBAC rules.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Pod => "pods",
+            Self::Node => "nodes",
+            Self::Namespace => "namespaces",
+            Self::ReplicationController => "replicationcontrollers",
+            Self::ReplicaSet => "replicasets",
+            Self::Deployment => "deployments",
+            Self::StatefulSet => "statefulsets",
+            Self::DaemonSet => "daemonsets",
+            Self::Job => "jobs",
+            Self::CronJob => "cronjobs",
+            Self::NetworkPolicy => "networkpolicies",
+        }
+    }
+
+    /// Whether objects of this kind live in a namespace.
+    pub const fn is_namespaced(self) -> bool {
+        !matches!(self, Self::Node | Self::Namespace)
+    }
+
+    /// The kind with this `apiVersion` (of any version) and `kind`, if it is one of ours.
+    pub fn of(api_version: &str, kind: &str) -> Option<Self> {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        Self::ALL
+            .into_iter()
+            .find(|known| known.as_str() == kind && known.group() == group)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// An object by kind, namespace and name: where it is looked for. It says nothing of *which* object is found there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Locator {
+    kind: Kind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    namespace: Option<Namespace>,
+    name: Name,
+}
+
+impl Locator {
+    /// A pod.
+    pub fn pod(namespace: Namespace, name: Name) -> Self {
+        Self {
+            kind: Kind::Pod,
+            namespace: Some(namespace),
+            name,
+        }
+    }
+
+    /// A node.
+    pub fn node(name: Name) -> Self {
+        Self {
+            kind: Kind::Node,
+            namespace: None,
+            name,
+        }
+    }
+
+    /// An object of a namespaced kind; `None` when the kind is not namespaced.
+    pub fn namespaced(kind: Kind, namespace: Namespace, name: Name) -> Option<Self> {
+        kind.is_namespaced().then_some(Self {
+            kind,
+            namespace: Some(namespace),
+            name,
+        })
+    }
+
+    /// An object by its manifest's kind, namespace and name; `None` when kind and namespace don't fit.
+    pub fn new(kind: Kind, namespace: Option<Namespace>, name: Name) -> Option<Self> {
+        (kind.is_namespaced() == namespace.is_some()).then_some(Self { kind, namespace, name })
+    }
+
+    /// The kind.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The namespace; `None` for cluster-scoped kinds.
+    pub const fn namespace(&self) -> Option<&Namespace> {
+        self.namespace.as_ref()
+    }
+
+    /// The name.
+    pub const fn name(&self) -> &Name {
+        &self.name
+    }
+}
+
+impl fmt::Display for Locator {
+    /// `pod/web/web-0`, `node/worker-1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind.as_str().to_ascii_lowercase();
+        match &self.namespace {
+            Some(namespace) => write!(f, "{kind}/{namespace}/{}", self.name),
+            None => write!(f, "{kind}/{}", self.name),
+        }
+    }
+}
+
+/// One particular object: its place and its uid. What is changed or deleted is named by this and by nothing less.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectRef {
+    /// Where it is.
+    #[serde(flatten)]
+    pub at: Locator,
+    /// Which one it is.
+    pub uid: Uid,
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (uid {})", self.at, self.uid)
+    }
+}
+
+/// A container's id without the runtime's scheme, lower-case hexadecimal, at least twelve characters.
+///
+/// Falco writes the first twelve (`container.id`), Kubernetes all sixty-four behind `containerd://`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ContainerId(Arc<str>);
+
+impl ContainerId {
+    /// The id in what Falco or a container status says; `None` for `host`, an empty or a malformed one.
+    pub fn new(text: &str) -> Option<Self> {
+        let id = text.rsplit_once("://").map_or(text, |(_, id)| id);
+        let hexadecimal = id
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        (id.len() >= 12 && id.len() <= 64 && hexadecimal).then(|| Self(id.into()))
+    }
+
+    /// Whether both name one container: one is the beginning of the other.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.0.starts_with(&*other.0) || other.0.starts_with(&*self.0)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ContainerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("web-0", true)]
+    #[case("ip-10-0-0-1.eu-west-1.compute.internal", true)]
+    #[case("", false)]
+    #[case("..", false)]
+    #[case("web/../../nodes", false)]
+    #[case("web?x", false)]
+    #[case("Web", false)]
+    #[case("-web", false)]
+    #[case("web\n", false)]
+    fn only_what_kubernetes_could_have_named_is_a_name(#[case] text: &str, #[case] valid: bool) {
+        assert_eq!(Name::new(text).is_some(), valid);
+    }
+
+    #[rstest]
+    #[case("ee97d9c4186f", Some("ee97d9c4186f"))]
+    #[case(
+        "containerd://ee97d9c4186fee97d9c4186fee97d9c4186fee97d9c4186fee97d9c4186fee97",
+        Some("ee97d9c4186fee97d9c4186fee97d9c4186fee97d9c4186fee97d9c4186fee97")
+    )]
+    #[case("host", None)]
+    #[case("", None)]
+    #[case("ee97", None)]
+    #[case("docker://", None)]
+    fn a_container_id_is_twelve_or_more_hexadecimal_digits(#[case] text: &str, #[case] id: Option<&str>) {
+        assert_eq!(ContainerId::new(text).as_ref().map(ContainerId::as_str), id);
+    }
+
+    #[test]
+    fn kinds_are_told_apart_by_group() {
+        assert_eq!(Kind::of("apps/v1", "Deployment"), Some(Kind::Deployment));
+        assert_eq!(Kind::of("example.org/v1", "Deployment"), None);
+        assert_eq!(Kind::of("v1", "Pod"), Some(Kind::Pod));
+    }
+}

@@ -1,0 +1,315 @@
+//! From a playbook as written to what it means. Step of the flow: match (reading playbooks).
+
+use std::path::Path as FilePath;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::diagnose::Problem;
+use super::doc::{ClusterPlaybookDoc, ExceptDoc, LabelSelectorDoc, LimitsDoc, MatchDoc, PlaybookSpecDoc, StepDoc};
+use super::findings::Findings;
+use super::path::Path;
+use super::suggest::{either, listed};
+use super::{
+    ContentHash, Cooldown, Corroboration, Exception, Limits, Notify, Playbook, PlaybookName, Rollout, Selector, Step,
+    TargetLimit, lint,
+};
+use crate::action::{Action, ActionClass, ActionDocs};
+use crate::alert::Source;
+use crate::target::TargetKind;
+
+mod matching;
+
+/// For all requests of a step together, where it does not say.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
+
+/// Compiles a playbook. Whatever is wrong is reported; what comes out is only good when nothing was an error.
+pub(super) fn playbook(
+    doc: &ClusterPlaybookDoc,
+    file: &FilePath,
+    now: Timestamp,
+    findings: &mut Findings<'_>,
+) -> Option<Playbook> {
+    let (root, spec) = (Path::default(), Path::default().key("spec"));
+    let name = PlaybookName::new(&doc.metadata.name);
+    if name.is_none() {
+        let problem = Problem::new(format!("`{}` can't be a name", doc.metadata.name.escape_debug()));
+        findings.error(
+            &root.key("metadata").key("name"),
+            problem.help("lower-case letters, digits, `-` and `.`, at most 253"),
+        );
+    }
+    let written = &doc.spec;
+    let (alert_match, live_match) = matching::compile(&written.r#match, &spec.key("match"), findings);
+    if !written.r#match.reads_alert() {
+        absent_alert_part(&written.r#match, &spec.key("match"), findings);
+    }
+    let steps: Vec<Step> = written
+        .steps
+        .iter()
+        .enumerate()
+        .filter_map(|(index, step)| compile_step(step, written.target, &spec.key("steps").index(index), findings))
+        .collect();
+    check_order(&steps, &spec.key("steps"), findings);
+    let class = steps
+        .iter()
+        .map(|step| step.action.class())
+        .max()
+        .unwrap_or(ActionClass::Notify);
+    check_corroboration(written, &alert_match.sources, class, &spec, findings);
+    lint::matching(
+        &written.r#match,
+        None,
+        &written.extra_fields,
+        &spec.key("match"),
+        findings,
+    );
+    let except = written.except.iter().enumerate().map(|(index, except)| {
+        let path = spec.key("except").index(index);
+        let exception = compile_exception(except, &path, now, findings);
+        lint::matching(
+            &except.r#match,
+            written.r#match.rules.as_deref(),
+            &written.extra_fields,
+            &path,
+            findings,
+        );
+        exception
+    });
+    let except = except.collect();
+    let rollout = written.rollout.iter().enumerate().filter_map(|(index, rollout)| {
+        let namespaces = selector(
+            &rollout.namespaces,
+            &spec.key("rollout").index(index).key("namespaces"),
+            findings,
+        )?;
+        Some(Rollout {
+            namespaces,
+            mode: rollout.mode,
+        })
+    });
+    let rollout = rollout.collect();
+    let notify = written
+        .notify
+        .iter()
+        .map(|notify| Notify {
+            to: notify.to.clone(),
+            on: notify.on.clone(),
+        })
+        .collect();
+    check_receivers(written, &spec.key("notify"), findings);
+    Some(Playbook {
+        name: name?,
+        hash: ContentHash::of(doc),
+        file: Some(file.to_owned()),
+        description: written.description.clone(),
+        mode: written.mode,
+        rollout,
+        alert_match,
+        live_match,
+        except,
+        target: written.target,
+        corroboration: written.corroboration,
+        order: written.order,
+        limits: compile_limits(&written.limits, &spec.key("limits"), findings),
+        steps,
+        notify,
+    })
+}
+
+fn absent_alert_part(doc: &MatchDoc, path: &Path, findings: &mut Findings<'_>) {
+    let help = "name `rules`, `sources`, `minPriority`, `tags` or `fields`";
+    let message = if *doc == MatchDoc::default() {
+        "an empty match takes every alert there is"
+    } else {
+        "no part of this match reads the alert, so it would take every alert there is"
+    };
+    findings.absence(path, Problem::new(message).help(help));
+}
+
+/// Compiles a selector.
+pub(crate) fn selector(doc: &LabelSelectorDoc, path: &Path, findings: &mut Findings<'_>) -> Option<Selector> {
+    match Selector::compile(doc) {
+        Ok(selector) => Some(selector),
+        Err(problems) => {
+            for (below, problem) in problems {
+                let path = findings.dotted(path, &below);
+                findings.absence(&path, problem);
+            }
+            None
+        }
+    }
+}
+
+fn compile_exception(doc: &ExceptDoc, path: &Path, now: Timestamp, findings: &mut Findings<'_>) -> Exception {
+    let (alert_match, live_match) = matching::compile(&doc.r#match, path, findings);
+    if doc.r#match == MatchDoc::default() {
+        let problem = Problem::new("this exception asks nothing, so it would except everything");
+        findings.absence(path, problem.help("write the parts of a match beside `reason`"));
+    }
+    if doc.reason.trim().is_empty() {
+        findings.error(
+            &path.key("reason"),
+            Problem::new("an exception needs its reason").help("a ticket, a name, a sentence"),
+        );
+    }
+    if let Some(expired) = doc.expires_at.filter(|expires| *expires <= now) {
+        let problem = Problem::new(format!("this exception has expired at {expired} and no longer excepts"));
+        findings.warn(&path.key("expiresAt"), problem.help("remove it, or set a new time"));
+    }
+    Exception {
+        alert_match,
+        live_match,
+        reason: doc.reason.clone(),
+        expires_at: doc.expires_at,
+    }
+}
+
+fn compile_limits(doc: &LimitsDoc, path: &Path, findings: &mut Findings<'_>) -> Limits {
+    if let Some(targets) = doc
+        .targets
+        .filter(|targets| targets.max.is_none() && targets.percent_of_owner.is_none())
+    {
+        let problem = Problem::new(format!("how many targets per {}?", targets.per));
+        findings.absence(
+            &path.key("targets"),
+            problem.help("write `max`, `percentOfOwner` or both"),
+        );
+    }
+    Limits {
+        max_alert_age: doc.max_alert_age,
+        cooldown: doc.cooldown.map(|cooldown| Cooldown {
+            per: cooldown.per,
+            length: cooldown.r#for,
+        }),
+        targets: doc.targets.map(|targets| TargetLimit {
+            max: targets.max,
+            per: targets.per,
+            percent_of_owner: targets.percent_of_owner,
+            at_least: targets.at_least,
+        }),
+    }
+}
+
+fn compile_step(doc: &StepDoc, target: TargetKind, path: &Path, findings: &mut Findings<'_>) -> Option<Step> {
+    let actions = doc.action.written();
+    let name = match actions.as_slice() {
+        [one] => *one,
+        [] => {
+            let help = format!("write {}", either(ActionDocs::NAMES.iter().copied()));
+            findings.absence(path, Problem::new("this step has no action").help(help));
+            return None;
+        }
+        [_, second, ..] => {
+            let message = format!(
+                "a step has exactly one action, and this has {}",
+                listed(actions.iter().copied())
+            );
+            findings.error(
+                &path.key(second),
+                Problem::new(message).help("begin a step of its own with `- `"),
+            );
+            return None;
+        }
+    };
+    let timeout = doc.timeout.map_or(DEFAULT_TIMEOUT, crate::span::Span::get);
+    if !TIMEOUTS.contains(&timeout) {
+        findings.error(&path.key("timeout"), "the timeout of a step is between 1s and 10m");
+    }
+    match doc.action.compile()? {
+        Ok(action) => {
+            check_target(&*action, target, &path.key(name), findings);
+            Some(Step {
+                name: doc.name.clone().unwrap_or_else(|| name.to_owned()),
+                action,
+                timeout,
+                on_failure: doc.on_failure,
+            })
+        }
+        Err(problem) => {
+            let at = findings.dotted(&path.key(name), &problem.parameter);
+            findings.absence(&at, problem.message);
+            None
+        }
+    }
+}
+
+fn check_target(action: &dyn Action, target: TargetKind, path: &Path, findings: &mut Findings<'_>) {
+    if action.targets().contains(&target) {
+        return;
+    }
+    let kinds = either(action.targets().iter().map(|kind| kind.as_str()));
+    let takes_pods = action.targets().contains(&TargetKind::Pod);
+    let help = match target {
+        TargetKind::Owner if takes_pods && action.class() == ActionClass::Destroy => {
+            "write `target: Pod`: the pod goes, and its owner makes a new one. Owners themselves are never deleted"
+                .to_owned()
+        }
+        TargetKind::Node if takes_pods && action.class() == ActionClass::Destroy => {
+            "write `target: Pod` for the pod of the alert, or `cordon` to keep new pods off the node".to_owned()
+        }
+        _ => format!("it acts on {kinds}: write that as `target`, or choose another action"),
+    };
+    let message = format!("`{}` does not act on the target {target}", action.name());
+    findings.error(path, Problem::new(message).help(help));
+}
+
+/// What comes after the end of the target never happens.
+fn check_order(steps: &[Step], path: &Path, findings: &mut Findings<'_>) {
+    let destroys = |step: &Step| step.action.class() == ActionClass::Destroy;
+    let Some(last) = steps.iter().position(destroys) else {
+        return;
+    };
+    if let Some(after) = steps.get(last + 1) {
+        let problem = Problem::new(format!(
+            "after `{}` the target is gone, and `{}` finds nothing to act on",
+            steps[last].name, after.name
+        ));
+        findings.warn(&path.index(last + 1), problem.help("put what ends the target last"));
+    }
+}
+
+/// What the sources of a playbook can say of a pod, against what it asks.
+fn check_corroboration(
+    spec: &PlaybookSpecDoc,
+    sources: &[Source],
+    class: ActionClass,
+    path: &Path,
+    findings: &mut Findings<'_>,
+) {
+    let sources_at = path.key("match").key("sources");
+    if !findings.is_clean(&sources_at) {
+        return;
+    }
+    let (asked, at) = (spec.corroboration, path.key("corroboration"));
+    let only_audit = !sources.is_empty() && sources.iter().all(Source::is_k8s_audit);
+    let maybe_syscall = sources.is_empty() || sources.iter().any(Source::is_syscall);
+    if only_audit && asked > Corroboration::Named {
+        let message = format!(
+            "alerts of k8s_audit name a pod and nothing else, so the corroboration {asked} refuses all of them"
+        );
+        findings.absence(&at, Problem::new(message).help("write `corroboration: Named`"));
+    } else if maybe_syscall && asked < Corroboration::Container && class == ActionClass::Destroy {
+        let problem = Problem::new("Destroy never goes below Container for syscall alerts");
+        findings.error(
+            &at,
+            problem.help("write `corroboration: Container`, or `sources: [k8s_audit]` in the match"),
+        );
+    } else if sources.iter().any(Source::is_k8s_audit) && asked > Corroboration::Named {
+        let message =
+            format!("alerts of k8s_audit name a pod and nothing else: the corroboration {asked} refuses them");
+        findings.warn(
+            &sources_at,
+            Problem::new(message).help("write a playbook of their own with `corroboration: Named`"),
+        );
+    }
+}
+
+fn check_receivers(spec: &PlaybookSpecDoc, path: &Path, findings: &mut Findings<'_>) {
+    for (index, notify) in spec.notify.iter().enumerate() {
+        for (place, _) in notify.to.iter().enumerate().filter(|(_, to)| to.trim().is_empty()) {
+            findings.error(&path.index(index).key("to").index(place), "a receiver has a name");
+        }
+    }
+}

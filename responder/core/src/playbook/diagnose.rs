@@ -1,0 +1,290 @@
+//! What is wrong with playbooks, for the person who wrote them: place, excerpt, and what was meant.
+//! Step of the flow: match (reading playbooks).
+
+use std::cell::Cell;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path as FilePath, PathBuf};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde::Serialize;
+
+use super::path::Path;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// Nothing is loaded.
+    Error,
+    /// Loaded, but somebody should look.
+    Warning,
+}
+
+/// What is wrong, without its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+impl Problem {
+    /// What is wrong, in one sentence without a full stop.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// What to do.
+    pub(crate) fn help(self, help: impl Into<String>) -> Self {
+        Self {
+            help: Some(help.into()),
+            ..self
+        }
+    }
+
+    /// What to do, where there is an idea.
+    pub(crate) fn maybe_help(self, help: Option<String>) -> Self {
+        Self {
+            help: help.or(self.help),
+            ..self
+        }
+    }
+}
+
+impl<T: Into<String>> From<T> for Problem {
+    fn from(message: T) -> Self {
+        Self::new(message)
+    }
+}
+
+/// One problem at its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, in characters, from 1.
+    pub column: usize,
+    /// The dotted path in the document, such as `spec.match.fields[2].field`; empty where the YAML itself is broken.
+    pub path: String,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// What to do, or what was probably meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// The line as it stands in the file.
+    pub excerpt: String,
+    /// The bytes of the excerpt that are meant.
+    #[serde(skip)]
+    marked: Range<usize>,
+}
+
+impl Diagnostic {
+    /// As text with a caret, in the style of rustc.
+    pub fn render(&self, color: bool) -> String {
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        renderer.render(&[self.group()])
+    }
+
+    fn group(&self) -> Group<'_> {
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let mark = AnnotationKind::Primary.span(self.marked.clone());
+        let mark = if self.path.is_empty() {
+            mark
+        } else {
+            mark.label(self.path.as_str())
+        };
+        let snippet = Snippet::source(self.excerpt.as_str())
+            .line_start(self.line)
+            .path(self.file.to_string_lossy().into_owned())
+            .annotation(mark);
+        let group = level.primary_title(self.message.as_str()).element(snippet);
+        match &self.help {
+            Some(help) => group.element(Level::HELP.message(help.as_str())),
+            None => group,
+        }
+    }
+}
+
+/// Everything that is wrong with a set of files, in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Diagnostics {
+    all: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.all.iter()
+    }
+
+    /// How many are errors.
+    pub fn errors(&self) -> usize {
+        self.all
+            .iter()
+            .filter(|diagnostic| diagnostic.severity == Severity::Error)
+            .count()
+    }
+
+    /// How many are warnings.
+    pub fn warnings(&self) -> usize {
+        self.all.len() - self.errors()
+    }
+
+    /// As text with excerpts, a blank line between two; empty when there is nothing.
+    pub fn render(&self, color: bool) -> String {
+        self.all
+            .iter()
+            .map(|diagnostic| diagnostic.render(color) + "\n")
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// Orders them as the files are read: by file in the order given, then by line.
+    pub(super) fn sort(&mut self, files: &[&FilePath]) {
+        let place = |file: &FilePath| files.iter().position(|known| *known == file);
+        self.all
+            .sort_by_cached_key(|diagnostic| (place(&diagnostic.file), diagnostic.line, diagnostic.column));
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// A file's text, from which excerpts are taken.
+#[derive(Debug)]
+pub(super) struct Text<'t> {
+    pub(super) file: &'t FilePath,
+    content: &'t str,
+    reported: Cell<usize>,
+    hidden: Cell<Option<(usize, Severity)>>,
+}
+
+/// More of one file helps nobody, and each costs a look through the file for its line.
+const MOST_PER_FILE: usize = 100;
+
+/// An excerpt is for reading: a file of one line would otherwise repeat itself with every problem.
+const LONGEST_EXCERPT: usize = 400;
+
+impl<'t> Text<'t> {
+    pub(super) fn new(file: &'t FilePath, text: &'t str) -> Self {
+        Self {
+            file,
+            content: text,
+            reported: Cell::new(0),
+            hidden: Cell::new(None),
+        }
+    }
+
+    /// Reports a problem; past the bound of a file it is only counted.
+    pub(super) fn report(
+        &self,
+        found: &mut Diagnostics,
+        severity: Severity,
+        at: Range<usize>,
+        path: &Path,
+        problem: Problem,
+    ) {
+        if self.reported.get() >= MOST_PER_FILE {
+            let (hidden, worst) = self.hidden.get().unwrap_or((0, severity));
+            self.hidden.set(Some((hidden + 1, worst.min(severity))));
+            return;
+        }
+        self.reported.set(self.reported.get() + 1);
+        found.all.push(self.diagnostic(severity, at, path.to_string(), problem));
+    }
+
+    /// Says how many were not shown, as bad as the worst of them.
+    pub(super) fn finish(&self, found: &mut Diagnostics) {
+        if let Some((hidden, worst)) = self.hidden.get() {
+            let problem = Problem::new(format!("{hidden} more problems in this file are not shown"));
+            found
+                .all
+                .push(self.diagnostic(worst, self.content.len()..self.content.len(), String::new(), problem));
+        }
+    }
+
+    /// The line and the column, from 1, of a byte.
+    pub(super) fn position(&self, byte: usize) -> (usize, usize) {
+        let before = self.content.get(..byte).unwrap_or(self.content);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        (line, column)
+    }
+
+    fn diagnostic(&self, severity: Severity, at: Range<usize>, path: String, problem: Problem) -> Diagnostic {
+        let start = at.start.min(self.content.len());
+        let (line, column) = self.position(start);
+        let begin = self
+            .content
+            .get(..start)
+            .and_then(|before| before.rfind('\n'))
+            .map_or(0, |newline| newline + 1);
+        let whole = self
+            .content
+            .get(begin..)
+            .and_then(|rest| rest.split(['\n', '\r']).next())
+            .unwrap_or_default();
+        // Of a long line, the part around the mark.
+        let skip = boundary(whole, (start - begin).saturating_sub(LONGEST_EXCERPT / 2));
+        let skip = if whole.len() > LONGEST_EXCERPT { skip } else { 0 };
+        let rest = whole.get(skip..).unwrap_or_default();
+        let excerpt = rest.get(..boundary(rest, LONGEST_EXCERPT)).unwrap_or_default();
+        let from = (start - begin - skip).min(excerpt.len());
+        let to = boundary(excerpt, (at.end.max(start) - begin - skip).min(excerpt.len()));
+        let one = excerpt
+            .get(from..)
+            .and_then(|rest| rest.chars().next())
+            .map_or(0, char::len_utf8);
+        Diagnostic {
+            severity,
+            file: self.file.to_owned(),
+            line,
+            column,
+            path,
+            message: problem.message,
+            help: problem.help,
+            excerpt: excerpt.to_owned(),
+            marked: from..to.max(from + one),
+        }
+    }
+}
+
+/// The nearest character boundary at or before a byte.
+fn boundary(text: &str, byte: usize) -> usize {
+    let mut byte = byte.min(text.len());
+    while !text.is_char_boundary(byte) {
+        byte -= 1;
+    }
+    byte
+}

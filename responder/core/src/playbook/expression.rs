@@ -1,0 +1,234 @@
+//! `when`: CEL expressions over the live objects and the alert. Step of the flow: decide.
+//!
+//! cel has neither a type checker nor a cost limit, so what it would find out at run time is looked for when the
+//! expression is loaded (variables, functions, patterns), and its length and the nesting of its loops are bounded.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use cel::extractors::This;
+use cel::objects::{Key, Map};
+use cel::{Context, Env, ExecutionError, IdedExpr, ParseErrors, Value};
+use regex::Regex;
+use serde::Serialize;
+
+use super::diagnose::Problem;
+use crate::alert::Alert;
+use crate::snapshot::{Part, Snapshot};
+
+mod inspect;
+
+/// What an expression can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Variable {
+    /// The live pod.
+    Pod,
+    /// The live node.
+    Node,
+    /// The live pod's namespace object.
+    Namespace,
+    /// The topmost controller of the pod.
+    Owner,
+    /// The alert, as Falco writes it.
+    Alert,
+}
+
+impl Variable {
+    pub(super) const ALL: [Self; 5] = [Self::Pod, Self::Node, Self::Namespace, Self::Owner, Self::Alert];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pod => "pod",
+            Self::Node => "node",
+            Self::Namespace => NAMESPACE,
+            Self::Owner => "owner",
+            Self::Alert => "alert",
+        }
+    }
+}
+
+/// `namespace` is a reserved word of CEL; Kubernetes' admission policies have the same name for it.
+const NAMESPACE: &str = "namespaceObject";
+
+/// A compiled expression.
+pub(super) struct Expression {
+    source: String,
+    tree: IdedExpr,
+    variables: Vec<Variable>,
+    /// Every pattern of `matches`, compiled once: cel's own would compile it with each call.
+    patterns: Arc<HashMap<String, Regex>>,
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Expression").field(&self.source).finish()
+    }
+}
+
+/// Longer is a program, and belongs into `fields` and selectors.
+const MAX_LENGTH: usize = 1000;
+/// Brackets in brackets. cel's parser takes up to 150 KiB of stack for each in a debug build, and a thread has 2 MiB: at
+/// its own bound of 96 the process ends.
+const MAX_NESTING: u16 = 8;
+
+static STANDARD: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+
+impl Expression {
+    /// Compiles it, and reports all that can be known to be wrong.
+    pub(super) fn compile(source: &str) -> Result<Self, Vec<Problem>> {
+        if source.len() > MAX_LENGTH {
+            return Err(vec![Problem::new(format!(
+                "an expression has at most {MAX_LENGTH} bytes"
+            ))]);
+        }
+        let tree = STANDARD
+            .parser()
+            .max_recursion_depth(MAX_NESTING)
+            .parse(source)
+            .map_err(|errors| vec![syntax(&errors)])?;
+        let inspected = inspect::inspect(&tree);
+        if !inspected.problems.is_empty() {
+            return Err(inspected.problems);
+        }
+        Ok(Self {
+            source: source.to_owned(),
+            tree,
+            variables: inspected.variables,
+            patterns: Arc::new(inspected.patterns),
+        })
+    }
+
+    /// As written.
+    pub(super) fn as_str(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether it reads a variable.
+    pub(super) fn reads(&self, variable: Variable) -> bool {
+        self.variables.contains(&variable)
+    }
+
+    /// Evaluates it. An error is the sentence for a person; what an attacker wrote is in it escaped.
+    pub(super) fn evaluate(&self, alert: &Alert, snapshot: &Snapshot) -> Result<bool, String> {
+        let mut context = Context::with_env(Arc::clone(&STANDARD));
+        let patterns = Arc::clone(&self.patterns);
+        let matches = move |This(text): This<Arc<String>>, pattern: Arc<String>| match patterns.get(&*pattern) {
+            Some(regex) => Ok(regex.is_match(&text)),
+            None => Err(ExecutionError::function_error(
+                "matches",
+                "its pattern was not in the expression",
+            )),
+        };
+        context
+            .add_function("matches", matches)
+            .map_err(|error| error.to_string())?;
+        for variable in &self.variables {
+            context.add_variable_from_value(variable.as_str(), value(*variable, alert, snapshot)?);
+        }
+        match Value::resolve(&self.tree, &context) {
+            Ok(Value::Bool(truth)) => Ok(truth),
+            Ok(other) => Err(format!("it gives a {}, not true or false", other.type_of())),
+            Err(error) => Err(error
+                .to_string()
+                .chars()
+                .take(200)
+                .flat_map(char::escape_debug)
+                .collect()),
+        }
+    }
+}
+
+fn syntax(errors: &ParseErrors) -> Problem {
+    let first = errors
+        .errors
+        .first()
+        .map(|error| error.msg.as_str())
+        .unwrap_or_default();
+    let message: String = first
+        .chars()
+        .take(200)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if message.contains("recursion") {
+        return Problem::new(format!("brackets are nested more than {MAX_NESTING} deep"));
+    }
+    let problem = Problem::new(format!("this is no CEL expression: {message}"));
+    if message.ends_with("reserved identifier: namespace") {
+        problem.help(format!("the namespace object is `{NAMESPACE}`"))
+    } else {
+        problem
+    }
+}
+
+fn value(variable: Variable, alert: &Alert, snapshot: &Snapshot) -> Result<Value, String> {
+    match variable {
+        Variable::Pod => object(&snapshot.pod, "the pod", &["hostNetwork", "hostPID", "hostIPC"]),
+        Variable::Node => object(&snapshot.node, "the node", &["unschedulable"]),
+        Variable::Namespace => object(&snapshot.namespace, "the namespace", &[]),
+        Variable::Alert => json(alert).map(convert),
+        Variable::Owner => {
+            let owner = part(&snapshot.owners, "the owner")?
+                .topmost()
+                .ok_or("the pod has no owner that is known")?;
+            let mut value = json(&owner.object)?;
+            if let Some(map) = value.as_object_mut() {
+                map.extend(owner.replicas.map(|replicas| ("replicas".to_owned(), replicas.into())));
+                map.insert("labels".to_owned(), json(&owner.labels)?);
+                map.insert("annotations".to_owned(), json(&owner.annotations)?);
+            }
+            Ok(convert(value))
+        }
+    }
+}
+
+fn part<'a, T>(part: &'a Part<T>, what: &str) -> Result<&'a T, String> {
+    part.found().ok_or_else(|| format!("{what} is not there"))
+}
+
+/// A live object. The API server leaves out what is false, and maps that are empty; what expressions ask of most is
+/// filled in, so that `pod.spec.hostNetwork == false` is true of a pod that does not say.
+fn object<T: Serialize>(found: &Part<T>, what: &str, switches: &[&str]) -> Result<Value, String> {
+    let mut value = json(part(found, what)?)?;
+    if let Some(metadata) = value.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
+        for map in ["labels", "annotations"] {
+            metadata.entry(map).or_insert_with(|| serde_json::json!({}));
+        }
+    }
+    if let Some(spec) = value.get_mut("spec").and_then(serde_json::Value::as_object_mut) {
+        for switch in switches {
+            spec.entry(*switch).or_insert(serde_json::Value::Bool(false));
+        }
+    }
+    Ok(convert(value))
+}
+
+fn json(value: &impl Serialize) -> Result<serde_json::Value, String> {
+    serde_json::to_value(value).map_err(|error| error.to_string())
+}
+
+/// To CEL. Whole numbers become `int` where they fit, so that they meet literals of their own type.
+fn convert(value: serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(truth) => Value::Bool(truth),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(signed), _) => Value::Int(signed),
+            (None, Some(unsigned)) => Value::UInt(unsigned),
+            (None, None) => number.as_f64().map_or(Value::Null, Value::Float),
+        },
+        serde_json::Value::String(text) => Value::String(Arc::new(text)),
+        serde_json::Value::Array(values) => Value::List(Arc::new(values.into_iter().map(convert).collect())),
+        serde_json::Value::Object(entries) => {
+            let entries = entries
+                .into_iter()
+                .map(|(key, value)| (Key::String(Arc::new(key)), convert(value)));
+            Value::Map(Map {
+                map: Arc::new(entries.collect()),
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! Looks through an expression for what would fail or run long. Step of the flow: match (reading playbooks).
+
+use std::collections::HashMap;
+
+use cel::IdedExpr;
+use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
+use regex::Regex;
+
+use super::Variable;
+use crate::playbook::diagnose::Problem;
+use crate::playbook::pattern::compile_regex;
+use crate::playbook::suggest::{did_you_mean, listed};
+
+/// Loops in loops: two over ten containers with ten mounts each are a hundred rounds; five were 93 ms.
+const MAX_LOOPS: usize = 2;
+
+/// Operators and calls on one another. Evaluation recurses with them, and 100 end a thread's 2 MiB of stack in a debug
+/// build. `&&` and `||` are balanced, so chains of them do not count.
+const MAX_DEPTH: usize = 32;
+
+/// The functions of cel's standard library without its features `regex` and `chrono`, and our own `matches`.
+pub(super) const FUNCTIONS: &[&str] = &[
+    "size",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "matches",
+    "string",
+    "int",
+    "uint",
+    "double",
+    "bool",
+    "bytes",
+    "dyn",
+    "type",
+    "hasValue",
+    "value",
+    "or",
+    "orValue",
+    "optMap",
+    "optFlatMap",
+    "of",
+    "ofNonZeroValue",
+    "none",
+];
+/// Names of types, and the namespace of `optional.of`.
+const TYPES: &[&str] = &[
+    "bool",
+    "bytes",
+    "double",
+    "dyn",
+    "int",
+    "list",
+    "map",
+    "null_type",
+    "optional",
+    "string",
+    "type",
+    "uint",
+];
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Inspected {
+    pub(super) variables: Vec<Variable>,
+    pub(super) patterns: HashMap<String, Regex>,
+    pub(super) problems: Vec<Problem>,
+}
+
+pub(super) fn inspect(expression: &IdedExpr) -> Inspected {
+    let mut inspector = Inspector {
+        found: Inspected::default(),
+        bound: Vec::new(),
+        loops: 0,
+        depth: 0,
+    };
+    inspector.walk(expression);
+    inspector.found
+}
+
+struct Inspector<'e> {
+    found: Inspected,
+    /// The variables of the loops around.
+    bound: Vec<&'e str>,
+    loops: usize,
+    depth: usize,
+}
+
+impl<'e> Inspector<'e> {
+    fn problem(&mut self, problem: Problem) {
+        if !self.found.problems.contains(&problem) {
+            self.found.problems.push(problem);
+        }
+    }
+
+    fn walk(&mut self, expression: &'e IdedExpr) {
+        if self.depth > MAX_DEPTH {
+            self.problem(Problem::new(format!(
+                "more than {MAX_DEPTH} operators and calls stand on one another"
+            )));
+            return;
+        }
+        self.depth += 1;
+        self.look(expression);
+        self.depth -= 1;
+    }
+
+    fn look(&mut self, expression: &'e IdedExpr) {
+        match &expression.expr {
+            Expr::Unspecified | Expr::Literal(_) => {}
+            Expr::Ident(name) => self.identifier(name),
+            Expr::Select(select) => self.walk(&select.operand),
+            Expr::Call(call) => self.call(call),
+            Expr::List(list) => list.elements.iter().for_each(|element| self.walk(element)),
+            Expr::Map(map) => map.entries.iter().for_each(|entry| self.entry(&entry.expr)),
+            Expr::Struct(structure) => {
+                self.problem(Problem::new(format!(
+                    "there is no type `{}`",
+                    structure.type_name.escape_debug()
+                )));
+            }
+            Expr::Comprehension(each) => {
+                self.walk(&each.iter_range);
+                self.loops += 1;
+                if self.loops > MAX_LOOPS {
+                    let problem = Problem::new(format!("loops are nested more than {MAX_LOOPS} deep"));
+                    self.problem(
+                        problem
+                            .help("say it with `fields`, a selector, or fewer of all(), exists(), map() and filter()"),
+                    );
+                }
+                let outer = self.bound.len();
+                self.bound.extend([each.iter_var.as_str(), each.accu_var.as_str()]);
+                self.bound.extend(each.iter_var2.as_deref());
+                for part in [&each.accu_init, &each.loop_cond, &each.loop_step, &each.result] {
+                    self.walk(part);
+                }
+                self.bound.truncate(outer);
+                self.loops -= 1;
+            }
+        }
+    }
+
+    fn entry(&mut self, entry: &'e EntryExpr) {
+        match entry {
+            EntryExpr::StructField(field) => self.walk(&field.value),
+            EntryExpr::MapEntry(entry) => {
+                self.walk(&entry.key);
+                self.walk(&entry.value);
+            }
+        }
+    }
+
+    fn identifier(&mut self, name: &'e str) {
+        if self.bound.contains(&name) || name.starts_with('@') || TYPES.contains(&name) {
+            return;
+        }
+        match Variable::ALL.into_iter().find(|variable| variable.as_str() == name) {
+            Some(variable) if !self.found.variables.contains(&variable) => self.found.variables.push(variable),
+            Some(_) => {}
+            None => {
+                let names = || Variable::ALL.into_iter().map(Variable::as_str);
+                let help = did_you_mean(name, names()).unwrap_or_else(|| format!("it can read {}", listed(names())));
+                self.problem(Problem::new(format!("there is no variable `{}`", name.escape_debug())).help(help));
+            }
+        }
+    }
+
+    fn call(&mut self, call: &'e CallExpr) {
+        let name = call.func_name.as_str();
+        let is_operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
+        if !is_operator && !FUNCTIONS.contains(&name) {
+            let help = did_you_mean(name, FUNCTIONS.iter().copied());
+            self.problem(Problem::new(format!("there is no function `{}`", name.escape_debug())).maybe_help(help));
+        }
+        if name == "matches" {
+            self.pattern(call.args.last());
+        }
+        if let Some(target) = &call.target {
+            self.walk(target);
+        }
+        call.args.iter().for_each(|argument| self.walk(argument));
+    }
+
+    /// A pattern must stand in the expression: only then it is compiled once, and never by what an attacker writes.
+    fn pattern(&mut self, pattern: Option<&IdedExpr>) {
+        let Some(Expr::Literal(LiteralValue::String(text))) = pattern.map(|pattern| &pattern.expr) else {
+            self.problem(Problem::new("the pattern of `matches` must be written as text"));
+            return;
+        };
+        match compile_regex(text.inner()) {
+            Ok(regex) => drop(self.found.patterns.insert(text.inner().to_owned(), regex)),
+            Err(problem) => self.problem(problem),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Reads a set of files as a whole. Step of the flow: match (reading playbooks).
+//!
+//! Nothing half-loads: one error anywhere, and the caller keeps the set that it has. All errors of all files come in one
+//! run, because whoever corrects them wants to correct them once.
+
+use std::collections::HashMap;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+
+use super::check::check;
+use super::diagnose::{Diagnostics, Problem, Severity, Text};
+use super::doc::ClusterPlaybookDoc;
+use super::findings::Findings;
+use super::path::Path;
+use super::suggest::did_you_mean;
+use super::tree::{self, Content, Node};
+use super::{Playbook, compile, later, schema};
+use crate::guard::{Guard, GuardDoc, compile_guard};
+
+/// A file of playbooks and guards: any number of YAML documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its path, as it is shown to a person.
+    pub file: PathBuf,
+    /// What is in it.
+    pub text: String,
+}
+
+/// A set of files that is right.
+#[derive(Debug)]
+pub struct Loaded {
+    /// In the order as written.
+    pub playbooks: Vec<Arc<Playbook>>,
+    /// The guard, where one is written.
+    pub guard: Option<Arc<Guard>>,
+    /// What is allowed and yet probably wrong.
+    pub warnings: Diagnostics,
+}
+
+/// Reads a set of files. `now` tells which exceptions have expired.
+///
+/// # Errors
+///
+/// Everything that is wrong with any of them, warnings included; then nothing is loaded.
+pub fn load(sources: &[Source], now: Timestamp) -> Result<Loaded, Diagnostics> {
+    let mut set = Set {
+        now,
+        found: Diagnostics::default(),
+        playbooks: Vec::new(),
+        guard: None,
+        names: HashMap::new(),
+        guard_at: None,
+    };
+    for source in sources {
+        set.file(source);
+    }
+    let files: Vec<&FilePath> = sources.iter().map(|source| source.file.as_path()).collect();
+    set.found.sort(&files);
+    if set.found.errors() > 0 {
+        return Err(set.found);
+    }
+    Ok(Loaded {
+        playbooks: set.playbooks,
+        guard: set.guard,
+        warnings: set.found,
+    })
+}
+
+struct Set {
+    now: Timestamp,
+    found: Diagnostics,
+    playbooks: Vec<Arc<Playbook>>,
+    guard: Option<Arc<Guard>>,
+    /// Where each playbook stands.
+    names: HashMap<String, String>,
+    guard_at: Option<String>,
+}
+
+impl Set {
+    fn file(&mut self, source: &Source) {
+        let text = Text::new(&source.file, &source.text);
+        let stream = tree::read(&source.text);
+        for fault in stream.faults {
+            let mut problem = Problem {
+                message: fault.message,
+                help: fault.help,
+            };
+            if let Some(first) = fault.first {
+                problem = problem.help(format!("the first is on line {}", text.position(first).0));
+            }
+            text.report(&mut self.found, Severity::Error, fault.at, &Path::default(), problem);
+        }
+        for mut document in stream.documents {
+            self.document(&text, &source.text, &mut document);
+        }
+        text.finish(&mut self.found);
+    }
+
+    fn document(&mut self, text: &Text<'_>, written: &str, document: &mut Node) {
+        match kind(document) {
+            Ok("ClusterPlaybook") => {
+                let Some(doc) = self.read::<ClusterPlaybookDoc>(text, written, document, "ClusterPlaybook") else {
+                    return;
+                };
+                let mut findings = Findings::new(text, document, &mut self.found);
+                let name_at = Path::default().key("metadata").key("name");
+                if let Some(first) = self.names.get(&doc.metadata.name) {
+                    let problem = Problem::new(format!(
+                        "there are two playbooks `{}`",
+                        doc.metadata.name.escape_debug()
+                    ));
+                    findings.error(&name_at, problem.help(format!("the first is in {first}")));
+                } else {
+                    self.names.insert(doc.metadata.name.clone(), findings.place(&name_at));
+                }
+                let before = findings.errors();
+                let playbook = compile::playbook(&doc, text.file, self.now, &mut findings);
+                self.playbooks
+                    .extend(playbook.filter(|_| findings.errors() == before).map(Arc::new));
+            }
+            Ok("Guard") => {
+                let guard = self.read::<GuardDoc>(text, written, document, "Guard");
+                let mut findings = Findings::new(text, document, &mut self.found);
+                let kind_at = Path::default().key("kind");
+                match &self.guard_at {
+                    Some(first) => {
+                        let problem = Problem::new("there are two guards")
+                            .help(format!("the first is in {first}; there is one in a set"));
+                        findings.error(&kind_at, problem);
+                    }
+                    None => self.guard_at = Some(findings.place(&kind_at)),
+                }
+                if let Some(doc) = guard {
+                    self.guard = Some(Arc::new(compile_guard(&doc, &mut findings)));
+                }
+            }
+            Ok(_) => {}
+            Err((path, problem)) => Findings::new(text, document, &mut self.found).error(&path, problem),
+        }
+    }
+
+    /// Checks a document against its schema, and reads what is left of it.
+    fn read<T: DeserializeOwned>(
+        &mut self,
+        text: &Text<'_>,
+        written: &str,
+        document: &mut Node,
+        kind: &str,
+    ) -> Option<T> {
+        let mut found = Vec::new();
+        let value = check(document, written, &schema::of_kind(kind), &mut found);
+        for found in found {
+            text.report(&mut self.found, Severity::Error, found.at, &found.path, found.problem);
+        }
+        match serde_json::from_value(value?) {
+            Ok(doc) => Some(doc),
+            Err(error) => {
+                // The schema is made from the types, so this is a defect of the two; refused all the same.
+                let problem = Problem::new(format!("this {kind} can't be read: {error}"));
+                Findings::new(text, document, &mut self.found).error(&Path::default().key("spec"), problem);
+                None
+            }
+        }
+    }
+}
+
+const KINDS: [&str; 2] = ["ClusterPlaybook", "Guard"];
+
+fn kind(document: &Node) -> Result<&'static str, (Path, Problem)> {
+    let root = Path::default();
+    if !matches!(document.value, Content::Map(_)) {
+        let problem = Problem::new(format!("a document is a mapping, and this is {}", document.kind()));
+        return Err((root, problem.help("write `apiVersion`, `kind`, `metadata` and `spec`")));
+    }
+    let at = root.key("kind");
+    let Some(written) = document.get("kind") else {
+        let problem = Problem::new("`kind` is missing").help("write `kind: ClusterPlaybook` or `kind: Guard`");
+        return Err((root, problem));
+    };
+    let Some(kind) = written.text() else {
+        return Err((
+            at,
+            Problem::new(format!("this must be text, and is {}", written.kind())),
+        ));
+    };
+    if let Some(known) = KINDS.into_iter().find(|known| *known == kind) {
+        return Ok(known);
+    }
+    let problem = if later::kind(kind) {
+        let problem = Problem::new(format!("`kind: {kind}` is not in this version"));
+        match kind {
+            "Playbook" => {
+                problem.help("write a `ClusterPlaybook`, and name the namespace's labels in `match.namespace`")
+            }
+            "Override" => problem.help("write the `mode` of the guard"),
+            _ => problem.help("keep it out of the files that are loaded"),
+        }
+    } else {
+        let help =
+            did_you_mean(kind, KINDS).unwrap_or_else(|| "the kinds are `ClusterPlaybook` and `Guard`".to_owned());
+        Problem::new(format!("unknown kind `{}`", kind.escape_debug())).help(help)
+    };
+    Err((at, problem))
+}
+
+#[cfg(test)]
+mod tests;

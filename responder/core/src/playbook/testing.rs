@@ -1,0 +1,48 @@
+//! What tests of this module share: alerts and playbooks from a few lines.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Playbook, Source, load};
+use crate::alert::{Alert, Bounds};
+
+/// An alert of a shell in a container, with these fields and whatever is put over its own keys.
+pub(super) fn alert(over: Value) -> Alert {
+    let mut alert = json!({
+        "hostname": "worker-1", "priority": "Notice", "rule": "Terminal shell in container", "source": "syscall",
+        "tags": ["container", "shell", "mitre_execution"], "time": "2026-05-01T10:00:00.5Z", "output_fields": {},
+    });
+    if let (Some(alert), Value::Object(over)) = (alert.as_object_mut(), over) {
+        alert.extend(over);
+    }
+    Alert::decode(alert.to_string().as_bytes(), &Bounds::default()).unwrap()
+}
+
+/// An alert with one output field.
+#[expect(clippy::needless_pass_by_value, reason = "tests write json!(…) in the call")]
+pub(super) fn field(name: &str, value: Value) -> Alert {
+    alert(json!({"output_fields": {name: value}}))
+}
+
+/// Playbooks of these names and matches, as flow YAML.
+pub(super) fn playbooks(matches: &[(&str, &str)]) -> Vec<Arc<Playbook>> {
+    let documents = matches.iter().map(|(name, asked)| {
+        format!(
+            "---\napiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {{name: {name}}}\n\
+             spec:\n  match: {asked}\n  corroboration: Named\n  steps: [{{label: {{labels: {{a: b}}}}}}]\n"
+        )
+    });
+    let source = Source {
+        file: "test.yaml".into(),
+        text: documents.collect(),
+    };
+    load(&[source], "2026-06-01T00:00:00Z".parse().unwrap())
+        .unwrap_or_else(|found| panic!("{found}"))
+        .playbooks
+}
+
+/// One playbook.
+pub(super) fn playbook(asked: &str) -> Arc<Playbook> {
+    playbooks(&[("test", asked)]).remove(0)
+}

@@ -1,0 +1,412 @@
+//! YAML as a tree in which every key and value knows its place. Step of the flow: match (reading playbooks).
+//!
+//! Only what a JSON document could say: plain scalars are read by YAML 1.2's core schema (`yes`, `on` and `0755` are
+//! text), tags other than those of that schema and merge keys are refused, anchors may be used within bounds.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
+
+mod scalar;
+
+use scalar::plain;
+
+/// How far a file may go. Playbooks have a few hundred nodes; these stop an alias bomb and a tower of brackets.
+pub(super) const MAX_BYTES: usize = 1 << 20;
+const MAX_NODES: usize = 50_000;
+const MAX_DEPTH: usize = 64;
+
+/// A value at its place.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Node {
+    /// The bytes of the file; of the alias, where it stands for an anchor.
+    pub(crate) at: Range<usize>,
+    /// What it says.
+    pub(crate) value: Content,
+    /// Set by the check: a problem lies in it or below it.
+    pub(crate) flawed: bool,
+    /// Set by the check: left out of the list that it is in, because it could not be used.
+    pub(crate) dropped: bool,
+}
+
+/// What a node says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Content {
+    /// Nothing.
+    Null,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i128),
+    /// Another number.
+    Float(f64),
+    /// Text.
+    Text(String),
+    /// A list.
+    List(Vec<Node>),
+    /// A mapping, in the order as written, each key once.
+    Map(Vec<Entry>),
+}
+
+/// A key with its value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry {
+    /// The key.
+    pub(crate) key: String,
+    /// Its place.
+    pub(crate) key_at: Range<usize>,
+    /// The value.
+    pub(crate) value: Node,
+}
+
+impl Node {
+    fn new(at: Range<usize>, value: Content) -> Self {
+        Self {
+            at,
+            value,
+            flawed: false,
+            dropped: false,
+        }
+    }
+
+    /// The value of a key.
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+        self.entry(key).map(|entry| &entry.value)
+    }
+
+    /// The entry of a key.
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+        match &self.value {
+            Content::Map(entries) => entries.iter().find(|entry| entry.key == key),
+            _ => None,
+        }
+    }
+
+    /// The text.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Content::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What it is, for a person.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self.value {
+            Content::Null => "empty",
+            Content::Boolean(_) => "a boolean",
+            Content::Integer(_) => "a whole number",
+            Content::Float(_) => "a number",
+            Content::Text(_) => "text",
+            Content::List(_) => "a list",
+            Content::Map(_) => "a mapping",
+        }
+    }
+
+    fn size(&self) -> usize {
+        1 + match &self.value {
+            Content::List(nodes) => nodes.iter().map(Self::size).sum(),
+            Content::Map(entries) => entries.iter().map(|entry| entry.value.size()).sum(),
+            _ => 0,
+        }
+    }
+
+    fn height(&self) -> usize {
+        1 + match &self.value {
+            Content::List(nodes) => nodes.iter().map(Self::height).max().unwrap_or(0),
+            Content::Map(entries) => entries.iter().map(|entry| entry.value.height()).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+}
+
+/// What is wrong with the YAML itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// Where.
+    pub(super) at: Range<usize>,
+    /// What.
+    pub(super) message: String,
+    /// What to do.
+    pub(super) help: Option<String>,
+    /// For a key that is there twice: where the first is.
+    pub(super) first: Option<usize>,
+}
+
+impl Fault {
+    fn new(at: Range<usize>, message: impl Into<String>) -> Self {
+        Self {
+            at,
+            message: message.into(),
+            help: None,
+            first: None,
+        }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// The documents of a file, as far as they could be read, and what is wrong with it.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    pub(super) documents: Vec<Node>,
+    pub(super) faults: Vec<Fault>,
+}
+
+/// Reads a file of any number of documents. Empty documents are left out.
+pub(super) fn read(text: &str) -> Stream {
+    let mut stream = Stream::default();
+    if text.len() > MAX_BYTES {
+        let message = format!("the file has {} bytes; at most {MAX_BYTES} are read", text.len());
+        stream.faults.push(Fault::new(0..0, message));
+        return stream;
+    }
+    let mut options = granit_parser::options! {
+        flow_nesting_limit: MAX_DEPTH,
+        block_nesting_limit: MAX_DEPTH,
+        emit_unresolved_aliases: true,
+    };
+    options.set_emit_comments(false);
+    let mut parser = Parser::new_from_str_with_options(text, options);
+    let mut budget = MAX_NODES;
+    loop {
+        match Builder::new(&mut budget, &mut stream.faults).document(&mut parser) {
+            Ok(Some(document)) if document.value == Content::Null => {}
+            Ok(Some(document)) => stream.documents.push(document),
+            Ok(None) => return stream,
+            Err(Stop::Bound(fault)) => {
+                stream.faults.push(fault);
+                return stream;
+            }
+            Err(Stop::Syntax(error)) => {
+                stream.faults.push(syntax(text, &error));
+                // The next `---` begins anew, so that one run tells of all documents.
+                if !matches!(parser.proceed_next_document(), Ok(true)) {
+                    return stream;
+                }
+            }
+        }
+    }
+}
+
+fn syntax(text: &str, error: &ScanError) -> Fault {
+    let mut start = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    let end = start
+        + text
+            .get(start..)
+            .and_then(|rest| rest.chars().next())
+            .map_or(0, char::len_utf8);
+    let line = text
+        .get(..start)
+        .and_then(|before| before.lines().next_back())
+        .unwrap_or_default();
+    let fault = Fault::new(start..end, format!("this is not YAML: {}", error.info()));
+    if line.contains('\t') {
+        fault.help("indent with spaces: YAML takes no tabs")
+    } else if matches!(text.get(start..end), Some("%" | "@" | "`")) {
+        fault.help("put text that begins like this in quotes")
+    } else {
+        fault
+    }
+}
+
+enum Stop {
+    Syntax(ScanError),
+    Bound(Fault),
+}
+
+impl From<ScanError> for Stop {
+    fn from(error: ScanError) -> Self {
+        Self::Syntax(error)
+    }
+}
+
+/// A collection that is being read.
+struct Open {
+    anchor: usize,
+    start: usize,
+    items: Items,
+}
+
+enum Items {
+    List(Vec<Node>),
+    Map(Vec<Entry>, Option<(String, Range<usize>)>),
+}
+
+struct Builder<'a> {
+    budget: &'a mut usize,
+    faults: &'a mut Vec<Fault>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, Node>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(budget: &'a mut usize, faults: &'a mut Vec<Fault>) -> Self {
+        Self {
+            budget,
+            faults,
+            open: Vec::new(),
+            anchors: HashMap::new(),
+        }
+    }
+
+    /// Reads up to the end of a document; `None` at the end of the file.
+    fn document<'i>(mut self, parser: &mut Parser<'i, StrInput<'i>>) -> Result<Option<Node>, Stop> {
+        let mut root = None;
+        loop {
+            let Some(event) = parser.next_event() else {
+                return Ok(None);
+            };
+            let (event, span) = event?;
+            let at = range(&span);
+            let complete = match event {
+                Event::StreamEnd => return Ok(None),
+                Event::DocumentEnd => return Ok(Some(root.unwrap_or_else(|| Node::new(at, Content::Null)))),
+                Event::Scalar(text, style, anchor, tag) => {
+                    let core = tag.as_deref().map(|tag| tag.core_suffix().map(str::to_owned));
+                    let value = match (core, style) {
+                        (None, ScalarStyle::Plain) => plain(&text),
+                        (None, _) => Content::Text(text.into_owned()),
+                        (Some(Some(name)), _) if name == "str" => Content::Text(text.into_owned()),
+                        (Some(Some(name)), _) if matches!(&*name, "null" | "bool" | "int" | "float") => plain(&text),
+                        (Some(_), _) => {
+                            self.tag(&span, &at);
+                            Content::Text(text.into_owned())
+                        }
+                    };
+                    Some((anchor, Node::new(at, value)))
+                }
+                Event::SequenceStart(_, anchor, tag) => {
+                    self.collection(anchor, &span, at.start, tag.is_some(), Items::List(Vec::new()));
+                    None
+                }
+                Event::MappingStart(_, anchor, tag) => {
+                    self.collection(anchor, &span, at.start, tag.is_some(), Items::Map(Vec::new(), None));
+                    None
+                }
+                Event::SequenceEnd | Event::MappingEnd => self.open.pop().map(|open| {
+                    let at = open.start..at.end.max(open.start);
+                    let value = match open.items {
+                        Items::List(nodes) => Content::List(nodes),
+                        Items::Map(entries, _) => Content::Map(entries),
+                    };
+                    (open.anchor, Node::new(at, value))
+                }),
+                Event::Alias(anchor) => Some((0, self.alias(anchor, at)?)),
+                Event::UnresolvedAlias(name) => {
+                    let fault = Fault::new(at.clone(), format!("there is no anchor `&{name}`"));
+                    self.faults.push(fault.help("put text that begins with `*` in quotes"));
+                    Some((0, Node::new(at, Content::Text(format!("*{name}")))))
+                }
+                _ => None,
+            };
+            if let Some((anchor, node)) = complete {
+                self.spend(1, &node.at)?;
+                if anchor != 0 {
+                    self.anchors.insert(anchor, node.clone());
+                }
+                match self.open.last_mut() {
+                    Some(open) => put(&mut open.items, node, self.faults),
+                    None => root = Some(node),
+                }
+            }
+        }
+    }
+
+    fn collection(&mut self, anchor: usize, span: &Span, start: usize, tagged: bool, items: Items) {
+        if tagged {
+            self.tag(span, &(start..start));
+        }
+        self.open.push(Open { anchor, start, items });
+    }
+
+    fn tag(&mut self, span: &Span, at: &Range<usize>) {
+        let at = span.tag_span().map_or_else(|| at.clone(), |tag| range(&tag));
+        self.faults
+            .push(Fault::new(at, "tags have no meaning here").help("put text that begins with `!` in quotes"));
+    }
+
+    fn alias(&mut self, anchor: usize, at: Range<usize>) -> Result<Node, Stop> {
+        let Some(anchored) = self.anchors.get(&anchor) else {
+            return Err(Stop::Bound(Fault::new(
+                at,
+                "this alias stands inside what it stands for",
+            )));
+        };
+        let (size, height) = (anchored.size(), anchored.height());
+        if self.open.len() + height > MAX_DEPTH {
+            return Err(Stop::Bound(Fault::new(
+                at,
+                format!("nested deeper than {MAX_DEPTH} levels"),
+            )));
+        }
+        let mut node = anchored.clone();
+        node.at = at.clone();
+        self.spend(size, &at)?;
+        Ok(node)
+    }
+
+    fn spend(&mut self, nodes: usize, at: &Range<usize>) -> Result<(), Stop> {
+        let Some(rest) = self.budget.checked_sub(nodes) else {
+            let message = format!("the file has more than {MAX_NODES} values, those that aliases stand for counted");
+            return Err(Stop::Bound(Fault::new(at.clone(), message).help("split the file")));
+        };
+        *self.budget = rest;
+        Ok(())
+    }
+}
+
+fn put(items: &mut Items, node: Node, faults: &mut Vec<Fault>) {
+    match items {
+        Items::List(nodes) => nodes.push(node),
+        Items::Map(_, key @ None) => {
+            let at = node.at.clone();
+            let text = match node.value {
+                Content::Text(text) => text,
+                Content::Null => "null".to_owned(),
+                Content::Boolean(truth) => truth.to_string(),
+                Content::Integer(integer) => integer.to_string(),
+                Content::Float(float) => float.to_string(),
+                Content::List(_) | Content::Map(_) => {
+                    faults.push(Fault::new(at.clone(), "a key is text, not a collection"));
+                    String::new()
+                }
+            };
+            *key = Some((text, at));
+        }
+        Items::Map(entries, key) => {
+            let Some((key, key_at)) = key.take() else { return };
+            if key == "<<" {
+                faults.push(Fault::new(key_at, "merge keys (`<<`) are not read").help("write the keys out"));
+            } else if let Some(first) = entries.iter().find(|entry| entry.key == key) {
+                let fault = Fault::new(key_at, format!("the key `{key}` is here twice"));
+                faults.push(Fault {
+                    first: Some(first.key_at.start),
+                    ..fault
+                });
+            } else {
+                entries.push(Entry {
+                    key,
+                    key_at,
+                    value: node,
+                });
+            }
+        }
+    }
+}
+
+fn range(span: &Span) -> Range<usize> {
+    // A parser of text always has byte offsets.
+    let range = span.byte_range().unwrap_or(0..0);
+    range.start..range.end.max(range.start)
+}
+
+#[cfg(test)]
+mod tests;
