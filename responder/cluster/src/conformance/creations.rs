@@ -1,0 +1,147 @@
+//! What creating a NetworkPolicy does, the only object that a plan creates, and how it goes again.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicySpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use responder_core::object::{Kind, Locator, Namespace, ObjectRef};
+use responder_core::port::{ClusterReader, Reply, SendErrorKind};
+use responder_core::request::{OwnObject, Request};
+
+use super::stage::{Outcome, PREFIX, Stage, ensure, name, other_uid};
+use super::{Violation, World};
+
+/// A policy that isolates the pods with `conformance.responder.dev/incident: <incident>`.
+fn policy(namespace: &Namespace, incident: &str) -> Result<Request, Violation> {
+    let labels = BTreeMap::from([(format!("{PREFIX}incident"), incident.to_owned())]);
+    let at = Locator::namespaced(Kind::NetworkPolicy, namespace.clone(), name("isolate")?)
+        .ok_or_else(|| Violation::from("a policy is namespaced".to_owned()))?;
+    let manifest = NetworkPolicy {
+        metadata: ObjectMeta {
+            labels: Some(labels.clone()),
+            ..ObjectMeta::default()
+        },
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(LabelSelector {
+                match_labels: Some(labels),
+                match_expressions: None,
+            }),
+            policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
+            ..NetworkPolicySpec::default()
+        }),
+    };
+    Ok(Request::Create {
+        object: Box::new(OwnObject::NetworkPolicy { at, manifest }),
+    })
+}
+
+async fn policies<W: World>(stage: &Stage<'_, W>) -> Result<Vec<NetworkPolicy>, Violation> {
+    let read = stage.world.cluster().network_policies(&stage.namespace).await;
+    read.map_err(|error| Violation::from(error.to_string()))
+}
+
+async fn created<W: World>(stage: &Stage<'_, W>, request: &Request) -> Result<ObjectRef, Violation> {
+    match stage.send(request, false).await {
+        Ok(Reply::Created(uid)) => Ok(ObjectRef { at: request.at(), uid }),
+        other => Err(Violation::from(format!("{request} was answered {other:?}"))),
+    }
+}
+
+/// Rehearsed without a trace, created with the uid that is answered, and not again.
+pub async fn a_policy_is_created_once<W: World>(world: &W) -> Outcome {
+    let stage = Stage::bare(world, "policy").await?;
+    let request = policy(&stage.namespace, "one")?;
+    stage.rehearses(&request).await?;
+    let target = created(&stage, &request).await?;
+    let read = policies(&stage).await?;
+    let [read] = &*read else {
+        return Err(Violation::from(format!("there are {} policies", read.len())));
+    };
+    ensure!(
+        read.metadata.uid.as_deref() == Some(target.uid.as_str()),
+        "it was created as {:?}",
+        read.metadata.uid
+    );
+    let types = read.spec.as_ref().and_then(|spec| spec.policy_types.clone());
+    ensure!(types.as_ref().map(Vec::len) == Some(2), "its types are {types:?}");
+    stage
+        .refuses(&policy(&stage.namespace, "two")?, SendErrorKind::AlreadyExists)
+        .await
+}
+
+/// A missing namespace is not made for it.
+pub async fn a_policy_in_a_namespace_that_is_not_there_creates_neither<W: World>(world: &W) -> Outcome {
+    let stage = Stage::bare(world, "policy-nowhere").await?;
+    let nowhere = stage.nowhere()?;
+    stage.refuses(&policy(&nowhere, "one")?, SendErrorKind::NotFound).await
+}
+
+/// A label that is none, in the policy's own labels and in its selector.
+pub async fn an_invalid_policy_is_not_created<W: World>(world: &W) -> Outcome {
+    let stage = Stage::bare(world, "policy-invalid").await?;
+    stage
+        .refuses(&policy(&stage.namespace, "two words")?, SendErrorKind::Invalid)
+        .await?;
+    let mut selecting = policy(&stage.namespace, "one")?;
+    if let Request::Create { object } = &mut selecting {
+        let OwnObject::NetworkPolicy { manifest, .. } = &mut **object;
+        let labels = BTreeMap::from([("app".to_owned(), "two words".to_owned())]);
+        let selector = LabelSelector {
+            match_labels: Some(labels),
+            match_expressions: None,
+        };
+        manifest.spec = Some(NetworkPolicySpec {
+            pod_selector: Some(selector),
+            ..NetworkPolicySpec::default()
+        });
+    }
+    stage.refuses(&selecting, SendErrorKind::Invalid).await
+}
+
+/// Its undo.
+pub async fn a_policy_is_deleted_by_its_uid_only<W: World>(world: &W) -> Outcome {
+    let stage = Stage::bare(world, "policy-undo").await?;
+    let target = created(&stage, &policy(&stage.namespace, "one")?).await?;
+    let deletion = |target: &ObjectRef| Request::Delete {
+        target: target.clone(),
+        grace_seconds: None,
+    };
+    let other = ObjectRef {
+        uid: other_uid()?,
+        ..target.clone()
+    };
+    stage.refuses(&deletion(&other), SendErrorKind::UidMismatch).await?;
+    stage.rehearses(&deletion(&target)).await?;
+    stage.answers(&deletion(&target), false, Ok(&Reply::Gone)).await?;
+    stage.refuses(&deletion(&target), SendErrorKind::NotFound).await
+}
+
+/// How a restarted controller finds its quarantines.
+pub async fn policies_are_found_by_a_label_in_any_namespace<W: World>(world: &W) -> Outcome {
+    let (here, there) = (
+        Stage::bare(world, "policy-here").await?,
+        Stage::bare(world, "policy-there").await?,
+    );
+    created(&here, &policy(&here.namespace, "one")?).await?;
+    created(&there, &policy(&there.namespace, "two")?).await?;
+    let found = world
+        .cluster()
+        .network_policies_labelled(&format!("{PREFIX}incident"))
+        .await;
+    let found = found.map_err(|error| Violation::from(error.to_string()))?;
+    for stage in [&here, &there] {
+        let one = found
+            .iter()
+            .any(|policy| policy.metadata.namespace.as_deref() == Some(stage.namespace.as_str()));
+        ensure!(one, "the policy in {} was not found", stage.namespace);
+    }
+    let none = world
+        .cluster()
+        .network_policies_labelled(&format!("{PREFIX}nobody"))
+        .await;
+    ensure!(
+        none.as_ref().is_ok_and(Vec::is_empty),
+        "a label that nothing carries found {none:?}"
+    );
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! What merge patches do to pods and nodes, and what they never do.
+
+use std::collections::BTreeMap;
+
+use responder_core::object::{Kind, Locator, ObjectRef};
+use responder_core::port::{ClusterReader, Reply, SendErrorKind};
+use responder_core::request::{MergePatch, Request};
+
+use super::stage::{Outcome, PREFIX, Stage, ensure, name, other_uid};
+use super::{Violation, World};
+
+fn entries(key: &str, value: Option<&str>) -> BTreeMap<String, Option<String>> {
+    BTreeMap::from([(format!("{PREFIX}{key}"), value.map(str::to_owned))])
+}
+
+fn labelling(target: &ObjectRef, key: &str, value: Option<&str>) -> Request {
+    let patch = MergePatch {
+        labels: entries(key, value),
+        ..MergePatch::default()
+    };
+    Request::Patch {
+        target: target.clone(),
+        patch,
+    }
+}
+
+fn unschedulable(target: &ObjectRef, unschedulable: bool) -> Request {
+    let patch = MergePatch {
+        unschedulable: Some(unschedulable),
+        ..MergePatch::default()
+    };
+    Request::Patch {
+        target: target.clone(),
+        patch,
+    }
+}
+
+async fn patched<W: World>(stage: &Stage<'_, W>, request: &Request) -> Result<String, Violation> {
+    match stage.send(request, false).await {
+        Ok(Reply::Patched { resource_version }) => Ok(resource_version),
+        other => Err(Violation::from(format!("{request} was answered {other:?}"))),
+    }
+}
+
+/// Set, then taken away, and what was there before stays.
+pub async fn labels_and_annotations_are_set_and_taken_away<W: World>(world: &W) -> Outcome {
+    let stage = Stage::with_pod(world, "labels").await?;
+    let target = stage.target("web-0").await?;
+    for value in [Some("first"), Some("second"), None] {
+        let patch = MergePatch {
+            labels: entries("seen", value),
+            annotations: entries("why", value),
+            ..MergePatch::default()
+        };
+        let request = Request::Patch {
+            target: target.clone(),
+            patch,
+        };
+        stage.rehearses(&request).await?;
+        patched(&stage, &request).await?;
+        let pod = stage
+            .read("web-0")
+            .await?
+            .ok_or_else(|| Violation::from("the pod is gone".to_owned()))?;
+        let label = pod
+            .metadata
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(&format!("{PREFIX}seen")));
+        let annotation = pod
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|all| all.get(&format!("{PREFIX}why")));
+        ensure!(label.map(String::as_str) == value, "{request} left the label {label:?}");
+        ensure!(
+            annotation.map(String::as_str) == value,
+            "{request} left the annotation {annotation:?}"
+        );
+        let own = pod.metadata.labels.as_ref().and_then(|labels| labels.get("app"));
+        ensure!(
+            own.map(String::as_str) == Some("web"),
+            "{request} left the pod's own label {own:?}"
+        );
+    }
+    Ok(())
+}
+
+/// The same patch again is taken, and the object's version stays.
+pub async fn a_patch_that_changes_nothing_keeps_the_version<W: World>(world: &W) -> Outcome {
+    let stage = Stage::with_pod(world, "no-change").await?;
+    let request = labelling(&stage.target("web-0").await?, "seen", Some("yes"));
+    let (first, second) = (patched(&stage, &request).await?, patched(&stage, &request).await?);
+    ensure!(first == second, "the version went from {first} to {second}");
+    Ok(())
+}
+
+fn at_version(mut request: Request, version: &str) -> Request {
+    if let Request::Patch { patch, .. } = &mut request {
+        patch.resource_version = Some(version.to_owned());
+    }
+    request
+}
+
+/// A patch that names the version that it was planned for.
+pub async fn a_patch_for_an_older_version_is_a_conflict<W: World>(world: &W) -> Outcome {
+    let stage = Stage::with_pod(world, "older").await?;
+    let target = stage.target("web-0").await?;
+    let first = patched(&stage, &labelling(&target, "seen", Some("1"))).await?;
+    let second = patched(&stage, &at_version(labelling(&target, "seen", Some("2")), &first)).await?;
+    ensure!(first != second, "a change left the version {first}");
+    stage
+        .refuses(
+            &at_version(labelling(&target, "seen", Some("3")), &first),
+            SendErrorKind::Conflict,
+        )
+        .await
+}
+
+/// Both are wrong: the answer is about the version.
+pub async fn an_older_version_counts_before_another_uid<W: World>(world: &W) -> Outcome {
+    let stage = Stage::with_pod(world, "older-other").await?;
+    let target = stage.target("web-0").await?;
+    let first = patched(&stage, &labelling(&target, "seen", Some("1"))).await?;
+    patched(&stage, &labelling(&target, "seen", Some("2"))).await?;
+    let other = ObjectRef {
+        uid: other_uid()?,
+        ..target
+    };
+    stage
+        .refuses(
+            &at_version(labelling(&other, "seen", Some("3")), &first),
+            SendErrorKind::Conflict,
+        )
+        .await
+}
+
+/// Alert text may end in a label; what can't be one is refused, in the rehearsal too.
+pub async fn what_is_no_label_value_is_invalid<W: World>(world: &W) -> Outcome {
+    let stage = Stage::with_pod(world, "no-label").await?;
+    let target = stage.target("web-0").await?;
+    for value in ["two words", "-dash", "\u{e9}", &"x".repeat(64)] {
+        stage
+            .refuses(&labelling(&target, "seen", Some(value)), SendErrorKind::Invalid)
+            .await?;
+    }
+    stage
+        .refuses(&labelling(&target, "no/key", Some("x")), SendErrorKind::Invalid)
+        .await
+}
+
+/// A missing pod, node, namespace or policy stays missing. Server-side apply would make it.
+pub async fn a_patch_never_creates_what_it_was_to_change<W: World>(world: &W) -> Outcome {
+    let stage = Stage::bare(world, "missing").await?;
+    let absent = |kind| {
+        Locator::new(kind, None, name(stage.nowhere()?.as_str())?)
+            .ok_or_else(|| Violation::from("not cluster-scoped".to_owned()))
+    };
+    let places = [
+        stage.at("web-0")?,
+        Locator::pod(stage.nowhere()?, name("web-0")?),
+        absent(Kind::Node)?,
+        absent(Kind::Namespace)?,
+        stage.place(Kind::NetworkPolicy, "absent")?,
+        stage.place(Kind::Deployment, "absent")?,
+    ];
+    for at in places {
+        let target = ObjectRef { at, uid: other_uid()? };
+        stage
+            .refuses(&labelling(&target, "seen", Some("yes")), SendErrorKind::NotFound)
+            .await?;
+        if target.at.kind() == Kind::Node {
+            stage
+                .refuses(&unschedulable(&target, true), SendErrorKind::NotFound)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// Cordoned with a note, then uncordoned.
+pub async fn a_node_is_cordoned_and_uncordoned<W: World>(world: &W) -> Outcome {
+    let stage = Stage::bare(world, "cordon").await?;
+    let target = stage.node_target().await?;
+    for (cordoned, note) in [(true, Some("because")), (false, None)] {
+        let patch = MergePatch {
+            unschedulable: Some(cordoned),
+            annotations: entries("why", note),
+            ..MergePatch::default()
+        };
+        let request = Request::Patch {
+            target: target.clone(),
+            patch,
+        };
+        stage.rehearses(&request).await?;
+        patched(&stage, &request).await?;
+        let node = world
+            .cluster()
+            .node(&stage.node)
+            .await
+            .map_err(|error| Violation::from(error.to_string()))?;
+        let node = node.ok_or_else(|| Violation::from("the node is gone".to_owned()))?;
+        let spec = node.spec.as_ref().and_then(|spec| spec.unschedulable);
+        let seen = node
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|all| all.get(&format!("{PREFIX}why")));
+        ensure!(
+            spec.unwrap_or(false) == cordoned,
+            "{request} left unschedulable {spec:?}"
+        );
+        ensure!(seen.map(String::as_str) == note, "{request} left the note {seen:?}");
+    }
+    Ok(())
+}
+
+/// A node of the name with another uid is another machine.
+pub async fn another_node_of_the_name_is_left_alone<W: World>(world: &W) -> Outcome {
+    let stage = Stage::bare(world, "other-node").await?;
+    let target = ObjectRef {
+        at: Locator::node(stage.node.clone()),
+        uid: other_uid()?,
+    };
+    stage
+        .refuses(&unschedulable(&target, true), SendErrorKind::Invalid)
+        .await
+}

@@ -1,0 +1,165 @@
+//! What the reads say of what is there, and of what isn't.
+
+use responder_core::object::{ContainerId, Kind, Locator};
+use responder_core::port::{ClusterReader, ReadError};
+use serde_json::json;
+
+use super::stage::{Outcome, Stage, ensure, name};
+use super::{Violation, World};
+
+fn read<T>(answer: Result<T, ReadError>) -> Result<T, Violation> {
+    answer.map_err(|error| Violation::from(error.to_string()))
+}
+
+/// In a namespace that is there, and in one that isn't.
+pub async fn what_is_not_there_is_none_and_no_error<W: World>(world: &W) -> Outcome {
+    let stage = Stage::bare(world, "nothing").await?;
+    let cluster = world.cluster();
+    let nowhere = stage.nowhere()?;
+    for namespace in [&stage.namespace, &nowhere] {
+        ensure!(
+            read(cluster.pod(namespace, &name("web-0")?).await)?.is_none(),
+            "a pod in {namespace}"
+        );
+        ensure!(
+            read(cluster.network_policies(namespace).await)?.is_empty(),
+            "a policy in {namespace}"
+        );
+        ensure!(
+            read(cluster.services(namespace).await)?.is_empty(),
+            "a service in {namespace}"
+        );
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.is_namespaced()) {
+            let at = Locator::namespaced(kind, namespace.clone(), name("absent")?);
+            let at = at.ok_or_else(|| Violation::from(format!("{kind} is not namespaced")))?;
+            ensure!(read(cluster.owner(&at).await)?.is_none(), "an owner at {at}");
+        }
+    }
+    ensure!(read(cluster.node(&name(nowhere.as_str())?).await)?.is_none(), "a node");
+    ensure!(read(cluster.namespace(&nowhere).await)?.is_none(), "a namespace");
+    ensure!(
+        read(cluster.pods_named(&name(nowhere.as_str())?).await)?.is_empty(),
+        "a pod of that name"
+    );
+    Ok(())
+}
+
+/// What corroboration needs: uid, node, start, container ids; here each id begins with the uid, as kwok is told to.
+pub async fn a_running_pod_names_its_node_and_its_containers<W: World>(world: &W) -> Outcome {
+    let stage = Stage::with_pod(world, "running").await?;
+    let pod = stage
+        .read("web-0")
+        .await?
+        .ok_or_else(|| Violation::from("there is no pod".to_owned()))?;
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+    ensure!(node == Some(stage.node.as_str()), "it runs on {node:?}");
+    let status = pod
+        .status
+        .as_ref()
+        .ok_or_else(|| Violation::from("it has no status".to_owned()))?;
+    ensure!(
+        status.phase.as_deref() == Some("Running"),
+        "its phase is {:?}",
+        status.phase
+    );
+    let Some([container]) = status.container_statuses.as_deref() else {
+        return Err(Violation::from(format!(
+            "its containers are {:?}",
+            status.container_statuses
+        )));
+    };
+    let running = container.state.as_ref().and_then(|state| state.running.as_ref());
+    ensure!(
+        running.is_some_and(|running| running.started_at.is_some()),
+        "its container's state is {:?}",
+        container.state
+    );
+    let id = container.container_id.as_deref().and_then(ContainerId::new);
+    let uid: String = pod
+        .metadata
+        .uid
+        .iter()
+        .flat_map(|uid| uid.chars())
+        .filter(|digit| *digit != '-')
+        .collect();
+    ensure!(
+        id.as_ref().is_some_and(|id| id.as_str().starts_with(&uid)),
+        "its container is {id:?} and its uid {uid}"
+    );
+    Ok(())
+}
+
+/// For host alerts, whose `hostname` may be a Falco pod's.
+pub async fn pods_of_one_name_are_found_in_every_namespace<W: World>(world: &W) -> Outcome {
+    let (here, there) = (
+        Stage::bare(world, "named-here").await?,
+        Stage::bare(world, "named-there").await?,
+    );
+    for stage in [&here, &there] {
+        stage
+            .create(&[stage.pod("falco-x7k2p"), stage.pod("falco-other")])
+            .await?;
+    }
+    let found = read(world.cluster().pods_named(&name("falco-x7k2p")?).await)?;
+    let mut namespaces: Vec<_> = found
+        .iter()
+        .filter_map(|pod| pod.metadata.namespace.as_deref())
+        .collect();
+    namespaces.sort_unstable();
+    ensure!(
+        namespaces == [here.namespace.as_str(), there.namespace.as_str()],
+        "it was found in {namespaces:?}"
+    );
+    Ok(())
+}
+
+/// What selectors of namespaces rely on.
+pub async fn a_namespace_carries_its_name_as_a_label<W: World>(world: &W) -> Outcome {
+    let stage = Stage::bare(world, "labelled").await?;
+    let namespace = read(world.cluster().namespace(&stage.namespace).await)?;
+    let labels = namespace
+        .and_then(|namespace| namespace.metadata.labels.clone())
+        .unwrap_or_default();
+    let label = labels.get("kubernetes.io/metadata.name").map(String::as_str);
+    ensure!(label == Some(stage.namespace.as_str()), "its labels are {labels:?}");
+    Ok(())
+}
+
+/// For what a quarantine detaches.
+pub async fn services_are_read_of_their_namespace_only<W: World>(world: &W) -> Outcome {
+    let (here, there) = (
+        Stage::bare(world, "served-here").await?,
+        Stage::bare(world, "served-there").await?,
+    );
+    for (stage, name) in [(&here, "here"), (&there, "there")] {
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": name, "namespace": stage.namespace},
+            "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]},
+        });
+        stage.create(&[service]).await?;
+    }
+    let found = read(world.cluster().services(&here.namespace).await)?;
+    let names: Vec<_> = found
+        .iter()
+        .filter_map(|service| service.metadata.name.as_deref())
+        .collect();
+    ensure!(names == ["here"], "the services are {names:?}");
+    let selector = found[0]
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.selector.clone())
+        .unwrap_or_default();
+    ensure!(
+        selector.get("app").map(String::as_str) == Some("web"),
+        "it selects {selector:?}"
+    );
+    Ok(())
+}
+
+/// Neither of the two has one.
+pub async fn a_cluster_without_an_engine_has_none<W: World>(world: &W) -> Outcome {
+    let engine = read(world.cluster().policy_engine().await)?;
+    ensure!(engine.is_none(), "the engine is {engine:?}");
+    Ok(())
+}

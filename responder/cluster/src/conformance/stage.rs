@@ -1,0 +1,332 @@
+//! What the scenarios share: their places, the objects they set up, and the comparison of before and after.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use responder_core::mode::{EffectiveMode, Mode, Permit};
+use responder_core::object::{Kind, Locator, Name, Namespace, ObjectRef, Uid};
+use responder_core::port::{ClusterReader, ClusterWriter, Reply, SendErrorKind};
+use responder_core::request::{DEFAULT_DEADLINE, Request};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Violation, World};
+
+/// How long what controllers do may take. They take milliseconds; a build beside them on two cores takes the rest.
+const EVENTUALLY: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(20);
+
+/// Labels and annotations of ours on nodes; others come and go with the node's own controllers.
+pub(super) const PREFIX: &str = "conformance.responder.dev/";
+
+pub(super) type Outcome = Result<(), Violation>;
+
+/// Fails the scenario with a message unless the condition holds.
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err(Violation::from(format!($($message)+)));
+        }
+    };
+}
+pub(super) use ensure;
+
+/// A namespace with one node and one pod, `web-0`, on it.
+pub(super) struct Stage<'w, W: World> {
+    pub(super) world: &'w W,
+    pub(super) namespace: Namespace,
+    pub(super) node: Name,
+}
+
+impl<'w, W: World> Stage<'w, W> {
+    /// A namespace of this name and its node, and nothing else.
+    pub(super) async fn bare(world: &'w W, name: &str) -> Result<Self, Violation> {
+        let name = format!("conformance-{name}");
+        let stage = Self {
+            world,
+            namespace: namespace(&name)?,
+            node: self::name(&format!("{name}.node"))?,
+        };
+        let node = json!({
+            "apiVersion": "v1", "kind": "Node",
+            "metadata": {"name": stage.node},
+        });
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        stage.create(&[namespace, node]).await?;
+        Ok(stage)
+    }
+
+    /// A namespace, and a name of cluster-scoped objects, that nothing has.
+    pub(super) fn nowhere(&self) -> Result<Namespace, Violation> {
+        namespace(&format!("{}-else", self.namespace))
+    }
+
+    /// The same with the pod `web-0`.
+    pub(super) async fn with_pod(world: &'w W, name: &str) -> Result<Self, Violation> {
+        let stage = Self::bare(world, name).await?;
+        stage.create(&[stage.pod("web-0")]).await?;
+        Ok(stage)
+    }
+
+    pub(super) async fn create(&self, manifests: &[Value]) -> Outcome {
+        Ok(self.world.create(manifests).await?)
+    }
+
+    pub(super) fn pod(&self, name: &str) -> Value {
+        let mut spec = self.pod_spec();
+        spec["nodeName"] = self.node.as_str().into();
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": self.namespace, "labels": {"app": "web"}},
+            "spec": spec,
+        })
+    }
+
+    fn pod_spec(&self) -> Value {
+        json!({"nodeName": self.node, "containers": [{"name": "web", "image": "web:1"}]})
+    }
+
+    /// A set of pods of this kind, all on the one node.
+    pub(super) fn set(&self, kind: &str, name: &str, replicas: u32) -> Value {
+        let mut spec = json!({
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}}, "spec": self.pod_spec()},
+        });
+        if kind == "StatefulSet" {
+            spec["serviceName"] = "web".into();
+        }
+        json!({
+            "apiVersion": "apps/v1", "kind": kind,
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": spec,
+        })
+    }
+
+    /// A Job that makes no pods of its own: a kwok node would run them to their end at once.
+    pub(super) fn job(&self, name: &str) -> Value {
+        let mut spec = self.pod_spec();
+        spec["restartPolicy"] = "Never".into();
+        json!({
+            "apiVersion": "batch/v1", "kind": "Job",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": {"suspend": true, "template": {"spec": spec}},
+        })
+    }
+
+    /// A budget over all pods with `app: web`.
+    pub(super) fn budget(&self, name: &str, available: u32) -> Value {
+        json!({
+            "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": {"minAvailable": available, "selector": {"matchLabels": {"app": "web"}}},
+        })
+    }
+
+    /// What the adapter says of a pod.
+    pub(super) async fn read(&self, pod: &str) -> Result<Option<std::sync::Arc<Pod>>, Violation> {
+        let read = self.world.cluster().pod(&self.namespace, &name(pod)?).await;
+        read.map_err(|error| Violation::from(error.to_string()))
+    }
+
+    /// The pod with its uid, as the adapter reads it.
+    pub(super) async fn target(&self, pod: &str) -> Result<ObjectRef, Violation> {
+        let read = self
+            .read(pod)
+            .await?
+            .ok_or_else(|| Violation::from(format!("there is no pod {pod}")))?;
+        Ok(ObjectRef {
+            at: self.at(pod)?,
+            uid: self::uid(read.metadata.uid.as_deref().unwrap_or_default())?,
+        })
+    }
+
+    pub(super) async fn node_target(&self) -> Result<ObjectRef, Violation> {
+        let node = self
+            .world
+            .cluster()
+            .node(&self.node)
+            .await
+            .map_err(|error| Violation::from(error.to_string()))?;
+        let found = node
+            .as_ref()
+            .and_then(|node| node.metadata.uid.as_deref())
+            .unwrap_or_default();
+        Ok(ObjectRef {
+            at: Locator::node(self.node.clone()),
+            uid: self::uid(found)?,
+        })
+    }
+
+    pub(super) fn at(&self, pod: &str) -> Result<Locator, Violation> {
+        Ok(Locator::pod(self.namespace.clone(), name(pod)?))
+    }
+
+    pub(super) fn place(&self, kind: Kind, of: &str) -> Result<Locator, Violation> {
+        Locator::namespaced(kind, self.namespace.clone(), name(of)?)
+            .ok_or_else(|| Violation::from(format!("{kind} is not namespaced")))
+    }
+
+    /// Sends for real, or as a dry run.
+    pub(super) async fn send(&self, request: &Request, dry_run: bool) -> Result<Reply, SendErrorKind> {
+        let mode = if dry_run { Mode::Rehearse } else { Mode::Enforce };
+        let permit: Permit = EffectiveMode::safest(mode, &[]).permit();
+        // Either mode permits to send.
+        let armed = request.armed(&permit).unwrap_or_else(|| request.rehearsed());
+        self.world
+            .cluster()
+            .send(armed, DEFAULT_DEADLINE)
+            .await
+            .map_err(|error| error.kind)
+    }
+
+    /// Sends, and fails unless it is answered like this.
+    pub(super) async fn answers(
+        &self,
+        request: &Request,
+        dry_run: bool,
+        expected: Result<&Reply, SendErrorKind>,
+    ) -> Outcome {
+        let answer = self.send(request, dry_run).await;
+        ensure!(
+            answer.as_ref().map_err(|kind| *kind) == expected,
+            "{request} (dry run: {dry_run}) answered {answer:?} and not {expected:?}"
+        );
+        Ok(())
+    }
+
+    /// Sends as a dry run and for real; both are refused like this, and change and create nothing.
+    pub(super) async fn refuses(&self, request: &Request, kind: SendErrorKind) -> Outcome {
+        let before = self.state().await?;
+        for dry_run in [true, false] {
+            self.answers(request, dry_run, Err(kind)).await?;
+            self.unchanged(&before, &request.to_string()).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends as a dry run; it would be taken, and changes and creates nothing.
+    pub(super) async fn rehearses(&self, request: &Request) -> Outcome {
+        let before = self.state().await?;
+        self.answers(request, true, Ok(&Reply::Rehearsed)).await?;
+        self.unchanged(&before, &format!("the dry run of {request}")).await
+    }
+
+    /// What is there, without what changes by itself.
+    pub(super) async fn state(&self) -> Result<BTreeMap<String, Value>, Violation> {
+        let objects = self.world.objects(&self.namespace).await?;
+        let own = |object: &Value| {
+            let text = |pointer: &str| {
+                object
+                    .pointer(pointer)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            let cluster_scoped = text("/metadata/namespace").is_empty();
+            // Other scenarios have their own nodes and namespaces.
+            let (name, own) = (text("/metadata/name"), self.namespace.as_str());
+            !cluster_scoped || name == own || name == self.node.as_str() || name == format!("{own}-else")
+        };
+        Ok(objects
+            .into_iter()
+            .filter(|(_, object)| own(object))
+            .map(|(key, object)| (key, at_rest(object)))
+            .collect())
+    }
+
+    pub(super) async fn unchanged(&self, before: &BTreeMap<String, Value>, by: &str) -> Outcome {
+        let after = self.state().await?;
+        for (key, object) in before {
+            ensure!(
+                after.get(key) == Some(object),
+                "{by} changed {key}\nfrom {object}\nto   {:?}",
+                after.get(key)
+            );
+        }
+        let created: Vec<_> = after.keys().filter(|key| !before.contains_key(*key)).collect();
+        ensure!(created.is_empty(), "{by} created {created:?}");
+        Ok(())
+    }
+
+    /// The pods of the namespace that are not ending, by name.
+    pub(super) async fn living_pods(&self) -> Result<BTreeMap<String, Value>, Violation> {
+        let objects = self.world.objects(&self.namespace).await?;
+        let living = |key: &str, object: &Value| {
+            key.starts_with("Pod/") && object.pointer("/metadata/deletionTimestamp").is_none()
+        };
+        let name = |object: &Value| {
+            object
+                .pointer("/metadata/name")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        Ok(objects
+            .into_iter()
+            .filter(|(key, object)| living(key, object))
+            .map(|(_, object)| (name(&object), object))
+            .collect())
+    }
+}
+
+/// Asks again until the answer is yes.
+pub(super) async fn eventually<F>(what: &str, mut ask: impl FnMut() -> F) -> Outcome
+where
+    F: Future<Output = Result<bool, Violation>>,
+{
+    let started = Instant::now();
+    while started.elapsed() < EVENTUALLY {
+        let asked = timeout(EVENTUALLY, ask()).await;
+        if asked.map_err(|_| Violation::from(format!("waited in vain until {what}")))?? {
+            return Ok(());
+        }
+        sleep(POLL).await;
+    }
+    Err(Violation::from(format!("waited in vain until {what}")))
+}
+
+/// An object without its status, its version and who changed it last; of a node what is ours and whether it is cordoned.
+fn at_rest(mut object: Value) -> Value {
+    if object.get("kind").and_then(Value::as_str) == Some("Node") {
+        let ours = |field: &str| -> BTreeMap<String, Value> {
+            let entries = object.pointer(&format!("/metadata/{field}")).and_then(Value::as_object);
+            let ours = entries.into_iter().flatten().filter(|(key, _)| key.starts_with(PREFIX));
+            ours.map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        return json!({
+            "uid": object["metadata"]["uid"],
+            "labels": ours("labels"),
+            "annotations": ours("annotations"),
+            "unschedulable": object.pointer("/spec/unschedulable"),
+        });
+    }
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        for field in ["resourceVersion", "managedFields", "generation"] {
+            metadata.remove(field);
+        }
+    }
+    object
+}
+
+pub(super) fn name(text: &str) -> Result<Name, Violation> {
+    Name::new(text).ok_or_else(|| Violation::from(format!("`{text}` is no name")))
+}
+
+pub(super) fn namespace(text: &str) -> Result<Namespace, Violation> {
+    Namespace::new(text).ok_or_else(|| Violation::from(format!("`{text}` is no namespace")))
+}
+
+pub(super) fn uid(text: &str) -> Result<Uid, Violation> {
+    Uid::new(text).ok_or_else(|| Violation::from(format!("`{text}` is no uid")))
+}
+
+/// A uid that no object has.
+pub(super) fn other_uid() -> Result<Uid, Violation> {
+    uid("00000000-0000-4000-8000-000000000000")
+}

@@ -1,0 +1,140 @@
+//! One exchange with the API server: the answer, or how far the request got. Part of the steps *snapshot* and *act*.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use ::kube::Client;
+use ::kube::client::Body;
+use ::kube::core::Status;
+use http::header::RETRY_AFTER;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper_util::client::legacy;
+
+/// The largest answer that is read. 5000 nodes with 20 kB each are 100 MB; what is larger fails the read instead of
+/// taking the process down.
+const MAX_ANSWER: usize = 128 * 1024 * 1024;
+
+/// What the API server said.
+pub(super) struct Answer {
+    /// The status code: the answer's own, or that of a failure inside a body that came with a 2xx.
+    pub(super) code: StatusCode,
+    /// `Retry-After`, of the header or of the details.
+    pub(super) retry_after: Option<Duration>,
+    /// The body.
+    pub(super) body: Vec<u8>,
+    /// The body as a failure, where it is one.
+    pub(super) failure: Option<Status>,
+}
+
+impl Answer {
+    /// What a person reads of a failure.
+    pub(super) fn detail(&self) -> String {
+        match &self.failure {
+            Some(status) if !status.message.is_empty() => status.message.clone(),
+            Some(status) if !status.reason.is_empty() => status.reason.clone(),
+            // A proxy's page is of no use to anybody, and a body never gets into a report unread.
+            _ => format!("the answer was {}", self.code),
+        }
+    }
+}
+
+/// No answer.
+#[derive(Debug)]
+pub(super) struct NoAnswer {
+    /// Whether it is certain that the server never saw the request.
+    pub(super) never_sent: bool,
+    /// The error with its sources.
+    pub(super) detail: String,
+}
+
+/// Sends once and reads the whole answer.
+pub(super) async fn exchange(client: &Client, request: Request<Vec<u8>>) -> Result<Answer, NoAnswer> {
+    let response = client
+        .send(request.map(Body::from))
+        .await
+        .map_err(|error| no_answer(&error))?;
+    let (head, body) = response.into_parts();
+    let header = head
+        .headers
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .map(Duration::from_secs);
+    let body = Limited::new(body, MAX_ANSWER)
+        .collect()
+        .await
+        .map_err(|error| NoAnswer {
+            never_sent: false,
+            detail: chain(&*error),
+        })?
+        .to_bytes()
+        .to_vec();
+    let failure = failure(head.status, &body);
+    // An endpoint that answers with a Status of its own making, as the eviction's does, may put the failure into the
+    // body only: then the code of the body counts.
+    let code = failure
+        .as_ref()
+        .filter(|_| head.status.is_success())
+        .and_then(|status| StatusCode::from_u16(status.code).ok())
+        .unwrap_or(head.status);
+    let details = failure.as_ref().and_then(|status| status.details.as_ref());
+    let named = details
+        .map(|details| details.retry_after_seconds)
+        .filter(|&seconds| seconds > 0);
+    let retry_after = header.or(named.map(|seconds| Duration::from_secs(seconds.into())));
+    Ok(Answer {
+        code,
+        retry_after,
+        body,
+        failure,
+    })
+}
+
+/// The body as a `Status` that says failure.
+fn failure(code: StatusCode, body: &[u8]) -> Option<Status> {
+    #[derive(serde::Deserialize)]
+    struct Shape<'a> {
+        #[serde(default)]
+        kind: &'a str,
+    }
+    // A pod has a `status` too, so the kind is looked at first.
+    let shape: Shape<'_> = serde_json::from_slice(body).ok()?;
+    if shape.kind != "Status" {
+        return None;
+    }
+    let status: Status = serde_json::from_slice(body).ok()?;
+    (!code.is_success() || status.is_failure()).then_some(status)
+}
+
+fn no_answer(error: &::kube::Error) -> NoAnswer {
+    let never_sent = matches!(error, ::kube::Error::Auth(_))
+        || sources(error).any(|source| {
+            source
+                .downcast_ref::<legacy::Error>()
+                .is_some_and(legacy::Error::is_connect)
+                || matches!(source.downcast_ref::<::kube::Error>(), Some(::kube::Error::Auth(_)))
+        });
+    NoAnswer {
+        never_sent,
+        detail: chain(error),
+    }
+}
+
+fn sources<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source())
+}
+
+/// An error with its sources, each once: kube repeats the source in its own text.
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = String::new();
+    for source in sources(error) {
+        let part = source.to_string();
+        if !text.contains(&part) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&part);
+        }
+    }
+    text
+}

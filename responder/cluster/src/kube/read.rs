@@ -1,0 +1,205 @@
+//! Reads for the steps *snapshot* and *verify*.
+//!
+//! One object is read without a resource version: from the store, not from a cache. Lists are read with
+//! `resourceVersion=0`, from the API server's cache: 2 ms instead of 62 ms while others write (20/s).
+
+use std::sync::Arc;
+
+use ::kube::api::{ListParams, Request as ListRequest};
+use http::{Request, StatusCode};
+use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use responder_core::object::{Kind, Locator, Name, Namespace};
+use responder_core::port::{ClusterReader, OwnerObject, ReadError, ReadErrorKind};
+use responder_core::snapshot::PolicyEngine;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout};
+
+use super::answer::{Answer, exchange};
+use super::{ENGINE_KEPT, KubeCluster, READ_DEADLINE, wire};
+use crate::owner::OwnerDoc;
+use crate::policy_engine;
+
+impl ClusterReader for KubeCluster {
+    async fn pod(&self, namespace: &Namespace, name: &Name) -> Result<Option<Arc<Pod>>, ReadError> {
+        Ok(self
+            .one(&Locator::pod(namespace.clone(), name.clone()))
+            .await?
+            .map(Arc::new))
+    }
+
+    async fn pods_named(&self, name: &Name) -> Result<Vec<Pod>, ReadError> {
+        let selected = ListParams::default().fields(&format!("metadata.name={name}"));
+        self.list(&wire::collection(Kind::Pod, None), selected).await
+    }
+
+    async fn node(&self, name: &Name) -> Result<Option<Arc<Node>>, ReadError> {
+        Ok(self.one(&Locator::node(name.clone())).await?.map(Arc::new))
+    }
+
+    async fn namespace(&self, name: &Namespace) -> Result<Option<Arc<NamespaceObject>>, ReadError> {
+        let path = format!("{}/{name}", wire::collection(Kind::Namespace, None));
+        Ok(self.get(&format!("namespace/{name}"), &path).await?.map(Arc::new))
+    }
+
+    async fn owner(&self, at: &Locator) -> Result<Option<OwnerObject>, ReadError> {
+        let Some(doc) = self.one::<OwnerDoc>(at).await? else {
+            return Ok(None);
+        };
+        doc.into_owner(at)
+            .map(Some)
+            .ok_or_else(|| malformed(&at.to_string(), "its uid is none"))
+    }
+
+    async fn network_policies(&self, namespace: &Namespace) -> Result<Vec<NetworkPolicy>, ReadError> {
+        self.list(
+            &wire::collection(Kind::NetworkPolicy, Some(namespace)),
+            ListParams::default(),
+        )
+        .await
+    }
+
+    async fn network_policies_labelled(&self, label: &str) -> Result<Vec<NetworkPolicy>, ReadError> {
+        self.list(
+            &wire::collection(Kind::NetworkPolicy, None),
+            ListParams::default().labels(label),
+        )
+        .await
+    }
+
+    async fn services(&self, namespace: &Namespace) -> Result<Vec<Service>, ReadError> {
+        self.list(
+            &format!("/api/v1/namespaces/{namespace}/services"),
+            ListParams::default(),
+        )
+        .await
+    }
+
+    async fn nodes(&self) -> Result<Vec<Node>, ReadError> {
+        self.list(&wire::collection(Kind::Node, None), ListParams::default())
+            .await
+    }
+
+    async fn policy_engine(&self) -> Result<Option<PolicyEngine>, ReadError> {
+        #[derive(Deserialize)]
+        struct Groups {
+            groups: Vec<Group>,
+        }
+        #[derive(Deserialize)]
+        struct Group {
+            name: String,
+        }
+        // Held while it is read: a burst of quarantines asks once.
+        let mut kept = self.engine.lock().await;
+        if let Some((at, engine)) = &*kept
+            && at.elapsed() < ENGINE_KEPT
+        {
+            return Ok(engine.clone());
+        }
+        let what = "the API groups";
+        let served: Groups = self
+            .get(what, "/apis")
+            .await?
+            .ok_or_else(|| malformed(what, "there are none"))?;
+        let served: Vec<&str> = served.groups.iter().map(|group| group.name.as_str()).collect();
+        let engine = policy_engine::by_groups(&served);
+        *kept = Some((Instant::now(), engine.clone()));
+        Ok(engine)
+    }
+}
+
+impl KubeCluster {
+    /// The API server's version, such as `v1.37.2`: the cheapest question that shows whether it answers us.
+    pub async fn version(&self) -> Result<String, ReadError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Version {
+            git_version: String,
+        }
+        let what = "the version";
+        let version: Option<Version> = self.get(what, "/version").await?;
+        Ok(version.ok_or_else(|| malformed(what, "there is none"))?.git_version)
+    }
+
+    async fn one<T: DeserializeOwned>(&self, at: &Locator) -> Result<Option<T>, ReadError> {
+        self.get(&at.to_string(), &wire::path(at)).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, what: &str, path: &str) -> Result<Option<T>, ReadError> {
+        let request = wire::get(path).map_err(|error| malformed(what, &error.to_string()))?;
+        let answer = self.read(what, request).await?;
+        // Only the API server's own word counts: a proxy's 404 must not make a pod disappear.
+        if answer.code == StatusCode::NOT_FOUND
+            && answer
+                .failure
+                .as_ref()
+                .is_some_and(|status| status.reason == "NotFound")
+        {
+            return Ok(None);
+        }
+        decode(what, &answer).map(Some)
+    }
+
+    async fn list<T: DeserializeOwned>(&self, path: &str, selected: ListParams) -> Result<Vec<T>, ReadError> {
+        #[derive(Deserialize)]
+        struct Items<T> {
+            items: Vec<T>,
+        }
+        let what = path.trim_start_matches('/');
+        let cached = ListParams {
+            resource_version: Some("0".to_owned()),
+            ..selected
+        };
+        let request = ListRequest::new(path)
+            .list(&cached)
+            .map_err(|error| malformed(what, &error.to_string()))?;
+        let answer = self.read(what, request).await?;
+        Ok(decode::<Items<T>>(what, &answer)?.items)
+    }
+
+    async fn read(&self, what: &str, request: Request<Vec<u8>>) -> Result<Answer, ReadError> {
+        let failed = |kind, detail| ReadError {
+            what: what.to_owned(),
+            kind,
+            detail,
+        };
+        let answer = match timeout(READ_DEADLINE, exchange(&self.client, request)).await {
+            Err(_) => Err(failed(
+                ReadErrorKind::Timeout,
+                format!("no answer within {} s", READ_DEADLINE.as_secs()),
+            )),
+            Ok(Err(no_answer)) => Err(failed(ReadErrorKind::Unavailable, no_answer.detail)),
+            Ok(Ok(answer)) => Ok(answer),
+        };
+        let code = answer.as_ref().map_or(0, |answer| answer.code.as_u16());
+        tracing::debug!(what, code, "read");
+        answer
+    }
+}
+
+fn decode<T: DeserializeOwned>(what: &str, answer: &Answer) -> Result<T, ReadError> {
+    if answer.code.is_success() && answer.failure.is_none() {
+        let body = &mut serde_json::Deserializer::from_slice(&answer.body);
+        return serde_path_to_error::deserialize(body).map_err(|error| malformed(what, &error.to_string()));
+    }
+    let kind = match answer.code {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ReadErrorKind::Forbidden,
+        StatusCode::TOO_MANY_REQUESTS => ReadErrorKind::Unavailable,
+        code if code.is_server_error() => ReadErrorKind::Unavailable,
+        _ => ReadErrorKind::Malformed,
+    };
+    Err(ReadError {
+        what: what.to_owned(),
+        kind,
+        detail: answer.detail(),
+    })
+}
+
+fn malformed(what: &str, detail: &str) -> ReadError {
+    ReadError {
+        what: what.to_owned(),
+        kind: ReadErrorKind::Malformed,
+        detail: detail.to_owned(),
+    }
+}

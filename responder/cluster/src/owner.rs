@@ -1,0 +1,133 @@
+//! A controller as decisions need it, out of the object of any kind. Part of the step *snapshot*, for both adapters.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference};
+use responder_core::object::{Locator, ObjectRef, Uid};
+use responder_core::port::{ControllerRef, OwnerObject};
+use responder_core::snapshot::Owner;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The parts of any object that are read. The rest of it is skipped unparsed.
+#[derive(Deserialize)]
+pub(crate) struct OwnerDoc {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Option<Spec>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    uid: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    #[serde(default, rename = "ownerReferences")]
+    owner_references: Vec<OwnerReference>,
+}
+
+#[derive(Deserialize)]
+struct Spec {
+    #[serde(default)]
+    replicas: Option<i64>,
+    /// A [`LabelSelector`], except in a ReplicationController, where it is the map of labels itself.
+    #[serde(default)]
+    selector: Option<Value>,
+}
+
+impl OwnerDoc {
+    /// The controller at this place; `None` where its uid is none that an API server gives.
+    pub(crate) fn into_owner(self, at: &Locator) -> Option<OwnerObject> {
+        let uid = Uid::new(&self.metadata.uid)?;
+        let spec = self.spec.unwrap_or(Spec {
+            replicas: None,
+            selector: None,
+        });
+        Some(OwnerObject {
+            owner: Owner {
+                object: ObjectRef { at: at.clone(), uid },
+                replicas: spec.replicas.and_then(|replicas| u32::try_from(replicas).ok()),
+                selector: spec.selector.as_ref().and_then(label_selector),
+                labels: self.metadata.labels,
+                annotations: self.metadata.annotations,
+            },
+            controlled_by: self
+                .metadata
+                .owner_references
+                .into_iter()
+                .find(|reference| reference.controller == Some(true))
+                .map(|reference| ControllerRef {
+                    api_version: reference.api_version,
+                    kind: reference.kind,
+                    name: reference.name,
+                    uid: reference.uid,
+                }),
+        })
+    }
+}
+
+/// A `spec.selector` of either shape.
+pub(crate) fn label_selector(selector: &Value) -> Option<LabelSelector> {
+    let entries = selector.as_object()?;
+    let plain_map = !entries.is_empty() && entries.values().all(Value::is_string);
+    if plain_map {
+        let labels = entries
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+        return Some(LabelSelector {
+            match_labels: Some(labels.collect()),
+            match_expressions: None,
+        });
+    }
+    LabelSelector::deserialize(selector).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use responder_core::object::{Kind, Name, Namespace};
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(kind: Kind, object: Value) -> OwnerObject {
+        let at = Locator::namespaced(kind, Namespace::new("web").unwrap(), Name::new("web").unwrap()).unwrap();
+        serde_json::from_value::<OwnerDoc>(object)
+            .unwrap()
+            .into_owner(&at)
+            .unwrap()
+    }
+
+    #[test]
+    fn replicas_selector_and_the_controller_above_are_read() {
+        let read = read(
+            Kind::ReplicaSet,
+            json!({
+                "metadata": {"uid": "u-1", "ownerReferences": [
+                    {"apiVersion": "v1", "kind": "ConfigMap", "name": "unrelated", "uid": "u-2"},
+                    {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "u-3", "controller": true},
+                ]},
+                "spec": {"replicas": 3, "selector": {"matchLabels": {"app": "web"}}, "template": {"ignored": 1}},
+            }),
+        );
+        assert_eq!(read.owner.replicas, Some(3));
+        assert_eq!(read.owner.selector.unwrap().match_labels.unwrap()["app"], "web");
+        assert_eq!(read.controlled_by.unwrap().name, "web");
+    }
+
+    #[test]
+    fn the_selector_of_a_replication_controller_is_a_map_of_labels() {
+        let read = read(
+            Kind::ReplicationController,
+            json!({"metadata": {"uid": "u-1"}, "spec": {"replicas": 1, "selector": {"app": "web"}}}),
+        );
+        assert_eq!(read.owner.selector.unwrap().match_labels.unwrap()["app"], "web");
+    }
+
+    #[test]
+    fn an_object_without_a_spec_is_an_owner_too() {
+        let read = read(Kind::Job, json!({"metadata": {"uid": "u-1"}}));
+        assert_eq!((read.owner.replicas, read.controlled_by), (None, None));
+    }
+}

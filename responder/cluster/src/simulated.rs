@@ -1,0 +1,138 @@
+//! The simulated cluster: plain manifests, in memory, behind the same ports as the real one. The steps *snapshot*,
+//! *act* and *verify* can't tell it from an API server; the conformance suite sees to that.
+//!
+//! It has uids, resource versions, owner chains, preconditions, `dryRun`, evictions against PodDisruptionBudgets, and
+//! controllers that replace what a response takes away. It has no network, no admission and no RBAC.
+
+mod budget;
+mod controllers;
+mod deletion;
+mod hooks;
+mod identity;
+mod labels;
+mod load;
+mod manifest;
+mod object;
+mod read;
+mod running;
+mod select;
+mod store;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use responder_core::port::Clock;
+use tokio::sync::watch;
+
+use self::deletion::Ending;
+use self::hooks::Faults;
+pub use self::hooks::{Hold, ReceivedRequest, SendFault};
+pub use self::manifest::{ManifestError, ManifestFault};
+use self::store::Store;
+
+/// A cluster in memory. A clone is the same cluster.
+#[derive(Clone)]
+pub struct SimulatedCluster {
+    state: Arc<Mutex<State>>,
+    /// How many holds there are; everything waits while there is one.
+    held: Arc<watch::Sender<usize>>,
+}
+
+struct State {
+    store: Store,
+    endings: BTreeSet<Ending>,
+    clock: Arc<dyn Clock>,
+    faults: Faults,
+    received: VecDeque<ReceivedRequest>,
+}
+
+impl SimulatedCluster {
+    /// A cluster of the manifests in a directory and the ones below it (`.yaml`, `.yml`, `.json`), or in one file.
+    /// `kubectl get -A -o yaml …` and `kubectl cluster-info dump` write such; by hand, uids, statuses, namespaces and
+    /// creation times may be left out.
+    pub fn from_dir(path: &Path) -> Result<Self, ManifestError> {
+        load::load(&manifest::files(path)?).map(Self::of)
+    }
+
+    /// A cluster of manifests in memory, each text under a name that stands for its file in errors.
+    pub fn from_manifests<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, ManifestError> {
+        let files: Vec<_> = texts
+            .into_iter()
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .collect();
+        load::load(&files).map(Self::of)
+    }
+
+    /// A cluster without any object.
+    pub fn empty() -> Self {
+        Self::of(Store::default())
+    }
+
+    /// The same cluster with this clock: new objects are born, and graces end, by it. The wall clock without.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        self.lock().clock = clock;
+        self
+    }
+
+    /// Kinds that are kept and shown, and that change nothing here, each with how many there are.
+    pub fn inert_kinds(&self) -> BTreeMap<String, usize> {
+        let mut kinds = BTreeMap::new();
+        for (key, _) in self
+            .lock()
+            .store
+            .iter()
+            .filter(|(key, _)| !manifest::is_known(&key.kind))
+        {
+            *kinds.entry(key.kind.clone().into_owned()).or_default() += 1;
+        }
+        kinds
+    }
+
+    fn of(store: Store) -> Self {
+        let state = State {
+            store,
+            endings: BTreeSet::new(),
+            clock: Arc::new(WallClock),
+            faults: Faults::default(),
+            received: VecDeque::new(),
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            held: Arc::new(watch::Sender::new(0)),
+        }
+    }
+
+    /// The state, as it is now: graces that are over have ended.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change is one `put` or `remove`; a panic between two leaves objects that are whole.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = state.clock.now();
+        state.end_what_is_due(now);
+        state
+    }
+}
+
+impl fmt::Debug for SimulatedCluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimulatedCluster")
+            .field("objects", &self.lock().store.iter().count())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The machine's own time.
+struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,305 @@
+//! The controllers that own pods, as far as a response disturbs them: they let go of a pod whose labels changed, take
+//! in one that fits, replace one that is gone and end one that is too many.
+//!
+//! They act at once and only where something changed: manifests that ask for more pods than they list stay as they are
+//! until one of those pods is touched.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::identity;
+use super::object::{
+    Key, KindName, POD, controller, is_finished, is_terminating, metadata, owner_key, rfc3339, text, uid,
+};
+use super::running;
+use super::select::selects;
+use super::store::Store;
+use crate::owner::label_selector;
+
+/// Longer ones are cut before the random end, so that the whole fits a DNS label (63).
+const LONGEST_BASE: usize = 57;
+
+/// How the controllers of a kind replace their pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Replaces {
+    /// By a new one of another name, as soon as the old one begins to end.
+    AtOnce,
+    /// By a new one of the same name, once the old one is gone.
+    SameName,
+    /// By a new one on the same node, once the old one is gone.
+    SameNode,
+}
+
+/// The kinds that have pods, and whether they select them by labels.
+const KINDS: [(&str, Replaces, bool); 5] = [
+    ("ReplicaSet.apps", Replaces::AtOnce, true),
+    ("ReplicationController", Replaces::AtOnce, true),
+    ("StatefulSet.apps", Replaces::SameName, true),
+    ("DaemonSet.apps", Replaces::SameNode, true),
+    ("Job.batch", Replaces::AtOnce, false),
+];
+
+fn replaces(kind: &str) -> Option<Replaces> {
+    KINDS
+        .iter()
+        .find(|(known, _, _)| *known == kind)
+        .map(|(_, replaces, _)| *replaces)
+}
+
+/// A pod that a controller has too many of.
+pub(super) struct Surplus(pub(super) Key);
+
+/// Brings the controllers to rest after a change of one pod: `before` is the pod as it was, `None` for a new one.
+/// Answers the pods that have to end.
+pub(super) fn react(store: &mut Store, pod: &Key, before: Option<&Value>, now: Timestamp) -> Vec<Surplus> {
+    release(store, pod);
+    adopt(store, pod);
+    let after = store.get(pod).cloned();
+    let mut involved: Vec<Key> = Vec::new();
+    for object in [before, after.as_deref()].into_iter().flatten() {
+        let owner = controller(object).map(|reference| (owner_key(&pod.namespace, reference), text(reference, "/uid")));
+        if let Some((owner, of)) = owner
+            && store.same(&owner, of).is_some()
+            && !involved.contains(&owner)
+        {
+            involved.push(owner);
+        }
+    }
+    involved
+        .into_iter()
+        .flat_map(|owner| balance(store, &owner, before, now))
+        .collect()
+}
+
+/// Brings a controller that was just applied to the number of pods that it asks for.
+pub(super) fn begin(store: &mut Store, controller: &Key, now: Timestamp) -> Vec<Surplus> {
+    balance(store, controller, None, now)
+}
+
+/// A controller lets go of a pod that it no longer selects.
+fn release(store: &mut Store, key: &Key) {
+    let Some(pod) = store.get(key).cloned() else { return };
+    let Some(reference) = controller(&pod) else { return };
+    let owner = owner_key(&key.namespace, reference);
+    let Some(object) = store.same(&owner, text(reference, "/uid")) else {
+        return;
+    };
+    if is_terminating(&pod) || !selects_by_labels(&owner.kind) || wants(object, &pod) {
+        return;
+    }
+    let released = uid(object).to_owned();
+    let mut pod = Arc::unwrap_or_clone(pod);
+    if let Some(references) = pod
+        .pointer_mut("/metadata/ownerReferences")
+        .and_then(Value::as_array_mut)
+    {
+        references.retain(|reference| text(reference, "/uid") != released);
+        if references.is_empty() {
+            metadata(&mut pod).remove("ownerReferences");
+        }
+    }
+    store.put(key.clone(), pod);
+}
+
+/// A controller takes in a pod that has none and that it selects.
+pub(super) fn adopt(store: &mut Store, key: &Key) {
+    let Some(pod) = store.get(key).cloned() else { return };
+    if controller(&pod).is_some() || is_terminating(&pod) || is_finished(&pod) {
+        return;
+    }
+    let fits = |owner: &Key, object: &Value| {
+        let named =
+            replaces(&owner.kind) != Some(Replaces::SameName) || key.name.starts_with(&format!("{}-", owner.name));
+        named && !is_terminating(object) && wants(object, &pod)
+    };
+    let kinds = KINDS
+        .iter()
+        .filter(|(_, _, by_labels)| *by_labels)
+        .map(|(kind, _, _)| KindName::Borrowed(*kind));
+    let adopter = kinds
+        .flat_map(|kind| store.in_namespace(&kind, &key.namespace))
+        .find(|(owner, object)| fits(owner, object))
+        .map(|(_, object)| reference(object));
+    if let Some(reference) = adopter {
+        let mut pod = Arc::unwrap_or_clone(pod);
+        let references = metadata(&mut pod).entry("ownerReferences").or_insert_with(|| json!([]));
+        if let Some(references) = references.as_array_mut() {
+            references.push(reference);
+        }
+        store.put(key.clone(), pod);
+    }
+}
+
+fn selects_by_labels(kind: &str) -> bool {
+    KINDS.iter().any(|(known, _, by_labels)| *known == kind && *by_labels)
+}
+
+fn wants(owner: &Value, pod: &Value) -> bool {
+    owner
+        .pointer("/spec/selector")
+        .and_then(label_selector)
+        .is_some_and(|selector| selects(&selector, pod))
+}
+
+fn reference(owner: &Value) -> Value {
+    json!({
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": uid(owner),
+        "controller": true,
+        "blockOwnerDeletion": true,
+    })
+}
+
+/// Makes what is missing and names what is too much.
+fn balance(store: &mut Store, key: &Key, before: Option<&Value>, now: Timestamp) -> Vec<Surplus> {
+    let (Some(replaces), Some(owner)) = (replaces(&key.kind), store.get(key).cloned()) else {
+        return Vec::new();
+    };
+    if is_terminating(&owner) || is_complete(&owner) {
+        return Vec::new();
+    }
+    let pods: Vec<(Key, Arc<Value>)> = store
+        .in_namespace(&POD, &key.namespace)
+        .filter(|(_, pod)| controller(pod).is_some_and(|reference| text(reference, "/uid") == uid(&owner)))
+        .map(|(key, pod)| (key.clone(), pod.clone()))
+        .collect();
+    match replaces {
+        Replaces::AtOnce => {
+            let counted = if &*key.kind == "Job.batch" {
+                "/spec/parallelism"
+            } else {
+                "/spec/replicas"
+            };
+            let suspended = owner.pointer("/spec/suspend") == Some(&Value::Bool(true));
+            let wanted = if suspended {
+                0
+            } else {
+                owner.pointer(counted).and_then(Value::as_u64).unwrap_or(1)
+            };
+            let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+            let mut active: Vec<_> = pods
+                .iter()
+                .filter(|(_, pod)| !is_terminating(pod) && !is_finished(pod))
+                .collect();
+            for _ in active.len()..wanted {
+                make(store, key, &owner, before, None, None, now);
+            }
+            // The youngest goes first, as with the ReplicaSet controller's ranking of equally ready pods.
+            active.sort_by_key(|(key, pod)| (text(pod, "/metadata/creationTimestamp").to_owned(), key.name.clone()));
+            active
+                .into_iter()
+                .skip(wanted)
+                .map(|(key, _)| Surplus(key.clone()))
+                .collect()
+        }
+        Replaces::SameName => {
+            let wanted = owner.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
+            let first = owner
+                .pointer("/spec/ordinals/start")
+                .and_then(Value::as_u64)
+                .unwrap_or(0);
+            for ordinal in first..first + wanted {
+                let name = format!("{}-{ordinal}", key.name);
+                if store.get(&Key::pod(&key.namespace, &name)).is_none() {
+                    make(store, key, &owner, before, Some(name), None, now);
+                }
+            }
+            Vec::new()
+        }
+        Replaces::SameNode => {
+            let node = before.map(|pod| text(pod, "/spec/nodeName")).unwrap_or_default();
+            if !node.is_empty() && !pods.iter().any(|(_, pod)| text(pod, "/spec/nodeName") == node) {
+                make(store, key, &owner, before, None, Some(node), now);
+            }
+            Vec::new()
+        }
+    }
+}
+
+fn is_complete(owner: &Value) -> bool {
+    let conditions = owner.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|condition| {
+        matches!(text(condition, "/type"), "Complete" | "Failed") && text(condition, "/status") == "True"
+    })
+}
+
+/// A new pod of the controller's template; of the pod that went where a hand-written controller has none.
+fn make(
+    store: &mut Store,
+    key: &Key,
+    owner: &Value,
+    before: Option<&Value>,
+    name: Option<String>,
+    node: Option<&str>,
+    now: Timestamp,
+) {
+    let template = owner.pointer("/spec/template").or(before).cloned().unwrap_or_default();
+    let mut labels = template
+        .pointer("/metadata/labels")
+        .cloned()
+        .unwrap_or_else(|| json!({}));
+    let name = name.unwrap_or_else(|| {
+        let base: String = key.name.chars().take(LONGEST_BASE).collect();
+        format!("{base}-{}", identity::suffix(&key.to_string(), store.next_number()))
+    });
+    if &*key.kind == "StatefulSet.apps" {
+        labels["statefulset.kubernetes.io/pod-name"] = name.as_str().into();
+    }
+    // A released pod's labels are what it was released for; its successor must be one that the controller keeps.
+    let selector = owner.pointer("/spec/selector").and_then(label_selector);
+    for (label, value) in selector
+        .and_then(|selector| selector.match_labels)
+        .into_iter()
+        .flatten()
+    {
+        labels[label] = value.into();
+    }
+    let mut spec = template
+        .get("spec")
+        .cloned()
+        .unwrap_or_else(|| json!({"containers": []}));
+    if let Some(fields) = spec.as_object_mut() {
+        fields.remove("nodeName");
+        if let Some(node) = node {
+            fields.insert("nodeName".to_owned(), node.into());
+        }
+    }
+    let pod_key = Key::pod(&key.namespace, &name);
+    let mut pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": key.namespace,
+            "labels": labels,
+            "ownerReferences": [reference(owner)],
+            "uid": store.new_uid(&pod_key),
+            "creationTimestamp": rfc3339(now),
+        },
+        "spec": spec,
+    });
+    if let Some(annotations) = owner.pointer("/spec/template/metadata/annotations") {
+        metadata(&mut pod).insert("annotations".to_owned(), annotations.clone());
+    }
+    running::start(store, &mut pod, now);
+    store.put(pod_key, pod);
+}
+
+/// The pods (and controllers) that a deleted controller leaves behind, for the garbage collector.
+pub(super) fn dependents(store: &Store, namespace: &str, owner: &str) -> Vec<Key> {
+    let depends = |object: &Value| {
+        let references = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+        references.is_some_and(|references| {
+            !references.is_empty() && references.iter().all(|reference| text(reference, "/uid") == owner)
+        })
+    };
+    store
+        .iter()
+        .filter(|(key, object)| key.namespace == namespace && depends(object))
+        .map(|(key, _)| key.clone())
+        .collect()
+}

@@ -1,0 +1,110 @@
+//! How objects leave the store: at once, after their grace, or held by finalizers; and what goes with them.
+
+use jiff::{SignedDuration, Timestamp};
+use responder_core::port::Reply;
+use serde_json::Value;
+
+use super::State;
+use super::controllers::{self, Surplus};
+use super::object::{Key, POD, has_finalizers, is_terminating, metadata, rfc3339, uid};
+use super::running::ends_at_once;
+
+/// `terminationGracePeriodSeconds` of a pod that doesn't say.
+const DEFAULT_GRACE: i64 = 30;
+
+/// A pod whose grace is running.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ending {
+    at: Timestamp,
+    key: Key,
+    uid: String,
+}
+
+impl State {
+    /// Deletes an object that is there, whatever its kind.
+    pub(super) fn delete(&mut self, key: &Key, grace: Option<u32>, now: Timestamp) -> Reply {
+        let Some(object) = self.store.get(key).cloned() else {
+            return Reply::Gone;
+        };
+        if key.kind != POD {
+            return self.finish(key, &object, 0, now);
+        }
+        let own = object
+            .pointer("/spec/terminationGracePeriodSeconds")
+            .and_then(Value::as_i64)
+            .unwrap_or(DEFAULT_GRACE);
+        let wanted = if ends_at_once(&object) {
+            0
+        } else {
+            grace.map_or(own, i64::from).max(0)
+        };
+        let running = object
+            .pointer("/metadata/deletionGracePeriodSeconds")
+            .and_then(Value::as_i64);
+        if is_terminating(&object) {
+            // A grace that runs can only be shortened; not asking for one leaves it as it is.
+            let shortens = grace.is_some() && running.is_some_and(|running| wanted < running);
+            if !shortens && running != Some(0) {
+                return Reply::Terminating;
+            }
+        }
+        self.finish(key, &object, wanted, now)
+    }
+
+    fn finish(&mut self, key: &Key, object: &Value, grace: i64, now: Timestamp) -> Reply {
+        if grace == 0 && !has_finalizers(object) {
+            self.take_away(key, now);
+            return Reply::Gone;
+        }
+        let end = now
+            .checked_add(SignedDuration::from_secs(grace))
+            .unwrap_or(Timestamp::MAX);
+        let mut ending = object.clone();
+        let metadata = metadata(&mut ending);
+        metadata.insert("deletionTimestamp".to_owned(), rfc3339(end).into());
+        metadata.insert("deletionGracePeriodSeconds".to_owned(), grace.into());
+        self.store.put(key.clone(), ending);
+        self.endings.insert(Ending {
+            at: end,
+            key: key.clone(),
+            uid: uid(object).to_owned(),
+        });
+        self.react(key, Some(object), now);
+        Reply::Terminating
+    }
+
+    /// Removes an object, and what it owned.
+    pub(super) fn take_away(&mut self, key: &Key, now: Timestamp) {
+        let Some(object) = self.store.remove(key) else { return };
+        self.react(key, Some(&object), now);
+        for dependent in controllers::dependents(&self.store, &key.namespace, uid(&object)) {
+            self.delete(&dependent, None, now);
+        }
+    }
+
+    /// Lets the controllers react to a changed pod, and a new controller make its pods.
+    pub(super) fn react(&mut self, key: &Key, before: Option<&Value>, now: Timestamp) {
+        let surplus = match before {
+            _ if key.kind == POD => controllers::react(&mut self.store, key, before, now),
+            None => controllers::begin(&mut self.store, key, now),
+            Some(_) => return,
+        };
+        for Surplus(pod) in surplus {
+            self.delete(&pod, None, now);
+        }
+    }
+
+    /// Removes the pods whose grace is over. Finalizers hold them beyond it.
+    pub(super) fn end_what_is_due(&mut self, now: Timestamp) {
+        while let Some(ending) = self.endings.first().filter(|ending| ending.at <= now).cloned() {
+            self.endings.remove(&ending);
+            let due = self
+                .store
+                .same(&ending.key, &ending.uid)
+                .is_some_and(|object| !has_finalizers(object));
+            if due {
+                self.take_away(&ending.key, now);
+            }
+        }
+    }
+}

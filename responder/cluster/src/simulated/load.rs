@@ -1,0 +1,148 @@
+//! From manifests to a cluster at rest: what people leave out when they write by hand is filled in as the API server,
+//! its controllers and a kubelet would. What a dump says stays as it is.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::controllers;
+use super::manifest::{self, Manifest, ManifestError, ManifestFault};
+use super::object::{Key, NAMESPACE, NODE, POD, controller, metadata, owner_key, rfc3339, text, uid};
+use super::running;
+use super::store::Store;
+
+/// When objects that don't say so were created, and their containers started: before any alert that is replayed.
+pub(super) const LONG_AGO: Timestamp = Timestamp::constant(1_577_836_800, 0);
+
+/// A store with the objects of these files.
+pub(super) fn load(files: &[(String, String)]) -> Result<Store, ManifestError> {
+    let mut faults = Vec::new();
+    let manifests: Vec<Manifest> = files
+        .iter()
+        .flat_map(|(file, text)| manifest::read(file, text, &mut faults))
+        .collect();
+    let mut objects = BTreeMap::new();
+    let mut written = BTreeMap::new();
+    for Manifest {
+        key,
+        object,
+        file,
+        document,
+    } in manifests
+    {
+        match objects.entry(key) {
+            Entry::Occupied(taken) => {
+                let first: &(String, usize) = &written[taken.key()];
+                let what = format!(
+                    "{} is there already, in {}, document {}: remove one",
+                    taken.key(),
+                    first.0,
+                    first.1
+                );
+                faults.push(ManifestFault {
+                    file,
+                    document: Some(document),
+                    what,
+                });
+            }
+            Entry::Vacant(free) => {
+                written.insert(free.key().clone(), (file, document));
+                free.insert(object);
+            }
+        }
+    }
+    if !faults.is_empty() {
+        return Err(ManifestError::Faulty(faults));
+    }
+    Ok(complete(objects))
+}
+
+fn complete(mut objects: BTreeMap<Key, Value>) -> Store {
+    let mut store = Store::default();
+    let namespaces: Vec<String> = objects
+        .keys()
+        .map(|key| key.namespace.clone())
+        .filter(|name| !name.is_empty())
+        .collect();
+    for name in namespaces {
+        objects.entry(Key::new(NAMESPACE, "", &name)).or_insert_with(|| {
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "status": {"phase": "Active"}})
+        });
+    }
+    for (key, object) in &mut objects {
+        born(&mut store, key, object, LONG_AGO);
+    }
+    resolve_owners(&mut store, &mut objects);
+    let (pods, others): (BTreeMap<_, _>, BTreeMap<_, _>) = objects.into_iter().partition(|(key, _)| key.kind == POD);
+    for (key, object) in others {
+        store.load(key, object);
+    }
+    for (key, mut pod) in pods {
+        let started = text(&pod, "/metadata/creationTimestamp").parse().unwrap_or(LONG_AGO);
+        running::start(&mut store, &mut pod, started);
+        store.load(key, pod);
+    }
+    store.complete_versions();
+    let orphans: Vec<Key> = store
+        .of_kind(&POD)
+        .filter(|(_, pod)| controller(pod).is_none())
+        .map(|(key, _)| key.clone())
+        .collect();
+    for orphan in orphans {
+        controllers::adopt(&mut store, &orphan);
+    }
+    store
+}
+
+/// What the API server sets on every object, and a node's kubelet on the node, where the manifest doesn't.
+pub(super) fn born(store: &mut Store, key: &Key, object: &mut Value, at: Timestamp) {
+    if uid(object).is_empty() {
+        let there = store.get(key).map(|there| uid(there).to_owned());
+        let given = there.unwrap_or_else(|| store.new_uid(key));
+        metadata(object).insert("uid".to_owned(), given.into());
+    }
+    let metadata = metadata(object);
+    metadata
+        .entry("creationTimestamp")
+        .or_insert_with(|| rfc3339(at).into());
+    if key.kind == NAMESPACE {
+        // Selectors of namespaces rely on it.
+        let labels = metadata.entry("labels").or_insert_with(|| json!({}));
+        if let Some(labels) = labels.as_object_mut() {
+            labels
+                .entry("kubernetes.io/metadata.name")
+                .or_insert_with(|| key.name.as_str().into());
+        }
+    }
+    if key.kind == NODE && object.get("status").is_none() {
+        object["status"] = json!({"conditions": [{"type": "Ready", "status": "True"}]});
+    }
+}
+
+/// References without a uid get the one of the object that they name. Whoever writes one by hand means the controller.
+fn resolve_owners(store: &mut Store, objects: &mut BTreeMap<Key, Value>) {
+    let uids: BTreeMap<Key, String> = objects
+        .iter()
+        .map(|(key, object)| (key.clone(), uid(object).to_owned()))
+        .collect();
+    for (key, object) in objects.iter_mut() {
+        let references = object
+            .pointer_mut("/metadata/ownerReferences")
+            .and_then(Value::as_array_mut);
+        let alone = references.as_ref().is_some_and(|references| references.len() == 1);
+        for reference in references.into_iter().flatten() {
+            if !text(reference, "/uid").is_empty() {
+                continue;
+            }
+            let owner = owner_key(&key.namespace, reference);
+            // An owner that is not in the set is gone: a uid of its own, which nothing has.
+            let uid = uids.get(&owner).cloned().unwrap_or_else(|| store.new_uid(&owner));
+            reference["uid"] = uid.into();
+            if alone && reference.get("controller").is_none() {
+                reference["controller"] = true.into();
+            }
+        }
+    }
+}

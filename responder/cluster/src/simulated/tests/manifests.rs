@@ -1,0 +1,230 @@
+//! Manifests, as people write them and as dumps have them.
+
+use std::fs;
+
+use responder_core::object::{ContainerId, Kind};
+use responder_core::snapshot::PolicyEngine;
+use rstest::rstest;
+
+use super::*;
+
+#[tokio::test]
+async fn what_a_person_leaves_out_is_filled_in() {
+    let cluster = demo();
+    let pod = cluster
+        .pod(&namespace("web"), &name("web-7d9f-aaaaa"))
+        .await
+        .unwrap()
+        .unwrap();
+    let uid = pod.metadata.uid.clone().unwrap();
+    assert!(Uid::new(&uid).is_some() && uid.len() == 36);
+    assert!(pod.metadata.resource_version.is_some() && pod.metadata.creation_timestamp.is_some());
+    assert_eq!(pod.spec.as_ref().unwrap().node_name.as_deref(), Some("worker-1"));
+    let status = pod.status.as_ref().unwrap();
+    assert_eq!(status.phase.as_deref(), Some("Running"));
+    let containers = status.container_statuses.as_ref().unwrap();
+    let ids: Vec<_> = containers
+        .iter()
+        .map(|container| ContainerId::new(container.container_id.as_deref().unwrap()).unwrap())
+        .collect();
+    assert!(ids[0].as_str().starts_with(&uid[..8]));
+    assert!(!ids[0].is_same_as(&ids[1]));
+    let started = containers[0]
+        .state
+        .as_ref()
+        .unwrap()
+        .running
+        .as_ref()
+        .unwrap()
+        .started_at
+        .as_ref()
+        .unwrap();
+    assert!(
+        started.0 < "2021-01-01T00:00:00Z".parse().unwrap(),
+        "older than any recording"
+    );
+    assert!(cluster.namespace(&namespace("web")).await.unwrap().is_some());
+    assert!(
+        cluster
+            .node(&name("worker-1"))
+            .await
+            .unwrap()
+            .unwrap()
+            .metadata
+            .uid
+            .is_some()
+    );
+}
+
+#[tokio::test]
+async fn the_owner_chain_is_found_without_a_uid_in_the_manifest() {
+    let cluster = demo();
+    let pod = cluster.owner(&at("web-7d9f-aaaaa")).await.unwrap().unwrap();
+    let set = pod.controlled_by.unwrap();
+    let set_at = Locator::namespaced(Kind::ReplicaSet, namespace("web"), name(&set.name)).unwrap();
+    let owner = cluster.owner(&set_at).await.unwrap().unwrap();
+    assert_eq!(owner.owner.object.uid.as_str(), set.uid);
+    let deployment = owner.controlled_by.unwrap();
+    assert_eq!(
+        (deployment.kind.as_str(), deployment.name.as_str()),
+        ("Deployment", "web")
+    );
+}
+
+#[tokio::test]
+async fn a_pod_that_a_set_selects_belongs_to_it() {
+    let pod = demo().owner(&at("web-7d9f-bbbbb")).await.unwrap().unwrap();
+    assert_eq!(pod.controlled_by.unwrap().name, "web-7d9f");
+}
+
+#[tokio::test]
+async fn the_engine_is_told_by_what_the_manifests_have() {
+    assert_eq!(
+        demo().policy_engine().await.unwrap(),
+        Some(PolicyEngine("kube-router".to_owned()))
+    );
+    let definition = "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: x.cilium.io}, spec: {group: cilium.io}}";
+    let cluster = SimulatedCluster::from_manifests([("crd.yaml", definition)]).unwrap();
+    assert_eq!(
+        cluster.policy_engine().await.unwrap(),
+        Some(PolicyEngine("cilium".to_owned()))
+    );
+}
+
+#[test]
+fn kinds_without_a_part_to_play_are_kept_and_named() {
+    let cluster = demo();
+    assert_eq!(cluster.inert_kinds(), BTreeMap::from([("ConfigMap".to_owned(), 1)]));
+    assert!(cluster.objects().contains_key("ConfigMap/web/settings"));
+}
+
+#[tokio::test]
+async fn the_same_manifests_make_the_same_cluster() {
+    assert_eq!(demo().objects(), demo().objects());
+}
+
+#[tokio::test]
+async fn what_a_dump_says_stays_as_it_is() {
+    let dump = r#"{"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "Pod",
+         "metadata": {"name": "db-0", "namespace": "web", "uid": "0a1b", "resourceVersion": "4711", "creationTimestamp": "2024-05-01T10:00:00Z"},
+         "spec": {"nodeName": "worker-9", "containers": [{"name": "db", "image": "db:1"}]},
+         "status": {"phase": "Failed", "reason": "Evicted"}}]}"#;
+    let cluster = SimulatedCluster::from_manifests([("dump.json", dump)]).unwrap();
+    let pod = cluster.pod(&namespace("web"), &name("db-0")).await.unwrap().unwrap();
+    assert_eq!(pod.metadata.uid.as_deref(), Some("0a1b"));
+    assert_eq!(pod.metadata.resource_version.as_deref(), Some("4711"));
+    assert_eq!(pod.spec.as_ref().unwrap().node_name.as_deref(), Some("worker-9"));
+    assert_eq!(pod.status.as_ref().unwrap().phase.as_deref(), Some("Failed"));
+}
+
+#[tokio::test]
+async fn the_items_of_a_typed_list_need_not_repeat_what_they_are() {
+    let dump = r#"{"apiVersion": "v1", "kind": "PodList", "items": [
+        {"metadata": {"name": "db-0", "namespace": "web"}, "spec": {"containers": []}}]}"#;
+    let cluster = SimulatedCluster::from_manifests([("pods.json", dump)]).unwrap();
+    assert!(cluster.pod(&namespace("web"), &name("db-0")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_directory_is_read_with_the_ones_below_it() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("web")).unwrap();
+    fs::write(
+        directory.path().join("web/pod.yaml"),
+        "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: web}, spec: {containers: []}}",
+    )
+    .unwrap();
+    fs::write(
+        directory.path().join("node.json"),
+        r#"{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}}"#,
+    )
+    .unwrap();
+    fs::write(directory.path().join("README.md"), "no manifest").unwrap();
+    fs::create_dir(directory.path().join("..data")).unwrap();
+    fs::write(directory.path().join("..data/pod.yaml"), "no: manifest").unwrap();
+    let cluster = SimulatedCluster::from_dir(directory.path()).unwrap();
+    assert!(cluster.pod(&namespace("web"), &name("a")).await.unwrap().is_some());
+    assert!(cluster.node(&name("n")).await.unwrap().is_some());
+}
+
+#[test]
+fn an_empty_directory_is_no_cluster() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(matches!(
+        SimulatedCluster::from_dir(directory.path()),
+        Err(ManifestError::Empty { .. })
+    ));
+    assert!(matches!(
+        SimulatedCluster::from_dir(&directory.path().join("none")),
+        Err(ManifestError::Unreadable { .. })
+    ));
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_in_one_run() {
+    let wrong = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: web-0, namespace: web}
+spec:
+  containers: [{name: web, image: 7}]
+---
+kind: Pod
+metadata: {name: web-1}
+---
+apiVersion: v1
+kind: Pod
+metadata: {generateName: web-}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: Worker}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: worker-1}
+---
+- a list
+";
+    let twice = "{apiVersion: v1, kind: Node, metadata: {name: worker-1}}";
+    let error = SimulatedCluster::from_manifests([("wrong.yaml", wrong), ("twice.yaml", twice)]).unwrap_err();
+    insta::assert_snapshot!(error, @"
+    wrong.yaml, document 1: Pod/web/web-0: spec.containers[0].image: invalid type: integer `7`, expected a string
+    wrong.yaml, document 2: `apiVersion` is missing: a manifest begins with apiVersion and kind
+    wrong.yaml, document 3: a Pod without `metadata.name`: give it one (`generateName` is not filled in here)
+    wrong.yaml, document 4: `Worker` can't be the name of a Node
+    wrong.yaml, document 6: this is no object: a manifest has apiVersion, kind and metadata
+    twice.yaml, document 1: Node/worker-1 is there already, in wrong.yaml, document 5: remove one
+    ");
+}
+
+#[rstest]
+#[case::syntax("a: [")]
+#[case::json("{\"apiVersion\": ")]
+#[case::duplicate_keys("apiVersion: v1\nkind: Pod\nkind: Node\nmetadata: {name: a}")]
+fn a_file_that_is_no_yaml_says_where(#[case] text: &str) {
+    let error = SimulatedCluster::from_manifests([("broken.yaml", text)])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("broken.yaml, document 1: ") && error.contains("line"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn labels_keep_the_text_that_was_quoted() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: web, labels: {on: \"yes\", version: \"012\"}}\nspec: {containers: []}\n";
+    let cluster = SimulatedCluster::from_manifests([("pod.yaml", pod)]).unwrap();
+    let labels = cluster
+        .pod(&namespace("web"), &name("a"))
+        .await
+        .unwrap()
+        .unwrap()
+        .metadata
+        .labels
+        .clone()
+        .unwrap();
+    assert_eq!((labels["on"].as_str(), labels["version"].as_str()), ("yes", "012"));
+}
