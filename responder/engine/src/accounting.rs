@@ -1,0 +1,253 @@
+//! Accounting: nothing that came in is without a count of what became of it. Every step of the flow counts here.
+//!
+//! One lock over all counters, so that a look at them is of one moment and its sums hold at every moment, not only at
+//! rest. All labels are closed sets: an alert's text never becomes one.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use responder_core::mode::Mode;
+use responder_core::refusal::Reason;
+use responder_core::request::Verb;
+use serde::Serialize;
+
+use crate::lane::{Lane, LaneDepth, ShedCause};
+
+/// The counters of one engine, since its start.
+#[derive(Debug, Default)]
+pub struct Accounting {
+    counts: Mutex<AccountingSnapshot>,
+}
+
+/// What was counted, at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountingSnapshot {
+    /// Alerts, and what became of them on the way in.
+    pub alerts: AlertCounts,
+    /// Decisions: one for each playbook that matched an accepted alert.
+    pub decisions: DecisionCounts,
+    /// Responses by outcome.
+    pub responses: BTreeMap<&'static str, u64>,
+    /// Requests by verb, whether they were dry runs, and how they were answered. A repetition is a request of its own.
+    #[serde(serialize_with = "requests")]
+    pub requests: BTreeMap<RequestLabels, u64>,
+    /// Repetitions by verb.
+    pub retries: BTreeMap<Verb, u64>,
+    /// Verifications by verdict.
+    pub verifications: BTreeMap<&'static str, u64>,
+    /// Quarantines whose time ran out, by what was done.
+    pub expiries: BTreeMap<&'static str, u64>,
+    /// Claims that were decided again because somebody else committed first.
+    pub ledger_conflicts: u64,
+    /// Claims taken back because nothing was changed for them.
+    pub refunds: u64,
+    /// Decisions or responses that ended in a panic: defects.
+    pub panics: u64,
+    /// The lanes.
+    pub lanes: BTreeMap<Lane, LaneDepth>,
+}
+
+/// Alerts, and what became of them on the way in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AlertCounts {
+    /// All that came.
+    pub received: u64,
+    /// Not an alert, or too large, by kind.
+    pub rejected: BTreeMap<&'static str, u64>,
+    /// Matched, and accepted before.
+    pub duplicate: u64,
+    /// Matched, and there was no room.
+    pub shed: BTreeMap<Lane, BTreeMap<ShedCause, u64>>,
+    /// No playbook matched.
+    pub unmatched: u64,
+    /// Accepted.
+    pub matched: u64,
+}
+
+/// Decisions: one for each playbook that matched an accepted alert.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionCounts {
+    /// All that there are to be.
+    pub matched: u64,
+    /// To do nothing.
+    pub refused: BTreeMap<Reason, u64>,
+    /// To act, by mode.
+    pub planned: BTreeMap<Mode, u64>,
+    /// Not taken yet.
+    pub pending: u64,
+}
+
+/// What tells one count of requests from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestLabels {
+    /// The verb.
+    pub verb: Verb,
+    /// Whether it carried `dryRun`.
+    pub dry_run: bool,
+    /// `done`, or the class of the failure.
+    pub result: &'static str,
+}
+
+#[derive(Serialize)]
+struct RequestCount {
+    #[serde(flatten)]
+    labels: RequestLabels,
+    count: u64,
+}
+
+fn requests<S: serde::Serializer>(counts: &BTreeMap<RequestLabels, u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(counts.iter().map(|(&labels, &count)| RequestCount { labels, count }))
+}
+
+impl AccountingSnapshot {
+    /// Whether every alert and every decision is accounted for.
+    pub fn is_balanced(&self) -> bool {
+        let alerts = &self.alerts;
+        let shed: u64 = alerts.shed.values().flat_map(BTreeMap::values).sum();
+        let rejected: u64 = alerts.rejected.values().sum();
+        let decisions = &self.decisions;
+        let refused: u64 = decisions.refused.values().sum();
+        let planned: u64 = decisions.planned.values().sum();
+        alerts.received == rejected + alerts.duplicate + shed + alerts.unmatched + alerts.matched
+            && decisions.matched == refused + planned + decisions.pending
+    }
+}
+
+/// Kinds of rejection beyond these are counted as one: a bounded label set whatever intake says.
+const REJECTION_KINDS: usize = 64;
+
+impl Accounting {
+    /// What was counted so far. The lanes are empty here; [`Engine::accounts`](crate::Engine::accounts) fills them.
+    pub fn snapshot(&self) -> AccountingSnapshot {
+        self.counts().clone()
+    }
+
+    /// Something came that is no alert; told by intake.
+    pub fn rejected(&self, kind: &'static str) {
+        let counts = &mut self.counts().alerts;
+        counts.received += 1;
+        let is_known = counts.rejected.contains_key(kind) || counts.rejected.len() < REJECTION_KINDS;
+        add(&mut counts.rejected, if is_known { kind } else { "other" });
+    }
+
+    pub(crate) fn unmatched(&self) {
+        let counts = &mut self.counts().alerts;
+        counts.received += 1;
+        counts.unmatched += 1;
+    }
+
+    pub(crate) fn duplicate(&self) {
+        let counts = &mut self.counts().alerts;
+        counts.received += 1;
+        counts.duplicate += 1;
+    }
+
+    pub(crate) fn shed(&self, lane: Lane, cause: ShedCause) {
+        let counts = &mut self.counts().alerts;
+        counts.received += 1;
+        add(counts.shed.entry(lane).or_default(), cause);
+    }
+
+    pub(crate) fn accepted(&self, playbooks: usize) {
+        let mut counts = self.counts();
+        counts.alerts.received += 1;
+        counts.alerts.matched += 1;
+        let playbooks = playbooks as u64;
+        counts.decisions.matched += playbooks;
+        counts.decisions.pending += playbooks;
+    }
+
+    pub(crate) fn refused(&self, reason: Reason) {
+        let counts = &mut self.counts().decisions;
+        counts.pending = counts.pending.saturating_sub(1);
+        add(&mut counts.refused, reason);
+    }
+
+    pub(crate) fn planned(&self, mode: Mode) {
+        let counts = &mut self.counts().decisions;
+        counts.pending = counts.pending.saturating_sub(1);
+        add(&mut counts.planned, mode);
+    }
+
+    pub(crate) fn responded(&self, outcome: &'static str) {
+        add(&mut self.counts().responses, outcome);
+    }
+
+    pub(crate) fn requested(&self, labels: RequestLabels, is_retry: bool) {
+        let mut counts = self.counts();
+        add(&mut counts.requests, labels);
+        if is_retry {
+            add(&mut counts.retries, labels.verb);
+        }
+    }
+
+    pub(crate) fn verified(&self, verdict: &'static str) {
+        add(&mut self.counts().verifications, verdict);
+    }
+
+    pub(crate) fn expired(&self, end: &'static str) {
+        add(&mut self.counts().expiries, end);
+    }
+
+    pub(crate) fn conflicted(&self) {
+        self.counts().ledger_conflicts += 1;
+    }
+
+    pub(crate) fn refunded(&self) {
+        self.counts().refunds += 1;
+    }
+
+    pub(crate) fn panicked(&self) {
+        self.counts().panics += 1;
+    }
+
+    fn counts(&self) -> MutexGuard<'_, AccountingSnapshot> {
+        // Counters are whole after every statement: a panic elsewhere leaves nothing half done here.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn add<L: Ord>(counts: &mut BTreeMap<L, u64>, label: L) {
+    *counts.entry(label).or_default() += 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alert_that_is_counted_twice_or_not_at_all_shows() {
+        let accounting = Accounting::default();
+        accounting.accepted(2);
+        accounting.unmatched();
+        accounting.rejected("not json");
+        accounting.shed(Lane::Critical, ShedCause::LaneFull);
+        accounting.duplicate();
+        accounting.refused(Reason::Stale);
+        let counts = accounting.snapshot();
+        assert!(counts.is_balanced());
+        assert_eq!((counts.alerts.received, counts.decisions.pending), (5, 1));
+
+        let mut wrong = counts.clone();
+        wrong.alerts.unmatched += 1;
+        assert!(!wrong.is_balanced());
+        let mut wrong = counts;
+        wrong.decisions.pending += 1;
+        assert!(!wrong.is_balanced());
+    }
+
+    #[test]
+    fn kinds_of_rejection_have_a_bound() {
+        let accounting = Accounting::default();
+        for number in 0..200 {
+            accounting.rejected(Box::leak(format!("kind {number}").into_boxed_str()));
+        }
+        let counts = accounting.snapshot();
+        assert_eq!(counts.alerts.rejected.len(), REJECTION_KINDS + 1);
+        assert!(counts.is_balanced());
+    }
+}

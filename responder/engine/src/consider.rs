@@ -1,0 +1,104 @@
+//! Considering: the same look and the same decision as in the pipeline, and nothing is sent. For `explain` and `replay`.
+
+use std::time::Duration;
+
+use responder_core::alert::{Alert, AlertId};
+use responder_core::decide::{Decision, OwnIdentity};
+use responder_core::mode::Mode;
+use responder_core::playbook::PlaybookName;
+use responder_core::port::{Clock, ClusterReader, Ledger};
+use responder_core::trace::Trace;
+use serde::Serialize;
+
+use crate::decision::{Case, Judge};
+use crate::pipeline::RuleSet;
+use crate::rest::InPlace;
+
+/// How an alert is considered.
+#[derive(Debug, Clone, Copy)]
+pub struct Considering<'a> {
+    /// The rules.
+    pub rules: &'a RuleSet,
+    /// The ceiling of the process.
+    pub process_mode: Mode,
+    /// Who we are.
+    pub own: &'a OwnIdentity,
+    /// Whether claims are committed, so that limits and budgets show over a row of alerts (`replay`, on a ledger of its
+    /// own). A question about one alert (`explain`) commits nothing.
+    pub commits: bool,
+}
+
+/// What would be decided.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Consideration {
+    /// The alert.
+    pub alert: AlertId,
+    /// A decision for each playbook that matched, in the order in which they would be taken.
+    pub matched: Vec<Decision>,
+    /// The other playbooks, and what in their match did not hold.
+    pub unmatched: Vec<Unmatched>,
+}
+
+/// A playbook that an alert did not match.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unmatched {
+    /// The playbook.
+    pub playbook: PlaybookName,
+    /// The parts of its match.
+    pub trace: Trace,
+}
+
+/// Considers one alert against all playbooks. It waits for nothing: a container that the status does not show yet counts
+/// as not there.
+pub async fn consider<C: ClusterReader, L: Ledger, K: Clock>(
+    cluster: &C,
+    ledger: &L,
+    clock: &K,
+    considering: Considering<'_>,
+    alert: &Alert,
+) -> Consideration {
+    let id = alert.id();
+    let judge = Judge {
+        cluster,
+        ledger,
+        clock,
+        rest: &InPlace,
+        rules: considering.rules,
+        process_mode: considering.process_mode,
+        own: considering.own,
+        patience: Duration::ZERO,
+        commits: considering.commits,
+        accounting: None,
+    };
+    let matching = considering.rules.index.matching(alert);
+    let mut matched = Vec::with_capacity(matching.len());
+    for playbook in &matching {
+        let case = Case { alert, id, playbook };
+        let decision = match judge.screen(case).await {
+            Some(refused) => refused,
+            None => judge.rule(case).await.decision,
+        };
+        matched.push(decision);
+    }
+    let others = considering
+        .rules
+        .index
+        .playbooks()
+        .iter()
+        .filter(|playbook| !matching.iter().any(|matched| matched.name == playbook.name));
+    let unmatched = others.map(|playbook| {
+        let mut trace = Trace::default();
+        playbook.alert_match.trace(alert, &mut trace);
+        Unmatched {
+            playbook: playbook.name.clone(),
+            trace,
+        }
+    });
+    Consideration {
+        alert: id,
+        matched,
+        unmatched: unmatched.collect(),
+    }
+}

@@ -1,0 +1,150 @@
+//! From an alert and a playbook to a committed decision. Steps of the flow: snapshot, decide.
+//!
+//! Core decides, purely; this module gives it what it asks for and commits the claim with the version of the ledger that
+//! was seen. Somebody else committed first: decide again, on what the ledger says now. So between the check of a limit
+//! and its use there is no gap. `run`, `replay` and `explain` all come through here.
+
+use std::time::Duration;
+
+use responder_core::alert::{Alert, AlertId};
+use responder_core::decide::{Context, Decision, Outcome, OwnIdentity, decide, needs, refused, screen};
+use responder_core::guard::{ClaimId, LedgerView};
+use responder_core::mode::Mode;
+use responder_core::playbook::Playbook;
+use responder_core::port::{Clock, ClusterReader, CommitError, Ledger};
+use responder_core::refusal::{Reason, Refusal};
+use responder_core::target::Subject;
+use responder_core::trace::Trace;
+
+use crate::accounting::Accounting;
+use crate::pipeline::RuleSet;
+use crate::rest::Rest;
+use crate::snapshot::snapshot;
+
+/// So often a decision is taken again because somebody else committed first.
+pub(crate) const MOST_COMMITS: u32 = 16;
+
+/// Whatever is needed to decide.
+pub(crate) struct Judge<'a, C, L, K, R> {
+    pub(crate) cluster: &'a C,
+    pub(crate) ledger: &'a L,
+    pub(crate) clock: &'a K,
+    pub(crate) rest: &'a R,
+    pub(crate) rules: &'a RuleSet,
+    pub(crate) process_mode: Mode,
+    pub(crate) own: &'a OwnIdentity,
+    /// How long a container that the status does not show yet is waited for.
+    pub(crate) patience: Duration,
+    /// Whether the claim is committed. A question is not.
+    pub(crate) commits: bool,
+    pub(crate) accounting: Option<&'a Accounting>,
+}
+
+/// What is judged.
+#[derive(Clone, Copy)]
+pub(crate) struct Case<'a> {
+    pub(crate) alert: &'a Alert,
+    pub(crate) id: AlertId,
+    pub(crate) playbook: &'a Playbook,
+}
+
+/// A decision, and the claim that was committed for it.
+#[derive(Debug)]
+pub(crate) struct Ruling {
+    pub(crate) decision: Decision,
+    pub(crate) claim: Option<ClaimId>,
+}
+
+impl From<Decision> for Ruling {
+    fn from(decision: Decision) -> Self {
+        Self { decision, claim: None }
+    }
+}
+
+impl<C: ClusterReader, L: Ledger, K: Clock, R: Rest> Judge<'_, C, L, K, R> {
+    fn context<'c>(&'c self, case: Case<'c>) -> Context<'c> {
+        Context {
+            alert: case.alert,
+            alert_id: case.id,
+            playbook: case.playbook,
+            guard: &self.rules.guard,
+            process_mode: self.process_mode,
+            own: self.own,
+            now: self.clock.now(),
+        }
+    }
+
+    /// A decision that core does not come to: something around it says no.
+    pub(crate) fn refuse(
+        &self,
+        case: Case<'_>,
+        check: &'static str,
+        reason: Reason,
+        detail: impl Into<String>,
+    ) -> Decision {
+        let refusal = Refusal::new(reason, detail);
+        let mut trace = Trace::default();
+        trace.failed(check, refusal.detail.clone());
+        refused(&self.context(case), None, refusal, trace)
+    }
+
+    async fn view(&self, case: Case<'_>) -> Result<LedgerView, Box<Decision>> {
+        let view = self.ledger.view().await;
+        view.map_err(|error| Box::new(self.refuse(case, "ledger", Reason::LedgerUnavailable, error.to_string())))
+    }
+
+    /// The refusals that need no look at the cluster.
+    pub(crate) async fn screen(&self, case: Case<'_>) -> Option<Decision> {
+        match self.view(case).await {
+            Ok(view) => screen(&self.context(case), &view),
+            Err(refused) => Some(*refused),
+        }
+    }
+
+    /// Looks, decides and commits.
+    pub(crate) async fn rule(&self, case: Case<'_>) -> Ruling {
+        let needs = needs(case.playbook, &self.rules.guard);
+        let snapshot = match Subject::of(case.alert) {
+            Ok(subject) => snapshot(self.cluster, self.clock, self.rest, &subject, needs, self.patience).await,
+            // Refused by the screen before anybody looks.
+            Err(none) => return self.refuse(case, "subject", Reason::NoTarget, none.to_string()).into(),
+        };
+        for _ in 0..MOST_COMMITS {
+            let view = match self.view(case).await {
+                Ok(view) => view,
+                Err(refused) => return Ruling::from(*refused),
+            };
+            let decision = decide(&self.context(case), snapshot.as_ref(), &view);
+            let Outcome::Act { claim, .. } = &decision.outcome else {
+                return decision.into();
+            };
+            if !self.commits {
+                return decision.into();
+            }
+            let seen = view.version;
+            // The ledger in memory copies its claims when it changes while somebody looks at them.
+            drop(view);
+            match self.ledger.commit((**claim).clone(), seen).await {
+                Ok(id) => {
+                    return Ruling {
+                        decision,
+                        claim: Some(id),
+                    };
+                }
+                Err(CommitError::Conflict) => {
+                    if let Some(accounting) = self.accounting {
+                        accounting.conflicted();
+                    }
+                    tokio::task::yield_now().await;
+                }
+                Err(CommitError::Ledger(error)) => {
+                    return self
+                        .refuse(case, "ledger", Reason::LedgerUnavailable, error.to_string())
+                        .into();
+                }
+            }
+        }
+        let detail = format!("others committed first {MOST_COMMITS} times");
+        self.refuse(case, "ledger", Reason::Contended, detail).into()
+    }
+}

@@ -1,0 +1,144 @@
+//! The window in which a second delivery of an alert is known as one. Step of the flow: match, just before the lanes.
+//!
+//! Two generations of ids: the younger one is filled, the older one is only asked, and both turn when the younger is
+//! full or old. So an id is remembered for at least one length of the window (unless a flood fills it sooner) and memory
+//! has a bound. What falls out is not lost: the ledger still knows every alert that was acted on.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use responder_core::alert::AlertId;
+use tokio::time::Instant;
+
+/// How much the window remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowLimits {
+    /// Ids in one of the two generations; 32,768 by default, 2 MiB for both when full.
+    pub ids: usize,
+    /// The least time that an id is remembered, if no flood fills the window; 10 minutes by default, twice the age at
+    /// which an alert is too old to be acted on.
+    pub length: Duration,
+}
+
+impl Default for WindowLimits {
+    fn default() -> Self {
+        Self {
+            ids: 32_768,
+            length: Duration::from_secs(600),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Window {
+    limits: WindowLimits,
+    younger: HashSet<AlertId>,
+    older: HashSet<AlertId>,
+    turned_at: Instant,
+}
+
+impl Window {
+    pub(crate) fn new(limits: WindowLimits, now: Instant) -> Self {
+        Self {
+            limits,
+            younger: HashSet::new(),
+            older: HashSet::new(),
+            turned_at: now,
+        }
+    }
+
+    pub(crate) fn contains(&mut self, id: &AlertId, now: Instant) -> bool {
+        self.turn_if_old(now);
+        self.younger.contains(id) || self.older.contains(id)
+    }
+
+    pub(crate) fn insert(&mut self, id: AlertId, now: Instant) {
+        self.turn_if_old(now);
+        if self.younger.len() >= self.limits.ids.max(1) {
+            self.turn(now);
+        }
+        self.younger.insert(id);
+    }
+
+    /// Forgets an id whose decision asks for the alert to be sent again.
+    pub(crate) fn forget(&mut self, id: &AlertId) {
+        self.younger.remove(id);
+        self.older.remove(id);
+    }
+
+    fn turn_if_old(&mut self, now: Instant) {
+        let age = now.saturating_duration_since(self.turned_at);
+        if age >= self.limits.length * 2 {
+            // Nobody asked for so long that both generations are old.
+            self.turn(now);
+        }
+        if age >= self.limits.length {
+            self.turn(now);
+        }
+    }
+
+    fn turn(&mut self, now: Instant) {
+        self.older = std::mem::take(&mut self.younger);
+        self.turned_at = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u8) -> AlertId {
+        format!("{number:064x}").parse().unwrap()
+    }
+
+    #[test]
+    fn an_id_is_known_for_one_length_and_forgotten_after_two() {
+        let start = Instant::now();
+        let length = Duration::from_secs(60);
+        let mut window = Window::new(WindowLimits { ids: 10, length }, start);
+        window.insert(id(1), start);
+        assert!(window.contains(&id(1), start + length - Duration::from_secs(1)));
+        assert!(window.contains(&id(1), start + length));
+        assert!(!window.contains(&id(1), start + length * 2));
+    }
+
+    #[test]
+    fn after_a_long_silence_nothing_is_known() {
+        let start = Instant::now();
+        let mut window = Window::new(
+            WindowLimits {
+                ids: 10,
+                length: Duration::from_secs(60),
+            },
+            start,
+        );
+        window.insert(id(1), start);
+        assert!(!window.contains(&id(1), start + Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn a_flood_never_makes_it_hold_more_than_two_generations() {
+        let start = Instant::now();
+        let mut window = Window::new(
+            WindowLimits {
+                ids: 10,
+                length: Duration::from_secs(60),
+            },
+            start,
+        );
+        for number in 0..=255 {
+            window.insert(id(number), start);
+            assert!(window.contains(&id(number), start));
+            assert!(window.younger.len() + window.older.len() <= 20);
+        }
+    }
+
+    #[test]
+    fn what_was_forgotten_is_taken_again() {
+        let start = Instant::now();
+        let mut window = Window::new(WindowLimits::default(), start);
+        window.insert(id(1), start);
+        window.forget(&id(1));
+        assert!(!window.contains(&id(1), start));
+    }
+}

@@ -1,0 +1,202 @@
+//! Runs a plan: step by step, each within its time, and as far as the plan's mode permits. Step of the flow: act.
+
+use responder_core::mode::Permit;
+use responder_core::plan::{Plan, PlannedRequest, PlannedStep, Undo};
+use responder_core::playbook::OnFailure;
+use responder_core::port::{Clock, ClusterReader, ClusterWriter};
+use tokio::time::Instant;
+
+use crate::outcome::{NotSent, RequestOutcome, RequestReport, Response, ResponseOutcome, StepReport};
+use crate::rest::Rest;
+use crate::revert::{Changed, undo};
+use crate::send::{Sender, Until};
+
+/// What is left to settle after a plan has run.
+#[derive(Debug)]
+pub(crate) struct Execution {
+    /// For people.
+    pub(crate) response: Response,
+    /// Whether it is certain that nothing was changed, and the claim can be taken back.
+    pub(crate) is_refundable: bool,
+}
+
+/// Why a plan goes no further.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum End {
+    TargetGone,
+    TargetReplaced,
+    Expired,
+    /// A step failed that says so.
+    Failed,
+}
+
+/// A step that failed.
+struct Failed {
+    step: String,
+    because: String,
+}
+
+/// Runs a plan.
+///
+/// A target that turns out to be gone or replaced ends the plan whatever `onFailure` says, and what was created for it
+/// is removed again: a policy for a pod that is no more serves nobody.
+pub(crate) async fn execute<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>(
+    sender: &Sender<'_, C, K, R>,
+    plan: &Plan,
+) -> Execution {
+    let permit = plan.permit();
+    let mut reports: Vec<StepReport> = Vec::with_capacity(plan.steps.len());
+    let mut end: Option<End> = None;
+    let mut failed: Option<Failed> = None;
+    let mut reverts = false;
+    for step in &plan.steps {
+        if end.is_some() {
+            reports.push(not_sent(step));
+            continue;
+        }
+        let (report, step_end) = run_step(sender, plan, step, &permit).await;
+        if let Some(step_end) = step_end {
+            let because = report.requests.iter().find(|request| !request.outcome.is_success());
+            let because = because
+                .map(|request| format!("{} {}", request.request, request.outcome))
+                .unwrap_or_default();
+            failed.get_or_insert_with(|| Failed {
+                step: step.name.clone(),
+                because,
+            });
+            end = match (step_end, step.on_failure) {
+                (End::Failed, OnFailure::Continue) => None,
+                (End::Failed, OnFailure::Revert) => {
+                    reverts = true;
+                    Some(End::Failed)
+                }
+                (step_end, _) => Some(step_end),
+            };
+        }
+        reports.push(report);
+    }
+
+    let undone = if let (Permit::Act(_), Some(end)) = (&permit, &end) {
+        let changed = changed(plan, &reports);
+        let is_vain = matches!(end, End::TargetGone | End::TargetReplaced);
+        let wanted =
+            |planned: &PlannedRequest| reverts || is_vain && matches!(planned.undo, Undo::DeleteCreated { .. });
+        let mut undone = Vec::new();
+        for changed in changed.into_iter().rev().filter(|changed| wanted(changed.planned)) {
+            undone.push(undo(sender, changed, &permit).await);
+        }
+        undone
+    } else {
+        Vec::new()
+    };
+
+    let requests = || reports.iter().flat_map(|report| &report.requests);
+    let is_refundable = match plan.permit() {
+        Permit::Act(_) => requests().all(|request| request.outcome.is_certainly_nothing()),
+        // A rehearsal or an observation that succeeded takes its shadow slot, as the response would have.
+        Permit::DryRun | Permit::Nothing => !requests().any(|request| request.outcome.is_success()),
+    };
+    // A plan without requests (only notes, or only somebody to tell) has changed nothing and was answered all the same.
+    let is_refundable = is_refundable && requests().next().is_some();
+    let anything_done =
+        requests().any(|request| matches!(request.outcome, RequestOutcome::Done { .. } | RequestOutcome::Rehearsed));
+    let outcome = match (end, failed) {
+        (Some(End::TargetGone), _) => ResponseOutcome::TargetGone,
+        (Some(End::TargetReplaced), _) => ResponseOutcome::TargetReplaced,
+        (Some(End::Expired), _) if !anything_done => ResponseOutcome::Expired,
+        (_, Some(Failed { step, because })) if anything_done => ResponseOutcome::PartlyDone { step, because },
+        (_, Some(Failed { step, because })) => ResponseOutcome::Failed { step, because },
+        (_, None) => match permit {
+            Permit::Nothing => ResponseOutcome::Observed,
+            Permit::DryRun => ResponseOutcome::Rehearsed,
+            Permit::Act(_) => ResponseOutcome::Done,
+        },
+    };
+    let response = Response {
+        incident: plan.incident.clone(),
+        target: plan.target.clone(),
+        mode: plan.mode.mode(),
+        outcome,
+        steps: reports,
+        undone,
+    };
+    Execution {
+        response,
+        is_refundable,
+    }
+}
+
+async fn run_step<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>(
+    sender: &Sender<'_, C, K, R>,
+    plan: &Plan,
+    step: &PlannedStep,
+    permit: &Permit,
+) -> (StepReport, Option<End>) {
+    let until = Until {
+        deadline: Instant::now() + step.timeout,
+        valid: Some(plan.valid_until),
+    };
+    let mut end = None;
+    let mut requests = Vec::with_capacity(step.plan.requests.len());
+    for planned in &step.plan.requests {
+        if end.is_some() {
+            requests.push(stopped(planned));
+            continue;
+        }
+        let report = sender.send(&planned.request, permit, until).await;
+        end = match &report.outcome {
+            outcome if outcome.is_success() => None,
+            RequestOutcome::TargetGone { .. } => Some(End::TargetGone),
+            RequestOutcome::TargetReplaced { .. } => Some(End::TargetReplaced),
+            RequestOutcome::Expired { .. }
+            | RequestOutcome::NotSent {
+                because: NotSent::Expired,
+            } => Some(End::Expired),
+            _ => Some(End::Failed),
+        };
+        requests.push(report);
+    }
+    (
+        StepReport {
+            name: step.name.clone(),
+            requests,
+        },
+        end,
+    )
+}
+
+fn not_sent(step: &PlannedStep) -> StepReport {
+    StepReport {
+        name: step.name.clone(),
+        requests: step.plan.requests.iter().map(stopped).collect(),
+    }
+}
+
+fn stopped(planned: &PlannedRequest) -> RequestReport {
+    let outcome = RequestOutcome::NotSent {
+        because: NotSent::Stopped,
+    };
+    RequestReport {
+        request: planned.request.to_string(),
+        tries: 0,
+        outcome,
+    }
+}
+
+/// What was carried out, or perhaps, in order.
+fn changed<'a>(plan: &'a Plan, reports: &'a [StepReport]) -> Vec<Changed<'a>> {
+    let planned = plan.steps.iter().flat_map(|step| &step.plan.requests);
+    let outcomes = reports
+        .iter()
+        .flat_map(|report| &report.requests)
+        .map(|request| &request.outcome);
+    let pairs = planned
+        .zip(outcomes)
+        .map(|(planned, outcome)| Changed { planned, outcome });
+    pairs
+        .filter(|changed| !changed.outcome.is_certainly_nothing())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

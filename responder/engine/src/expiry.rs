@@ -1,0 +1,384 @@
+//! The end of a quarantine's time. Step of the flow: revert.
+//!
+//! Everything that is needed stands on the policy, so a restart loses nothing: whoever comes later reads it and goes on.
+//! What stands there is checked against the pod before anything is touched, because a tenant who may write
+//! NetworkPolicies could write one that looks like ours and have us relabel or delete a pod for them: the pod must wear
+//! the incident's label, and what is given back must be what the pod itself has recorded.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use responder_core::action::{OnExpiry, QUARANTINE_LABEL, QuarantineRecord};
+use responder_core::guard::{protected_by_labels, protected_by_name};
+use responder_core::mode::{EffectiveMode, Mode, ModeSource, Permit};
+use responder_core::object::{Kind, Locator, Name, Namespace, ObjectRef, Uid};
+use responder_core::playbook::NotifyMoment;
+use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier, ReadError};
+use responder_core::request::Request;
+use serde::Serialize;
+
+use crate::audit::AuditRecord;
+use crate::lane::Key;
+use crate::look::{Look, Seen, look};
+use crate::outcome::{RequestOutcome, UndoOutcome};
+use crate::pipeline::Shared;
+use crate::rest::InPlace;
+use crate::revert;
+use crate::send::{Sender, Until};
+use crate::settle;
+
+/// How a quarantine ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "is")]
+pub enum End {
+    /// It stays, as the playbook asks, or because something stands against the end that it asks for.
+    Held {
+        /// Why.
+        because: String,
+    },
+    /// The pod has its labels again, and the policy is gone.
+    Released {
+        /// What somebody else had changed and was left alone.
+        left: Vec<String>,
+    },
+    /// The pod was deleted, and the policy is gone.
+    Deleted,
+    /// The pod was gone already, and now the policy is too.
+    PodGone,
+    /// It could not be ended; it is tried again.
+    Failed {
+        /// Why.
+        because: String,
+    },
+}
+
+impl End {
+    /// A bounded name for metrics.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Held { .. } => "held",
+            Self::Released { .. } => "released",
+            Self::Deleted => "deleted",
+            Self::PodGone => "pod gone",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Held { because } => write!(f, "it stays in quarantine: {because}"),
+            Self::Released { left } if left.is_empty() => f.write_str("it was released"),
+            Self::Released { left } => write!(
+                f,
+                "it was released; changed by others and left alone: {}",
+                left.join(", ")
+            ),
+            Self::Deleted => f.write_str("it was deleted"),
+            Self::PodGone => f.write_str("it was gone already"),
+            Self::Failed { because } => write!(f, "it could not be ended: {because}"),
+        }
+    }
+}
+
+/// How long the end of a quarantine waits for a response that is at work on the same pod; then it comes again.
+const KEY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What was reported already, by the policy's uid, so that a quarantine that stays is reported once in the life of this
+/// process and not with every look.
+type Reported = BTreeMap<Uid, &'static str>;
+
+/// Looks at once and then in turn, until the engine stops.
+pub(crate) async fn watch<C, L, N, K>(shared: Arc<Shared<C, L, N, K>>)
+where
+    C: ClusterReader + ClusterWriter,
+    L: Ledger,
+    N: Notifier,
+    K: Clock,
+{
+    let mut reported = Reported::new();
+    let looks = async {
+        loop {
+            sweep(&shared, &mut reported).await;
+            tokio::time::sleep(shared.config.expiry_interval).await;
+        }
+    };
+    tokio::select! {
+        () = shared.stop.cancelled() => {}
+        () = looks => {}
+    }
+}
+
+/// Ends every quarantine whose time is over.
+pub(crate) async fn sweep<C, L, N, K>(shared: &Arc<Shared<C, L, N, K>>, reported: &mut Reported)
+where
+    C: ClusterReader + ClusterWriter,
+    L: Ledger,
+    N: Notifier,
+    K: Clock,
+{
+    let policies = match shared.ports.cluster.network_policies_labelled(QUARANTINE_LABEL).await {
+        Ok(policies) => policies,
+        Err(error) => {
+            tracing::warn!(%error, "could not look for quarantines whose time is over; trying again");
+            return;
+        }
+    };
+    let present: HashSet<&str> = policies
+        .iter()
+        .filter_map(|policy| policy.metadata.uid.as_deref())
+        .collect();
+    reported.retain(|uid, _| present.contains(uid.as_str()));
+    for policy in &policies {
+        let Some(uid) = policy.metadata.uid.as_deref().and_then(Uid::new) else {
+            continue;
+        };
+        let record = match QuarantineRecord::of(policy) {
+            Some(Ok(record)) => record,
+            Some(Err(problem)) => {
+                if reported.insert(uid, "unreadable") != Some("unreadable") {
+                    tracing::warn!(%problem, "a quarantine can't be ended");
+                }
+                continue;
+            }
+            None => continue,
+        };
+        if record.expires_at.is_none_or(|end| end > shared.ports.clock.now()) {
+            continue;
+        }
+        if reported.get(&uid) == Some(&"held") && record.on_expiry == OnExpiry::Hold {
+            continue;
+        }
+        let Some(end) = held_while(shared, &record, end(shared, policy, &uid, &record)).await else {
+            continue;
+        };
+        // What stays as it is is told once.
+        if reported.insert(uid, end.as_str()) == Some(end.as_str()) {
+            continue;
+        }
+        report(shared, &record, &end);
+    }
+}
+
+/// Does something while the pod's key is held; `None` where a response was at work on the pod for too long.
+async fn held_while<C, L, N, K, T>(
+    shared: &Arc<Shared<C, L, N, K>>,
+    record: &QuarantineRecord,
+    task: impl Future<Output = T>,
+) -> Option<T>
+where
+    C: ClusterReader + ClusterWriter,
+    L: Ledger,
+    N: Notifier,
+    K: Clock,
+{
+    let key = Key::Pod(record.pod.at.namespace()?.clone(), record.pod.at.name().clone());
+    let waiting = shared.entry().lanes.hold(&key);
+    if let Some(mut woken) = waiting
+        && tokio::time::timeout(KEY_PATIENCE, &mut woken).await.is_err()
+    {
+        woken.close();
+        // It may have come in the last moment.
+        if woken.try_recv().is_err() {
+            return None;
+        }
+    }
+    let done = task.await;
+    shared.entry().lanes.release(&key);
+    shared.dispatch();
+    Some(done)
+}
+
+fn report<C, L, N, K>(shared: &Arc<Shared<C, L, N, K>>, record: &QuarantineRecord, end: &End)
+where
+    C: ClusterReader + ClusterWriter,
+    L: Ledger,
+    N: Notifier,
+    K: Clock,
+{
+    shared.accounting.expired(end.as_str());
+    let playbook = shared
+        .rules
+        .index
+        .playbooks()
+        .iter()
+        .find(|playbook| playbook.name.as_str() == record.playbook);
+    let pod = record.pod.at.to_string();
+    if let Some(playbook) = playbook {
+        let message = format!("the time of quarantine {} is over: {end}", record.incident);
+        settle::tell(
+            &*shared.ports.notifier,
+            playbook,
+            NotifyMoment::Expired,
+            Some(&pod),
+            &message,
+        );
+    }
+    shared.audit.write(&AuditRecord::Expired {
+        at: shared.ports.clock.now(),
+        incident: record.incident.clone(),
+        playbook: record.playbook.clone(),
+        pod,
+        end: end.clone(),
+    });
+}
+
+/// Ends one quarantine.
+async fn end<C, L, N, K>(
+    shared: &Arc<Shared<C, L, N, K>>,
+    policy: &NetworkPolicy,
+    uid: &Uid,
+    record: &QuarantineRecord,
+) -> End
+where
+    C: ClusterReader + ClusterWriter,
+    L: Ledger,
+    N: Notifier,
+    K: Clock,
+{
+    let Some((namespace, at)) = place(policy, record) else {
+        return End::Held {
+            because: "its policy has not the name that we give".to_owned(),
+        };
+    };
+    let policy = ObjectRef { at, uid: uid.clone() };
+    let cluster = &*shared.ports.cluster;
+    let sender = Sender {
+        cluster,
+        clock: &*shared.ports.clock,
+        rest: &InPlace,
+        accounting: &shared.accounting,
+    };
+    // To give back what we took is no new action: no ceiling but that of the process stands against it.
+    let permit = EffectiveMode::safest(shared.config.process_mode, &[]).permit();
+    let seen = match look(cluster, &record.pod).await {
+        Ok(Look::Same(seen)) => seen,
+        Ok(Look::Gone | Look::Replaced(_)) => return remove(&sender, policy, &permit, End::PodGone).await,
+        Err(error) => {
+            return End::Failed {
+                because: error.to_string(),
+            };
+        }
+    };
+    if let Some(because) = contradiction(&seen, record) {
+        return End::Held { because };
+    }
+    match record.on_expiry {
+        OnExpiry::Hold => End::Held {
+            because: "until a person ends it, as its playbook asks".to_owned(),
+        },
+        OnExpiry::Release => {
+            let (left, before) = record.pod_patch();
+            match revert::restore(&sender, &record.pod, &left, &before, &permit).await {
+                UndoOutcome::PartlyUndone { left } => remove(&sender, policy, &permit, End::Released { left }).await,
+                UndoOutcome::Undone | UndoOutcome::Nothing { .. } | UndoOutcome::Irreversible { .. } => {
+                    remove(&sender, policy, &permit, End::Released { left: Vec::new() }).await
+                }
+                UndoOutcome::Failed { because } => End::Failed { because },
+            }
+        }
+        OnExpiry::Delete => {
+            let permit = match may_delete(shared, &namespace).await {
+                Ok(Ok(mode)) => mode.permit(),
+                Ok(Err(because)) => return End::Held { because },
+                Err(error) => {
+                    return End::Failed {
+                        because: error.to_string(),
+                    };
+                }
+            };
+            let request = Request::Delete {
+                target: record.pod.clone(),
+                grace_seconds: None,
+            };
+            match sender.send(&request, &permit, Until::undo()).await.outcome {
+                RequestOutcome::Done { .. } => remove(&sender, policy, &permit, End::Deleted).await,
+                RequestOutcome::TargetGone { .. } | RequestOutcome::TargetReplaced { .. } => {
+                    remove(&sender, policy, &permit, End::PodGone).await
+                }
+                other => End::Failed {
+                    because: other.to_string(),
+                },
+            }
+        }
+    }
+}
+
+/// Where the policy is, if it has the name that we give.
+fn place(policy: &NetworkPolicy, record: &QuarantineRecord) -> Option<(Namespace, Locator)> {
+    let name = policy.metadata.name.as_deref()?;
+    if name != format!("responder-quarantine-{}", record.incident) {
+        return None;
+    }
+    let namespace = record.pod.at.namespace()?.clone();
+    Some((
+        namespace.clone(),
+        Locator::namespaced(Kind::NetworkPolicy, namespace, Name::new(name)?)?,
+    ))
+}
+
+/// What the pod says against the record on the policy.
+fn contradiction(seen: &Seen, record: &QuarantineRecord) -> Option<String> {
+    if seen.labels.get(QUARANTINE_LABEL) != Some(&record.incident) {
+        return Some(format!("{} does not wear the label of this quarantine", record.pod.at));
+    }
+    let (left, _) = record.pod_patch();
+    let differs = left
+        .annotations
+        .iter()
+        .any(|(key, value)| seen.annotations.get(key) != value.as_ref());
+    differs.then(|| format!("{} has recorded other labels than its policy", record.pod.at))
+}
+
+/// Whether a pod of this namespace may be deleted at the end of its time: that is as strong as any other deletion, so the
+/// guard of today has its say.
+async fn may_delete<C: ClusterReader, L, N, K>(
+    shared: &Shared<C, L, N, K>,
+    namespace: &Namespace,
+) -> Result<Result<EffectiveMode, String>, ReadError> {
+    let guard = &shared.rules.guard;
+    if let Some(why) = protected_by_name(guard, shared.config.own.namespace.as_ref(), namespace) {
+        return Ok(Err(why));
+    }
+    let mut ceiling = (ModeSource::Guard, guard.mode);
+    if !guard.namespaces.is_empty() || !guard.protect.selectors.is_empty() {
+        let Some(live) = shared.ports.cluster.namespace(namespace).await? else {
+            return Ok(Err(format!("the namespace {namespace} is not there")));
+        };
+        if let Some(why) = protected_by_labels(guard, &live) {
+            return Ok(Err(why));
+        }
+        let labels = live.metadata.labels.clone().unwrap_or_default();
+        if let Some(entry) = guard.namespaces.iter().find(|entry| entry.selector.matches(&labels)) {
+            ceiling = (ModeSource::GuardNamespace, entry.mode);
+        }
+    }
+    let mode = EffectiveMode::safest(shared.config.process_mode, &[ceiling]);
+    if mode.mode() == Mode::Enforce {
+        return Ok(Ok(mode));
+    }
+    Ok(Err(format!(
+        "deleting it would be {} now, by {}",
+        mode.mode(),
+        mode.set_by()
+    )))
+}
+
+async fn remove<C: ClusterReader + ClusterWriter, K: Clock>(
+    sender: &Sender<'_, C, K, InPlace>,
+    policy: ObjectRef,
+    permit: &Permit,
+    end: End,
+) -> End {
+    match revert::delete(sender, policy, permit).await {
+        UndoOutcome::Failed { because } => End::Failed { because },
+        _ => end,
+    }
+}
+
+#[cfg(test)]
+mod tests;

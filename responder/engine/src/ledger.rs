@@ -1,0 +1,5 @@
+//! Ledgers: adapters of core's ledger port that need nothing but this process.
+
+mod memory;
+
+pub use memory::MemoryLedger;

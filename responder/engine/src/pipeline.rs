@@ -1,0 +1,361 @@
+//! The engine: takes alerts, and drives each through the steps. Every task it starts is its own and ends with it.
+
+mod entry;
+mod respond;
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use responder_core::alert::{Alert, AlertId};
+use responder_core::decide::OwnIdentity;
+use responder_core::guard::Guard;
+use responder_core::mode::Mode;
+use responder_core::playbook::{Index, Playbook, PlaybookName};
+use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier};
+use responder_core::refusal::Reason;
+use responder_core::target::Subject;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::entry::Entry;
+use crate::accounting::{Accounting, AccountingSnapshot};
+use crate::audit::{AuditRecord, AuditTrail};
+use crate::consider::{Consideration, Considering, consider};
+use crate::dedup::WindowLimits;
+use crate::expiry;
+use crate::lane::{Lane, LaneLimits, ShedCause};
+use crate::shutdown::{Handback, HandedBack, Progress};
+use crate::verify::VerifyLimits;
+
+/// What is decided by.
+#[derive(Debug)]
+pub struct RuleSet {
+    /// The playbooks.
+    pub index: Index,
+    /// The guard.
+    pub guard: Arc<Guard>,
+}
+
+/// The adapters.
+#[derive(Debug)]
+pub struct Ports<C, L, N, K> {
+    /// The cluster.
+    pub cluster: Arc<C>,
+    /// The claims.
+    pub ledger: Arc<L>,
+    /// Whoever is told.
+    pub notifier: Arc<N>,
+    /// The time.
+    pub clock: Arc<K>,
+}
+
+/// The bounds of an engine.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// The ceiling of this process; Observe by default.
+    pub process_mode: Mode,
+    /// Who we are.
+    pub own: OwnIdentity,
+    /// The lanes.
+    pub lanes: LaneLimits,
+    /// The window in which a second delivery is known as one.
+    pub window: WindowLimits,
+    /// How long a container that a pod's status does not show yet is waited for; 3 s by default.
+    pub patience: Duration,
+    /// The verifications.
+    pub verify: VerifyLimits,
+    /// How often quarantines are looked at for the end of their time; 10 s by default.
+    pub expiry_interval: Duration,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            process_mode: Mode::Observe,
+            own: OwnIdentity::default(),
+            lanes: LaneLimits::default(),
+            window: WindowLimits::default(),
+            patience: Duration::from_secs(3),
+            verify: VerifyLimits::default(),
+            expiry_interval: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What became of an alert on the way in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Submission {
+    /// No playbook matches it.
+    Unmatched,
+    /// It was accepted before.
+    Duplicate {
+        /// Its identity.
+        id: AlertId,
+    },
+    /// There is no room; it can be sent again.
+    Shed {
+        /// The lane.
+        lane: Lane,
+        /// Why.
+        cause: ShedCause,
+    },
+    /// It will be decided, by each of these playbooks.
+    Accepted {
+        /// Its identity.
+        id: AlertId,
+        /// Those that matched, in the order in which they answer.
+        playbooks: Vec<PlaybookName>,
+    },
+}
+
+/// An accepted alert.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) alert: Alert,
+    pub(crate) id: AlertId,
+    pub(crate) playbooks: Vec<Arc<Playbook>>,
+    /// How many of the playbooks have a decision that was counted.
+    decided: AtomicUsize,
+    /// How many of the playbooks are done with it.
+    finished: AtomicUsize,
+    progress: AtomicU8,
+}
+
+impl Accepted {
+    fn new(alert: Alert, id: AlertId, playbooks: Vec<Arc<Playbook>>) -> Self {
+        let progress = AtomicU8::new(Progress::Waiting as u8);
+        Self {
+            alert,
+            id,
+            playbooks,
+            decided: AtomicUsize::new(0),
+            finished: AtomicUsize::new(0),
+            progress,
+        }
+    }
+
+    fn set(&self, progress: Progress) {
+        self.progress.store(progress as u8, Ordering::Relaxed);
+    }
+
+    fn handed_back(&self) -> HandedBack {
+        let finished = self.finished.load(Ordering::Relaxed);
+        let progress = self.progress.load(Ordering::Relaxed);
+        let all = [Progress::Waiting, Progress::Deciding, Progress::Acting];
+        HandedBack {
+            alert: self.id,
+            rule: self.alert.rule().to_string(),
+            target: Subject::of(&self.alert).ok().map(|subject| subject.to_string()),
+            playbooks: self
+                .playbooks
+                .iter()
+                .skip(finished)
+                .map(|playbook| playbook.name.to_string())
+                .collect(),
+            progress: all
+                .into_iter()
+                .find(|known| *known as u8 == progress)
+                .unwrap_or(Progress::Waiting),
+        }
+    }
+}
+
+/// What all tasks of an engine share.
+pub(crate) struct Shared<C, L, N, K> {
+    pub(crate) config: EngineConfig,
+    pub(crate) rules: Arc<RuleSet>,
+    pub(crate) ports: Ports<C, L, N, K>,
+    pub(crate) audit: Arc<dyn AuditTrail>,
+    pub(crate) accounting: Arc<Accounting>,
+    pub(crate) entry: Mutex<Entry<Accepted>>,
+    pub(crate) tasks: TaskTracker,
+    /// Nothing goes on after this.
+    pub(crate) stop: CancellationToken,
+    /// Somebody finished the last accepted alert.
+    pub(crate) idle: Notify,
+    /// Turns of the verifications.
+    pub(crate) readers: Semaphore,
+    pub(crate) verifying: AtomicUsize,
+    runtime: Handle,
+}
+
+/// The pipeline. A clone is another handle to the same engine.
+pub struct Engine<C, L, N, K> {
+    shared: Arc<Shared<C, L, N, K>>,
+}
+
+impl<C, L, N, K> Clone for Engine<C, L, N, K> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<C, L, N, K> std::fmt::Debug for Engine<C, L, N, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("config", &self.shared.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C, L, N, K> Engine<C, L, N, K>
+where
+    C: ClusterReader + ClusterWriter,
+    L: Ledger,
+    N: Notifier,
+    K: Clock,
+{
+    /// Starts an engine on the current tokio runtime (and panics where there is none). In Enforce it also ends
+    /// quarantines whose time runs out.
+    pub fn start(
+        config: EngineConfig,
+        rules: Arc<RuleSet>,
+        ports: Ports<C, L, N, K>,
+        audit: Arc<dyn AuditTrail>,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            entry: Mutex::new(Entry::new(config.lanes, config.window, Instant::now())),
+            readers: Semaphore::new(config.verify.concurrency.max(1)),
+            config,
+            rules,
+            ports,
+            audit,
+            accounting: Arc::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            idle: Notify::new(),
+            verifying: AtomicUsize::new(0),
+            runtime: Handle::current(),
+        });
+        if shared.config.process_mode == Mode::Enforce {
+            shared.spawn(expiry::watch(Arc::clone(&shared)));
+        }
+        Self { shared }
+    }
+
+    /// Takes an alert, or says why not. Costs microseconds and never waits: what matches is decided by tasks of the
+    /// engine.
+    pub fn submit(&self, alert: Alert) -> Submission {
+        let shared = &self.shared;
+        let matching = shared.rules.index.matching(&alert);
+        if matching.is_empty() {
+            shared.accounting.unmatched();
+            return Submission::Unmatched;
+        }
+        let playbooks: Vec<Arc<Playbook>> = matching.into_iter().cloned().collect();
+        let submission = shared.entry().take(alert, playbooks, &shared.accounting);
+        if matches!(submission, Submission::Accepted { .. }) {
+            shared.dispatch();
+        }
+        submission
+    }
+
+    /// Where intake counts what it rejects.
+    pub fn accounting(&self) -> &Arc<Accounting> {
+        &self.shared.accounting
+    }
+
+    /// What was counted so far, with the depth of the lanes.
+    pub fn accounts(&self) -> AccountingSnapshot {
+        let now = Instant::now();
+        let entry = self.shared.entry();
+        let lanes = Lane::ALL
+            .into_iter()
+            .map(|lane| (lane, entry.lanes.depth(lane, now)))
+            .collect();
+        AccountingSnapshot {
+            lanes,
+            ..self.shared.accounting.snapshot()
+        }
+    }
+
+    /// What would be decided for an alert now. Nothing is sent, and no claim is committed.
+    pub fn consider<'a>(&'a self, alert: &'a Alert) -> impl Future<Output = Consideration> + Send + 'a {
+        let shared = &self.shared;
+        let considering = Considering {
+            rules: &shared.rules,
+            process_mode: shared.config.process_mode,
+            own: &shared.config.own,
+            commits: false,
+        };
+        consider(
+            &*shared.ports.cluster,
+            &*shared.ports.ledger,
+            &*shared.ports.clock,
+            considering,
+            alert,
+        )
+    }
+
+    /// Ends the engine: takes nothing more, finishes what was accepted within the deadline, and hands the rest back by
+    /// name. Verifications that are still under way end as inconclusive.
+    pub async fn shutdown(&self, deadline: Duration) -> Handback {
+        let shared = &self.shared;
+        let accepted = {
+            let mut entry = shared.entry();
+            entry.is_stopping = true;
+            entry.lanes.unfinished().count()
+        };
+        if tokio::time::timeout(deadline, shared.until_idle()).await.is_err() {
+            tracing::warn!(?deadline, "not all accepted alerts could be finished in time");
+        }
+        shared.stop.cancel();
+        shared.tasks.close();
+        // A cancelled task ends at its next poll; none of them blocks.
+        if tokio::time::timeout(LAST_POLLS, shared.tasks.wait()).await.is_err() {
+            tracing::error!("some tasks did not end when they were told to");
+        }
+        let unfinished: Vec<Arc<Accepted>> = shared.entry().lanes.unfinished().map(Arc::clone).collect();
+        let mut handed_back = Vec::with_capacity(unfinished.len());
+        for job in unfinished {
+            for _ in job.decided.load(Ordering::Relaxed)..job.playbooks.len() {
+                shared.accounting.refused(Reason::ShuttingDown);
+            }
+            let alert = job.handed_back();
+            shared.audit.write(&AuditRecord::HandedBack {
+                at: shared.ports.clock.now(),
+                alert: alert.clone(),
+            });
+            handed_back.push(alert);
+        }
+        Handback {
+            finished: accepted.saturating_sub(handed_back.len()),
+            handed_back,
+        }
+    }
+}
+
+const LAST_POLLS: Duration = Duration::from_secs(1);
+
+impl<C, L, N, K> Shared<C, L, N, K> {
+    pub(crate) fn entry(&self) -> MutexGuard<'_, Entry<Accepted>> {
+        // The lanes are whole after every call: a panic of a response happens outside this lock.
+        self.entry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.tasks.spawn_on(task, &self.runtime));
+    }
+
+    async fn until_idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            tokio::pin!(idle);
+            idle.as_mut().enable();
+            if self.entry().lanes.is_idle() {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

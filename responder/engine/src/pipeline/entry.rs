@@ -1,0 +1,84 @@
+//! The way in: what was seen before, and what there is room for, asked and answered under one lock. Step of the flow:
+//! between match and snapshot.
+
+use std::mem::size_of;
+use std::sync::Arc;
+
+use responder_core::alert::{Alert, AlertId, Value};
+use responder_core::playbook::Playbook;
+use responder_core::target::Subject;
+use tokio::time::Instant;
+
+use super::{Accepted, Submission};
+use crate::accounting::Accounting;
+use crate::dedup::{Window, WindowLimits};
+use crate::lane::{Key, Lane, LaneLimits, Lanes, ShedCause};
+
+pub(crate) struct Entry<J> {
+    window: Window,
+    pub(crate) lanes: Lanes<J>,
+    pub(crate) is_stopping: bool,
+}
+
+impl Entry<Accepted> {
+    pub(crate) fn new(lanes: LaneLimits, window: WindowLimits, now: Instant) -> Self {
+        Self {
+            window: Window::new(window, now),
+            lanes: Lanes::new(lanes),
+            is_stopping: false,
+        }
+    }
+
+    /// Takes an alert in. An id is remembered only once there is room for its alert: whoever was shed may come again.
+    pub(crate) fn take(&mut self, alert: Alert, playbooks: Vec<Arc<Playbook>>, accounting: &Accounting) -> Submission {
+        let now = Instant::now();
+        let id = alert.id();
+        let lane = Lane::of(alert.priority());
+        if self.is_stopping {
+            accounting.shed(lane, ShedCause::Stopping);
+            return Submission::Shed {
+                lane,
+                cause: ShedCause::Stopping,
+            };
+        }
+        if self.window.contains(&id, now) {
+            accounting.duplicate();
+            return Submission::Duplicate { id };
+        }
+        let key = Subject::of(&alert).ok().map(|subject| Key::of(&subject));
+        let bytes = weight(&alert);
+        let names: Vec<_> = playbooks.iter().map(|playbook| playbook.name.clone()).collect();
+        let job = Arc::new(Accepted::new(alert, id, playbooks));
+        if let Err(cause) = self.lanes.accept(lane, key, bytes, job, now) {
+            accounting.shed(lane, cause);
+            return Submission::Shed { lane, cause };
+        }
+        self.window.insert(id, now);
+        accounting.accepted(names.len());
+        Submission::Accepted { id, playbooks: names }
+    }
+
+    /// Takes the alert's next delivery for a new one: its decision asked for it to be sent again.
+    pub(crate) fn forget(&mut self, id: &AlertId) {
+        self.window.forget(id);
+    }
+}
+
+/// About how many bytes a decoded alert takes.
+fn weight(alert: &Alert) -> usize {
+    fn of_value(value: &Value) -> usize {
+        match value {
+            Value::String(text) => text.len(),
+            Value::List(values) => values.iter().map(|value| size_of::<Value>() + of_value(value)).sum(),
+            _ => 0,
+        }
+    }
+    let fields: usize = alert
+        .fields()
+        .map(|(name, value)| size_of::<(Box<str>, Value)>() + name.len() + of_value(value))
+        .sum();
+    let texts = [alert.output(), alert.message(), alert.hostname(), alert.uuid()];
+    let others: usize = alert.others().map(|(key, json)| key.len() + json.len()).sum();
+    let tags: usize = alert.tags().iter().map(|tag| size_of::<Box<str>>() + tag.len()).sum();
+    size_of::<Accepted>() + fields + texts.into_iter().flatten().map(str::len).sum::<usize>() + others + tags
+}

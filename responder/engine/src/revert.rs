@@ -1,0 +1,197 @@
+//! Undo: gives back what a response changed, the last first, and only what still is as it was left. Step of the flow:
+//! revert. Never over somebody else's edit, and never by name.
+
+use std::collections::BTreeMap;
+
+use responder_core::mode::Permit;
+use responder_core::object::{Locator, ObjectRef, Uid};
+use responder_core::plan::{PlannedRequest, Undo};
+use responder_core::port::{Clock, ClusterReader, ClusterWriter, Reply, SendErrorKind};
+use responder_core::request::{MergePatch, Request};
+
+use crate::look::{Look, Seen, look, our_own};
+use crate::outcome::{Failure, RequestOutcome, UndoOutcome, UndoReport};
+use crate::rest::Rest;
+use crate::send::{Sender, Until};
+
+/// A request that was carried out, or perhaps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Changed<'a> {
+    pub(crate) planned: &'a PlannedRequest,
+    pub(crate) outcome: &'a RequestOutcome,
+}
+
+/// So often a restore is worked out anew when the object changes under it.
+const MOST_RESTORES: u32 = 5;
+
+/// Undoes one request.
+pub(crate) async fn undo<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>(
+    sender: &Sender<'_, C, K, R>,
+    changed: Changed<'_>,
+    permit: &Permit,
+) -> UndoReport {
+    let outcome = match &changed.planned.undo {
+        Undo::Irreversible { because } => UndoOutcome::Irreversible { because },
+        Undo::Restore { target, left, before } => restore(sender, target, left, before, permit).await,
+        Undo::DeleteCreated { at } => match created(sender, changed).await {
+            Ok(Some(uid)) => delete(sender, ObjectRef { at: at.clone(), uid }, permit).await,
+            Ok(None) => UndoOutcome::Nothing {
+                because: format!("{at} was not created"),
+            },
+            Err(because) => UndoOutcome::Failed { because },
+        },
+    };
+    UndoReport {
+        request: changed.planned.request.to_string(),
+        outcome,
+    }
+}
+
+/// The uid of what was created: by the answer, or, where none came, of the object that has all our marks.
+async fn created<C: ClusterReader, K, R>(
+    sender: &Sender<'_, C, K, R>,
+    changed: Changed<'_>,
+) -> Result<Option<Uid>, String> {
+    if let RequestOutcome::Done {
+        reply: Reply::Created(uid),
+    } = changed.outcome
+    {
+        return Ok(Some(uid.clone()));
+    }
+    match &changed.planned.request {
+        Request::Create { object } => our_own(sender.cluster, object).await.map_err(|error| error.to_string()),
+        _ => Ok(None),
+    }
+}
+
+/// Deletes one particular object of ours.
+pub(crate) async fn delete<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>(
+    sender: &Sender<'_, C, K, R>,
+    object: ObjectRef,
+    permit: &Permit,
+) -> UndoOutcome {
+    let at: Locator = object.at.clone();
+    let request = Request::Delete {
+        target: object,
+        grace_seconds: None,
+    };
+    match sender.send(&request, permit, Until::undo()).await.outcome {
+        RequestOutcome::Done { .. } | RequestOutcome::Rehearsed => UndoOutcome::Undone,
+        RequestOutcome::TargetGone { .. } | RequestOutcome::TargetReplaced { .. } => UndoOutcome::Nothing {
+            because: format!("{at} is gone already"),
+        },
+        other => UndoOutcome::Failed {
+            because: other.to_string(),
+        },
+    }
+}
+
+/// Gives back what a patch changed.
+pub(crate) async fn restore<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>(
+    sender: &Sender<'_, C, K, R>,
+    target: &ObjectRef,
+    left: &MergePatch,
+    before: &MergePatch,
+    permit: &Permit,
+) -> UndoOutcome {
+    let mut because = String::new();
+    for _ in 0..MOST_RESTORES {
+        let seen = match look(sender.cluster, target).await {
+            Ok(Look::Same(seen)) => seen,
+            Ok(Look::Gone) => {
+                return UndoOutcome::Nothing {
+                    because: format!("{} is gone", target.at),
+                };
+            }
+            Ok(Look::Replaced(found)) => {
+                return UndoOutcome::Nothing {
+                    because: format!("{} is another object now (uid {found})", target.at),
+                };
+            }
+            Err(error) => {
+                return UndoOutcome::Failed {
+                    because: error.to_string(),
+                };
+            }
+        };
+        let (patch, others) = still_as_left(left, before, &seen);
+        if is_empty(&patch) {
+            return UndoOutcome::Nothing {
+                because: format!("nothing on {} is as we left it", target.at),
+            };
+        }
+        let request = Request::Patch {
+            target: target.clone(),
+            patch,
+        };
+        match sender.send(&request, permit, Until::undo()).await.outcome {
+            RequestOutcome::Done { .. } | RequestOutcome::Rehearsed if others.is_empty() => return UndoOutcome::Undone,
+            RequestOutcome::Done { .. } | RequestOutcome::Rehearsed => {
+                return UndoOutcome::PartlyUndone { left: others };
+            }
+            RequestOutcome::TargetGone { .. } | RequestOutcome::TargetReplaced { .. } => {
+                return UndoOutcome::Nothing {
+                    because: format!("{} is gone", target.at),
+                };
+            }
+            RequestOutcome::Failed {
+                because: Failure::Answer(SendErrorKind::Conflict),
+                detail,
+                ..
+            } => because = detail,
+            other => {
+                return UndoOutcome::Failed {
+                    because: other.to_string(),
+                };
+            }
+        }
+    }
+    UndoOutcome::Failed {
+        because: format!("{} kept changing: {because}", target.at),
+    }
+}
+
+/// The part of `before` that may be given back, bound to the state that was read, and what somebody else has changed.
+///
+/// A label or annotation is given back where it has the value that we left. A node is uncordoned only where everything
+/// that we wrote beside the cordon still stands: a cordon that somebody else has taken over is theirs.
+pub(crate) fn still_as_left(left: &MergePatch, before: &MergePatch, seen: &Seen) -> (MergePatch, Vec<String>) {
+    let mut others = Vec::new();
+    let mut part = |what: &str, left: &Entries, before: &Entries, now: &BTreeMap<String, String>| {
+        let mut patch = Entries::new();
+        for (key, value) in left {
+            if now.get(key) != value.as_ref() {
+                others.push(format!("{what} {key}"));
+            } else if let Some(earlier) = before.get(key) {
+                patch.insert(key.clone(), earlier.clone());
+            }
+        }
+        patch
+    };
+    let labels = part("label", &left.labels, &before.labels, &seen.labels);
+    let annotations = part("annotation", &left.annotations, &before.annotations, &seen.annotations);
+    let mut unschedulable = None;
+    if let (Some(ours), Some(earlier)) = (left.unschedulable, before.unschedulable) {
+        if ours == seen.unschedulable && others.is_empty() {
+            unschedulable = Some(earlier);
+        } else {
+            others.push("spec.unschedulable".to_owned());
+        }
+    }
+    let patch = MergePatch {
+        labels,
+        annotations,
+        unschedulable,
+        resource_version: seen.resource_version.clone(),
+    };
+    (patch, others)
+}
+
+type Entries = BTreeMap<String, Option<String>>;
+
+fn is_empty(patch: &MergePatch) -> bool {
+    patch.labels.is_empty() && patch.annotations.is_empty() && patch.unschedulable.is_none()
+}
+
+#[cfg(test)]
+mod tests;

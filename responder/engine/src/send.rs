@@ -1,0 +1,228 @@
+//! Sends one request: deadline, repetition, and a look again wherever the answer may mean another object. Step of the
+//! flow: act. The only caller of [`ClusterWriter::send`].
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use responder_core::mode::Permit;
+use responder_core::port::{Clock, ClusterReader, ClusterWriter, Reply, SendError, SendErrorKind};
+use responder_core::request::{Armed, DEFAULT_DEADLINE, Request, Verb};
+use tokio::time::Instant;
+
+use crate::accounting::{Accounting, RequestLabels};
+use crate::look::{Look, look, our_own};
+use crate::outcome::{Failure, NotSent, RequestOutcome, RequestReport};
+use crate::rest::Rest;
+use crate::retry::{MOST_TRIES, Next, Pauses, next};
+
+/// What the adapter has beyond the deadline before the answer is taken to be lost: its own deadline comes first.
+const ADAPTER_GRACE: Duration = Duration::from_millis(250);
+
+/// Whatever is needed to send.
+pub(crate) struct Sender<'a, C, K, R> {
+    pub(crate) cluster: &'a C,
+    pub(crate) clock: &'a K,
+    pub(crate) rest: &'a R,
+    pub(crate) accounting: &'a Accounting,
+}
+
+/// Until when a request is worth sending.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Until {
+    /// The end of the step's time.
+    pub(crate) deadline: Instant,
+    /// The end of the alert's; `None` for undo, which is never too late.
+    pub(crate) valid: Option<Timestamp>,
+}
+
+impl Until {
+    pub(crate) fn undo() -> Self {
+        Self {
+            deadline: Instant::now() + UNDO_TIMEOUT,
+            valid: None,
+        }
+    }
+}
+
+/// For one undo, repetitions included.
+const UNDO_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// One request on its way.
+struct Attempt<'a> {
+    armed: Armed<'a>,
+    tries: u32,
+    /// Whether an earlier try may have been carried out.
+    is_certain: bool,
+}
+
+impl<C: ClusterReader + ClusterWriter, K: Clock, R: Rest> Sender<'_, C, K, R> {
+    /// Sends one request as far as the permit goes.
+    pub(crate) async fn send(&self, request: &Request, permit: &Permit, until: Until) -> RequestReport {
+        let report = |tries, outcome| RequestReport {
+            request: request.to_string(),
+            tries,
+            outcome,
+        };
+        let Some(armed) = request.armed(permit) else {
+            return report(
+                0,
+                RequestOutcome::NotSent {
+                    because: NotSent::Observed,
+                },
+            );
+        };
+        let mut attempt = Attempt {
+            armed,
+            tries: 0,
+            is_certain: true,
+        };
+        let outcome = self.attempt(&mut attempt, until).await;
+        report(attempt.tries, outcome)
+    }
+
+    async fn attempt(&self, attempt: &mut Attempt<'_>, until: Until) -> RequestOutcome {
+        let verb = attempt.armed.request().verb();
+        let mut pauses = Pauses::new();
+        let mut last: Option<SendError> = None;
+        loop {
+            if until.valid.is_some_and(|valid| self.clock.now() > valid) {
+                return match attempt.tries {
+                    0 => RequestOutcome::NotSent {
+                        because: NotSent::Expired,
+                    },
+                    _ => RequestOutcome::Expired {
+                        is_certain: attempt.is_certain,
+                    },
+                };
+            }
+            let left = until.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || attempt.tries >= MOST_TRIES {
+                return out_of_time(attempt, last.as_ref());
+            }
+            let error = match self.once(attempt, left.min(DEFAULT_DEADLINE)).await {
+                Ok(Reply::Rehearsed) => return RequestOutcome::Rehearsed,
+                Ok(reply) => return RequestOutcome::Done { reply },
+                Err(error) => error,
+            };
+            let pace = match self.after(verb, &error, attempt).await {
+                Ok(pace) => pace,
+                Err(outcome) => return outcome,
+            };
+            let pause = pauses.next(pace, error.retry_after);
+            last = Some(error);
+            let left = until.deadline.saturating_duration_since(Instant::now());
+            if pause >= left {
+                return out_of_time(attempt, last.as_ref());
+            }
+            self.rest.rest(pause).await;
+        }
+    }
+
+    async fn once(&self, attempt: &mut Attempt<'_>, limit: Duration) -> Result<Reply, SendError> {
+        attempt.tries += 1;
+        let armed = attempt.armed;
+        let answer = tokio::time::timeout(limit + ADAPTER_GRACE, self.cluster.send(armed, limit)).await;
+        let answer = answer.unwrap_or_else(|_| {
+            Err(SendError {
+                request: armed.request().to_string(),
+                kind: SendErrorKind::Timeout,
+                detail: format!("no answer within {} ms", limit.as_millis()),
+                retry_after: None,
+            })
+        });
+        let result = match &answer {
+            Ok(_) => "done",
+            Err(error) => error.kind.as_str(),
+        };
+        let labels = RequestLabels {
+            verb: armed.request().verb(),
+            dry_run: armed.is_dry_run(),
+            result,
+        };
+        self.accounting.requested(labels, attempt.tries > 1);
+        if let Err(error) = &answer {
+            // A dry run changes nothing, however it ends.
+            attempt.is_certain &= error.kind.is_certainly_undone() || armed.is_dry_run();
+            tracing::debug!(request = %armed.request(), attempt = attempt.tries, kind = %error.kind, detail = %error.detail, "a request did not succeed");
+        }
+        answer
+    }
+
+    /// What a failure comes to: a pause before the next try, or the end.
+    async fn after(
+        &self,
+        verb: Verb,
+        error: &SendError,
+        attempt: &Attempt<'_>,
+    ) -> Result<crate::retry::Pace, RequestOutcome> {
+        let failed = || RequestOutcome::Failed {
+            because: Failure::from(error),
+            detail: error.detail.clone(),
+            is_certain: attempt.is_certain,
+        };
+        let request = attempt.armed.request();
+        match next(verb, error.kind) {
+            Next::Repeat(pace) => Ok(pace),
+            Next::Stop => Err(failed()),
+            Next::LookThenStop => Err(self.look_again(request, attempt).await.unwrap_or_else(failed)),
+            Next::LookThenRepeat(pace) => match self.look_again(request, attempt).await {
+                Some(outcome) => Err(outcome),
+                // It was right for the state that was read, and that has changed: the caller reads again.
+                None if is_bound_to_version(request) => Err(failed()),
+                None => Ok(pace),
+            },
+        }
+    }
+
+    /// What the object says; `None` where it says nothing new, or could not be read.
+    async fn look_again(&self, request: &Request, attempt: &Attempt<'_>) -> Option<RequestOutcome> {
+        let is_certain = attempt.is_certain;
+        if let Request::Create { object } = request {
+            let uid = read_again(our_own(self.cluster, object).await)??;
+            return Some(if attempt.armed.is_dry_run() {
+                RequestOutcome::Rehearsed
+            } else {
+                RequestOutcome::Done {
+                    reply: Reply::Created(uid),
+                }
+            });
+        }
+        let takes_away = matches!(request, Request::Delete { .. } | Request::Evict { .. });
+        // An earlier try without an answer was carried out after all: nobody else knew this uid as a precondition.
+        let was_ours = takes_away && !is_certain;
+        match read_again(look(self.cluster, request.target()?).await)? {
+            Look::Gone | Look::Replaced(_) if was_ours => Some(RequestOutcome::Done { reply: Reply::Gone }),
+            Look::Gone => Some(RequestOutcome::TargetGone { is_certain }),
+            Look::Replaced(found) => Some(RequestOutcome::TargetReplaced { found, is_certain }),
+            Look::Same(seen) if was_ours && seen.is_ending => Some(RequestOutcome::Done {
+                reply: Reply::Terminating,
+            }),
+            Look::Same(_) => None,
+        }
+    }
+}
+
+fn read_again<T>(read: Result<T, responder_core::port::ReadError>) -> Option<T> {
+    read.inspect_err(|error| tracing::warn!(%error, "could not look again after a failed request"))
+        .ok()
+}
+
+fn out_of_time(attempt: &Attempt<'_>, last: Option<&SendError>) -> RequestOutcome {
+    let is_certain = attempt.is_certain;
+    match last {
+        Some(error) => RequestOutcome::Failed {
+            because: Failure::from(error),
+            detail: error.detail.clone(),
+            is_certain,
+        },
+        None => RequestOutcome::Failed {
+            because: Failure::StepTimeout,
+            detail: String::new(),
+            is_certain,
+        },
+    }
+}
+
+fn is_bound_to_version(request: &Request) -> bool {
+    matches!(request, Request::Patch { patch, .. } if patch.resource_version.is_some())
+}

@@ -1,0 +1,63 @@
+//! The end: what was accepted is finished within a deadline, or handed back by name.
+
+use std::fmt;
+
+use responder_core::alert::AlertId;
+use serde::Serialize;
+
+/// What became of the accepted alerts at the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Handback {
+    /// How many were finished after the stop began.
+    pub finished: usize,
+    /// Those that were not, the oldest first.
+    pub handed_back: Vec<HandedBack>,
+}
+
+/// An accepted alert that was not finished. It can be sent again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HandedBack {
+    /// The alert.
+    pub alert: AlertId,
+    /// Its rule.
+    pub rule: String,
+    /// What it claims to be about; absent where it names nothing.
+    pub target: Option<String>,
+    /// The playbooks that have not answered it.
+    pub playbooks: Vec<String>,
+    /// How far it had come.
+    pub progress: Progress,
+}
+
+/// How far an alert has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Progress {
+    /// It waits.
+    Waiting,
+    /// It is looked into; nothing was sent.
+    Deciding,
+    /// Requests of the first of its playbooks are on their way; perhaps some were carried out. The plan is in the audit
+    /// trail.
+    Acting,
+}
+
+impl fmt::Display for HandedBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = self.target.as_deref().unwrap_or("nothing");
+        let progress = match self.progress {
+            Progress::Waiting => "was waiting",
+            Progress::Deciding => "was being decided",
+            Progress::Acting => "was being acted on",
+        };
+        let playbooks = self.playbooks.join(", ");
+        write!(
+            f,
+            "\"{}\" about {target} ({playbooks}; alert {}) {progress}",
+            self.rule.escape_debug(),
+            self.alert
+        )
+    }
+}

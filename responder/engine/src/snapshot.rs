@@ -1,0 +1,290 @@
+//! Reads what a decision asks for, and nothing else. Step of the flow: snapshot. Reads only.
+//!
+//! The pod comes first, because the rest hangs on it and a flood about pods that are gone should cost one GET each; then
+//! everything else at once. A delete asks for the pod alone: one GET.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::future::OptionFuture;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use responder_core::guard::FALCO_NAMESPACES;
+use responder_core::object::{Kind, Locator, Name, Namespace, Uid};
+use responder_core::pod;
+use responder_core::port::{Clock, ClusterReader, ControllerRef, ReadError};
+use responder_core::snapshot::{Needs, OwnerChain, Part, Policies, Snapshot};
+use responder_core::target::{PodClaim, Subject, TargetKind};
+
+use crate::lane::Key;
+use crate::rest::Rest;
+
+/// A chain of controllers is followed so far: pod, ReplicaSet, Deployment are three, and nothing known has more than
+/// four.
+const MOST_OWNERS: usize = 8;
+
+/// Reads what is asked.
+pub(crate) async fn snapshot<C: ClusterReader, K: Clock, R: Rest>(
+    cluster: &C,
+    clock: &K,
+    rest: &R,
+    subject: &Subject,
+    needs: Needs,
+    patience: Duration,
+) -> Result<Snapshot, ReadError> {
+    let mut snapshot = Snapshot::empty(clock.now());
+    match subject {
+        Subject::Pod(claim) => of_pod(cluster, rest, claim, needs, patience, &mut snapshot).await?,
+        Subject::Host { hostname } => of_host(cluster, hostname, needs, &mut snapshot).await?,
+    }
+    Ok(snapshot)
+}
+
+async fn of_pod<C: ClusterReader, R: Rest>(
+    cluster: &C,
+    rest: &R,
+    claim: &PodClaim,
+    needs: Needs,
+    patience: Duration,
+    snapshot: &mut Snapshot,
+) -> Result<(), ReadError> {
+    snapshot.pod = settled_pod(cluster, rest, claim, patience).await?.into();
+    let Some(live) = snapshot.pod.found().cloned() else {
+        return Ok(());
+    };
+    let namespace = &claim.namespace;
+    let node = pod::node_name(&live).and_then(Name::new);
+    let (owners, node, object, policies, services, nodes) = tokio::join!(
+        asked(needs.owners, owner_chain(cluster, &live, namespace)),
+        asked(needs.node, async {
+            match &node {
+                Some(name) => cluster.node(name).await,
+                None => Ok(None),
+            }
+        }),
+        asked(needs.namespace, cluster.namespace(namespace)),
+        asked(needs.policies, policies(cluster, namespace)),
+        asked(needs.services, cluster.services(namespace)),
+        asked(needs.nodes, cluster.nodes()),
+    );
+    snapshot.owners = owners?.map_or(Part::NotAsked, Part::Found);
+    snapshot.node = node?.map_or(Part::NotAsked, Part::from);
+    snapshot.namespace = object?.map_or(Part::NotAsked, Part::from);
+    snapshot.policies = policies?.map_or(Part::NotAsked, Part::Found);
+    snapshot.services = services?.map_or(Part::NotAsked, Part::Found);
+    snapshot.nodes = nodes?.map_or(Part::NotAsked, Part::Found);
+    Ok(())
+}
+
+async fn asked<T>(is_asked: bool, read: impl Future<Output = Result<T, ReadError>>) -> Result<Option<T>, ReadError> {
+    OptionFuture::from(is_asked.then_some(read)).await.transpose()
+}
+
+async fn of_host<C: ClusterReader>(
+    cluster: &C,
+    hostname: &str,
+    needs: Needs,
+    snapshot: &mut Snapshot,
+) -> Result<(), ReadError> {
+    let host = find_host(cluster, hostname).await?;
+    snapshot.node = host.node.into();
+    snapshot.falco_pod = host.falco_pod;
+    snapshot.nodes = asked(needs.nodes, cluster.nodes())
+        .await?
+        .map_or(Part::NotAsked, Part::Found);
+    Ok(())
+}
+
+struct Host {
+    node: Option<std::sync::Arc<k8s_openapi::api::core::v1::Node>>,
+    falco_pod: Part<std::sync::Arc<Pod>>,
+}
+
+/// A host by its hostname: the node of that name; otherwise the node of the Falco pod of that name. Where two of Falco's
+/// namespaces have such a pod, nobody knows which one spoke.
+async fn find_host<C: ClusterReader>(cluster: &C, hostname: &str) -> Result<Host, ReadError> {
+    let Some(name) = Name::new(hostname) else {
+        return Ok(Host {
+            node: None,
+            falco_pod: Part::NotAsked,
+        });
+    };
+    if let Some(node) = cluster.node(&name).await? {
+        return Ok(Host {
+            node: Some(node),
+            falco_pod: Part::NotAsked,
+        });
+    }
+    let is_falco = |pod: &Pod| {
+        pod.metadata
+            .namespace
+            .as_deref()
+            .is_some_and(|namespace| FALCO_NAMESPACES.contains(&namespace))
+    };
+    let mut candidates: Vec<Pod> = cluster.pods_named(&name).await?.into_iter().filter(is_falco).collect();
+    let (Some(falco), true) = (candidates.pop(), candidates.is_empty()) else {
+        return Ok(Host {
+            node: None,
+            falco_pod: Part::Missing,
+        });
+    };
+    let node = match pod::node_name(&falco).and_then(Name::new) {
+        Some(name) => cluster.node(&name).await?,
+        None => None,
+    };
+    Ok(Host {
+        node,
+        falco_pod: Part::Found(falco.into()),
+    })
+}
+
+/// The pod, read again for a while when its status does not show the alert's container yet.
+///
+/// A shell in a container's first second raises an alert before the kubelet has reported the container's id. So the pod
+/// is read again, after 100 ms and then twice as long each time up to 1 s, while all of these hold: the alert names a
+/// container, no current or last one of the pod is it, the status is behind (a container has no id, or is waiting), the
+/// alert's uid, if any, is the pod's, the pod is not ending, and the patience (3 s in `run`) is not used up.
+async fn settled_pod<C: ClusterReader, R: Rest>(
+    cluster: &C,
+    rest: &R,
+    claim: &PodClaim,
+    patience: Duration,
+) -> Result<Option<std::sync::Arc<Pod>>, ReadError> {
+    let mut pause = Duration::from_millis(100);
+    let mut left = patience;
+    loop {
+        let live = cluster.pod(&claim.namespace, &claim.name).await?;
+        let is_behind = live.as_ref().is_some_and(|live| is_behind(live, claim));
+        if !is_behind || left.is_zero() {
+            return Ok(live);
+        }
+        let length = pause.min(left);
+        rest.rest(length).await;
+        left -= length;
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
+
+fn is_behind(live: &Pod, claim: &PodClaim) -> bool {
+    let is_other = claim
+        .uid
+        .as_ref()
+        .is_some_and(|uid| live.metadata.uid.as_deref() != Some(uid.as_str()));
+    claim
+        .container
+        .as_ref()
+        .is_some_and(|id| pod::container(live, id).is_none())
+        && pod::has_unreported_container(live)
+        && !is_other
+        && !pod::is_terminating(live)
+}
+
+async fn policies<C: ClusterReader>(cluster: &C, namespace: &Namespace) -> Result<Policies, ReadError> {
+    let (policies, engine) = tokio::join!(cluster.network_policies(namespace), cluster.policy_engine());
+    Ok(Policies {
+        policies: policies?,
+        engine: engine?,
+    })
+}
+
+/// The controllers above a pod, each hop checked by uid: a controller that was made anew under the same name is not the
+/// one that made the pod.
+async fn owner_chain<C: ClusterReader>(
+    cluster: &C,
+    live: &Pod,
+    namespace: &Namespace,
+) -> Result<OwnerChain, ReadError> {
+    let mut chain = OwnerChain::default();
+    let mut next = pod::controller(live).map(as_written);
+    while let Some(reference) = next {
+        let shown = format!(
+            "the {} {}",
+            reference.kind.escape_debug(),
+            reference.name.escape_debug()
+        );
+        if chain.owners.len() >= MOST_OWNERS {
+            chain.broken = Some(format!("more than {MOST_OWNERS} controllers are above it"));
+            break;
+        }
+        let Some(at) = followed(&reference, namespace) else {
+            chain.broken = Some(format!(
+                "{shown} ({}) is of a kind that is not followed",
+                reference.api_version.escape_debug()
+            ));
+            break;
+        };
+        let Some(found) = cluster.owner(&at).await? else {
+            chain.broken = Some(format!("{shown} is gone"));
+            break;
+        };
+        if Uid::new(&reference.uid).as_ref() != Some(&found.owner.object.uid) {
+            chain.broken = Some(format!(
+                "{shown} has the uid {}, and the reference says another",
+                found.owner.object.uid
+            ));
+            break;
+        }
+        chain.owners.push(found.owner);
+        next = found.controlled_by;
+    }
+    Ok(chain)
+}
+
+fn as_written(owner: &OwnerReference) -> ControllerRef {
+    ControllerRef {
+        api_version: owner.api_version.clone(),
+        kind: owner.kind.clone(),
+        name: owner.name.clone(),
+        uid: owner.uid.clone(),
+    }
+}
+
+/// Where a controller is, if it is of a kind that controls pods or their controllers.
+fn followed(reference: &ControllerRef, namespace: &Namespace) -> Option<Locator> {
+    let kind = Kind::of(&reference.api_version, &reference.kind)?;
+    let controls = matches!(
+        kind,
+        Kind::ReplicationController
+            | Kind::ReplicaSet
+            | Kind::Deployment
+            | Kind::StatefulSet
+            | Kind::DaemonSet
+            | Kind::Job
+            | Kind::CronJob
+    );
+    let name = Name::new(&reference.name)?;
+    controls
+        .then(|| Locator::namespaced(kind, namespace.clone(), name))
+        .flatten()
+}
+
+/// The key of the object that a playbook steps up to, so that it is held before the snapshot is taken. `None` where there
+/// is none to hold: the playbook acts on the pod, or decide will refuse.
+pub(crate) async fn stepped_up<C: ClusterReader>(
+    cluster: &C,
+    subject: &Subject,
+    target: TargetKind,
+) -> Result<Option<Key>, ReadError> {
+    match (subject, target) {
+        (_, TargetKind::Pod) => Ok(None),
+        (Subject::Pod(claim), _) => {
+            let Some(live) = cluster.pod(&claim.namespace, &claim.name).await? else {
+                return Ok(None);
+            };
+            if target == TargetKind::Node {
+                return Ok(pod::node_name(&live).and_then(Name::new).map(Key::Node));
+            }
+            let chain = owner_chain(cluster, &live, &claim.namespace).await?;
+            Ok(chain.topmost().map(|owner| Key::Owner(owner.object.uid.clone())))
+        }
+        (Subject::Host { hostname }, _) => {
+            let node = find_host(cluster, hostname).await?.node;
+            Ok(node
+                .and_then(|node| Name::new(node.metadata.name.as_deref()?))
+                .map(Key::Node))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,341 @@
+//! Whether it worked: effective, ineffective, or nobody can tell. Step of the flow: verify. Reads only.
+//!
+//! A verification holds no slot and no key. At most [`VerifyLimits::concurrency`] of them read at a time, so that watching
+//! a hundred pods end does not slow down the next response.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use responder_core::guard::{Isolation, isolation};
+use responder_core::object::{Locator, ObjectRef};
+use responder_core::plan::{Expectation, Plan, PlannedStep};
+use responder_core::playbook::Selector;
+use responder_core::pod;
+use responder_core::port::{ClusterReader, ReadError, Reply};
+use responder_core::request::{MergePatch, Request};
+use serde::Serialize;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::look::{Look, look};
+use crate::outcome::{RequestOutcome, StepReport};
+
+/// Bounds of the verifications.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VerifyLimits {
+    /// Readings at a time; 2 by default.
+    pub concurrency: usize,
+    /// Verifications that may be under way; 2,048 by default. What comes beyond is inconclusive at once.
+    pub pending: usize,
+    /// How much longer than its grace period a pod may take to go; 30 s by default.
+    pub slack: Duration,
+}
+
+impl Default for VerifyLimits {
+    fn default() -> Self {
+        Self {
+            concurrency: 2,
+            pending: 2048,
+            slack: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Whether something worked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// It is as it should be.
+    Effective,
+    /// Nobody can tell.
+    Inconclusive,
+    /// It is not as it should be.
+    Ineffective,
+}
+
+impl Verdict {
+    /// A bounded name for metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Effective => "effective",
+            Self::Inconclusive => "inconclusive",
+            Self::Ineffective => "ineffective",
+        }
+    }
+}
+
+/// The verdict on a whole response: the worst of its findings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verification {
+    /// The worst.
+    pub verdict: Verdict,
+    /// One for each expectation.
+    pub findings: Vec<Finding>,
+}
+
+/// The verdict on one expectation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What was seen.
+    pub detail: String,
+}
+
+impl Finding {
+    fn new(verdict: Verdict, detail: impl Into<String>) -> Self {
+        Self {
+            verdict,
+            detail: detail.into(),
+        }
+    }
+
+    fn unread(error: &ReadError) -> Self {
+        Self::new(Verdict::Inconclusive, error.to_string())
+    }
+}
+
+impl Verification {
+    pub(crate) fn of(findings: Vec<Finding>) -> Self {
+        let verdict = findings
+            .iter()
+            .map(|finding| finding.verdict)
+            .max()
+            .unwrap_or(Verdict::Effective);
+        Self { verdict, findings }
+    }
+}
+
+impl fmt::Display for Verification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.verdict.as_str())?;
+        let details: Vec<&str> = self.findings.iter().map(|finding| finding.detail.as_str()).collect();
+        if details.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ": {}", details.join("; "))
+        }
+    }
+}
+
+/// What is to be looked at, of the steps that were done.
+#[derive(Debug)]
+pub(crate) struct Check {
+    expectation: Expectation,
+    /// How the API server took the deletion, for [`Expectation::Gone`].
+    is_gone: bool,
+    grace: Option<Duration>,
+    predicted: Option<Isolation>,
+}
+
+/// The checks of the steps whose requests were all carried out.
+pub(crate) fn checks(plan: &Plan, reports: &[StepReport]) -> Vec<Check> {
+    let done = plan.steps.iter().zip(reports).filter(|(_, report)| {
+        report
+            .requests
+            .iter()
+            .all(|request| matches!(request.outcome, RequestOutcome::Done { .. }))
+    });
+    done.flat_map(|(step, report)| {
+        step.plan
+            .expects
+            .iter()
+            .map(move |expectation| check(step, report, expectation))
+    })
+    .collect()
+}
+
+fn check(step: &PlannedStep, report: &StepReport, expectation: &Expectation) -> Check {
+    let is_gone = report
+        .requests
+        .iter()
+        .any(|request| matches!(request.outcome, RequestOutcome::Done { reply: Reply::Gone }));
+    let grace = step.plan.requests.iter().find_map(|planned| match planned.request {
+        Request::Delete { grace_seconds, .. } | Request::Evict { grace_seconds, .. } => grace_seconds,
+        Request::Create { .. } | Request::Patch { .. } => None,
+    });
+    Check {
+        expectation: expectation.clone(),
+        is_gone,
+        grace: grace.map(|seconds| Duration::from_secs(seconds.into())),
+        predicted: step.plan.isolation.clone(),
+    }
+}
+
+impl Check {
+    /// The verdict, where it needs no look.
+    pub(crate) fn known(&self) -> Option<Finding> {
+        match &self.expectation {
+            Expectation::Gone { target } if self.is_gone => {
+                Some(Finding::new(Verdict::Effective, format!("{} is gone", target.at)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Looks, with patience where it is a matter of time.
+pub(crate) async fn verify<C: ClusterReader>(
+    cluster: &C,
+    check: &Check,
+    limits: VerifyLimits,
+    readers: &Semaphore,
+) -> Finding {
+    if let Some(finding) = check.known() {
+        return finding;
+    }
+    match &check.expectation {
+        Expectation::Gone { target } => gone(cluster, target, check.grace, limits, readers).await,
+        Expectation::Patched { target, patch } => patched(cluster, target, patch, readers).await,
+        Expectation::Isolated { pod, policy } => {
+            isolated(cluster, pod, policy, check.predicted.as_ref(), readers).await
+        }
+    }
+}
+
+/// Kubernetes' own `terminationGracePeriodSeconds` where a pod says nothing.
+const DEFAULT_GRACE: Duration = Duration::from_secs(30);
+
+async fn gone<C: ClusterReader>(
+    cluster: &C,
+    target: &ObjectRef,
+    grace: Option<Duration>,
+    limits: VerifyLimits,
+    readers: &Semaphore,
+) -> Finding {
+    let end = Instant::now() + grace.unwrap_or(DEFAULT_GRACE) + limits.slack;
+    let mut pause = Duration::from_secs(1);
+    loop {
+        tokio::time::sleep(pause).await;
+        let seen = reading(readers, look(cluster, target)).await;
+        let is_last = Instant::now() >= end;
+        match seen {
+            Ok(Look::Gone | Look::Replaced(_)) => {
+                return Finding::new(Verdict::Effective, format!("{} is gone", target.at));
+            }
+            Ok(Look::Same(seen)) if is_last && seen.is_ending => {
+                return Finding::new(Verdict::Inconclusive, format!("{} is still ending", target.at));
+            }
+            Ok(Look::Same(_)) if is_last => {
+                return Finding::new(Verdict::Ineffective, format!("{} is still there", target.at));
+            }
+            Err(error) if is_last => return Finding::unread(&error),
+            Ok(Look::Same(_)) | Err(_) => {}
+        }
+        // The last look is at the end of its time and not after it.
+        let left = end.saturating_duration_since(Instant::now());
+        pause = (pause * 2)
+            .min(Duration::from_secs(10))
+            .min(left.max(Duration::from_millis(1)));
+    }
+}
+
+async fn patched<C: ClusterReader>(
+    cluster: &C,
+    target: &ObjectRef,
+    patch: &MergePatch,
+    readers: &Semaphore,
+) -> Finding {
+    let seen = match reading(readers, look(cluster, target)).await {
+        Ok(Look::Same(seen)) => seen,
+        Ok(Look::Gone | Look::Replaced(_)) => {
+            return Finding::new(Verdict::Inconclusive, format!("{} is gone since", target.at));
+        }
+        Err(error) => return Finding::unread(&error),
+    };
+    let mut differs = Vec::new();
+    let mut compare = |what: &str, asked: &BTreeMap<String, Option<String>>, now: &BTreeMap<String, String>| {
+        for (key, value) in asked {
+            if now.get(key) != value.as_ref() {
+                differs.push(format!("{what} {key}"));
+            }
+        }
+    };
+    compare("label", &patch.labels, &seen.labels);
+    compare("annotation", &patch.annotations, &seen.annotations);
+    if patch.unschedulable.is_some_and(|asked| asked != seen.unschedulable) {
+        differs.push("spec.unschedulable".to_owned());
+    }
+    if differs.is_empty() {
+        return Finding::new(Verdict::Effective, format!("{} is as patched", target.at));
+    }
+    Finding::new(
+        Verdict::Ineffective,
+        format!("{} has other values: {}", target.at, differs.join(", ")),
+    )
+}
+
+async fn isolated<C: ClusterReader>(
+    cluster: &C,
+    target: &ObjectRef,
+    at: &Locator,
+    predicted: Option<&Isolation>,
+    readers: &Semaphore,
+) -> Finding {
+    let Some(namespace) = target.at.namespace() else {
+        return Finding::new(Verdict::Inconclusive, format!("{} has no namespace", target.at));
+    };
+    let readings = reading(readers, async {
+        tokio::try_join!(
+            cluster.pod(namespace, target.at.name()),
+            cluster.network_policies(namespace),
+            cluster.policy_engine()
+        )
+    });
+    let (live, policies, engine) = match readings.await {
+        Ok(readings) => readings,
+        Err(error) => return Finding::unread(&error),
+    };
+    let live = live.filter(|live| live.metadata.uid.as_deref() == Some(target.uid.as_str()));
+    let Some(live) = live else {
+        return Finding::new(Verdict::Effective, format!("{} is gone since", target.at));
+    };
+    let labels = pod::labels(&live);
+    let ours = policies
+        .iter()
+        .find(|policy| policy.metadata.name.as_deref() == Some(at.name().as_str()));
+    let Some(ours) = ours else {
+        return Finding::new(Verdict::Ineffective, format!("{at} is not there"));
+    };
+    // A policy that selects nothing isolates nothing, and no leak would show it.
+    let selector = ours
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.pod_selector.as_ref())
+        .and_then(Selector::of);
+    if !selector.is_some_and(|selector| selector.matches(&labels)) {
+        return Finding::new(Verdict::Ineffective, format!("{at} does not select {}", target.at));
+    }
+    let observed = isolation(&labels, &policies, engine.as_ref());
+    let expected = predicted.map(Isolation::leaks).unwrap_or_default();
+    let more: Vec<String> = observed
+        .leaks()
+        .iter()
+        .filter(|leak| !expected.contains(leak))
+        .map(ToString::to_string)
+        .collect();
+    if !more.is_empty() {
+        return Finding::new(
+            Verdict::Ineffective,
+            format!("{} leaks more than predicted: {}", target.at, more.join("; ")),
+        );
+    }
+    match observed {
+        Isolation::Unverified(_) => Finding::new(Verdict::Inconclusive, observed.to_string()),
+        Isolation::Isolated | Isolation::IsolatedExcept(_) => Finding::new(Verdict::Effective, observed.to_string()),
+    }
+}
+
+/// Reads in turn.
+async fn reading<T>(readers: &Semaphore, read: impl Future<Output = T>) -> T {
+    // The semaphore is never closed; were it, reading without a turn does no harm.
+    let _turn = readers.acquire().await.ok();
+    read.await
+}
+
+#[cfg(test)]
+mod tests;
