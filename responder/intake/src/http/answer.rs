@@ -1,0 +1,158 @@
+//! The answers. Falco reads none of them, falcosidekick logs the status; a person with curl reads them all.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use responder_core::alert::{DecodeError, Position};
+use serde::Serialize;
+
+use crate::Taken;
+
+pub(super) type Answer = Response<Full<Bytes>>;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+/// OpenMetrics, which Prometheus reads.
+const METRICS: HeaderValue = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+const SECONDS_TO_RETRY: HeaderValue = HeaderValue::from_static("1");
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
+const ABOUT: &str = "\
+responder: automated response to Falco alerts.
+
+  POST /         one Falco alert as JSON (Falco's http_output, falcosidekick's webhook and talon)
+  GET  /healthz  whether the process lives
+  GET  /readyz   whether alerts are acted on
+  GET  /metrics  for Prometheus
+";
+
+/// What became of an alert that could be read.
+pub(super) fn taken(taken: &Taken) -> Answer {
+    match taken {
+        Taken::Unmatched => json(StatusCode::OK, Bytes::from_static(b"{\"outcome\":\"unmatched\"}\n")),
+        Taken::Duplicate => json(StatusCode::OK, Bytes::from_static(b"{\"outcome\":\"duplicate\"}\n")),
+        Taken::Accepted { alert, playbooks } => json(
+            StatusCode::ACCEPTED,
+            line(&Accepted {
+                outcome: "accepted",
+                alert,
+                playbooks,
+            }),
+        ),
+        Taken::Shed => {
+            let mut answer = rejected(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "shed",
+                "too many alerts are waiting for their decision; this one was dropped and counted",
+                None,
+            );
+            answer.headers_mut().insert(RETRY_AFTER, SECONDS_TO_RETRY);
+            answer
+        }
+        Taken::Stopping => {
+            let mut answer = rejected(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "stopping",
+                "the responder is stopping; this alert was dropped and counted",
+                None,
+            );
+            answer.headers_mut().insert(RETRY_AFTER, SECONDS_TO_RETRY);
+            answer
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Accepted<'a, A: Serialize, P: Serialize> {
+    outcome: &'static str,
+    alert: &'a A,
+    playbooks: &'a P,
+}
+
+/// Not an alert: what, where and what to do.
+pub(super) fn undecodable(status: StatusCode, error: &DecodeError) -> Answer {
+    let at = match error {
+        DecodeError::Truncated { at, .. } | DecodeError::Syntax { at, .. } | DecodeError::TrailingData { at } => {
+            Some(*at)
+        }
+        _ => None,
+    };
+    rejected(status, error.kind(), &error.to_string(), at)
+}
+
+/// A request that is not taken, with the reason for a program and for a person.
+pub(super) fn rejected(status: StatusCode, kind: &'static str, error: &str, at: Option<Position>) -> Answer {
+    json(
+        status,
+        line(&Rejected {
+            outcome: "rejected",
+            kind,
+            error,
+            line: at.map(|at| at.line),
+            column: at.map(|at| at.column),
+        }),
+    )
+}
+
+#[derive(Serialize)]
+struct Rejected<'a> {
+    outcome: &'static str,
+    kind: &'static str,
+    error: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+}
+
+/// The same, and nothing more is read from the connection.
+pub(super) fn closing(mut answer: Answer) -> Answer {
+    answer.headers_mut().insert(CONNECTION, CLOSE);
+    answer
+}
+
+/// Another method than the page takes.
+pub(super) fn method_not_allowed(allowed: &'static str, hint: &'static str) -> Answer {
+    let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, hint);
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    answer
+}
+
+/// What this is.
+pub(super) fn about() -> Answer {
+    text(StatusCode::OK, ABOUT)
+}
+
+/// A page that is not there, with those that are.
+pub(super) fn not_found() -> Answer {
+    text(StatusCode::NOT_FOUND, format!("There is nothing at this path. {ABOUT}"))
+}
+
+/// `/metrics`.
+pub(super) fn metrics(text: String) -> Answer {
+    with_type(StatusCode::OK, text.into(), METRICS)
+}
+
+/// A page of text.
+pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Answer {
+    with_type(status, text.into(), TEXT)
+}
+
+fn json(status: StatusCode, body: Bytes) -> Answer {
+    with_type(status, body, JSON)
+}
+
+fn with_type(status: StatusCode, body: Bytes, content_type: HeaderValue) -> Answer {
+    let mut answer = Response::new(Full::new(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, content_type);
+    answer
+}
+
+/// One line of JSON. The answers' types have string keys and nothing that fails, so the fallback is never seen.
+fn line(answer: &impl Serialize) -> Bytes {
+    let mut line = serde_json::to_vec(answer).unwrap_or_else(|_| b"{}".to_vec());
+    line.push(b'\n');
+    line.into()
+}

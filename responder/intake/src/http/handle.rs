@@ -1,0 +1,151 @@
+//! One request: to its page, or through decoding to the sink.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ORIGIN};
+use http::{HeaderMap, Method, Request, StatusCode};
+use hyper::body::Incoming;
+use responder_core::alert::{Alert, DecodeError};
+
+use super::answer::{self, Answer};
+use super::body::{self, NoBody};
+use super::{Pages, Server};
+use crate::{Sink, Taken};
+
+const POST_ALERTS: &str = "Alerts are sent to / with POST (or PUT).\n";
+const GET_PAGES: &str = "This page is read with GET; alerts are sent to / with POST.\n";
+
+pub(super) async fn request<S: Sink, P: Pages>(
+    server: &Server<S, P>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Result<Answer, Infallible> {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    // falcosidekick's webhook can be set to PUT.
+    let sends = matches!(*request.method(), Method::POST | Method::PUT);
+    Ok(match request.uri().path() {
+        "/" if sends => server.alert(request, peer).await,
+        "/" if reads => answer::about(),
+        "/" => answer::method_not_allowed("GET, HEAD, POST, PUT", POST_ALERTS),
+        "/healthz" if reads => answer::text(StatusCode::OK, "ok\n"),
+        "/readyz" if reads => match server.pages.ready() {
+            Ok(()) => answer::text(StatusCode::OK, "ready\n"),
+            Err(why) => answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+        },
+        "/metrics" if reads => answer::metrics(server.pages.metrics()),
+        "/healthz" | "/readyz" | "/metrics" => answer::method_not_allowed("GET, HEAD", GET_PAGES),
+        // Most likely a Falco whose `http_output.url` has a path: each of its alerts is lost, and it does not say so.
+        _ if sends => server.reject(
+            "wrong_path",
+            StatusCode::NOT_FOUND,
+            "alerts are taken at the path /; correct the sender's url",
+            peer,
+        ),
+        _ => answer::not_found(),
+    })
+}
+
+impl<S: Sink, P: Pages> Server<S, P> {
+    async fn alert(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+        let (head, incoming) = request.into_parts();
+        // A page in somebody's browser could send alerts to a responder on that person's machine; neither Falco nor
+        // falcosidekick has an origin.
+        if head.headers.contains_key(ORIGIN) {
+            let answer = self.reject(
+                "browser",
+                StatusCode::FORBIDDEN,
+                "this request comes from a web page, and alerts come from Falco",
+                peer,
+            );
+            return answer::closing(answer);
+        }
+        if is_encoded(&head.headers) {
+            let answer = self.reject(
+                "encoding",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the body is compressed; send it without Content-Encoding",
+                peer,
+            );
+            return answer::closing(answer);
+        }
+        let bound = self.limits.alert.body;
+        match body::read(incoming, bound, self.limits.body_deadline, &self.large_bodies).await {
+            Ok(body) => self.decode(&body, &head.headers, peer),
+            Err(NoBody::TooLarge { size }) => {
+                let error = DecodeError::TooLarge { size, bound };
+                answer::closing(self.undecodable(&error, &head.headers, peer))
+            }
+            Err(NoBody::Late) => {
+                let error = "the body did not arrive in time; look at the sender, or at a proxy that holds it back";
+                answer::closing(self.reject("body_timeout", StatusCode::REQUEST_TIMEOUT, error, peer))
+            }
+            Err(NoBody::Busy) => {
+                let error = "too many large bodies are being read at once; send it again";
+                answer::closing(self.reject("busy", StatusCode::SERVICE_UNAVAILABLE, error, peer))
+            }
+            Err(NoBody::Broken) => {
+                let error = "the body can't be read: the connection broke, or its chunks are malformed";
+                answer::closing(self.reject("body_broken", StatusCode::BAD_REQUEST, error, peer))
+            }
+        }
+    }
+
+    fn decode(&self, body: &Bytes, headers: &HeaderMap, peer: SocketAddr) -> Answer {
+        match Alert::decode(body, &self.limits.alert) {
+            Ok(alert) => {
+                let taken = self.sink.submit(alert);
+                if taken == Taken::Shed
+                    && let Some(more) = self.notices.take("shed")
+                {
+                    tracing::warn!(%peer, more, "alerts are shed: more come in than can be decided");
+                }
+                answer::taken(&taken)
+            }
+            // Falco says text/plain for its text output only. Of that type and no JSON at all, it is just that, even
+            // where a template of the rule has changed its looks.
+            Err(_) if is_plain_text(headers) && body.first().is_some_and(|first| *first != b'{') => {
+                self.undecodable(&DecodeError::TextOutput, headers, peer)
+            }
+            Err(error) => self.undecodable(&error, headers, peer),
+        }
+    }
+
+    fn undecodable(&self, error: &DecodeError, headers: &HeaderMap, peer: SocketAddr) -> Answer {
+        let kind = error.kind();
+        self.sink.rejected(kind);
+        if let Some(more) = self.notices.take(kind) {
+            tracing::warn!(%peer, kind, more, "an alert was rejected: {error}");
+        }
+        let status = match error {
+            DecodeError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            DecodeError::TextOutput if is_plain_text(headers) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        answer::undecodable(status, error)
+    }
+
+    fn reject(&self, kind: &'static str, status: StatusCode, error: &'static str, peer: SocketAddr) -> Answer {
+        self.sink.rejected(kind);
+        if let Some(more) = self.notices.take(kind) {
+            tracing::warn!(%peer, kind, more, "a request was rejected: {error}");
+        }
+        answer::rejected(status, kind, error, None)
+    }
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+fn is_plain_text(headers: &HeaderMap) -> bool {
+    const PLAIN: &[u8] = b"text/plain";
+    headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        kind.as_bytes()
+            .get(..PLAIN.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(PLAIN))
+    })
+}

@@ -1,0 +1,260 @@
+//! The server on a real socket, with the requests that senders send and those that attackers do.
+
+mod client;
+mod hostile;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use responder_core::alert::Alert;
+use responder_core::playbook::PlaybookName;
+use rstest::rstest;
+
+use self::client::{ALERT, Running, post};
+use super::{Limits, Pages};
+use crate::{Sink, Taken};
+
+/// A sink that answers as the rule's name asks for, and remembers what it saw.
+#[derive(Debug, Clone, Default)]
+struct Memory {
+    alerts: Arc<Mutex<Vec<Alert>>>,
+    rejected: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Memory {
+    fn rejections(&self) -> Vec<&'static str> {
+        self.rejected.lock().unwrap().clone()
+    }
+
+    fn taken(&self) -> usize {
+        self.alerts.lock().unwrap().len()
+    }
+}
+
+impl Sink for Memory {
+    fn submit(&self, alert: Alert) -> Taken {
+        let taken = match alert.rule().as_str() {
+            "unmatched" => Taken::Unmatched,
+            "duplicate" => Taken::Duplicate,
+            "shed" => Taken::Shed,
+            "stopping" => Taken::Stopping,
+            _ => Taken::Accepted {
+                alert: alert.id(),
+                playbooks: vec![PlaybookName::new("remote-shell").unwrap()],
+            },
+        };
+        self.alerts.lock().unwrap().push(alert);
+        taken
+    }
+
+    fn rejected(&self, kind: &'static str) {
+        self.rejected.lock().unwrap().push(kind);
+    }
+}
+
+struct FixedPages(Result<(), String>);
+
+impl Pages for FixedPages {
+    fn ready(&self) -> Result<(), String> {
+        self.0.clone()
+    }
+
+    fn metrics(&self) -> String {
+        "responder_alerts_received_total 0\n".to_owned()
+    }
+}
+
+#[rstest]
+#[case("unmatched", 200, r#"{"outcome":"unmatched"}"#)]
+#[case("duplicate", 200, r#"{"outcome":"duplicate"}"#)]
+#[case("shed", 503, r#""kind":"shed""#)]
+#[case("stopping", 503, r#""kind":"stopping""#)]
+#[case("matched", 202, r#"{"outcome":"accepted","alert":"0c3e4d8f"#)]
+#[tokio::test]
+async fn what_became_of_an_alert_is_answered(#[case] rule: &str, #[case] status: u16, #[case] body: &str) {
+    let server = Running::start().await;
+    let answer = server.send(&post("/", &ALERT.replace("RULE", rule))).await;
+    assert_eq!(answer.status, status);
+    if rule == "matched" {
+        let json: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        let sent = server.sink.alerts.lock().unwrap()[0].id().to_string();
+        assert_eq!(
+            json,
+            serde_json::json!({"outcome": "accepted", "alert": sent, "playbooks": ["remote-shell"]})
+        );
+    } else {
+        assert!(answer.body.contains(body), "{}", answer.body);
+    }
+    assert_eq!(answer.head.contains("retry-after: 1"), status == 503);
+    assert_eq!(server.sink.taken(), 1);
+}
+
+#[rstest]
+// Falco 0.41 with libcurl, and falcosidekick with Go's client: heads as they were captured.
+#[case::falco(
+    "POST",
+    "User-Agent: falcosecurity/falco\r\nAccept: */*\r\nContent-Type: application/json\r\n"
+)]
+#[case::falcosidekick(
+    "POST",
+    "User-Agent: Falcosidekick\r\nContent-Type: application/json; charset=utf-8\r\nAccept-Encoding: gzip\r\n"
+)]
+#[case::webhook_put(
+    "PUT",
+    "User-Agent: Falcosidekick\r\nContent-Type: application/json; charset=utf-8\r\n"
+)]
+#[case::curl(
+    "POST",
+    "User-Agent: curl/8\r\nContent-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n"
+)]
+#[case::json_as_text("POST", "Content-Type: text/plain\r\n")]
+#[case::compressed_answers_welcome("POST", "TE: gzip\r\nConnection: TE\r\n")]
+#[tokio::test]
+async fn the_known_senders_are_taken(#[case] method: &str, #[case] headers: &str) {
+    let server = Running::start().await;
+    let body = format!("{}\n", ALERT.replace("RULE", "matched"));
+    let request = format!(
+        "{method} / HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = server.send(request.as_bytes()).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!(server.sink.taken(), 1);
+}
+
+#[rstest]
+#[case("GET /", 200, "POST /")]
+#[case("GET /healthz", 200, "ok")]
+#[case("HEAD /healthz", 200, "")]
+#[case("GET /readyz", 200, "ready")]
+#[case("GET /metrics", 200, "responder_alerts_received_total 0")]
+#[case("GET /nothing", 404, "POST /")]
+#[case("DELETE /", 405, "POST")]
+#[case("POST /healthz", 405, "GET")]
+#[case("OPTIONS /metrics", 405, "GET")]
+#[tokio::test]
+async fn the_pages_answer_and_say_what_is_right(#[case] line: &str, #[case] status: u16, #[case] part: &str) {
+    let server = Running::start().await;
+    let answer = server
+        .send(format!("{line} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").as_bytes())
+        .await;
+    assert_eq!(answer.status, status);
+    assert!(answer.body.contains(part), "{}", answer.body);
+    assert!(server.sink.rejections().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_ready_lives_and_says_why() {
+    let server = Running::with(
+        Limits::default(),
+        FixedPages(Err("the API server does not answer".to_owned())),
+    )
+    .await;
+    assert_eq!(server.get("/healthz").await.status, 200);
+    let answer = server.get("/readyz").await;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (503, "not ready: the API server does not answer\n")
+    );
+}
+
+#[tokio::test]
+async fn an_alert_for_another_path_is_counted_and_told_the_right_one() {
+    let server = Running::start().await;
+    let answer = server.send(&post("/events", &ALERT.replace("RULE", "matched"))).await;
+    assert_eq!(answer.status, 404);
+    assert!(answer.body.contains("at the path /"), "{}", answer.body);
+    assert_eq!(server.sink.rejections(), ["wrong_path"]);
+}
+
+#[rstest]
+#[case::by_its_type("text/plain", "Warning: something that a custom rule wrote", 415)]
+#[case::by_its_looks("application/json", "13:44:05.478445995: Critical A shell was spawned", 400)]
+#[case::both("text/plain; charset=utf-8", "13:44:05.478445995: Critical A shell was spawned", 415)]
+#[tokio::test]
+async fn falcos_text_output_is_refused_with_the_cure(#[case] kind: &str, #[case] body: &str, #[case] status: u16) {
+    let server = Running::start().await;
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = server.send(request.as_bytes()).await;
+    assert_eq!(answer.status, status);
+    assert!(answer.body.contains("json_output: true"), "{}", answer.body);
+    assert_eq!(server.sink.rejections(), ["text_output"]);
+}
+
+#[tokio::test]
+async fn a_syntax_error_is_answered_with_its_place() {
+    let server = Running::start().await;
+    let answer = server.send(&post("/", "{\n  \"rule\": oops}")).await;
+    assert_eq!(answer.status, 400);
+    let json: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(
+        (&json["outcome"], &json["kind"], &json["line"]),
+        (&"rejected".into(), &"syntax".into(), &2.into())
+    );
+    assert!(json["error"].as_str().unwrap().contains("line 2"), "{json}");
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_finished_when_the_server_stops_and_no_new_one_begins() {
+    let server = Running::start().await;
+    let body = ALERT.replace("RULE", "matched");
+    let mut stream = server.connect().await;
+    let mut idle = server.connect().await;
+    idle.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!(idle.answer().await.status, 200);
+    stream
+        .write(&format!(
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{}",
+            body.len(),
+            &body[..10]
+        ))
+        .await;
+    // The server must have begun with it: what waits unread in the socket is not in flight yet.
+    server.until_reading().await;
+    server.stop.cancel();
+    assert!(idle.is_ended().await, "an idle connection ends at once");
+    stream.write(&body[10..]).await;
+    let answer = stream.answer().await;
+    assert_eq!(answer.status, 202);
+    assert!(stream.is_ended().await);
+    let address = server.address;
+    assert_eq!(server.task.await.unwrap(), 0, "no connection was cut");
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_is_cut_when_the_time_for_draining_is_over() {
+    let server = Running::start().await;
+    let mut stream = server.connect().await;
+    stream
+        .write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        .await;
+    server.until_reading().await;
+    server.stop.cancel();
+    assert_eq!(server.task.await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn more_connections_than_allowed_wait_until_one_ends() {
+    let limits = Limits {
+        connections: 1,
+        ..Limits::default()
+    };
+    let server = Running::with(limits, FixedPages(Ok(()))).await;
+    let mut first = server.connect().await;
+    first.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!(first.answer().await.status, 200);
+    let mut second = server.connect().await;
+    second.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(
+        tokio::time::timeout(Duration::from_millis(100), second.answer())
+            .await
+            .is_err(),
+        "the second waits"
+    );
+    drop(first);
+    assert_eq!(second.answer().await.status, 200);
+}
