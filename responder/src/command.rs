@@ -1,0 +1,11 @@
+//! The commands, a file each: its options, and what it does with them.
+
+mod assumed;
+pub(crate) mod check;
+pub(crate) mod completions;
+mod consult;
+pub(crate) mod explain;
+mod recording;
+pub(crate) mod replay;
+pub(crate) mod run;
+pub(crate) mod schema;

@@ -1,0 +1,31 @@
+//! `completions`: what a shell needs to complete commands and options.
+
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+
+use crate::cli::Cli;
+use crate::report::print_data;
+
+/// For which shell.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  responder completions bash > /etc/bash_completion.d/responder
+  responder completions zsh > ~/.zfunc/_responder
+  responder completions fish > ~/.config/fish/completions/responder.fish";
+
+pub(crate) fn run(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "responder", &mut script);
+    print_data(&String::from_utf8_lossy(&script))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,170 @@
+//! The files of playbooks and guards that a command was given. Step of the flow: match (reading playbooks).
+//!
+//! A directory stands for the `*.yaml` and `*.yml` files in it, in the order of their names. Directories below it are not
+//! entered (as with `kubectl apply -f`): manifests, alerts and tests lie beside playbooks. Hidden files are left out,
+//! since a mounted ConfigMap keeps its versions in them.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use responder_core::playbook::Source;
+
+use crate::report::printable;
+
+/// No file of playbooks is so long; something else was named by mistake.
+const LONGEST_FILE: u64 = 4 * 1024 * 1024;
+
+/// The texts of the files, and what could not be read.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    /// What was read, in order.
+    pub(crate) read: Vec<Source>,
+    /// What was not.
+    pub(crate) unreadable: Vec<UnreadableFile>,
+}
+
+/// A file or directory that could not be read.
+#[derive(Debug, serde::Serialize, thiserror::Error)]
+#[error("cannot read {}: {problem}", printable(&file.to_string_lossy()))]
+pub(crate) struct UnreadableFile {
+    /// Which.
+    pub(crate) file: PathBuf,
+    /// Why, and what to do.
+    pub(crate) problem: String,
+}
+
+impl Sources {
+    /// Reads everything that these paths name, a file that two of them name once.
+    pub(crate) fn read<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Self {
+        let mut sources = Self::default();
+        let mut seen = Vec::new();
+        for path in paths {
+            match files(path) {
+                Ok(files) => {
+                    for file in files {
+                        let identity = fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+                        if !seen.contains(&identity) {
+                            seen.push(identity);
+                            sources.add(file);
+                        }
+                    }
+                }
+                Err(problem) => sources.unreadable.push(UnreadableFile {
+                    file: path.to_owned(),
+                    problem,
+                }),
+            }
+        }
+        sources
+    }
+
+    fn add(&mut self, file: PathBuf) {
+        match text(&file) {
+            Ok(text) => self.read.push(Source { file, text }),
+            Err(problem) => self.unreadable.push(UnreadableFile { file, problem }),
+        }
+    }
+}
+
+/// The files that a path stands for.
+fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
+    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
+    if !metadata.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(|error| error.to_string())? {
+        let file = entry.map_err(|error| error.to_string())?.path();
+        if is_playbook_file(&file) {
+            files.push(file);
+        }
+    }
+    if files.is_empty() {
+        return Err("this directory has no *.yaml or *.yml file; name a file, or the directory that has them (those below it are not entered)".to_owned());
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn is_playbook_file(file: &Path) -> bool {
+    let hidden = file
+        .file_name()
+        .is_none_or(|name| name.to_string_lossy().starts_with('.'));
+    let yaml = file
+        .extension()
+        .is_some_and(|extension| extension == "yaml" || extension == "yml");
+    // Follows links: the files of a mounted ConfigMap are links.
+    yaml && !hidden && file.is_file()
+}
+
+fn text(file: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let opened = fs::File::open(file).map_err(|error| error.to_string())?;
+    opened
+        .take(LONGEST_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LONGEST_FILE {
+        return Err(format!(
+            "it is longer than {} MiB; a file of playbooks never is",
+            LONGEST_FILE / 1024 / 1024
+        ));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.split(|byte| *byte == b'\n').count();
+        format!("it is not UTF-8 (line {line})")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::Sources;
+
+    #[test]
+    fn a_directory_stands_for_its_yaml_files_by_name_and_for_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        for name in ["b.yml", "a.yaml", ".hidden.yaml", "c.json", "README.md"] {
+            fs::write(at(name), name).unwrap();
+        }
+        fs::create_dir(at("below.yaml")).unwrap();
+        fs::write(at("below.yaml/d.yaml"), "d").unwrap();
+        let sources = Sources::read([directory.path(), &at("a.yaml")]);
+        let names: Vec<_> = sources.read.iter().map(|source| source.text.as_str()).collect();
+        assert_eq!(names, ["a.yaml", "b.yml"]);
+        assert!(sources.unreadable.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_and_the_rest_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir(at("empty")).unwrap();
+        fs::write(at("latin.yaml"), b"a: 1\nb: \xe9\n").unwrap();
+        fs::write(at("good.yaml"), "a: 1").unwrap();
+        let sources = Sources::read([
+            &*at("empty"),
+            &*at("missing.yaml"),
+            &*at("latin.yaml"),
+            &*at("good.yaml"),
+        ]);
+        assert_eq!(sources.read.len(), 1);
+        let problems: Vec<_> = sources
+            .unreadable
+            .iter()
+            .map(|file| file.problem.split(';').next().unwrap())
+            .collect();
+        assert_eq!(
+            problems,
+            [
+                "this directory has no *.yaml or *.yml file",
+                "No such file or directory (os error 2)",
+                "it is not UTF-8 (line 2)"
+            ]
+        );
+    }
+}

@@ -1,0 +1,91 @@
+//! Runs the built binary from the root of the repository, with nothing of the caller's environment that it would read.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// What came of one run.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// The standard output as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in:\n{}", self.stdout))
+    }
+
+    /// Everything, for a snapshot.
+    pub(crate) fn all(&self) -> String {
+        format!(
+            "exit code {}\n--- stdout\n{}--- stderr\n{}",
+            self.code, self.stdout, self.stderr
+        )
+    }
+}
+
+/// The root of the repository.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// A file of these tests.
+pub(crate) fn here(file: &str) -> String {
+    format!("responder/tests/cli/{file}")
+}
+
+/// Runs the command.
+pub(crate) fn responder<S: AsRef<str>>(args: &[S]) -> Ran {
+    responder_reading("", args)
+}
+
+/// Runs the command with this on its standard input.
+pub(crate) fn responder_reading<S: AsRef<str>>(input: &str, args: &[S]) -> Ran {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_responder"))
+        .args(args.iter().map(AsRef::as_ref))
+        .current_dir(root())
+        .env_clear()
+        // Where nothing is, so that no command finds a cluster of the developer's.
+        .env("KUBECONFIG", "/nonexistent/kubeconfig")
+        .env("HOME", "/nonexistent")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that does not read its input may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    Ran {
+        code: status.code().unwrap(),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+/// The arguments that stand for the demo: its playbooks, its guard and its cluster.
+pub(crate) fn demo<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    let fixed = [
+        "--playbooks",
+        "playbooks/demo/playbooks",
+        "--guard",
+        "playbooks/demo/guard.yaml",
+        "--simulate",
+        "playbooks/demo/cluster",
+    ];
+    args.iter().chain(&fixed).copied().collect()
+}
+
+/// Fails on anything that acts on a terminal.
+pub(crate) fn assert_harmless(text: &str) {
+    let acts = |c: char| {
+        c.is_control() && c != '\n'
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    let found: Vec<_> = text.lines().filter(|line| line.contains(acts)).collect();
+    assert!(found.is_empty(), "these lines act on a terminal: {found:?}");
+}

@@ -1,0 +1,13 @@
+//! The commands as a person or a script meets them: what is printed where, and with which exit code.
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test, and in what tests share, a panic is the report"
+)]
+
+mod check;
+mod demo;
+mod explain;
+mod harness;
+mod library;
+mod replay;
+mod schema;
