@@ -1,0 +1,172 @@
+//! The control plane with pods to delete, plain deletions of them, and the watch that says when they are gone.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail, ensure};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use integration::{
+    control_plane::ControlPlane,
+    fixtures::{Labelled as _, Placed as _, create, is_ready, namespace, node, pod, pods},
+};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{DeleteParams, ListParams, Preconditions, WatchEvent, WatchParams},
+};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+pub(crate) const NAMESPACE: &str = "burst";
+const NODES: usize = 4;
+/// A thousand pods take kwok some ten seconds.
+const READY_DEADLINE: Duration = Duration::from_secs(180);
+/// For the next pod to go, not for all.
+const GONE_DEADLINE: Duration = Duration::from_secs(60);
+/// Seconds after which the API server ends a watch: longer than any measurement, and kube takes no more than 295.
+const WATCH_SECONDS: u32 = 290;
+
+pub(crate) struct Cluster {
+    client: Client,
+    /// Apart from the others: its connection has nothing else to carry.
+    watcher: Client,
+    control_plane: ControlPlane,
+}
+
+impl Cluster {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let control_plane = ControlPlane::start().await?;
+        let (client, watcher) = (control_plane.client(), control_plane.client());
+        for number in 0..NODES {
+            create(&client, &node(&format!("bench-{number}"))).await?;
+        }
+        create(&client, &namespace(NAMESPACE, &[])).await?;
+        Ok(Self {
+            client,
+            watcher,
+            control_plane,
+        })
+    }
+
+    /// Of a user of responder's own.
+    pub(crate) fn kubeconfig(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.control_plane.kubeconfig_for("responder", &["system:masters"])?)
+    }
+
+    fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    /// So many new pods that are Ready.
+    pub(crate) async fn make_pods(&self, batch: &str, count: usize) -> anyhow::Result<Vec<Pod>> {
+        let labels = [("batch", batch)];
+        stream::iter(0..count)
+            .map(|number| {
+                let pod = pod(NAMESPACE, &format!("{batch}-{number}"))
+                    .on_node(&format!("bench-{}", number % NODES))
+                    .labelled(&labels);
+                async move { create(&self.client, &pod).await }
+            })
+            .buffer_unordered(16)
+            .try_for_each(async |_| Ok(()))
+            .await?;
+        let started = Instant::now();
+        loop {
+            let found = pods(&self.client, NAMESPACE, &labels).await?;
+            let ready = found.iter().filter(|pod| is_ready(pod)).count();
+            if ready == count {
+                return Ok(found);
+            }
+            ensure!(
+                started.elapsed() < READY_DEADLINE,
+                "{ready} of {count} pods became ready"
+            );
+            sleep(Duration::from_millis(if count > 100 { 500 } else { 50 })).await;
+        }
+    }
+
+    /// The plain deletion: at once, and of this very pod.
+    pub(crate) async fn delete(&self, pod: &Pod) -> anyhow::Result<()> {
+        let parameters = DeleteParams {
+            grace_period_seconds: Some(0),
+            preconditions: Some(Preconditions {
+                uid: pod.uid(),
+                resource_version: None,
+            }),
+            ..DeleteParams::default()
+        };
+        self.pods()
+            .delete(&pod.name_any(), &parameters)
+            .await
+            .context("a plain deletion failed")?;
+        Ok(())
+    }
+
+    /// Deletes all, so many at a time.
+    pub(crate) async fn delete_all(&self, pods: &[Pod], at_once: usize) -> anyhow::Result<()> {
+        stream::iter(pods)
+            .map(|pod| self.delete(pod))
+            .buffer_unordered(at_once)
+            .try_for_each(async |()| Ok(()))
+            .await
+    }
+
+    /// Watches from now on.
+    pub(crate) async fn watch(&self) -> anyhow::Result<Deletions> {
+        let api: Api<Pod> = Api::namespaced(self.watcher.clone(), NAMESPACE);
+        let one = api.list_metadata(&ListParams::default().limit(1)).await?;
+        let version = one.metadata.resource_version.context("a list without a version")?;
+        let parameters = WatchParams::default().timeout(WATCH_SECONDS);
+        let mut stream = api.watch_metadata(&parameters, &version).await?.boxed();
+        let (send, events) = mpsc::channel(16);
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            while let Some(Ok(event)) = stream.next().await {
+                let at = Instant::now();
+                if let WatchEvent::Deleted(pod) = event
+                    && send.send((pod.uid().unwrap_or_default(), at)).await.is_err()
+                {
+                    return;
+                }
+            }
+        });
+        Ok(Deletions { events, _task: task })
+    }
+}
+
+/// The pods that go, and when their watch events came.
+pub(crate) struct Deletions {
+    events: mpsc::Receiver<(String, Instant)>,
+    _task: JoinSet<()>,
+}
+
+impl Deletions {
+    /// When each of these pods went, by uid.
+    pub(crate) async fn of(&mut self, pods: &[Pod]) -> anyhow::Result<HashMap<String, Instant>> {
+        let mut missing: HashSet<_> = pods.iter().filter_map(kube::ResourceExt::uid).collect();
+        let mut gone = HashMap::new();
+        while !missing.is_empty() {
+            match timeout(GONE_DEADLINE, self.events.recv()).await {
+                Ok(Some((uid, at))) => {
+                    if missing.remove(&uid) {
+                        gone.insert(uid, at);
+                    }
+                }
+                Ok(None) => bail!("the watch ended with {} pods left", missing.len()),
+                Err(_) => bail!("{} of {} pods are still there", missing.len(), pods.len()),
+            }
+        }
+        Ok(gone)
+    }
+
+    /// When the last of these pods went.
+    pub(crate) async fn last_of(&mut self, pods: &[Pod]) -> anyhow::Result<Instant> {
+        self.of(pods).await?.into_values().max().context("no pods were to go")
+    }
+}

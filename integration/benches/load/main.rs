@@ -1,0 +1,134 @@
+//! How near responder comes to its limits: to what the API server itself does with plain deletions, and to what HTTP costs
+//! in a bare axum handler. Both sides are measured in the same run, in turns, and the ratios are what counts.
+//!
+//! `cargo bench -p integration --bench load`, with `-- --quick` for fewer repetitions and `-- latency`, `-- burst`,
+//! `-- http`, `-- memory` for a part of it.
+//!
+//! etcd, kube-apiserver, kube-controller-manager, kwok, responder and the client all run on this machine. Where cores are
+//! few, what responder takes the API server lacks, so the ratios of latency and bursts are worse than on a cluster.
+
+mod burst;
+mod cluster;
+mod http;
+mod latency;
+mod memory;
+mod process;
+mod report;
+mod sender;
+
+use std::{
+    io::{self, Write as _},
+    thread::available_parallelism,
+    time::Instant,
+};
+
+use anyhow::Context as _;
+use clap::{Parser, ValueEnum};
+use integration::responder::{Options, Responder};
+
+use self::{cluster::Cluster, report::Table};
+
+/// Measures responder beside plain deletions and a bare HTTP handler.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// What is measured; everything by default
+    #[arg(value_enum)]
+    parts: Vec<Part>,
+    /// Fewer repetitions, and bursts of up to 100 pods
+    #[arg(long)]
+    quick: bool,
+    /// cargo says so.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// One pod at a time
+    Latency,
+    /// Ten, a hundred and a thousand pods at once
+    Burst,
+    /// What an alert that nothing matches costs
+    Http,
+    /// Idle, and under floods
+    Memory,
+}
+
+/// The rule of the alerts that the playbook answers.
+const RULE: &str = "Terminal shell in container";
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let table = tokio::runtime::Runtime::new()?.block_on(measure(&arguments))?;
+    writeln!(io::stdout(), "{}\n{table}", machine()).context("cannot write to standard output")
+}
+
+async fn measure(arguments: &Arguments) -> anyhow::Result<Table> {
+    let wants = |part| arguments.parts.is_empty() || arguments.parts.contains(&part);
+    let mut table = Table::default();
+    say("starting the control plane, and building responder where it is not fresh");
+    let cluster = Cluster::start().await?;
+    if wants(Part::Memory) {
+        // Of a process that has done nothing else.
+        let responder = responder(&cluster).await?;
+        memory::measure(&responder, arguments.quick, &mut table).await?;
+    }
+    let mut responder = responder(&cluster).await?;
+    if wants(Part::Http) {
+        http::measure(&responder, arguments.quick, &mut table).await?;
+    }
+    if wants(Part::Latency) {
+        latency::measure(&cluster, &responder, arguments.quick, &mut table).await?;
+    }
+    if wants(Part::Burst) {
+        burst::measure(&cluster, &mut responder, arguments.quick, &mut table).await?;
+    }
+    table.sort();
+    Ok(table)
+}
+
+/// One with a hundred playbooks, of which one answers the alerts here, and with its own defaults for everything else.
+async fn responder(cluster: &Cluster) -> anyhow::Result<Responder> {
+    let mut playbooks = playbook("answer", RULE);
+    for number in 1..100 {
+        playbooks += "---\n";
+        playbooks += &playbook(&format!("other-{number}"), &format!("Rule {number}"));
+    }
+    let options = Options {
+        playbooks,
+        kubeconfig: Some(cluster.kubeconfig()?),
+        mode: Some("Enforce"),
+        ..Options::default()
+    };
+    let mut responder = Responder::start(&options).await?;
+    responder.wait_until_ready().await?;
+    Ok(responder)
+}
+
+fn playbook(name: &str, rule: &str) -> String {
+    format!(
+        "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {{name: {name}}}\nspec:\n  description: A \
+         benchmark.\n  mode: Enforce\n  match: {{rules: [{rule}]}}\n  steps: [{{delete: {{gracePeriodSeconds: 0}}}}]\n"
+    )
+}
+
+fn machine() -> String {
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus.lines().find(|line| line.starts_with("model name"));
+    let model = model
+        .and_then(|line| line.split_once(':'))
+        .map_or("unknown", |(_, model)| model.trim());
+    let cores = available_parallelism().map_or(0, usize::from);
+    format!(
+        "\nMachine: {cores} cores ({model}). They are shared by etcd, kube-apiserver, kube-controller-manager, kwok, \
+         responder and the client."
+    )
+}
+
+/// Progress, so that nobody wonders; the result is on standard output.
+fn say(text: &str) {
+    static STARTED: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    let since = STARTED.get_or_init(Instant::now).elapsed().as_secs();
+    // Nothing is lost when nobody listens.
+    let _ = writeln!(io::stderr(), "{since:>4} s  {text}");
+}

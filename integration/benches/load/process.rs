@@ -1,0 +1,79 @@
+//! What Linux says of a process: its CPU time and its memory. And the process that responder is compared with.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+
+/// Ticks a second in `/proc/<pid>/stat`: 100 on every architecture that Rust and Kubernetes run on (`USER_HZ`).
+const TICKS: u32 = 100;
+
+/// User and system time of all threads so far, to 10 ms.
+pub(crate) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("no CPU time is known: this needs Linux")?;
+    // The program's name, in parentheses, may have blanks. After it the state is field 3; utime and stime are 14 and 15
+    // (proc_pid_stat(5)).
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let ticks: Vec<u32> = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse().ok())
+        .collect();
+    Ok(Duration::from_secs(u64::from(ticks.iter().sum::<u32>())) / TICKS)
+}
+
+/// Resident memory in MiB: now, and the most that it ever was.
+pub(crate) fn memory(pid: u32) -> anyhow::Result<(f64, f64)> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("no memory is known: this needs Linux")?;
+    let mebibytes = |key: &str| -> anyhow::Result<f64> {
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(key))
+            .with_context(|| format!("no {key}"))?;
+        let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kibibytes / 1024.0)
+    };
+    Ok((mebibytes("VmRSS:")?, mebibytes("VmHWM:")?))
+}
+
+/// The handler that does nothing but read the body (`src/bin/bare-axum.rs`).
+pub(crate) struct BareAxum {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl BareAxum {
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_bare-axum"))
+            // It ends when this closes.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start bare-axum")?;
+        let mut url = String::new();
+        if let Some(output) = child.stdout.take() {
+            BufReader::new(output).read_line(&mut url)?;
+        }
+        Ok(Self {
+            child,
+            url: url.trim().to_owned(),
+        })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for BareAxum {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        // Gone already, or soon; there is nobody to tell.
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,100 @@
+//! The table, and the figures in it.
+
+use std::{fmt, time::Duration};
+
+/// One line: what responder takes, what the limit is, and how they compare.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// Rows stand in this order, whatever was measured first.
+    pub(crate) place: u8,
+    pub(crate) what: String,
+    pub(crate) responder: String,
+    pub(crate) limit: String,
+    pub(crate) ratio: String,
+    /// And whether it is met.
+    pub(crate) goal: Option<(String, bool)>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    rows: Vec<Row>,
+    notes: Vec<(u8, String)>,
+}
+
+impl Table {
+    pub(crate) fn row(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+
+    /// A sentence under the table.
+    pub(crate) fn note(&mut self, place: u8, text: impl Into<String>) {
+        self.notes.push((place, text.into()));
+    }
+
+    pub(crate) fn sort(&mut self) {
+        self.rows.sort_by_key(|row| row.place);
+        self.notes.sort_by_key(|(place, _)| *place);
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = ["", "responder", "limit", "ratio", "goal"].map(str::to_owned);
+        let cells = self.rows.iter().map(|row| {
+            let goal = match &row.goal {
+                Some((goal, true)) => format!("{goal}  met"),
+                Some((goal, false)) => format!("{goal}  MISSED"),
+                None => String::new(),
+            };
+            [&row.what, &row.responder, &row.limit, &row.ratio, &goal].map(Clone::clone)
+        });
+        let lines: Vec<_> = std::iter::once(head).chain(cells).collect();
+        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+        let widths = [0, 1, 2, 3].map(width);
+        writeln!(f)?;
+        for [what, responder, limit, ratio, goal] in &lines {
+            let line = format!(
+                "{what:<0$}   {responder:>1$}   {limit:>2$}   {ratio:>3$}   {goal}",
+                widths[0], widths[1], widths[2], widths[3]
+            );
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        writeln!(f)?;
+        for (_, note) in &self.notes {
+            writeln!(f, "{note}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Figures of one kind, sorted.
+#[derive(Debug, Clone)]
+pub(crate) struct Figures(Vec<f64>);
+
+impl Figures {
+    pub(crate) fn new(figures: impl IntoIterator<Item = f64>) -> Self {
+        let mut figures: Vec<_> = figures.into_iter().collect();
+        figures.sort_by(f64::total_cmp);
+        Self(figures)
+    }
+
+    pub(crate) fn milliseconds(durations: &[Duration]) -> Self {
+        Self::new(durations.iter().map(|duration| duration.as_secs_f64() * 1e3))
+    }
+
+    /// The figure that so many percent are not above; NaN where there are none.
+    pub(crate) fn percentile(&self, percent: usize) -> f64 {
+        let rank = (self.0.len() * percent).div_ceil(100).saturating_sub(1);
+        self.0.get(rank).copied().unwrap_or(f64::NAN)
+    }
+
+    pub(crate) fn median(&self) -> f64 {
+        self.percentile(50)
+    }
+
+    /// All of them, in order.
+    pub(crate) fn list(&self, digits: usize) -> String {
+        let figures: Vec<_> = self.0.iter().map(|figure| format!("{figure:.digits$}")).collect();
+        figures.join(" ")
+    }
+}

@@ -1,0 +1,118 @@
+//! The client: kept connections to one address, on which bodies are posted one after the other.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Request, StatusCode, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, task::JoinSet};
+
+type Connection = http1::SendRequest<Full<Bytes>>;
+
+/// How often each status was answered.
+pub(crate) type Answers = BTreeMap<StatusCode, usize>;
+
+pub(crate) struct Sender {
+    host: String,
+    connections: Vec<Connection>,
+    /// Drives them.
+    _tasks: JoinSet<()>,
+}
+
+impl Sender {
+    /// `http://127.0.0.1:<port>` over so many connections.
+    pub(crate) async fn connect(url: &str, connections: usize) -> anyhow::Result<Self> {
+        let host = url.strip_prefix("http://").unwrap_or(url);
+        let address: SocketAddr = host.parse().with_context(|| format!("{url} is no address"))?;
+        let mut tasks = JoinSet::new();
+        let mut open = Vec::new();
+        for _ in 0..connections {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            let (send, connection) = http1::handshake(TokioIo::new(stream)).await?;
+            tasks.spawn(async move { drop(connection.await) });
+            open.push(send);
+        }
+        Ok(Self {
+            host: host.to_owned(),
+            connections: open,
+            _tasks: tasks,
+        })
+    }
+
+    /// Posts so many bodies, each by the connection that is free first.
+    pub(crate) async fn post(
+        &mut self,
+        count: usize,
+        body: impl Fn(usize) -> Bytes + Send + Sync + 'static,
+    ) -> anyhow::Result<Answers> {
+        let (next, body) = (Arc::new(AtomicUsize::new(0)), Arc::new(body));
+        let mut posting = JoinSet::<Result<(Connection, Answers), hyper::Error>>::new();
+        for mut connection in self.connections.drain(..) {
+            let (next, body, host) = (Arc::clone(&next), Arc::clone(&body), self.host.clone());
+            posting.spawn(async move {
+                let mut answers = Answers::new();
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
+                        return Ok((connection, answers));
+                    }
+                    *answers
+                        .entry(post(&mut connection, &host, body(number)).await?)
+                        .or_default() += 1;
+                }
+            });
+        }
+        let mut all = Answers::new();
+        while let Some(posted) = posting.join_next().await {
+            let (connection, answers) = posted?.context("a post failed")?;
+            self.connections.push(connection);
+            for (status, count) in answers {
+                *all.entry(status).or_default() += count;
+            }
+        }
+        Ok(all)
+    }
+
+    /// The same, and every answer must be this.
+    pub(crate) async fn post_for(
+        &mut self,
+        status: StatusCode,
+        count: usize,
+        body: impl Fn(usize) -> Bytes + Send + Sync + 'static,
+    ) -> anyhow::Result<()> {
+        let answers = self.post(count, body).await?;
+        ensure!(
+            answers.get(&status) == Some(&count),
+            "{count} posts were answered {answers:?}, not {status}"
+        );
+        Ok(())
+    }
+}
+
+async fn post(connection: &mut Connection, host: &str, body: Bytes) -> Result<StatusCode, hyper::Error> {
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = hyper::Method::POST;
+    let headers = request.headers_mut();
+    if let Ok(host) = header::HeaderValue::from_str(host) {
+        headers.insert(header::HOST, host);
+    }
+    headers.insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("application/json"),
+    );
+    connection.ready().await?;
+    let answer = connection.send_request(request).await?;
+    let status = answer.status();
+    answer.into_body().collect().await?;
+    Ok(status)
+}

@@ -1,0 +1,181 @@
+//! Building the programs, once: a lock, a directory beside the final one, and a rename.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write as _},
+    path::Path,
+    process::{self, Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{AssetsError, MODULES, Module, create_directory};
+use crate::control_plane::tail;
+
+/// A build was seen to take 8 min 40 s on two cores; seven times that is a hung one.
+const BUILD_DEADLINE: Duration = Duration::from_secs(60 * 60);
+/// How long to wait for another process that builds.
+const LOCK_DEADLINE: Duration = Duration::from_secs(90 * 60);
+/// A person who waits for minutes wants to see that something goes on.
+const REMINDER: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(200);
+
+/// Builds all modules into `directory`, which is in `cache`, unless another process did so in the meantime.
+pub(super) fn into(cache: &Path, directory: &Path) -> Result<(), AssetsError> {
+    create_directory(cache)?;
+    let _lock = lock(&cache.join("lock"))?;
+    if directory.is_dir() {
+        return Ok(());
+    }
+    Command::new("go").arg("version").output().map_err(AssetsError::NoGo)?;
+    say(&format!(
+        "building etcd, kube-apiserver, kube-controller-manager, kubectl and kwok into {}: 7 to 9 minutes on two cores, this once",
+        directory.display()
+    ));
+
+    remove_unfinished(cache)?;
+    // Of this process: the `go build` of one that was killed may go on for a while, and must not write into ours.
+    let building = directory.with_extension(format!("building-{}", process::id()));
+    create_directory(&building)?;
+    let started = Instant::now();
+    for module in &MODULES {
+        go_build(module, &building, started)?;
+    }
+    link_kubectl(&building)?;
+    fs::rename(&building, directory).map_err(at("rename", &building))?;
+    say(&format!("built in {}", minutes(started.elapsed())));
+    Ok(())
+}
+
+/// What killed builds left; the lock says that nobody needs it.
+fn remove_unfinished(cache: &Path) -> Result<(), AssetsError> {
+    for entry in fs::read_dir(cache).map_err(at("read", cache))? {
+        let path = entry.map_err(at("read", cache))?.path();
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        if extension.is_some_and(|extension| extension.starts_with("building-")) {
+            fs::remove_dir_all(&path).map_err(at("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// The file stays; the lock goes with the handle, also when the process is killed.
+fn lock(path: &Path) -> Result<File, AssetsError> {
+    let file = File::create(path).map_err(at("create", path))?;
+    let started = Instant::now();
+    let mut said = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(source)) => return Err(at("lock", path)(source)),
+            Err(TryLockError::WouldBlock) if started.elapsed() > LOCK_DEADLINE => {
+                return Err(AssetsError::Locked {
+                    waited: LOCK_DEADLINE,
+                    lock: path.to_owned(),
+                });
+            }
+            Err(TryLockError::WouldBlock) => {
+                if !said {
+                    say("another process is building the control plane: waiting for it");
+                    said = true;
+                }
+                thread::sleep(POLL);
+            }
+        }
+    }
+}
+
+fn go_build(module: &Module, building: &Path, started: Instant) -> Result<(), AssetsError> {
+    let sources = building.join(format!("{}.src", module.name));
+    create_directory(&sources)?;
+    for (name, contents) in &module.files {
+        let path = sources.join(name);
+        fs::write(&path, contents).map_err(at("write", &path))?;
+    }
+    let log = building.join(format!("{}.log", module.name));
+    let output = File::create(&log).map_err(at("create", &log))?;
+    let errors = output.try_clone().map_err(at("open", &log))?;
+    let mut go = Command::new("go")
+        .current_dir(&sources)
+        .args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false"])
+        .args(["-ldflags", &linker_flags(module)])
+        .arg("-o")
+        .arg(building.join(module.name))
+        .arg(".")
+        // Somebody's own settings (a race detector, a workspace, a vendor directory) must not change what is built.
+        .env("GOFLAGS", "")
+        .env("GOWORK", "off")
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .spawn()
+        .map_err(AssetsError::NoGo)?;
+
+    let failed = |how| AssetsError::Build {
+        program: module.name,
+        how,
+        tail: tail(&log),
+    };
+    match wait(&mut go, module.name, started) {
+        Ok(Some(status)) if status.success() => Ok(()),
+        Ok(Some(status)) => Err(failed(format!("failed ({status})"))),
+        Ok(None) => Err(failed(format!(
+            "took longer than {} and was ended",
+            minutes(BUILD_DEADLINE)
+        ))),
+        Err(source) => Err(at("wait for the build in", &sources)(source)),
+    }?;
+    fs::remove_dir_all(&sources).map_err(at("remove", &sources))
+}
+
+/// Waits until the build ends, with a word now and then. `None`: its deadline passed and it was killed.
+fn wait(go: &mut Child, program: &str, started: Instant) -> io::Result<Option<ExitStatus>> {
+    let mut remind = Instant::now() + REMINDER;
+    loop {
+        if let Some(status) = go.try_wait()? {
+            return Ok(Some(status));
+        }
+        if started.elapsed() > BUILD_DEADLINE {
+            go.kill()?;
+            go.wait()?;
+            return Ok(None);
+        }
+        if Instant::now() > remind {
+            say(&format!(
+                "still building {program}, {} so far",
+                minutes(started.elapsed())
+            ));
+            remind += REMINDER;
+        }
+        thread::sleep(POLL);
+    }
+}
+
+/// `-s` leaves out the symbol table: a third of the size.
+pub(super) fn linker_flags(module: &Module) -> String {
+    module.stamps.iter().fold("-s".to_owned(), |flags, (name, value)| {
+        format!("{flags} -X {name}={value}")
+    })
+}
+
+/// The control plane's binary is kubectl when it is called so.
+fn link_kubectl(building: &Path) -> Result<(), AssetsError> {
+    let link = building.join("kubectl");
+    std::os::unix::fs::symlink("control-plane", &link).map_err(at("link", &link))
+}
+
+fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> AssetsError {
+    let path = path.to_owned();
+    move |source| AssetsError::File { doing, path, source }
+}
+
+fn minutes(duration: Duration) -> String {
+    format!("{} min {} s", duration.as_secs() / 60, duration.as_secs() % 60)
+}
+
+/// Straight to standard error: the test harness keeps what the print macros write until a test fails, and by then the
+/// person has wondered for minutes.
+fn say(text: &str) {
+    // Nothing is lost when nobody listens.
+    let _ = writeln!(io::stderr(), "integration: {text}");
+}

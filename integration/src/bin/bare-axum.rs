@@ -1,0 +1,24 @@
+//! The HTTP server that responder is compared with in the benchmark `load`: an axum handler that reads the body and does
+//! nothing with it. Prints its address, and ends when its standard input closes.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::Ipv4Addr,
+    process, thread,
+};
+
+use axum::{Router, body::Bytes, routing::post};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    writeln!(io::stdout(), "http://{}", listener.local_addr()?)?;
+    thread::spawn(|| {
+        // Closed or broken: either way nobody asks any more.
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        process::exit(0);
+    });
+    let read = post(async |body: Bytes| if body.is_empty() { "empty\n" } else { "read\n" });
+    axum::serve(listener, Router::new().route("/", read)).await
+}

@@ -1,0 +1,158 @@
+//! The control plane's own certificate authority, and kubeconfig files for the users it signs.
+//!
+//! The API server takes a client certificate's common name for the user and its organization for the group.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
+};
+use serde_json::json;
+
+/// Why a certificate or its kubeconfig could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PkiError {
+    /// A name that does not fit into a certificate.
+    #[error("cannot make the certificate of {name}")]
+    Certificate {
+        /// The user or server.
+        name: String,
+        /// What rcgen said.
+        source: rcgen::Error,
+    },
+    /// A certificate holds one organization here.
+    #[error(
+        "{0} is to be in {1} groups and a certificate of this control plane holds one: bind roles to the user instead"
+    )]
+    TooManyGroups(String, usize),
+    /// The file system said no.
+    #[error("cannot write {}", .0.display())]
+    Write(PathBuf, #[source] io::Error),
+}
+
+/// The authority and the directory that all files are in.
+pub(super) struct Pki {
+    ca: CertifiedIssuer<'static, KeyPair>,
+    directory: PathBuf,
+}
+
+impl Pki {
+    /// Makes the authority, the API server's certificate and the key that service account tokens are signed with.
+    pub(super) fn create(directory: &Path) -> Result<Self, PkiError> {
+        let failed = |name: &str| {
+            let name = name.to_owned();
+            move |source| PkiError::Certificate { name, source }
+        };
+        let mut params = CertificateParams::default();
+        params.distinguished_name = name("integration-ca", None);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::CrlSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
+        let key = KeyPair::generate().map_err(failed("the authority"))?;
+        let ca = CertifiedIssuer::self_signed(params, key).map_err(failed("the authority"))?;
+        let pki = Self {
+            ca,
+            directory: directory.to_owned(),
+        };
+
+        pki.write("ca.crt", &pki.ca.pem())?;
+        let mut server = CertificateParams::new([
+            "127.0.0.1".to_owned(),
+            "localhost".to_owned(),
+            "kubernetes.default.svc".to_owned(),
+        ])
+        .map_err(failed("the API server"))?;
+        server.distinguished_name = name("kube-apiserver", None);
+        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        pki.sign("kube-apiserver", server)?;
+
+        let accounts = KeyPair::generate().map_err(failed("the service accounts"))?;
+        pki.write("service-accounts.key", &accounts.serialize_pem())?;
+        pki.write("service-accounts.pub", &accounts.public_key_pem())?;
+        Ok(pki)
+    }
+
+    /// The path of a file that [`Pki::create`] or [`Pki::kubeconfig`] wrote.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Writes a kubeconfig for `user` in at most one of `groups`, with a client certificate of its own.
+    pub(super) fn kubeconfig(&self, user: &str, groups: &[&str], server: &str) -> Result<PathBuf, PkiError> {
+        let group = match groups {
+            [] => None,
+            [group] => Some(*group),
+            _ => return Err(PkiError::TooManyGroups(user.to_owned(), groups.len())),
+        };
+        let mut params = CertificateParams::default();
+        params.distinguished_name = name(user, group);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let stem = file_stem(user, group);
+        self.sign(&stem, params)?;
+
+        let config = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "integration",
+            "contexts": [{ "name": "integration", "context": { "cluster": "integration", "user": user } }],
+            "clusters": [{
+                "name": "integration",
+                "cluster": { "server": server, "certificate-authority": self.file("ca.crt") },
+            }],
+            "users": [{
+                "name": user,
+                "user": {
+                    "client-certificate": self.file(&format!("{stem}.crt")),
+                    "client-key": self.file(&format!("{stem}.key")),
+                },
+            }],
+        });
+        // JSON is YAML, and every client reads it.
+        let file = format!("{stem}.kubeconfig");
+        self.write(&file, &format!("{config:#}\n"))?;
+        Ok(self.file(&file))
+    }
+
+    fn sign(&self, stem: &str, mut params: CertificateParams) -> Result<(), PkiError> {
+        let failed = |source| PkiError::Certificate {
+            name: stem.to_owned(),
+            source,
+        };
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        let key = KeyPair::generate().map_err(failed)?;
+        let certificate = params.signed_by(&key, &self.ca).map_err(failed)?;
+        self.write(&format!("{stem}.crt"), &certificate.pem())?;
+        self.write(&format!("{stem}.key"), &key.serialize_pem())
+    }
+
+    fn write(&self, file: &str, contents: &str) -> Result<(), PkiError> {
+        let path = self.file(file);
+        fs::write(&path, contents).map_err(|source| PkiError::Write(path, source))
+    }
+}
+
+fn name(common: &str, organization: Option<&str>) -> rcgen::DistinguishedName {
+    let mut name = rcgen::DistinguishedName::new();
+    name.push(DnType::CommonName, common);
+    if let Some(organization) = organization {
+        name.push(DnType::OrganizationName, organization);
+    }
+    name
+}
+
+/// A user such as `system:serviceaccount:a:b` as a file name; the group is in it, so that the same user in another group
+/// does not take the first one's file away.
+fn file_stem(user: &str, group: Option<&str>) -> String {
+    let plain = |text: &str| text.replace(|character: char| !character.is_ascii_alphanumeric(), "-");
+    match group {
+        None => format!("user-{}", plain(user)),
+        Some(group) => format!("user-{}-in-{}", plain(user), plain(group)),
+    }
+}

@@ -1,0 +1,402 @@
+//! The `responder` program as a process: started, sent alerts, asked for its metrics, stopped or killed.
+//!
+//! A black box: what goes in is a command line and HTTP, what comes out is HTTP, a log and what it does to the cluster. For
+//! the scenarios and for the benchmarks of the whole.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time;
+
+use crate::control_plane::tail;
+
+pub mod alert;
+mod binary;
+mod metrics;
+mod trail;
+
+pub use binary::{BINARY_VARIABLE, BinaryError, binary};
+pub use metrics::{Accounts, Metrics, Sample};
+pub use trail::Record;
+
+/// Up within a second; a build beside it on two cores makes that many.
+const START_DEADLINE: Duration = Duration::from_secs(60);
+/// For what it does once it runs: a burst of hundreds of responses, or a step that waits for its own timeout.
+const DEADLINE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+
+/// What the process is started with.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The text of the file that `--playbooks` names: playbooks, and a guard if there is to be one.
+    pub playbooks: String,
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--simulate`.
+    pub simulate: Option<PathBuf>,
+    /// `--mode`; without it the program's own default.
+    pub mode: Option<&'static str>,
+    /// Further arguments of `run`.
+    pub arguments: Vec<String>,
+    /// Environment beyond `HOME`; nothing of this process' own reaches it.
+    pub environment: Vec<(String, String)>,
+}
+
+/// Why the process is not as it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum ResponderError {
+    /// There is no program.
+    #[error("there is no responder to start")]
+    Binary(#[from] BinaryError),
+    /// Files and processes.
+    #[error("cannot {0} responder")]
+    Process(&'static str, #[source] io::Error),
+    /// It ended when it was to run.
+    #[error("responder ended ({status}); the end of its log:\n{tail}")]
+    Ended {
+        /// How.
+        status: ExitStatus,
+        /// The last lines of its log.
+        tail: String,
+    },
+    /// HTTP.
+    #[error("responder does not answer {0}")]
+    Http(&'static str, #[source] reqwest::Error),
+    /// The deadline passed.
+    #[error("waited in vain for {what}; the end of its log:\n{tail}")]
+    Deadline {
+        /// For what.
+        what: String,
+        /// The last lines of its log.
+        tail: String,
+    },
+}
+
+/// How an alert was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    /// `accepted`, `unmatched`, `duplicate` or `rejected`; empty for a page.
+    pub fn outcome(&self) -> String {
+        self.text("outcome")
+    }
+
+    /// Which kind of rejection; empty for anything else.
+    pub fn kind(&self) -> String {
+        self.text("kind")
+    }
+
+    /// The id of an accepted alert; empty for one that was not.
+    pub fn alert(&self) -> String {
+        self.text("alert")
+    }
+
+    fn text(&self, key: &str) -> String {
+        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        body[key].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// A running `responder run`. It is killed when this is dropped, and when the process that holds it is gone.
+#[derive(Debug)]
+#[must_use = "responder is killed when this is dropped"]
+pub struct Responder {
+    child: Child,
+    /// Kills the child when this process is gone without having dropped it: its standard input closes then.
+    watchdog: Child,
+    url: String,
+    http: reqwest::Client,
+    log: PathBuf,
+    _directory: TempDir,
+}
+
+impl Responder {
+    /// Starts one on a free port and waits until it takes alerts. Whether it is ready to act on them is another question:
+    /// [`Responder::wait_until_ready`].
+    pub async fn start(options: &Options) -> Result<Self, ResponderError> {
+        let program = binary()?;
+        let directory = tempfile::Builder::new()
+            .prefix("responder-")
+            .tempdir()
+            .map_err(|error| ResponderError::Process("make a directory for", error))?;
+        let log = directory.path().join("responder.log");
+        let mut child = spawn(&program, options, directory.path(), &log)
+            .map_err(|error| ResponderError::Process("start", error))?;
+        let watchdog = match watch(&child) {
+            Ok(watchdog) => watchdog,
+            Err(error) => {
+                let _ = child.kill();
+                return Err(ResponderError::Process("watch", error));
+            }
+        };
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .map_err(|error| ResponderError::Http("at all", error))?;
+        let mut responder = Self {
+            child,
+            watchdog,
+            url: String::new(),
+            http,
+            log,
+            _directory: directory,
+        };
+        responder.url = responder.find_address().await?;
+        Ok(responder)
+    }
+
+    /// `http://127.0.0.1:<port>`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends an alert as Falco's `http_output` does.
+    pub async fn post(&self, alert: &Value) -> Result<Answer, ResponderError> {
+        self.post_body(alert.to_string().into_bytes()).await
+    }
+
+    /// Sends any body to `/`, as JSON.
+    pub async fn post_body(&self, body: Vec<u8>) -> Result<Answer, ResponderError> {
+        let request = self
+            .http
+            .post(&self.url)
+            .header("content-type", "application/json")
+            .body(body);
+        answer("an alert", request).await
+    }
+
+    /// Asks for a page, such as `/readyz`.
+    pub async fn get(&self, path: &'static str) -> Result<Answer, ResponderError> {
+        answer(path, self.http.get(format!("{}{path}", self.url))).await
+    }
+
+    /// What `/metrics` says now.
+    pub async fn metrics(&self) -> Result<Metrics, ResponderError> {
+        Ok(Metrics::parse(&self.get("/metrics").await?.body))
+    }
+
+    /// Waits until `/readyz` says that alerts are acted on.
+    pub async fn wait_until_ready(&mut self) -> Result<(), ResponderError> {
+        self.wait_for_readiness(true).await
+    }
+
+    /// Waits until `/readyz` says that alerts are not acted on.
+    pub async fn wait_until_unready(&mut self) -> Result<(), ResponderError> {
+        self.wait_for_readiness(false).await
+    }
+
+    async fn wait_for_readiness(&mut self, ready: bool) -> Result<(), ResponderError> {
+        let started = Instant::now();
+        while (self.get("/readyz").await?.status == 200) != ready {
+            self.check(started, "another answer of /readyz")?;
+            time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Everything that it has logged.
+    pub fn log(&self) -> String {
+        let bytes = fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Its audit trail so far.
+    pub fn trail(&self) -> Vec<Record> {
+        trail::records(&self.log())
+    }
+
+    /// Waits until the trail has so many records that are meant, and returns these.
+    pub async fn wait_for(
+        &mut self,
+        what: &str,
+        count: usize,
+        is_meant: impl Fn(&Record) -> bool,
+    ) -> Result<Vec<Record>, ResponderError> {
+        let started = Instant::now();
+        loop {
+            let mut found = self.trail();
+            found.retain(&is_meant);
+            if found.len() >= count {
+                return Ok(found);
+            }
+            self.check(
+                started,
+                &format!("{count} records of {what}; there are {}", found.len()),
+            )?;
+            time::sleep(POLL).await;
+        }
+    }
+
+    /// Waits until so many decisions have been taken or more, and nothing that was accepted is under way any more.
+    pub async fn wait_until_at_rest(&mut self, decisions: u64) -> Result<Accounts, ResponderError> {
+        let started = Instant::now();
+        loop {
+            let accounts = self.metrics().await?.accounts();
+            if accounts.decisions >= decisions && accounts.is_at_rest() {
+                return Ok(accounts);
+            }
+            self.check(
+                started,
+                &format!("{decisions} decisions and then rest; there is {accounts:?}"),
+            )?;
+            time::sleep(POLL).await;
+        }
+    }
+
+    /// Asks it to end (SIGTERM), and waits until it has.
+    pub async fn stop(mut self) -> Result<ExitStatus, ResponderError> {
+        self.signal().map_err(|error| ResponderError::Process("end", error))?;
+        let started = Instant::now();
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Ok(status),
+                Ok(None) if started.elapsed() < DEADLINE => time::sleep(POLL).await,
+                Ok(None) => return Err(self.deadline("it to end")),
+                Err(error) => return Err(ResponderError::Process("wait for", error)),
+            }
+        }
+    }
+
+    fn signal(&self) -> io::Result<()> {
+        let pid = i32::try_from(self.child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        let pid = pid.ok_or_else(|| io::Error::other("it has no process id"))?;
+        Ok(rustix::process::kill_process(pid, rustix::process::Signal::TERM)?)
+    }
+
+    /// Kills it (SIGKILL), waits until it is gone, and returns all that it has logged.
+    pub fn kill(mut self) -> Result<String, ResponderError> {
+        self.end().map_err(|error| ResponderError::Process("kill", error))?;
+        Ok(self.log())
+    }
+
+    /// The watchdog first: a process id that was waited for may be somebody else's.
+    fn end(&mut self) -> io::Result<()> {
+        self.watchdog.kill()?;
+        self.watchdog.wait()?;
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+
+    /// The address is in the log: the system has chosen the port.
+    async fn find_address(&mut self) -> Result<String, ResponderError> {
+        const SCHEME: &str = "127.0.0.1:";
+        let started = Instant::now();
+        loop {
+            let log = self.log();
+            // Whole lines only: a port may be half written.
+            let complete = log.rsplit_once('\n').map_or("", |(lines, _)| lines);
+            let ours = complete.lines().find(|line| line.contains("listening"));
+            if let Some((_, rest)) = ours.and_then(|line| line.split_once(SCHEME)) {
+                let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                return Ok(format!("http://{SCHEME}{port}"));
+            }
+            if started.elapsed() > START_DEADLINE {
+                return Err(self.deadline("it to listen"));
+            }
+            self.check(Instant::now(), "")?;
+            time::sleep(POLL).await;
+        }
+    }
+
+    fn check(&mut self, started: Instant, what: &str) -> Result<(), ResponderError> {
+        match self.child.try_wait() {
+            Ok(None) if started.elapsed() < DEADLINE => Ok(()),
+            Ok(None) => Err(self.deadline(what)),
+            Ok(Some(status)) => Err(ResponderError::Ended {
+                status,
+                tail: tail(&self.log),
+            }),
+            Err(error) => Err(ResponderError::Process("wait for", error)),
+        }
+    }
+
+    fn deadline(&self, what: &str) -> ResponderError {
+        ResponderError::Deadline {
+            what: what.to_owned(),
+            tail: tail(&self.log),
+        }
+    }
+}
+
+impl Drop for Responder {
+    #[expect(
+        clippy::print_stderr,
+        reason = "whoever reads of a failed test wants to know what responder said last"
+    )]
+    fn drop(&mut self) {
+        let _ = self.end();
+        if std::thread::panicking() {
+            eprintln!("the end of responder's log:\n{}", tail(&self.log));
+        }
+    }
+}
+
+fn spawn(program: &Path, options: &Options, directory: &Path, log: &Path) -> io::Result<Child> {
+    let playbooks = directory.join("playbooks.yaml");
+    fs::write(&playbooks, &options.playbooks)?;
+    let output = fs::File::create(log)?;
+    let mut command = Command::new(program);
+    command
+        .args(["run", "--listen", "127.0.0.1:0", "--log-format", "json"])
+        .arg("--playbooks")
+        .arg(&playbooks);
+    if let Some(kubeconfig) = &options.kubeconfig {
+        command.arg("--kubeconfig").arg(kubeconfig);
+    }
+    if let Some(manifests) = &options.simulate {
+        command.arg("--simulate").arg(manifests);
+    }
+    if let Some(mode) = options.mode {
+        command.arg("--mode").arg(mode);
+    }
+    command
+        .args(&options.arguments)
+        .current_dir(directory)
+        // A proxy, a KUBECONFIG or a RESPONDER_… of the person's own must not reach it.
+        .env_clear()
+        .env("HOME", directory)
+        .envs(options.environment.iter().map(|(key, value)| (key, value)))
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output)
+        .spawn()
+}
+
+/// A shell that waits for the end of its input, which only this process holds open, and then kills.
+fn watch(child: &Child) -> io::Result<Child> {
+    Command::new("/bin/sh")
+        .args(["-c", "while read -r _; do :; done; kill -KILL \"$1\"", "watchdog"])
+        .arg(child.id().to_string())
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+}
+
+async fn answer(what: &'static str, request: reqwest::RequestBuilder) -> Result<Answer, ResponderError> {
+    let failed = |error| ResponderError::Http(what, error);
+    let response = request.timeout(DEADLINE).send().await.map_err(failed)?;
+    let status = response.status().as_u16();
+    let body = response.text().await.map_err(failed)?;
+    Ok(Answer { status, body })
+}

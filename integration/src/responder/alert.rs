@@ -1,0 +1,92 @@
+//! Real alerts, made to speak of a live object: what Falco has sent, with the names, the container id and the time of now.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use serde_json::{Value, json};
+
+use crate::fixtures::{FixtureError, container_id};
+
+macro_rules! recorded {
+    ($file:literal) => {
+        recorded(include_str!(concat!("../../../responder/core/testdata/alerts/", $file)))
+    };
+}
+
+/// "Terminal shell in container" (`01_…`, priority Critical) in the first container of a running pod, at this moment.
+pub fn shell_in(pod: &Pod) -> Result<Value, FixtureError> {
+    let mut alert = recorded!("01_syscall_shell_k8s_falco_docs.json");
+    name_pod(&mut alert, pod, &container_id(pod)?);
+    set_time(&mut alert, Timestamp::now());
+    Ok(alert)
+}
+
+/// "Read sensitive file untrusted" (`05_…`, priority Warning) by a process of the host, at this moment. `hostname` is what
+/// Falco was told to say: the node's name, or that of its own pod.
+pub fn file_read_on(hostname: &str) -> Value {
+    let mut alert = recorded!("05_syscall_host_process_container_id_host.json");
+    alert["hostname"] = json!(hostname);
+    set_time(&mut alert, Timestamp::now());
+    alert
+}
+
+/// "Attach/Exec Pod" (`06_…`, priority Notice, of the audit log) into a pod, at this moment.
+pub fn exec_into(pod: &Pod) -> Value {
+    let mut alert = recorded!("06_k8saudit_exec_pod_bracket_key.json");
+    alert["output_fields"]["ka.target.name"] = json!(pod.name_any());
+    alert["output_fields"]["ka.target.namespace"] = json!(pod.namespace());
+    set_time(&mut alert, Timestamp::now());
+    alert
+}
+
+/// Makes a syscall alert speak of a pod and a container.
+pub fn name_pod(alert: &mut Value, pod: &Pod, container: &str) {
+    let fields = &mut alert["output_fields"];
+    fields["k8s.ns.name"] = json!(pod.namespace());
+    fields["k8s.pod.name"] = json!(pod.name_any());
+    fields["container.id"] = json!(container);
+}
+
+/// Sets both times of an alert as Falco writes them: with nine digits, and as an integer of nanoseconds.
+pub fn set_time(alert: &mut Value, time: Timestamp) {
+    alert["time"] = json!(time.strftime("%Y-%m-%dT%H:%M:%S%.9fZ").to_string());
+    alert["output_fields"]["evt.time"] = json!(i64::try_from(time.as_nanosecond()).unwrap_or_default());
+}
+
+/// The body that falcosidekick's webhook makes of an alert: an id of its own, a time without its last zeros, sorted tags,
+/// and a line end.
+pub fn by_falcosidekick(alert: &Value, uuid: &str) -> Vec<u8> {
+    let mut sent = alert.clone();
+    sent["uuid"] = json!(uuid);
+    if let Some(time) = alert["time"].as_str().and_then(|time| time.strip_suffix('Z')) {
+        sent["time"] = json!(format!("{}Z", time.trim_end_matches('0').trim_end_matches('.')));
+    }
+    if let Some(tags) = sent["tags"].as_array_mut() {
+        tags.push(json!("by-sidekick"));
+        tags.sort_by_key(ToString::to_string);
+    }
+    format!("{sent}\n").into_bytes()
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "the files are part of the source, and their own tests read them"
+)]
+fn recorded(text: &str) -> Value {
+    serde_json::from_str(text).expect("a recorded alert is JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_as_falco_does() {
+        let mut alert = json!({ "output_fields": {} });
+        set_time(&mut alert, "2026-11-24T05:10:35.04682Z".parse().unwrap());
+        assert_eq!(alert["time"], "2026-11-24T05:10:35.046820000Z");
+        assert_eq!(alert["output_fields"]["evt.time"], 1_795_497_035_046_820_000_i64);
+        let sent: Value = serde_json::from_slice(&by_falcosidekick(&alert, "u")).unwrap();
+        assert_eq!(sent["time"], "2026-11-24T05:10:35.04682Z");
+    }
+}

@@ -1,0 +1,22 @@
+//! Scenarios against a real API server. One binary, so that its tests share one control plane
+//! (`integration::control_plane::shared`); each stays in namespaces and nodes of its own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "in a test a panic is the report, in its functions too"
+)]
+
+mod accounting;
+mod bursts;
+mod conformance;
+mod control_plane;
+mod eviction;
+mod gate;
+mod hostile;
+mod identity;
+mod modes;
+mod outage;
+mod quarantine;
+mod sources;
+mod stage;

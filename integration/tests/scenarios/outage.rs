@@ -1,0 +1,56 @@
+//! The API server goes away and comes back.
+
+use integration::{control_plane::ControlPlane, responder::alert};
+
+use crate::stage::{Stage, on_shell, uid};
+
+#[tokio::test]
+async fn an_alert_that_comes_while_the_api_server_is_away_is_decided_and_none_is_lost() {
+    let control_plane = ControlPlane::start().await.unwrap();
+    let stage = Stage::on(&control_plane, "outage").await;
+    let pods = stage.running_many("web", 3).await;
+    let mut responder = stage.responder(&on_shell("Enforce", &["delete: {}"])).await;
+    let shell = |number: usize| alert::shell_in(&pods[number]).unwrap();
+
+    assert_eq!(responder.post(&shell(0)).await.unwrap().status, 202);
+    let before = responder.wait_until_at_rest(1).await.unwrap();
+    assert_eq!(before.responses, [("Done".to_owned(), 1)].into());
+
+    control_plane.stop_api_server().await.unwrap();
+    responder.wait_until_unready().await.unwrap();
+    // Taken although nothing can be done about it now: Falco does not send again.
+    let during = shell(1);
+    assert_eq!(responder.post(&during).await.unwrap().status, 202);
+    let accounts = responder.metrics().await.unwrap().accounts();
+    assert!(accounts.is_balanced(), "{accounts:?}");
+    assert_eq!(accounts.decisions, 2);
+    control_plane.start_api_server().await.unwrap();
+    responder.wait_until_ready().await.unwrap();
+
+    let accounts = responder.wait_until_at_rest(2).await.unwrap();
+    assert!(accounts.is_balanced(), "{accounts:?}");
+    let decided = accounts.planned.get("Enforce").copied().unwrap_or_default();
+    let unreadable = accounts.refused.get("Unreadable").copied().unwrap_or_default();
+    assert_eq!(decided + unreadable, 2, "{accounts:?}");
+    assert_eq!(stage.get(&pods[1]).await.is_none(), unreadable == 0);
+    if unreadable > 0 {
+        // Refused for want of a reading is not answered: a second delivery is.
+        assert_eq!(responder.post(&during).await.unwrap().outcome(), "accepted");
+    }
+
+    assert_eq!(responder.post(&shell(2)).await.unwrap().status, 202);
+    responder
+        .wait_until_at_rest(if unreadable > 0 { 4 } else { 3 })
+        .await
+        .unwrap();
+    let mut deleted: Vec<_> = stage
+        .mutations()
+        .iter()
+        .map(|event| event.uid_precondition().unwrap().to_owned())
+        .collect();
+    let mut all: Vec<_> = pods.iter().map(uid).collect();
+    deleted.sort();
+    all.sort();
+    assert_eq!(deleted, all);
+    control_plane.stop().await.unwrap();
+}
