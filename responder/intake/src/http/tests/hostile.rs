@@ -174,7 +174,7 @@ async fn headers_without_an_end_end_the_connection() {
 
 #[rstest]
 #[case::no_http(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400)]
-#[case::endless_header(&[b'x'; 40_000], 431)]
+#[case::endless_header(&vec![b'x'; 40_000], 431)]
 #[case::two_lengths(
     b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
     400
