@@ -37,6 +37,7 @@ pub use label::{Label, LabelDoc};
 pub use quarantine::{
     Detach, OnExpiry, QUARANTINE_LABEL, Quarantine, QuarantineAllowDoc, QuarantineDoc, QuarantineRecord, RecordProblem,
 };
+pub(crate) use quarantine::is_untouched_policy;
 pub use text::{Text, TextDoc};
 
 /// How strong an action is. Budgets, corroboration and permissions speak of classes.

@@ -360,6 +360,24 @@ impl Quarantine {
     }
 }
 
+/// Whether a policy is a quarantine's and still allows no more than one: it selects the label of its incident alone, lets
+/// nothing in, and out at most the cluster's DNS. The label alone proves nothing: whoever may write policies in the
+/// namespace may write it on one that allows everything.
+pub(crate) fn is_untouched_policy(policy: &NetworkPolicy) -> bool {
+    let incident = policy
+        .metadata
+        .labels
+        .as_ref()
+        .and_then(|labels| labels.get(QUARANTINE_LABEL));
+    let (Some(incident), Some(spec)) = (incident, &policy.spec) else {
+        return false;
+    };
+    let egress = spec.egress.as_deref().unwrap_or_default();
+    spec.pod_selector.as_ref() == Some(&selects_label(QUARANTINE_LABEL, incident))
+        && spec.ingress.as_ref().is_none_or(Vec::is_empty)
+        && (egress.is_empty() || egress == [to_cluster_dns()])
+}
+
 fn selects_label(key: &str, value: &str) -> LabelSelector {
     LabelSelector {
         match_labels: Some(BTreeMap::from([(key.to_owned(), value.to_owned())])),

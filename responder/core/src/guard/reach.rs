@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
 
-use crate::action::QUARANTINE_LABEL;
+use crate::action::is_untouched_policy;
 use crate::playbook::Selector;
 use crate::snapshot::PolicyEngine;
 
@@ -107,7 +107,8 @@ impl fmt::Display for Isolation {
 }
 
 /// How far a pod with these labels is isolated by its quarantine, given all policies of its namespace. The policy of a
-/// quarantine itself never counts as a leak: what it allows, the playbook asked for.
+/// quarantine is no leak: what it allows, the playbook asked for. One that was changed to allow more, or that somebody
+/// made to look like ours, counts like any other.
 pub fn isolation(
     labels: &BTreeMap<String, String>,
     policies: &[NetworkPolicy],
@@ -115,7 +116,7 @@ pub fn isolation(
 ) -> Isolation {
     let mut leaks: Vec<Leak> = policies
         .iter()
-        .filter(|policy| !is_quarantine(policy))
+        .filter(|policy| !is_untouched_policy(policy))
         .flat_map(|policy| leaks(labels, policy))
         .collect();
     leaks.sort();
@@ -124,14 +125,6 @@ pub fn isolation(
         Some(_) if leaks.is_empty() => Isolation::Isolated,
         Some(_) => Isolation::IsolatedExcept(leaks),
     }
-}
-
-fn is_quarantine(policy: &NetworkPolicy) -> bool {
-    policy
-        .metadata
-        .labels
-        .as_ref()
-        .is_some_and(|labels| labels.contains_key(QUARANTINE_LABEL))
 }
 
 fn leaks(labels: &BTreeMap<String, String>, policy: &NetworkPolicy) -> Vec<Leak> {

@@ -3,6 +3,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::action::QUARANTINE_LABEL;
 
 #[expect(
     clippy::needless_pass_by_value,
@@ -78,14 +79,33 @@ fn a_quarantine_that_isolates_nothing_is_futile_and_half_of_one_is_not() {
     assert!(!isolation(&quarantined(), &[half], Some(&cilium())).is_futile());
 }
 
-#[test]
-fn the_policies_of_quarantines_are_no_leaks() {
-    let mut own = policy(
-        "responder-quarantine-abc",
-        json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}),
+#[rstest]
+#[case::nothing(json!({"podSelector": {"matchLabels": {QUARANTINE_LABEL: "abc"}}, "policyTypes": ["Ingress", "Egress"]}), "Isolated")]
+#[case::dns(
+    json!({"podSelector": {"matchLabels": {QUARANTINE_LABEL: "abc"}}, "policyTypes": ["Ingress", "Egress"], "egress": [{
+        "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+        "to": [{
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        }],
+    }]}),
+    "Isolated"
+)]
+#[case::changed_to_allow_more(
+    json!({"podSelector": {"matchLabels": {QUARANTINE_LABEL: "abc"}}, "policyTypes": ["Egress"], "egress": [{}]}),
+    "IsolatedExcept [egress to everywhere on all ports (policy responder-quarantine-abc)]"
+)]
+#[case::forged_over_all_pods(
+    json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]}),
+    "IsolatedExcept [ingress from everywhere on all ports (policy responder-quarantine-abc)]"
+)]
+fn the_policy_of_a_quarantine_is_no_leak_as_long_as_it_is_one(#[case] spec: Value, #[case] expected: &str) {
+    let mut labelled = policy("responder-quarantine-abc", spec);
+    labelled.metadata.labels = Some(BTreeMap::from([(QUARANTINE_LABEL.to_owned(), "abc".to_owned())]));
+    assert_eq!(
+        isolation(&quarantined(), &[labelled], Some(&cilium())).to_string(),
+        expected
     );
-    own.metadata.labels = Some(BTreeMap::from([(QUARANTINE_LABEL.to_owned(), "abc".to_owned())]));
-    assert_eq!(isolation(&quarantined(), &[own], Some(&cilium())), Isolation::Isolated);
 }
 
 /// A world small enough to try every connection: pods by one label, one port, both directions.
