@@ -1,8 +1,9 @@
-//! The programs of the control plane: found in the user's cache, or built into it from the Go modules beside this crate.
+//! The programs that the tests run for real: found in the user's cache, or built into it from the Go modules beside this
+//! crate.
 //!
-//! The cache directory is named by a hash of everything that goes into the build, so a changed lock file builds anew and
-//! two checkouts of the same sources share one build. A build happens under a file lock and is renamed into place when it
-//! is complete: a killed build leaves nothing that looks finished.
+//! Each module has a cache directory of its own, named by a hash of everything that goes into its build: a changed lock
+//! file builds its module anew and no other, and two checkouts of the same sources share one build. A build happens under
+//! a file lock and is renamed into place when it is complete: a killed build leaves nothing that looks finished.
 
 use std::{
     env, fs, io,
@@ -22,54 +23,71 @@ const KUBERNETES_VERSION: &str = "v1.37.2";
 /// The kwok release in `kwok/go.mod`.
 const KWOK_VERSION: &str = "v0.8.0";
 
-/// A Go module of this crate: what is built, and from what.
+/// A Go module of this crate: what is built, and from what. The sources are part of this crate's binaries, so that a build
+/// never sees other sources than its hash.
+#[derive(Debug)]
 struct Module {
     /// The name of the program and of its directory beside this crate's manifest.
     name: &'static str,
+    /// For whoever waits: what is being built, and how long it takes on two cores.
+    is: &'static str,
     files: [(&'static str, &'static str); 3],
     /// Linker settings that stamp the version: variable and value.
     stamps: &'static [(&'static str, &'static str)],
+    /// Other names of the program, by which it is another one.
+    links: &'static [&'static str],
 }
 
-/// The sources are part of this crate's binaries, so that a build never sees other sources than its hash.
-const MODULES: [Module; 2] = [
-    Module {
-        name: "kwok",
-        files: [
-            ("go.mod", include_str!("../kwok/go.mod")),
-            ("go.sum", include_str!("../kwok/go.sum")),
-            ("main.go", include_str!("../kwok/main.go")),
-        ],
-        stamps: &[("sigs.k8s.io/kwok/pkg/consts.Version", KWOK_VERSION)],
-    },
-    Module {
-        name: "control-plane",
-        files: [
-            ("go.mod", include_str!("../control-plane/go.mod")),
-            ("go.sum", include_str!("../control-plane/go.sum")),
-            ("main.go", include_str!("../control-plane/main.go")),
-        ],
-        stamps: &[
-            ("k8s.io/component-base/version.gitVersion", KUBERNETES_VERSION),
-            ("k8s.io/component-base/version.gitMajor", "1"),
-            ("k8s.io/component-base/version.gitMinor", "37"),
-            ("k8s.io/component-base/version.gitTreeState", "clean"),
-        ],
-    },
-];
+/// The three files of a module.
+macro_rules! files {
+    ($name:literal) => {
+        [
+            ("go.mod", include_str!(concat!("../", $name, "/go.mod"))),
+            ("go.sum", include_str!(concat!("../", $name, "/go.sum"))),
+            ("main.go", include_str!(concat!("../", $name, "/main.go"))),
+        ]
+    };
+}
+
+const KWOK: Module = Module {
+    name: "kwok",
+    is: "kwok: 1 to 2 minutes",
+    files: files!("kwok"),
+    stamps: &[("sigs.k8s.io/kwok/pkg/consts.Version", KWOK_VERSION)],
+    links: &[],
+};
+
+const CONTROL_PLANE: Module = Module {
+    name: "control-plane",
+    is: "etcd, kube-apiserver, kube-controller-manager and kubectl: 6 to 8 minutes",
+    files: files!("control-plane"),
+    stamps: &[
+        ("k8s.io/component-base/version.gitVersion", KUBERNETES_VERSION),
+        ("k8s.io/component-base/version.gitMajor", "1"),
+        ("k8s.io/component-base/version.gitMinor", "37"),
+        ("k8s.io/component-base/version.gitTreeState", "clean"),
+    ],
+    // The control plane's binary is kubectl when it is called so.
+    links: &["kubectl"],
+};
 
 /// Why there are no programs to start. Each says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum AssetsError {
     /// Neither `XDG_CACHE_HOME` nor `HOME` names a directory to build into.
-    #[error("there is no cache directory to build the control plane in: set XDG_CACHE_HOME or HOME")]
+    #[error("there is no cache directory to build the programs of the tests in: set XDG_CACHE_HOME or HOME")]
     NoCacheDirectory,
     /// Nothing is built yet and there is no Go to build it with.
     #[error(
-        "the control plane is not built yet and the command `go` does not start: install Go 1.26 or newer (https://go.dev/dl), \
-         see that `go version` works, and run this again; the first run then builds for 7 to 9 minutes on two cores"
+        "{program} is not built yet and the command `go` does not start: install Go 1.26 or newer (https://go.dev/dl), see \
+         that `go version` works, and run this again; the first run then builds for 7 to 9 minutes on two cores"
     )]
-    NoGo(#[source] io::Error),
+    NoGo {
+        /// The program that is missing.
+        program: &'static str,
+        /// What the system said of `go`.
+        source: io::Error,
+    },
     /// `go build` failed or took longer than its deadline.
     #[error("building {program} {how}; the end of its output:\n{tail}")]
     Build {
@@ -81,7 +99,7 @@ pub enum AssetsError {
         tail: String,
     },
     /// Another process holds the build lock and does not let go.
-    #[error("another process has been building the control plane for {} minutes: look for a hung `go build`, or remove {}", waited.as_secs() / 60, lock.display())]
+    #[error("another process has been building for {} minutes: look for a hung `go build`, or remove {}", waited.as_secs() / 60, lock.display())]
     Locked {
         /// How long this process waited.
         waited: Duration,
@@ -103,31 +121,42 @@ pub enum AssetsError {
     },
 }
 
+/// The program of a module, built if need be. Blocks, and says on standard error that it builds, or waits for another
+/// process that does.
+fn find_or_build(module: &'static Module) -> Result<PathBuf, AssetsError> {
+    let cache = cache_directory()?;
+    let directory = cache.join(format!("{}-{}", module.name, hash(module)));
+    if !directory.is_dir() {
+        build::into(&cache, &directory, module)?;
+    }
+    Ok(directory.join(module.name))
+}
+
 /// The programs of a control plane, ready to start.
 #[derive(Debug, Clone)]
 pub struct Assets {
-    directory: PathBuf,
+    control_plane: PathBuf,
+    kwok: PathBuf,
     /// `KUBEBUILDER_ASSETS`, whose etcd, kube-apiserver and kubectl take precedence.
     kubebuilder: Option<PathBuf>,
 }
 
 impl Assets {
-    /// Finds the programs, or builds them: 7 to 9 minutes on two cores, once per machine and version.
-    ///
-    /// Blocks. Says on standard error that it builds, and that a build by another process is waited for.
+    /// Finds the programs, or builds them: 7 to 9 minutes on two cores, once per machine and version. Blocks.
     pub fn find_or_build() -> Result<Self, AssetsError> {
-        let kubebuilder = kubebuilder_assets()?;
-        let cache = cache_directory()?;
-        let directory = cache.join(hash());
-        if !directory.is_dir() {
-            build::into(&cache, &directory)?;
-        }
-        Ok(Self { directory, kubebuilder })
+        Ok(Self {
+            kubebuilder: kubebuilder_assets()?,
+            kwok: find_or_build(&KWOK)?,
+            control_plane: find_or_build(&CONTROL_PLANE)?,
+        })
     }
 
     /// kubectl of the same version as the API server.
     pub fn kubectl(&self) -> PathBuf {
-        self.kubebuilder.as_ref().unwrap_or(&self.directory).join("kubectl")
+        match &self.kubebuilder {
+            Some(kubebuilder) => kubebuilder.join("kubectl"),
+            None => self.control_plane.with_file_name("kubectl"),
+        }
     }
 
     pub(crate) fn etcd(&self) -> Command {
@@ -144,7 +173,7 @@ impl Assets {
     }
 
     pub(crate) fn kwok(&self) -> Command {
-        Command::new(self.directory.join("kwok"))
+        Command::new(&self.kwok)
     }
 
     /// Removes `directory` when the process that started it is gone.
@@ -165,7 +194,7 @@ impl Assets {
     }
 
     fn component(&self, name: &'static str) -> Command {
-        let mut command = Command::new(self.directory.join("control-plane"));
+        let mut command = Command::new(&self.control_plane);
         command.arg(name);
         command
     }
@@ -197,7 +226,7 @@ fn cache_directory() -> Result<PathBuf, AssetsError> {
 }
 
 /// Names a build by all that goes into it. The Go release is left out: any that builds it will do.
-fn hash() -> String {
+fn hash(module: &Module) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     let mut add = |part: &str| {
         // Length first, so that no two lists of parts read the same.
@@ -206,14 +235,12 @@ fn hash() -> String {
     };
     add(env::consts::OS);
     add(env::consts::ARCH);
-    for module in &MODULES {
-        add(module.name);
-        for (name, contents) in &module.files {
-            add(name);
-            add(contents);
-        }
-        add(&build::linker_flags(module));
+    add(module.name);
+    for (name, contents) in &module.files {
+        add(name);
+        add(contents);
     }
+    add(&build::linker_flags(module));
     let digest = context.finish();
     digest
         .as_ref()
@@ -236,16 +263,11 @@ mod tests {
 
     #[test]
     fn the_stamped_versions_are_those_of_the_lock_files() {
-        let [kwok, control_plane] = &MODULES;
-        assert!(kwok.files[0].1.contains(&format!("sigs.k8s.io/kwok {KWOK_VERSION}\n")));
-        assert!(
-            control_plane.files[0]
-                .1
-                .contains(&format!("k8s.io/kubernetes {KUBERNETES_VERSION}\n"))
-        );
+        let lock = |module: &Module| module.files[0].1;
+        assert!(lock(&KWOK).contains(&format!("sigs.k8s.io/kwok {KWOK_VERSION}\n")));
+        assert!(lock(&CONTROL_PLANE).contains(&format!("k8s.io/kubernetes {KUBERNETES_VERSION}\n")));
         let staging = KUBERNETES_VERSION.replace("v1.", "v0.");
-        let replaced: Vec<_> = control_plane.files[0]
-            .1
+        let replaced: Vec<_> = lock(&CONTROL_PLANE)
             .lines()
             .filter(|line| line.contains("=>"))
             .collect();

@@ -1,4 +1,4 @@
-//! Building the programs, once: a lock, a directory beside the final one, and a rename.
+//! Building a program, once: a lock, a directory beside the final one, and a rename.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{AssetsError, MODULES, Module, create_directory};
+use super::{AssetsError, Module, create_directory};
 use crate::control_plane::tail;
 
 /// A build was seen to take 8 min 40 s on two cores; seven times that is a hung one.
@@ -20,16 +20,21 @@ const LOCK_DEADLINE: Duration = Duration::from_secs(90 * 60);
 const REMINDER: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(200);
 
-/// Builds all modules into `directory`, which is in `cache`, unless another process did so in the meantime.
-pub(super) fn into(cache: &Path, directory: &Path) -> Result<(), AssetsError> {
+/// Builds a module into `directory`, which is in `cache`, unless another process did so in the meantime.
+pub(super) fn into(cache: &Path, directory: &Path, module: &'static Module) -> Result<(), AssetsError> {
     create_directory(cache)?;
     let _lock = lock(&cache.join("lock"))?;
     if directory.is_dir() {
         return Ok(());
     }
-    Command::new("go").arg("version").output().map_err(AssetsError::NoGo)?;
+    let no_go = |source| AssetsError::NoGo {
+        program: module.name,
+        source,
+    };
+    Command::new("go").arg("version").output().map_err(no_go)?;
     say(&format!(
-        "building etcd, kube-apiserver, kube-controller-manager, kubectl and kwok into {}: 7 to 9 minutes on two cores, this once",
+        "building {} on two cores, this once, into {}",
+        module.is,
         directory.display()
     ));
 
@@ -38,12 +43,13 @@ pub(super) fn into(cache: &Path, directory: &Path) -> Result<(), AssetsError> {
     let building = directory.with_extension(format!("building-{}", process::id()));
     create_directory(&building)?;
     let started = Instant::now();
-    for module in &MODULES {
-        go_build(module, &building, started)?;
+    go_build(module, &building, started)?;
+    for name in module.links {
+        let link = building.join(name);
+        std::os::unix::fs::symlink(module.name, &link).map_err(at("link", &link))?;
     }
-    link_kubectl(&building)?;
     fs::rename(&building, directory).map_err(at("rename", &building))?;
-    say(&format!("built in {}", minutes(started.elapsed())));
+    say(&format!("built {} in {}", module.name, minutes(started.elapsed())));
     Ok(())
 }
 
@@ -76,7 +82,7 @@ fn lock(path: &Path) -> Result<File, AssetsError> {
             }
             Err(TryLockError::WouldBlock) => {
                 if !said {
-                    say("another process is building the control plane: waiting for it");
+                    say("another process is building: waiting for it");
                     said = true;
                 }
                 thread::sleep(POLL);
@@ -85,7 +91,7 @@ fn lock(path: &Path) -> Result<File, AssetsError> {
     }
 }
 
-fn go_build(module: &Module, building: &Path, started: Instant) -> Result<(), AssetsError> {
+fn go_build(module: &'static Module, building: &Path, started: Instant) -> Result<(), AssetsError> {
     let sources = building.join(format!("{}.src", module.name));
     create_directory(&sources)?;
     for (name, contents) in &module.files {
@@ -109,7 +115,10 @@ fn go_build(module: &Module, building: &Path, started: Instant) -> Result<(), As
         .stdout(output)
         .stderr(errors)
         .spawn()
-        .map_err(AssetsError::NoGo)?;
+        .map_err(|source| AssetsError::NoGo {
+            program: module.name,
+            source,
+        })?;
 
     let failed = |how| AssetsError::Build {
         program: module.name,
@@ -156,12 +165,6 @@ pub(super) fn linker_flags(module: &Module) -> String {
     module.stamps.iter().fold("-s".to_owned(), |flags, (name, value)| {
         format!("{flags} -X {name}={value}")
     })
-}
-
-/// The control plane's binary is kubectl when it is called so.
-fn link_kubectl(building: &Path) -> Result<(), AssetsError> {
-    let link = building.join("kubectl");
-    std::os::unix::fs::symlink("control-plane", &link).map_err(at("link", &link))
 }
 
 fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> AssetsError {
