@@ -50,7 +50,7 @@ pub(super) async fn run<S: Sink>(intake: &Intake<S>, core: &Core) {
 
 /// What the server has sent already is still taken.
 async fn drain<S: Sink>(intake: &Intake<S>, mut subscribers: Vec<Subscriber>, lost: &mut Lost) {
-    if *intake.state.connected() {
+    if intake.state.is_connected() {
         let rest = async {
             for subscriber in &mut subscribers {
                 let _ = subscriber.drain().await;

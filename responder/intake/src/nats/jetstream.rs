@@ -67,7 +67,7 @@ pub(super) async fn run<S: SettlingSink>(intake: Arc<Intake<S>>, settings: JetSt
         }
         let why = Chain(&error).to_string();
         // A server that went away is told of as that, once.
-        if *intake.state.connected()
+        if intake.state.is_connected()
             && let Some(more) = intake.notices.take("pull")
         {
             tracing::warn!(more, "no alerts are pulled from NATS; trying on: {why}");

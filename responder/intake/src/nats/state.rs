@@ -138,7 +138,7 @@ impl NatsState {
     /// Whether alerts come in over NATS; otherwise why not, in a sentence.
     pub fn ready(&self) -> Result<(), String> {
         let trouble = self.trouble();
-        if !*self.connected.borrow() {
+        if !self.is_connected() {
             let why = trouble.connection.as_deref().unwrap_or("connecting");
             return Err(format!("there is no connection to NATS ({why})"));
         }
@@ -157,7 +157,7 @@ impl NatsState {
         let counts = &self.counts;
         let by = |all: &[AtomicU64]| all.iter().map(read).collect::<Vec<_>>();
         NatsSnapshot {
-            connected: *self.connected.borrow(),
+            connected: self.is_connected(),
             reconnects: read(&counts.connects).saturating_sub(1),
             received: read(&counts.received),
             redelivered: read(&counts.redelivered),
@@ -171,8 +171,8 @@ impl NatsState {
         }
     }
 
-    pub(super) fn connected(&self) -> watch::Ref<'_, bool> {
-        self.connected.borrow()
+    pub(super) fn is_connected(&self) -> bool {
+        *self.connected.borrow()
     }
 
     /// Waits for a connection.
