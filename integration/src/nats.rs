@@ -184,7 +184,9 @@ impl NatsCluster {
         let routes = [free()?, free()?, free()?];
         let all = routes.map(|port| format!("\"nats://127.0.0.1:{port}\"")).join(", ");
         let of = |port: u16| {
-            format!("cluster {{ name: integration, listen: \"127.0.0.1:{port}\", no_advertise: true, routes: [{all}] }}\n")
+            format!(
+                "cluster {{ name: integration, listen: \"127.0.0.1:{port}\", no_advertise: true, routes: [{all}] }}\n"
+            )
         };
         let options = Options::default();
         let servers = [

@@ -22,13 +22,15 @@ pub enum Expiry {
 /// An operator with one account.
 pub struct Account {
     operator: KeyPair,
-    account: KeyPair,
+    alerts: KeyPair,
     system: KeyPair,
 }
 
 impl std::fmt::Debug for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Account").field("account", &self.account.public_key()).finish_non_exhaustive()
+        f.debug_struct("Account")
+            .field("account", &self.alerts.public_key())
+            .finish_non_exhaustive()
     }
 }
 
@@ -37,14 +39,20 @@ impl Account {
     pub fn create() -> Self {
         Self {
             operator: KeyPair::new_operator(),
-            account: KeyPair::new_account(),
+            alerts: KeyPair::new_account(),
             system: KeyPair::new_account(),
         }
     }
 
     /// What a server's configuration needs to know the account.
     pub fn access(&self) -> String {
-        let operator = token(&self.operator, &self.operator, "operator", &json!({ "type": "operator" }), Expiry::Never);
+        let operator = token(
+            &self.operator,
+            &self.operator,
+            "operator",
+            &json!({ "type": "operator" }),
+            Expiry::Never,
+        );
         let limits = json!({
             "type": "account",
             "limits": {
@@ -56,11 +64,11 @@ impl Account {
         for storage in ["mem_storage", "disk_storage"] {
             without_storage["limits"][storage] = json!(0);
         }
-        let account = token(&self.account, &self.operator, "alerts", &limits, Expiry::Never);
+        let account = token(&self.alerts, &self.operator, "alerts", &limits, Expiry::Never);
         let system = token(&self.system, &self.operator, "system", &without_storage, Expiry::Never);
         format!(
             "operator: {operator}\nsystem_account: {1}\nresolver: MEMORY\nresolver_preload {{ {0}: {account}, {1}: {system} }}\n",
-            self.account.public_key(),
+            self.alerts.public_key(),
             self.system.public_key(),
         )
     }
@@ -70,7 +78,7 @@ impl Account {
         let user = KeyPair::new_user();
         let seed = user.seed().map_err(io::Error::other)?;
         let claims = json!({ "type": "user", "subs": -1, "data": -1, "payload": -1 });
-        let jwt = token(&user, &self.account, "responder", &claims, expiry);
+        let jwt = token(&user, &self.alerts, "responder", &claims, expiry);
         let file = directory.join(format!("{name}.creds"));
         let text = format!(
             "-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n\
@@ -97,7 +105,11 @@ fn token(subject: &KeyPair, issuer: &KeyPair, name: &str, nats: &Value, expiry: 
         claims["exp"] = json!(now - 3600);
     }
     let encode = |part: &Value| BASE64URL_NOPAD.encode(part.to_string().as_bytes());
-    let signed = format!("{}.{}", encode(&json!({ "typ": "JWT", "alg": "ed25519-nkey" })), encode(&claims));
+    let signed = format!(
+        "{}.{}",
+        encode(&json!({ "typ": "JWT", "alg": "ed25519-nkey" })),
+        encode(&claims)
+    );
     // A pair that was made with its seed can always sign.
     let signature = issuer.sign(signed.as_bytes()).unwrap_or_default();
     format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature))

@@ -112,5 +112,9 @@ async fn next(subscriber: &mut async_nats::Subscriber) -> async_nats::Message {
 }
 
 fn header<'m>(message: &'m async_nats::Message, name: &str) -> &'m str {
-    message.headers.as_ref().and_then(|headers| headers.get(name)).map_or("", |value| value.as_str())
+    message
+        .headers
+        .as_ref()
+        .and_then(|headers| headers.get(name))
+        .map_or("", |value| value.as_str())
 }

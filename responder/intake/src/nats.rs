@@ -34,7 +34,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::auth::{Auth, Secret};
 pub use self::config::{
-    ConfigError, Core, JetStream, JetStreamSettings, NatsConfig, NewStream, Retention, Servers, Storage, Subscription, Tls,
+    ConfigError, Core, JetStream, JetStreamSettings, NatsConfig, NewStream, Retention, Servers, Storage, Subscription,
+    Tls,
 };
 pub use self::name::{NameError, QueueGroup, StreamName, SubjectFilter};
 pub use self::state::{DeadLetterCause, NakCause, NatsSnapshot, NatsState};

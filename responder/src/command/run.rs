@@ -31,6 +31,7 @@ use crate::cli::{ClusterArgs, LogFormat, PlaybookArgs};
 use crate::clock::WallClock;
 use crate::nats::NatsArgs;
 use crate::notify::LogNotifier;
+use crate::report;
 use crate::rules::Rules;
 use crate::telemetry::render_metrics;
 
@@ -81,7 +82,7 @@ The first signal (Ctrl-C, TERM) finishes what was accepted, or names what is han
 Exit codes:
   0  told to stop, and stopped
   1  it could not be done: the address is in use, there is no cluster to connect to
-  2  errors in the playbooks or the guard, or an unknown option";
+  2  errors in the playbooks, the guard or the settings for NATS, or an unknown option";
 
 pub(crate) async fn run(args: &RunArgs, format: LogFormat) -> anyhow::Result<ExitCode> {
     let Ok(rules) = Rules::load(&args.playbooks, Timestamp::now())? else {
@@ -94,7 +95,13 @@ pub(crate) async fn run(args: &RunArgs, format: LogFormat) -> anyhow::Result<Exi
             args.listen
         );
     }
-    let nats = args.nats.config()?;
+    let nats = match args.nats.config() {
+        Ok(nats) => nats,
+        Err(error) => {
+            report::print_message(&format!("error: {error:#}\n"))?;
+            return Ok(ExitCode::from(2));
+        }
+    };
     // Before the cluster is asked for anything: an address in use is told at once.
     let listener = TcpListener::bind(args.listen)
         .await
@@ -112,7 +119,15 @@ pub(crate) async fn run(args: &RunArgs, format: LogFormat) -> anyhow::Result<Exi
             context: context.clone(),
         };
         let cluster = KubeCluster::connect(&options).await?;
-        serve(args, format, rules, cluster, "the API server", Intakes { listener, nats }).await
+        serve(
+            args,
+            format,
+            rules,
+            cluster,
+            "the API server",
+            Intakes { listener, nats },
+        )
+        .await
     }
 }
 

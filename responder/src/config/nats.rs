@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use responder_core::span::Span;
 use responder_intake::nats::{
-    Auth, ConfigError, Core, JetStream, JetStreamSettings, NatsConfig, NewStream, QueueGroup, Retention, Secret, Servers,
-    Storage, StreamName, SubjectFilter, Subscription, Tls,
+    Auth, ConfigError, Core, JetStream, JetStreamSettings, NatsConfig, NewStream, QueueGroup, Retention, Secret,
+    Servers, Storage, StreamName, SubjectFilter, Subscription, Tls,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -165,7 +165,9 @@ pub(crate) enum NatsDocError {
     #[error("a client certificate needs both `certificateFile` and `keyFile`")]
     HalfCertificate,
     /// A pull consumer has no queue group.
-    #[error("`queueGroup` is for core NATS, and `jetStream` is written: responders of one `consumer` share its messages")]
+    #[error(
+        "`queueGroup` is for core NATS, and `jetStream` is written: responders of one `consumer` share its messages"
+    )]
     QueueWithJetStream,
 }
 
@@ -187,7 +189,10 @@ impl NatsDoc {
     pub(crate) fn compile(&self) -> Result<NatsConfig, NatsDocError> {
         let subjects = match &self.subjects {
             None => vec![SubjectFilter::falco()],
-            Some(subjects) => subjects.iter().map(|subject| parse(subject)).collect::<Result<_, _>>()?,
+            Some(subjects) => subjects
+                .iter()
+                .map(|subject| parse(subject))
+                .collect::<Result<_, _>>()?,
         };
         if subjects.is_empty() {
             return Err(ConfigError::NoSubject.into());
@@ -349,10 +354,16 @@ mod tests {
         let Subscription::JetStream(stream) = &config.subscription else {
             panic!("no stream")
         };
-        assert_eq!((stream.consumer.as_str(), stream.max_in_flight, stream.max_deliver), ("eu", 16, 3));
+        assert_eq!(
+            (stream.consumer.as_str(), stream.max_in_flight, stream.max_deliver),
+            ("eu", 16, 3)
+        );
         assert_eq!(stream.dead_letters.as_str(), "dead.falco");
         let new = stream.create.as_ref().unwrap();
-        assert_eq!((new.replicas, new.storage, new.retention), (3, Storage::Memory, Retention::WorkQueue));
+        assert_eq!(
+            (new.replicas, new.storage, new.retention),
+            (3, Storage::Memory, Retention::WorkQueue)
+        );
         assert!(config.tls.unwrap().first);
     }
 

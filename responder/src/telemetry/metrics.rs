@@ -207,9 +207,21 @@ impl Collector for OverNats {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let nats = &self.0;
         let mut page = Page(encoder);
-        page.gauge("nats_connected", "Whether there is a connection to NATS", u64::from(nats.connected))?;
-        page.counter("nats_reconnects", "Connections to NATS beyond the first", nats.reconnects)?;
-        page.counter("nats_messages_received", "Messages, each delivery of one", nats.received)?;
+        page.gauge(
+            "nats_connected",
+            "Whether there is a connection to NATS",
+            u64::from(nats.connected),
+        )?;
+        page.counter(
+            "nats_reconnects",
+            "Connections to NATS beyond the first",
+            nats.reconnects,
+        )?;
+        page.counter(
+            "nats_messages_received",
+            "Messages, each delivery of one",
+            nats.received,
+        )?;
         page.counter(
             "nats_messages_redelivered",
             "Second and later deliveries of messages of a stream",
@@ -230,15 +242,20 @@ impl Collector for OverNats {
             "Acknowledgements that the server did not confirm: it delivers those messages again",
             nats.unconfirmed,
         )?;
-        let naks = nats.naks.iter().map(|(cause, count)| (cause.as_str(), *count));
+        let given_back = nats.naks.iter().map(|(cause, count)| (cause.as_str(), *count));
         page.counters(
             "nats_messages_given_back",
             "Messages of a stream to be delivered again, by cause",
             "cause",
-            naks,
+            given_back,
         )?;
         let dead_letters = nats.dead_letters.iter().map(|(cause, count)| (cause.as_str(), *count));
-        page.counters("nats_dead_letters", "Messages that nobody will decide, by cause", "cause", dead_letters)?;
+        page.counters(
+            "nats_dead_letters",
+            "Messages that nobody will decide, by cause",
+            "cause",
+            dead_letters,
+        )?;
         page.gauge(
             "nats_messages_in_flight",
             "Messages of a stream that are worked on",

@@ -119,7 +119,16 @@ async fn is_let_in(door: Door, settings: &Value) {
 /// Sees that a responder is refused, says why in readiness and in the log, and hears nothing of what is published.
 async fn is_refused(door: Door, settings: &Value, said: &str) {
     let responder = Responder::start(&simulated(&deletes(), settings)).await.unwrap();
-    eventually(said, async || responder.get("/readyz").await.unwrap().body.contains(said).then_some(())).await;
+    eventually(said, async || {
+        responder
+            .get("/readyz")
+            .await
+            .unwrap()
+            .body
+            .contains(said)
+            .then_some(())
+    })
+    .await;
     assert_eq!(responder.get("/readyz").await.unwrap().status, 503);
     let client = door.client.connect(door.server.url()).await.unwrap();
     client.publish(SUBJECT, payload(&demo_shell()).into()).await.unwrap();
@@ -131,7 +140,11 @@ async fn is_refused(door: Door, settings: &Value, said: &str) {
     let log = responder.kill().unwrap();
     assert!(log.contains(said), "{log}");
     for secret in ["right", "wrong-secret"] {
-        assert!(!log.lines().any(|line| line.contains("no connection to NATS") && line.contains(secret)), "{log}");
+        assert!(
+            !log.lines()
+                .any(|line| line.contains("no connection to NATS") && line.contains(secret)),
+            "{log}"
+        );
     }
 }
 
@@ -211,12 +224,20 @@ async fn credentials_that_are_not_right_are_refused_until_they_are_replaced(#[ca
     let wrong = if has_expired {
         account.credentials(Expiry::Past, directory, "wrong").unwrap()
     } else {
-        Account::create().credentials(Expiry::Never, directory, "wrong").unwrap()
+        Account::create()
+            .credentials(Expiry::Never, directory, "wrong")
+            .unwrap()
     };
     let settings = door.with(|settings| settings["auth"] = json!({ "credentialsFile": wrong }));
     let mut responder = Responder::start(&simulated(&deletes(), &settings)).await.unwrap();
     eventually("it is refused", async || {
-        responder.get("/readyz").await.unwrap().body.contains("authorization violation").then_some(())
+        responder
+            .get("/readyz")
+            .await
+            .unwrap()
+            .body
+            .contains("authorization violation")
+            .then_some(())
     })
     .await;
     let client = door.client.connect(door.server.url()).await.unwrap();
@@ -247,12 +268,17 @@ async fn over_tls(checks_clients: bool, tls_first: bool) -> (Door, Authority) {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::create("ours", directory.path()).unwrap();
     let options = Options {
-        tls: Some((authority.server().unwrap(), checks_clients.then(|| authority.certificate()))),
+        tls: Some((
+            authority.server().unwrap(),
+            checks_clients.then(|| authority.certificate()),
+        )),
         tls_first,
         ..Options::default()
     };
     let server = NatsServer::with(&options).await.unwrap();
-    let mut client = async_nats::ConnectOptions::new().add_root_certificates(authority.certificate()).require_tls(true);
+    let mut client = async_nats::ConnectOptions::new()
+        .add_root_certificates(authority.certificate())
+        .require_tls(true);
     let mut tls = json!({ "caFile": authority.certificate(), "first": tls_first });
     if checks_clients {
         let sender = authority.client("sender", false).unwrap();

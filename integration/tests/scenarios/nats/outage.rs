@@ -3,7 +3,10 @@
 use integration::nats::{NatsCluster, NatsServer};
 use serde_json::{Value, json};
 
-use super::{connect, count, demo_shell, metrics_until, on_everything, payload, publish, simulated, stream, until_nothing_is_left};
+use super::{
+    connect, count, demo_shell, metrics_until, on_everything, payload, publish, simulated, stream,
+    until_nothing_is_left,
+};
 use crate::stage::{eventually, start};
 
 /// So many alerts about different containers.
@@ -52,9 +55,20 @@ async fn a_responder_that_is_there_first_waits_for_the_server_and_for_the_stream
     let server = NatsServer::start().await.unwrap();
     server.stop().await.unwrap();
     let settings = json!({ "servers": [server.url()], "jetStream": { "stream": "falco" } });
-    let mut responder = integration::responder::Responder::start(&simulated(&on_everything(), &settings)).await.unwrap();
+    let mut responder = integration::responder::Responder::start(&simulated(&on_everything(), &settings))
+        .await
+        .unwrap();
     let readiness = async |responder: &integration::responder::Responder, said: &str| {
-        eventually(said, async || responder.get("/readyz").await.unwrap().body.contains(said).then_some(())).await;
+        eventually(said, async || {
+            responder
+                .get("/readyz")
+                .await
+                .unwrap()
+                .body
+                .contains(said)
+                .then_some(())
+        })
+        .await;
     };
     readiness(&responder, "Connection refused").await;
     server.resume().await.unwrap();
@@ -66,7 +80,10 @@ async fn a_responder_that_is_there_first_waits_for_the_server_and_for_the_stream
         subjects: vec!["falco.>".to_owned()],
         ..Default::default()
     };
-    async_nats::jetstream::new(client.clone()).create_stream(config).await.unwrap();
+    async_nats::jetstream::new(client.clone())
+        .create_stream(config)
+        .await
+        .unwrap();
     publish(&client, payload(&demo_shell())).await;
     responder.wait_until_ready().await.unwrap();
     responder.wait_until_at_rest(1).await.unwrap();
@@ -87,7 +104,10 @@ async fn a_consumer_that_somebody_removes_is_made_again() {
 
 /// Which server leads the stream.
 async fn leader(client: &async_nats::Client) -> Option<String> {
-    let stream = async_nats::jetstream::new(client.clone()).get_stream("falco").await.ok()?;
+    let stream = async_nats::jetstream::new(client.clone())
+        .get_stream("falco")
+        .await
+        .ok()?;
     stream.cached_info().cluster.as_ref()?.leader.clone()
 }
 

@@ -6,7 +6,10 @@ use integration::{
 };
 use serde_json::json;
 
-use super::{connect, count, demo_shell, header, left, metrics_until, next, payload, publish, simulated, stream, until_nothing_is_left};
+use super::{
+    connect, count, demo_shell, header, left, metrics_until, next, payload, publish, simulated, stream,
+    until_nothing_is_left,
+};
 use crate::{
     gate::Gate,
     stage::{Stage, eventually, on_shell, start},
@@ -25,7 +28,10 @@ async fn what_is_no_alert_is_a_dead_letter_with_the_reason_and_the_subject() {
 
     assert_eq!(letter.payload, cut);
     assert_eq!(header(&letter, "Responder-Reason"), "undecodable");
-    assert_eq!(header(&letter, "Responder-Subject"), "falco.critical.terminal_shell_in_container");
+    assert_eq!(
+        header(&letter, "Responder-Subject"),
+        "falco.critical.terminal_shell_in_container"
+    );
     assert_eq!(header(&letter, "Responder-Stream"), "falco");
     assert_eq!(header(&letter, "Responder-Deliveries"), "1");
     assert!(header(&letter, "Responder-Detail").contains("cut it"), "{letter:?}");
@@ -36,13 +42,22 @@ async fn what_is_no_alert_is_a_dead_letter_with_the_reason_and_the_subject() {
     assert!(accounts.is_balanced() && accounts.rejected == 1, "{accounts:?}");
     // Kept by the stream that was made for it.
     let context = async_nats::jetstream::new(client.clone());
-    let kept = context.get_stream("falco-dead-letters").await.unwrap().cached_info().state.messages;
+    let kept = context
+        .get_stream("falco-dead-letters")
+        .await
+        .unwrap()
+        .cached_info()
+        .state
+        .messages;
     assert_eq!(kept, 1);
 }
 
 /// A user who may read nothing: every decision is Unreadable, which asks for the alert to be sent again.
-async fn blind(stage: &Stage<'_>, server: &NatsServer, max_deliver: u32) -> Options {
-    let kubeconfig = stage.control_plane.kubeconfig_for(&format!("blind-{}", stage.name), &[]).unwrap();
+fn blind(stage: &Stage<'_>, server: &NatsServer, max_deliver: u32) -> Options {
+    let kubeconfig = stage
+        .control_plane
+        .kubeconfig_for(&format!("blind-{}", stage.name), &[])
+        .unwrap();
     let mut settings = stream(server);
     settings["jetStream"]["maxDeliver"] = json!(max_deliver);
     Options {
@@ -61,7 +76,7 @@ async fn a_decision_that_asks_for_it_gets_the_alert_again_and_at_last_it_is_a_de
     let server = NatsServer::start().await.unwrap();
     let client = connect(&server).await;
     let mut letters = client.subscribe("responder.dead-letter").await.unwrap();
-    let responder = start(&blind(&stage, &server, 2).await).await;
+    let responder = start(&blind(&stage, &server, 2)).await;
 
     let sent = payload(&alert::shell_in(&pod).unwrap());
     publish(&client, sent.clone()).await;
@@ -74,7 +89,10 @@ async fn a_decision_that_asks_for_it_gets_the_alert_again_and_at_last_it_is_a_de
     until_nothing_is_left(&client).await;
     let metrics = responder.metrics().await.unwrap();
     assert_eq!(count(&metrics, "messages_redelivered_total", &[]), 1);
-    assert_eq!(count(&metrics, "messages_given_back_total", &[("cause", "send_again")]), 1);
+    assert_eq!(
+        count(&metrics, "messages_given_back_total", &[("cause", "send_again")]),
+        1
+    );
     assert_eq!(count(&metrics, "dead_letters_total", &[("cause", "send_again")]), 1);
     let accounts = metrics.accounts();
     assert_eq!(accounts.refused, [("Unreadable".to_owned(), 2)].into());
@@ -102,7 +120,11 @@ async fn an_alert_is_acknowledged_only_when_it_is_settled_and_so_is_its_duplicat
     publish(&client, payload(&shell)).await;
     metrics_until(&responder, "the duplicate", |metrics| metrics.accounts().duplicate == 1).await;
     tokio::time::sleep(std::time::Duration::from_secs(4)).await;
-    assert_eq!(left(&client).await, (0, 2), "neither is acknowledged while the request is held");
+    assert_eq!(
+        left(&client).await,
+        (0, 2),
+        "neither is acknowledged while the request is held"
+    );
     let metrics = responder.metrics().await.unwrap();
     assert_eq!(count(&metrics, "messages_redelivered_total", &[]), 0);
     assert_eq!(count(&metrics, "messages_in_flight", &[]), 2);
@@ -129,7 +151,10 @@ async fn a_responder_that_stops_gives_back_what_it_did_not_settle() {
         publish(&client, payload(&alert::shell_in(pod).unwrap())).await;
     }
     gate.wait_for(1).await;
-    eventually("all are delivered", async || (left(&client).await == (0, 3)).then_some(())).await;
+    eventually("all are delivered", async || {
+        (left(&client).await == (0, 3)).then_some(())
+    })
+    .await;
 
     assert!(responder.stop().await.unwrap().success());
     gate.open();
@@ -139,7 +164,11 @@ async fn a_responder_that_stops_gives_back_what_it_did_not_settle() {
     let mut second = start(&options).await;
     second.wait_until_at_rest(3).await.unwrap();
     until_nothing_is_left(&client).await;
-    assert!(started.elapsed() < std::time::Duration::from_secs(25), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < std::time::Duration::from_secs(25),
+        "{:?}",
+        started.elapsed()
+    );
     for pod in &pods {
         assert!(stage.get(pod).await.is_none());
     }
@@ -162,7 +191,10 @@ async fn what_is_in_flight_has_a_bound_and_the_rest_stays_on_the_server() {
         publish(&client, payload(&alert::shell_in(pod).unwrap())).await;
     }
     gate.wait_for(4).await;
-    eventually("four are delivered", async || (left(&client).await == (8, 4)).then_some(())).await;
+    eventually("four are delivered", async || {
+        (left(&client).await == (8, 4)).then_some(())
+    })
+    .await;
     assert_eq!(responder.metrics().await.unwrap().accounts().received, 4);
 
     gate.open();

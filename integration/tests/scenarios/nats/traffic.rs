@@ -4,7 +4,10 @@ use integration::nats::NatsServer;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{SUBJECT, connect, core, count, demo_shell, metrics_until, on_everything, payload, publish, simulated, stream, until_nothing_is_left};
+use super::{
+    SUBJECT, connect, core, count, demo_shell, metrics_until, on_everything, payload, publish, simulated, stream,
+    until_nothing_is_left,
+};
 use crate::stage::{on_shell, start};
 
 macro_rules! recorded {
@@ -37,12 +40,20 @@ async fn recorded_traffic_is_taken_byte_for_byte_and_is_the_same_alerts_as_over_
     metrics_until(&responder, "all messages", |metrics| metrics.accounts().received == all).await;
 
     let accounts = responder.wait_until_at_rest(all).await.unwrap();
-    assert_eq!((accounts.rejected, accounts.matched, accounts.duplicate), (0, all, 0), "{accounts:?}");
+    assert_eq!(
+        (accounts.rejected, accounts.matched, accounts.duplicate),
+        (0, all, 0),
+        "{accounts:?}"
+    );
     // The same events by falcosidekick's webhook and talon outputs, as recorded in the same run.
     let mut again = 0;
     for request in recorded!("falcosidekick-2.9.3-http.jsonl") {
         let body = request["body"].as_str().unwrap().as_bytes().to_vec();
-        assert_eq!(responder.post_body(body).await.unwrap().outcome(), "duplicate", "{request}");
+        assert_eq!(
+            responder.post_body(body).await.unwrap().outcome(),
+            "duplicate",
+            "{request}"
+        );
         again += 1;
     }
     let accounts = responder.wait_until_at_rest(all).await.unwrap();
@@ -63,7 +74,10 @@ async fn an_event_over_http_and_over_nats_is_one_alert(#[case] settings: fn(&Nat
     metrics_until(&responder, "the message", |metrics| metrics.accounts().received == 1).await;
     assert_eq!(responder.post(&shell).await.unwrap().outcome(), "duplicate");
     publish(&client, payload(&shell)).await;
-    metrics_until(&responder, "the second message", |metrics| metrics.accounts().received == 3).await;
+    metrics_until(&responder, "the second message", |metrics| {
+        metrics.accounts().received == 3
+    })
+    .await;
 
     let accounts = responder.wait_until_at_rest(1).await.unwrap();
     assert!(accounts.is_balanced(), "{accounts:?}");
@@ -108,10 +122,16 @@ async fn a_flood_over_core_nats_is_taken_or_counted() {
     let noise = payload(&integration::responder::alert::file_read_on("node"));
     let before = integration_memory(responder.pid());
     for _ in 0..FLOOD {
-        client.publish("falco.warning.read_sensitive_file_untrusted", noise.clone().into()).await.unwrap();
+        client
+            .publish("falco.warning.read_sensitive_file_untrusted", noise.clone().into())
+            .await
+            .unwrap();
     }
     client.flush().await.unwrap();
-    let metrics = metrics_until(&responder, "all of the flood", |metrics| metrics.accounts().received == FLOOD).await;
+    let metrics = metrics_until(&responder, "all of the flood", |metrics| {
+        metrics.accounts().received == FLOOD
+    })
+    .await;
     let accounts = metrics.accounts();
     assert!(accounts.is_balanced(), "{accounts:?}");
     let lost = count(&metrics, "messages_overflowed_total", &[]);

@@ -107,12 +107,12 @@ where
         };
         {
             let mut entry = self.entry();
-            match parked {
-                Some(key) => entry.lanes.park(ticket, key),
-                None => {
-                    entry.lanes.finish(ticket, slot.is_held.load(Ordering::Relaxed));
-                    job.settle(job.again.get().map_or(Settled::Decided, |reason| Settled::SendAgain(*reason)));
-                }
+            if let Some(key) = parked {
+                entry.lanes.park(ticket, key);
+            } else {
+                entry.lanes.finish(ticket, slot.is_held.load(Ordering::Relaxed));
+                let again = job.again.get().copied();
+                job.settle(again.map_or(Settled::Decided, Settled::SendAgain));
             }
             if entry.lanes.is_idle() {
                 self.idle.notify_waiters();

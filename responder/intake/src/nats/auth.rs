@@ -61,10 +61,12 @@ impl Secret {
 }
 
 async fn read(file: &Path) -> Result<String, ProofError> {
-    let mut text = tokio::fs::read_to_string(file).await.map_err(|problem| ProofError::File {
-        file: file.to_owned(),
-        problem,
-    })?;
+    let mut text = tokio::fs::read_to_string(file)
+        .await
+        .map_err(|problem| ProofError::File {
+            file: file.to_owned(),
+            problem,
+        })?;
     text.truncate(text.trim_end_matches(['\r', '\n']).len());
     Ok(text)
 }
@@ -117,7 +119,11 @@ fn sign(seed: &str, nonce: &[u8]) -> Option<(String, Vec<u8>)> {
 /// The line between `-----BEGIN <title>-----` and its end.
 fn section<'a>(text: &'a str, title: &str) -> Option<&'a str> {
     let (_, after) = text.split_once(&format!("-----BEGIN {title}-----"))?;
-    after.lines().map(str::trim).find(|line| !line.is_empty()).filter(|line| !line.starts_with('-'))
+    after
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .filter(|line| !line.starts_with('-'))
 }
 
 impl fmt::Display for Auth {
@@ -174,7 +180,10 @@ mod tests {
                 panic!("{auth:?} proves something");
             };
             let error = error.to_string();
-            assert!(error.contains(file.to_str().unwrap()) && !error.contains("hunter2"), "{error}");
+            assert!(
+                error.contains(file.to_str().unwrap()) && !error.contains("hunter2"),
+                "{error}"
+            );
         }
     }
 }

@@ -46,7 +46,10 @@ impl Servers {
     pub fn are_loopback(&self) -> bool {
         let is_loopback = |server: &ServerAddr| {
             let host = server.host();
-            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+            host == "localhost"
+                || host
+                    .parse::<std::net::IpAddr>()
+                    .is_ok_and(|address| address.is_loopback())
         };
         self.0.iter().all(is_loopback)
     }
@@ -181,7 +184,11 @@ impl JetStreamSettings {
         if self.max_deliver == 0 {
             return Err(ConfigError::MaxDeliver);
         }
-        if self.create.as_ref().is_some_and(|stream| !(1..=5).contains(&stream.replicas)) {
+        if self
+            .create
+            .as_ref()
+            .is_some_and(|stream| !(1..=5).contains(&stream.replicas))
+        {
             return Err(ConfigError::Replicas);
         }
         Ok(JetStream(self))
@@ -260,7 +267,9 @@ pub enum ConfigError {
     #[error("{0} stands for many subjects, and dead letters go to one: write it without * and >")]
     WildDeadLetters(SubjectFilter),
     /// A letter would be delivered again, and be dead again.
-    #[error("{dead_letters} is among the subjects that alerts come from ({subject}): dead letters would come back as alerts; choose another subject for them")]
+    #[error(
+        "{dead_letters} is among the subjects that alerts come from ({subject}): dead letters would come back as alerts; choose another subject for them"
+    )]
     DeadLettersComeBack {
         /// Where dead letters go.
         dead_letters: SubjectFilter,
@@ -285,8 +294,8 @@ macro_rules! defaults {
     ($($(#[$doc:meta])* $type:ident :: $name:ident = $text:literal;)+) => {$(
         impl $type {
             $(#[$doc])*
-            #[expect(clippy::expect_used, reason = "a literal, and a test makes each of them")]
             pub fn $name() -> Self {
+                // A literal, and a test makes each of them.
                 $text.parse().expect("it is well-formed")
             }
         }
@@ -350,7 +359,11 @@ mod tests {
     #[test]
     fn a_server_beyond_this_machine_is_known() {
         let are_loopback = |urls: &[&str]| Servers::parse(urls.iter().copied()).unwrap().are_loopback();
-        assert!(are_loopback(&["nats://127.0.0.1:4222", "localhost", "tls://[::1]:4222"]));
+        assert!(are_loopback(&[
+            "nats://127.0.0.1:4222",
+            "localhost",
+            "tls://[::1]:4222"
+        ]));
         assert!(!are_loopback(&["nats://127.0.0.1:4222", "nats://nats.nats:4222"]));
     }
 }

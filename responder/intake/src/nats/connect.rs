@@ -17,7 +17,10 @@ const PING: Duration = Duration::from_secs(10);
 
 pub(super) async fn connect(config: &NatsConfig, state: &Arc<NatsState>) -> Result<Client, ConnectError> {
     if !config.auth.is_none() && config.tls.is_none() && !config.servers.are_loopback() {
-        tracing::warn!("{} is sent to NATS without TLS unless the server asks for it: add a `tls` block", config.auth);
+        tracing::warn!(
+            "{} is sent to NATS without TLS unless the server asks for it: add a `tls` block",
+            config.auth
+        );
     }
     let told = Arc::clone(state);
     let tried = Arc::clone(state);

@@ -26,7 +26,7 @@ pub(super) async fn run<S: Sink>(intake: &Intake<S>, core: &Core) {
             subscribed = intake.client.queue_subscribe(subject.as_str().to_owned(), core.queue.to_string()) => subscribed,
         };
         match subscribed {
-            Ok(subscriber) => subscribers.push(subscriber),
+            Ok(messages) => subscribers.push(messages),
             Err(error) => tracing::error!(%subject, %error, "can't subscribe; nothing comes from this subject"),
         }
     }
@@ -125,6 +125,9 @@ impl Lost {
         for _ in 0..more {
             intake.sink.rejected("overflow");
         }
-        tracing::warn!(lost = more, "alerts from NATS were lost: they came faster than they could be read; JetStream keeps them");
+        tracing::warn!(
+            lost = more,
+            "alerts from NATS were lost: they came faster than they could be read; JetStream keeps them"
+        );
     }
 }

@@ -42,7 +42,10 @@ pub(super) async fn send(
     let payload = if fits {
         message.payload.clone()
     } else {
-        headers.insert("Responder-Payload", "left out: with these headers it is larger than the server takes");
+        headers.insert(
+            "Responder-Payload",
+            "left out: with these headers it is larger than the server takes",
+        );
         Bytes::new()
     };
     let published = match message

@@ -50,7 +50,10 @@ impl<S: SettlingSink> Delivery<S> {
     /// Takes the alert. What can be answered at once is; the rest is in the future that comes back.
     pub(super) async fn take(self) -> Option<impl Future<Output = ()> + Send + 'static> {
         if self.number > self.settings.max_deliver {
-            let detail = format!("it was delivered {} times, and nobody came to an end with it", self.number - 1);
+            let detail = format!(
+                "it was delivered {} times, and nobody came to an end with it",
+                self.number - 1
+            );
             return Some(Rest::Bury(self, DeadLetterCause::Undecided, detail).finish());
         }
         let alert = match Alert::decode(&self.message.payload, &self.intake.bounds) {
@@ -124,7 +127,12 @@ impl<S: SettlingSink> Delivery<S> {
                 self.intake.state.buried(cause);
                 if let Some(more) = self.intake.notices.take(cause.as_str()) {
                     let subject = self.settings.dead_letters.as_str();
-                    tracing::warn!(subject, cause = cause.as_str(), more, "a message from NATS is a dead letter: {detail}");
+                    tracing::warn!(
+                        subject,
+                        cause = cause.as_str(),
+                        more,
+                        "a message from NATS is a dead letter: {detail}"
+                    );
                 }
                 self.confirm(AckKind::Term).await;
             }
@@ -132,7 +140,8 @@ impl<S: SettlingSink> Delivery<S> {
                 if let Some(more) = self.intake.notices.take("dead letter failed") {
                     tracing::error!(%error, more, "a dead letter can't be sent; its message stays in the stream");
                 }
-                self.give_back(Some(DEAD_LETTER_PAUSE), NakCause::DeadLetterFailed).await;
+                self.give_back(Some(DEAD_LETTER_PAUSE), NakCause::DeadLetterFailed)
+                    .await;
             }
         }
     }
@@ -147,7 +156,9 @@ impl<S: SettlingSink> Delivery<S> {
 
     /// The last word, which the server has to confirm. Over the client's one inbox: `double_ack` makes one for each.
     async fn confirm(&self, kind: AckKind) {
-        let Some(reply) = self.message.reply.clone() else { return };
+        let Some(reply) = self.message.reply.clone() else {
+            return;
+        };
         let request = Request::new().payload(kind.into()).timeout(Some(ANSWER));
         match self.intake.client.send_request(reply, request).await {
             Ok(_) => self.intake.state.acknowledged(),
@@ -173,7 +184,9 @@ impl<S: SettlingSink> Rest<S> {
                 Settled::Decided => delivery.confirm(AckKind::Ack).await,
                 Settled::SendAgain(reason) => {
                     let detail = format!("it could not be decided ({}): {}", reason.as_str(), reason.advice());
-                    delivery.again(NakCause::SendAgain, DeadLetterCause::SendAgain, detail).await;
+                    delivery
+                        .again(NakCause::SendAgain, DeadLetterCause::SendAgain, detail)
+                        .await;
                 }
                 Settled::HandedBack => delivery.give_back(None, NakCause::Stopping).await,
             },

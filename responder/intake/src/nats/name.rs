@@ -32,8 +32,7 @@ impl SubjectFilter {
         let (mut ours, mut theirs) = (self.tokens(), other.tokens());
         loop {
             match (ours.next(), theirs.next()) {
-                (None, None) => return true,
-                (Some(">"), Some(_)) | (Some(_), Some(">")) => return true,
+                (None, None) | (Some(">"), Some(_)) | (Some(_), Some(">")) => return true,
                 (Some(ours), Some(theirs)) if ours == theirs || ours == "*" || theirs == "*" => {}
                 _ => return false,
             }

@@ -1,10 +1,10 @@
 //! The stream and the consumer: found, or made where that was asked for.
 
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
-use async_nats::jetstream::context::{
-    ConsumerInfoErrorKind, CreateStreamError, GetStreamError, GetStreamErrorKind,
+use async_nats::jetstream::context::{ConsumerInfoErrorKind, CreateStreamError, GetStreamError, GetStreamErrorKind};
+use async_nats::jetstream::stream::{
+    Config as StreamConfig, ConsumerError, DiscardPolicy, RetentionPolicy, StorageType, Stream,
 };
-use async_nats::jetstream::stream::{Config as StreamConfig, ConsumerError, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
 
 use super::config::{JetStream, NewStream, Retention, Storage};
@@ -17,7 +17,9 @@ const DEAD_LETTERS_AGE: std::time::Duration = std::time::Duration::from_secs(30 
 pub(super) enum SetupError {
     #[error("there is no stream {0}: make one over the subjects of the alerts, or set `createStream`")]
     NoStream(String),
-    #[error("the server does not say whether there is a stream {stream}: look whether JetStream is on and this user may ask")]
+    #[error(
+        "the server does not say whether there is a stream {stream}: look whether JetStream is on and this user may ask"
+    )]
     Stream { stream: String, source: GetStreamError },
     #[error("cannot make the stream {stream}")]
     Create { stream: String, source: CreateStreamError },
@@ -74,10 +76,13 @@ pub(super) async fn consumer(context: &Context, settings: &JetStream) -> Result<
         }
         tracing::info!(consumer = %settings.consumer, "the NATS consumer has other settings and is changed");
     }
-    stream.create_consumer(wanted).await.map_err(|source| SetupError::Consumer {
-        consumer: consumer(),
-        source,
-    })
+    stream
+        .create_consumer(wanted)
+        .await
+        .map_err(|source| SetupError::Consumer {
+            consumer: consumer(),
+            source,
+        })
 }
 
 fn wanted(settings: &JetStream) -> pull::Config {
@@ -165,10 +170,13 @@ async fn find(context: &Context, name: &str) -> Result<Option<Stream>, SetupErro
 async fn create(context: &Context, config: StreamConfig) -> Result<Stream, SetupError> {
     let name = config.name.clone();
     let subjects = config.subjects.join(", ");
-    let stream = context.create_stream(config).await.map_err(|source| SetupError::Create {
-        stream: name.clone(),
-        source,
-    })?;
+    let stream = context
+        .create_stream(config)
+        .await
+        .map_err(|source| SetupError::Create {
+            stream: name.clone(),
+            source,
+        })?;
     tracing::info!(stream = %name, %subjects, "made a stream in NATS");
     Ok(stream)
 }

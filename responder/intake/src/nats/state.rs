@@ -165,7 +165,11 @@ impl NatsState {
             acknowledged: read(&counts.acknowledged),
             unconfirmed: read(&counts.unconfirmed),
             naks: NakCause::ALL.iter().copied().zip(by(&counts.naks)).collect(),
-            dead_letters: DeadLetterCause::ALL.iter().copied().zip(by(&counts.dead_letters)).collect(),
+            dead_letters: DeadLetterCause::ALL
+                .iter()
+                .copied()
+                .zip(by(&counts.dead_letters))
+                .collect(),
             in_flight: read(&counts.in_flight),
             pending: read(&counts.pending),
         }
@@ -223,7 +227,12 @@ impl NatsState {
             .iter()
             .filter_map(|server| {
                 let error = server.last_error.as_deref()?;
-                Some(format!("{}:{}: {}", server.addr.host(), server.addr.port(), error.escape_debug()))
+                Some(format!(
+                    "{}:{}: {}",
+                    server.addr.host(),
+                    server.addr.port(),
+                    error.escape_debug()
+                ))
             })
             .collect();
         if failed.is_empty() {
@@ -325,7 +334,9 @@ mod tests {
         assert!(said(&state).contains("no alerts are pulled"));
         state.pulling(Ok(()));
         assert_eq!(state.ready(), Ok(()));
-        state.happened(&Event::ServerError(ServerError::Other("Permissions Violation".to_owned())));
+        state.happened(&Event::ServerError(ServerError::Other(
+            "Permissions Violation".to_owned(),
+        )));
         assert!(said(&state).contains("Permissions Violation"));
         state.happened(&Event::Disconnected);
         assert!(said(&state).contains("it was lost"));
