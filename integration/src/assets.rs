@@ -71,6 +71,14 @@ const CONTROL_PLANE: Module = Module {
     links: &["kubectl"],
 };
 
+const NATS_SERVER: Module = Module {
+    name: "nats-server",
+    is: "nats-server: half a minute",
+    files: files!("nats-server"),
+    stamps: &[],
+    links: &[],
+};
+
 /// Why there are no programs to start. Each says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum AssetsError {
@@ -130,6 +138,11 @@ fn find_or_build(module: &'static Module) -> Result<PathBuf, AssetsError> {
         build::into(&cache, &directory, module)?;
     }
     Ok(directory.join(module.name))
+}
+
+/// nats-server with JetStream. Blocks, and builds it where it is not there yet.
+pub fn nats_server() -> Result<PathBuf, AssetsError> {
+    find_or_build(&NATS_SERVER)
 }
 
 /// The programs of a control plane, ready to start.

@@ -23,7 +23,7 @@ mod trail;
 
 pub use binary::{BINARY_VARIABLE, BinaryError, binary};
 pub use metrics::{Accounts, Metrics, Sample};
-pub use trail::Record;
+pub use trail::{Record, records};
 
 /// Up within a second; a build beside it on two cores makes that many.
 const START_DEADLINE: Duration = Duration::from_secs(60);
@@ -42,6 +42,8 @@ pub struct Options {
     pub simulate: Option<PathBuf>,
     /// `--mode`; without it the program's own default.
     pub mode: Option<&'static str>,
+    /// The settings for NATS, as YAML.
+    pub nats: Option<String>,
     /// Further arguments of `run`.
     pub arguments: Vec<String>,
     /// Environment beyond `HOME`; nothing of this process' own reaches it.
@@ -367,6 +369,11 @@ fn spawn(program: &Path, options: &Options, directory: &Path, log: &Path) -> io:
     }
     if let Some(mode) = options.mode {
         command.arg("--mode").arg(mode);
+    }
+    if let Some(nats) = &options.nats {
+        let file = directory.join("nats.yaml");
+        fs::write(&file, nats)?;
+        command.arg("--nats-config").arg(file);
     }
     command
         .args(&options.arguments)

@@ -3,6 +3,8 @@
 mod cli;
 mod clock;
 mod command;
+mod config;
+mod nats;
 mod notify;
 mod report;
 mod rules;

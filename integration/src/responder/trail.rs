@@ -44,7 +44,7 @@ impl Record {
 }
 
 /// The records in a log.
-pub(super) fn records(log: &str) -> Vec<Record> {
+pub fn records(log: &str) -> Vec<Record> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let of_trail = lines.filter(|line| line["target"] == "audit");
     let written = of_trail.filter_map(|line| {

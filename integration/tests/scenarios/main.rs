@@ -16,6 +16,7 @@ mod gate;
 mod hostile;
 mod identity;
 mod modes;
+mod nats;
 mod outage;
 mod quarantine;
 mod sources;

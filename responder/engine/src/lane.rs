@@ -483,7 +483,7 @@ impl<J> Lanes<J> {
     }
 
     /// Everything that is accepted and not finished, the oldest first.
-    pub(crate) fn unfinished(&self) -> impl Iterator<Item = &Arc<J>> {
+    pub(crate) fn unfinished(&self) -> impl DoubleEndedIterator<Item = &Arc<J>> {
         self.accepted.values().map(|entry| &entry.job)
     }
 

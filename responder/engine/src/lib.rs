@@ -37,5 +37,5 @@ pub use consider::{Consideration, consider};
 pub use lane::{Lane, LaneBound, LaneLimits, ShedCause};
 pub use ledger::MemoryLedger;
 pub use outcome::{Response, ResponseOutcome};
-pub use pipeline::{Engine, EngineConfig, Ports, RuleSet, Submission};
+pub use pipeline::{Engine, EngineConfig, Ports, RuleSet, Settled, Settlement, Submission};
 pub use shutdown::{Handback, HandedBack, Progress};

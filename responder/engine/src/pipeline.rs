@@ -2,10 +2,11 @@
 
 mod entry;
 mod respond;
+mod settlement;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use responder_core::alert::{Alert, AlertId};
@@ -17,12 +18,13 @@ use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier
 use responder_core::refusal::Reason;
 use responder_core::target::Subject;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SetOnce};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::entry::Entry;
+pub use self::settlement::{Settled, Settlement};
 use crate::accounting::{Accounting, AccountingSnapshot};
 use crate::audit::{AuditRecord, AuditTrail};
 use crate::consider::{Consideration, Considering, consider};
@@ -124,6 +126,9 @@ pub(crate) struct Accepted {
     /// How many of the playbooks are done with it.
     finished: AtomicUsize,
     progress: AtomicU8,
+    /// The first reason among its refusals that asks for it to be sent again.
+    again: OnceLock<Reason>,
+    settled: SetOnce<Settled>,
 }
 
 impl Accepted {
@@ -136,6 +141,8 @@ impl Accepted {
             decided: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
             progress,
+            again: OnceLock::new(),
+            settled: SetOnce::new(),
         }
     }
 
@@ -243,18 +250,38 @@ where
     /// Takes an alert, or says why not. Costs microseconds and never waits: what matches is decided by tasks of the
     /// engine.
     pub fn submit(&self, alert: Alert) -> Submission {
+        self.take(alert, |_, _| ()).0
+    }
+
+    /// The same for a sender who keeps the alert until it is settled. `None`: there is nothing to wait for. A duplicate of
+    /// an alert that is still under way is settled with that one.
+    pub fn submit_and_follow(&self, alert: Alert) -> (Submission, Option<Settlement>) {
+        let (submission, settlement) = self.take(alert, |entry, submission| match submission {
+            Submission::Accepted { id, .. } | Submission::Duplicate { id } => entry.settlement(id),
+            Submission::Unmatched | Submission::Shed { .. } => None,
+        });
+        (submission, settlement.flatten())
+    }
+
+    /// Takes an alert, and looks at it under the lock that it was taken in by: it may be finished right after.
+    fn take<T>(&self, alert: Alert, look: impl FnOnce(&Entry<Accepted>, &Submission) -> T) -> (Submission, Option<T>) {
         let shared = &self.shared;
         let matching = shared.rules.index.matching(&alert);
         if matching.is_empty() {
             shared.accounting.unmatched();
-            return Submission::Unmatched;
+            return (Submission::Unmatched, None);
         }
         let playbooks: Vec<Arc<Playbook>> = matching.into_iter().cloned().collect();
-        let submission = shared.entry().take(alert, playbooks, &shared.accounting);
+        let (submission, seen) = {
+            let mut entry = shared.entry();
+            let submission = entry.take(alert, playbooks, &shared.accounting);
+            let seen = look(&entry, &submission);
+            (submission, seen)
+        };
         if matches!(submission, Submission::Accepted { .. }) {
             shared.dispatch();
         }
-        submission
+        (submission, Some(seen))
     }
 
     /// Where intake counts what it rejects.
@@ -319,6 +346,7 @@ where
                 shared.accounting.refused(Reason::ShuttingDown);
             }
             let alert = job.handed_back();
+            job.settle(Settled::HandedBack);
             shared.audit.write(&AuditRecord::HandedBack {
                 at: shared.ports.clock.now(),
                 alert: alert.clone(),

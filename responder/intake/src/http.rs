@@ -10,7 +10,6 @@ mod body;
 mod connection;
 mod handle;
 mod linger;
-mod notices;
 
 #[cfg(test)]
 mod tests;
@@ -26,8 +25,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::notices::Notices;
 use crate::Sink;
+use crate::notices::Notices;
 
 /// Bounds of the server.
 #[derive(Debug, Clone)]

@@ -1,11 +1,13 @@
-//! Where alerts come in: over HTTP from Falco and falcosidekick ([`http`]), and from files ([`file`]). The first step of
-//! the flow: bound, decode, hand over.
+//! Where alerts come in: over HTTP from Falco and falcosidekick ([`http`]), over NATS from falcosidekick ([`nats`]), and
+//! from files ([`file`]). The first step of the flow: bound, decode, hand over.
 //!
 //! What becomes of an alert is the [`Sink`]'s business; what comes from the network is bounded here, in bytes, in time
 //! and in number, before anything looks at it.
 
 pub mod file;
 pub mod http;
+pub mod nats;
+mod notices;
 mod sink;
 
-pub use sink::{Sink, TRANSPORT_KINDS, Taken};
+pub use sink::{Settled, Settling, SettlingSink, Sink, TRANSPORT_KINDS, Taken};

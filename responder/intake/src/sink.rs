@@ -1,7 +1,11 @@
 //! Where the intake hands its alerts to: between the steps intake and match.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use responder_core::alert::{Alert, AlertId};
 use responder_core::playbook::PlaybookName;
+use responder_core::refusal::Reason;
 
 /// Takes alerts. Called on the thread that answers the sender, so it must not wait for anything: matching costs
 /// microseconds, and what is queued is queued within bounds or shed.
@@ -15,8 +19,29 @@ pub trait Sink: Send + Sync + 'static {
     fn rejected(&self, kind: &'static str);
 }
 
+/// A sink that also tells when an alert is settled: for a transport that keeps the alert until then.
+pub trait SettlingSink: Sink {
+    /// Takes one alert. `None`: nobody is at work on it, so there is nothing to wait for. A duplicate of an alert that is
+    /// still under way is settled with that one.
+    fn submit_and_follow(&self, alert: Alert) -> (Taken, Option<Settling>);
+}
+
+/// Becomes ready when an alert is settled.
+pub type Settling = Pin<Box<dyn Future<Output = Settled> + Send>>;
+
+/// How an accepted alert ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Every decision about it was taken, and what was to be done about it was done or failed for good.
+    Decided,
+    /// A decision could not be taken, for this reason: the alert is to be delivered again.
+    SendAgain(Reason),
+    /// The process is stopping, and nobody here will decide it.
+    HandedBack,
+}
+
 /// Kinds of rejections that happen before there is a body to decode.
-pub const TRANSPORT_KINDS: [&str; 7] = [
+pub const TRANSPORT_KINDS: [&str; 8] = [
     // Bytes that are no HTTP.
     "http",
     // An alert sent to another path than `/`.
@@ -31,6 +56,8 @@ pub const TRANSPORT_KINDS: [&str; 7] = [
     "body_broken",
     // Too many large bodies at once.
     "busy",
+    // Messages of core NATS that came faster than they could be read.
+    "overflow",
 ];
 
 /// What became of an alert.

@@ -1,4 +1,4 @@
-//! `run`: takes alerts over HTTP and answers them, until it is told to stop.
+//! `run`: takes alerts over HTTP and NATS and answers them, until it is told to stop.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -21,14 +21,17 @@ use responder_engine::{
     AuditRecord, AuditTrail, Engine, EngineConfig, LaneLimits, MemoryLedger, Ports, RuleSet, Submission, TracingAudit,
 };
 use responder_intake::http::{Limits, Pages, Server};
-use responder_intake::{Sink, Taken};
+use responder_intake::nats::{self, Nats, NatsConfig, NatsState};
+use responder_intake::{Settled, Settling, SettlingSink, Sink, Taken};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{ClusterArgs, LogFormat, PlaybookArgs};
 use crate::clock::WallClock;
+use crate::nats::NatsArgs;
 use crate::notify::LogNotifier;
+use crate::report;
 use crate::rules::Rules;
 use crate::telemetry::render_metrics;
 
@@ -52,6 +55,8 @@ pub(crate) struct RunArgs {
         hide_env = true
     )]
     listen: SocketAddr,
+    #[command(flatten)]
+    nats: NatsArgs,
     /// Listens beyond loopback although nobody who sends has to prove who he is
     #[arg(long)]
     insecure_no_auth: bool,
@@ -70,13 +75,14 @@ Examples:
   responder run --simulate playbooks/demo/cluster --playbooks playbooks/demo/playbooks --guard playbooks/demo/guard.yaml
   responder run --playbooks playbooks/terminal-shell/playbook.yaml
   responder run --playbooks mine --guard guard.yaml --mode Rehearse --kubeconfig ~/.kube/staging
+  responder run --playbooks mine --nats-url nats://127.0.0.1:4222 --nats-stream falco
 
 The first signal (Ctrl-C, TERM) finishes what was accepted, or names what is handed back; the second ends at once.
 
 Exit codes:
   0  told to stop, and stopped
   1  it could not be done: the address is in use, there is no cluster to connect to
-  2  errors in the playbooks or the guard, or an unknown option";
+  2  errors in the playbooks, the guard or the settings for NATS, or an unknown option";
 
 pub(crate) async fn run(args: &RunArgs, format: LogFormat) -> anyhow::Result<ExitCode> {
     let Ok(rules) = Rules::load(&args.playbooks, Timestamp::now())? else {
@@ -89,6 +95,13 @@ pub(crate) async fn run(args: &RunArgs, format: LogFormat) -> anyhow::Result<Exi
             args.listen
         );
     }
+    let nats = match args.nats.config() {
+        Ok(nats) => nats,
+        Err(error) => {
+            report::print_message(&format!("error: {error:#}\n"))?;
+            return Ok(ExitCode::from(2));
+        }
+    };
     // Before the cluster is asked for anything: an address in use is told at once.
     let listener = TcpListener::bind(args.listen)
         .await
@@ -96,7 +109,7 @@ pub(crate) async fn run(args: &RunArgs, format: LogFormat) -> anyhow::Result<Exi
     if let Some(directory) = &args.cluster.simulate {
         let cluster = SimulatedCluster::from_dir(directory)?.with_clock(Arc::new(WallClock));
         let place = format!("simulated from {}", directory.display());
-        serve(args, format, rules, cluster, &place, listener).await
+        serve(args, format, rules, cluster, &place, Intakes { listener, nats }).await
     } else {
         let ClusterArgs {
             kubeconfig, context, ..
@@ -106,8 +119,22 @@ pub(crate) async fn run(args: &RunArgs, format: LogFormat) -> anyhow::Result<Exi
             context: context.clone(),
         };
         let cluster = KubeCluster::connect(&options).await?;
-        serve(args, format, rules, cluster, "the API server", listener).await
+        serve(
+            args,
+            format,
+            rules,
+            cluster,
+            "the API server",
+            Intakes { listener, nats },
+        )
+        .await
     }
+}
+
+/// Where alerts come in.
+struct Intakes {
+    listener: TcpListener,
+    nats: Option<NatsConfig>,
 }
 
 type RunningEngine<C> = Engine<C, MemoryLedger, LogNotifier, WallClock>;
@@ -118,7 +145,7 @@ async fn serve<C>(
     rules: Rules,
     cluster: C,
     place: &str,
-    listener: TcpListener,
+    intakes: Intakes,
 ) -> anyhow::Result<ExitCode>
 where
     C: ClusterReader + ClusterWriter,
@@ -165,12 +192,22 @@ where
     let stop = CancellationToken::new();
     let reachable = Arc::new(AtomicBool::new(false));
     let probe = tokio::spawn(probe(cluster, Arc::clone(&reachable), stop.clone()));
+    let Intakes { listener, nats } = intakes;
+    let limits = Limits::default();
+    let nats = match nats {
+        None => None,
+        Some(config) => {
+            let sink = Arc::new(EngineSink { engine: engine.clone() });
+            Some(nats::start(config, limits.alert, sink, stop.clone()).await?)
+        }
+    };
     let pages = EnginePages {
         engine: engine.clone(),
         reachable,
+        nats: nats.as_ref().map(Nats::state),
         stop: stop.clone(),
     };
-    let server = Server::new(EngineSink { engine: engine.clone() }, pages, Limits::default());
+    let server = Server::new(EngineSink { engine: engine.clone() }, pages, limits);
     tracing::info!("listening on http://{}", listener.local_addr()?);
     let serving = tokio::spawn(server.serve(listener, stop.clone(), DRAIN));
 
@@ -182,7 +219,15 @@ where
     stop.cancel();
     let finish = async {
         let _ = serving.await;
-        engine.shutdown(args.shutdown_deadline.get()).await
+        let finishing = match nats {
+            None => None,
+            Some(nats) => Some(nats.stopped_taking().await),
+        };
+        let handback = engine.shutdown(args.shutdown_deadline.get()).await;
+        if let Some(finishing) = finishing {
+            finishing.finish().await;
+        }
+        handback
     };
     tokio::select! {
         handback = finish => {
@@ -258,18 +303,22 @@ struct EngineSink<C> {
     engine: RunningEngine<C>,
 }
 
+fn taken(submission: Submission) -> Taken {
+    match submission {
+        Submission::Unmatched => Taken::Unmatched,
+        Submission::Duplicate { .. } => Taken::Duplicate,
+        Submission::Shed {
+            cause: responder_engine::ShedCause::Stopping,
+            ..
+        } => Taken::Stopping,
+        Submission::Shed { .. } => Taken::Shed,
+        Submission::Accepted { id, playbooks } => Taken::Accepted { alert: id, playbooks },
+    }
+}
+
 impl<C: ClusterReader + ClusterWriter> Sink for EngineSink<C> {
     fn submit(&self, alert: Alert) -> Taken {
-        match self.engine.submit(alert) {
-            Submission::Unmatched => Taken::Unmatched,
-            Submission::Duplicate { .. } => Taken::Duplicate,
-            Submission::Shed {
-                cause: responder_engine::ShedCause::Stopping,
-                ..
-            } => Taken::Stopping,
-            Submission::Shed { .. } => Taken::Shed,
-            Submission::Accepted { id, playbooks } => Taken::Accepted { alert: id, playbooks },
-        }
+        taken(self.engine.submit(alert))
     }
 
     fn rejected(&self, kind: &'static str) {
@@ -277,9 +326,26 @@ impl<C: ClusterReader + ClusterWriter> Sink for EngineSink<C> {
     }
 }
 
+impl<C: ClusterReader + ClusterWriter> SettlingSink for EngineSink<C> {
+    fn submit_and_follow(&self, alert: Alert) -> (Taken, Option<Settling>) {
+        let (submission, settlement) = self.engine.submit_and_follow(alert);
+        let settling = settlement.map(|settlement| -> Settling {
+            Box::pin(async {
+                match settlement.settled().await {
+                    responder_engine::Settled::Decided => Settled::Decided,
+                    responder_engine::Settled::SendAgain(reason) => Settled::SendAgain(reason),
+                    responder_engine::Settled::HandedBack => Settled::HandedBack,
+                }
+            })
+        });
+        (taken(submission), settling)
+    }
+}
+
 struct EnginePages<C> {
     engine: RunningEngine<C>,
     reachable: Arc<AtomicBool>,
+    nats: Option<Arc<NatsState>>,
     stop: CancellationToken,
 }
 
@@ -288,14 +354,14 @@ impl<C: ClusterReader + ClusterWriter> Pages for EnginePages<C> {
         if self.stop.is_cancelled() {
             return Err("stopping".to_owned());
         }
-        if self.reachable.load(Ordering::Relaxed) {
-            Ok(())
-        } else {
-            Err("the cluster does not answer".to_owned())
+        if !self.reachable.load(Ordering::Relaxed) {
+            return Err("the cluster does not answer".to_owned());
         }
+        self.nats.as_ref().map_or(Ok(()), |nats| nats.ready())
     }
 
     fn metrics(&self) -> String {
-        render_metrics(self.engine.accounts())
+        let nats = self.nats.as_ref().map(|nats| nats.snapshot());
+        render_metrics(self.engine.accounts(), nats)
     }
 }

@@ -18,7 +18,8 @@ pub(crate) fn start_logging(args: &LogArgs, usual: &str) -> anyhow::Result<()> {
     let (written, place) = match (&args.log, std::env::var("RUST_LOG")) {
         (Some(filter), _) => (filter.clone(), "--log (or RESPONDER_LOG)"),
         (None, Ok(filter)) if !filter.is_empty() => (filter, "RUST_LOG"),
-        (None, _) => (usual.to_owned(), "the default"),
+        // What the NATS client says is told by the intake, once and with a bound: it logs a line for each message lost.
+        (None, _) => (format!("{usual},async_nats=off"), "the default"),
     };
     let filter = EnvFilter::try_new(&written).with_context(|| {
         format!("`{written}` of {place} is no filter for log lines: write `debug`, or `info,responder_engine=debug`")

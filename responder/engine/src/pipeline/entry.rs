@@ -9,7 +9,7 @@ use responder_core::playbook::Playbook;
 use responder_core::target::Subject;
 use tokio::time::Instant;
 
-use super::{Accepted, Submission};
+use super::{Accepted, Settlement, Submission};
 use crate::accounting::Accounting;
 use crate::dedup::{Window, WindowLimits};
 use crate::lane::{Key, Lane, LaneLimits, Lanes, ShedCause};
@@ -56,6 +56,13 @@ impl Entry<Accepted> {
         self.window.insert(id, now);
         accounting.accepted(names.len());
         Submission::Accepted { id, playbooks: names }
+    }
+
+    /// How to learn that an accepted alert is settled; `None` where it is already. Looks from the newest on, which is where
+    /// one that was just accepted is; a duplicate of an old one costs a walk over what the lanes hold.
+    pub(crate) fn settlement(&self, id: &AlertId) -> Option<Settlement> {
+        let job = self.lanes.unfinished().rev().find(|job| job.id == *id)?;
+        Some(Settlement::of(job))
     }
 
     /// Takes the alert's next delivery for a new one: its decision asked for it to be sent again.

@@ -13,7 +13,7 @@ use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier
 use responder_core::refusal::{Reason, Refusal};
 use responder_core::target::{Subject, Target, TargetKind};
 
-use super::{Accepted, Shared};
+use super::{Accepted, Settled, Shared};
 use crate::audit::AuditRecord;
 use crate::decision::{Case, Judge, Ruling};
 use crate::execute::{Execution, execute};
@@ -98,6 +98,7 @@ where
             lane: ticket.lane(),
             is_held: AtomicBool::new(true),
         };
+        let job = Arc::clone(&ticket.job);
         let parked = tokio::select! {
             biased;
             // The ticket is dropped unfinished, and is found among the unfinished when they are handed back.
@@ -106,9 +107,12 @@ where
         };
         {
             let mut entry = self.entry();
-            match parked {
-                Some(key) => entry.lanes.park(ticket, key),
-                None => entry.lanes.finish(ticket, slot.is_held.load(Ordering::Relaxed)),
+            if let Some(key) = parked {
+                entry.lanes.park(ticket, key);
+            } else {
+                entry.lanes.finish(ticket, slot.is_held.load(Ordering::Relaxed));
+                let again = job.again.get().copied();
+                job.settle(again.map_or(Settled::Decided, Settled::SendAgain));
             }
             if entry.lanes.is_idle() {
                 self.idle.notify_waiters();
@@ -300,6 +304,8 @@ where
     fn refuse(&self, job: &Accepted, playbook: &Playbook, decision: &Decision, refusal: &Refusal) {
         self.accounting.refused(refusal.reason);
         if SEND_AGAIN.contains(&refusal.reason) {
+            // A later playbook's reason adds nothing: one is enough to send it again.
+            let _ = job.again.set(refusal.reason);
             self.entry().forget(&job.id);
         }
         let message = settle::refusal_message(job.alert.rule().as_str(), refusal);

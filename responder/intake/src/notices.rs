@@ -1,7 +1,7 @@
 //! Log lines that a sender can cause: one a minute of each kind, with the number of those that were left out.
 //!
-//! Falco shows nobody what it is answered, so a rejection must be in our log; and whoever can send requests must not
-//! be able to fill a disk with it.
+//! Falco shows nobody what it is answered, and NATS has no answers at all, so a rejection must be in our log; and whoever
+//! can send must not be able to fill a disk with it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +13,7 @@ const EVERY: Duration = Duration::from_secs(60);
 
 /// When each kind was last logged. The kinds are a closed set, so it does not grow.
 #[derive(Debug, Default)]
-pub(super) struct Notices(Mutex<HashMap<&'static str, Last>>);
+pub(crate) struct Notices(Mutex<HashMap<&'static str, Last>>);
 
 #[derive(Debug)]
 struct Last {
@@ -23,7 +23,7 @@ struct Last {
 
 impl Notices {
     /// Whether a line of this kind is due; then with how many were left out since the last one.
-    pub(super) fn take(&self, kind: &'static str) -> Option<u64> {
+    pub(crate) fn take(&self, kind: &'static str) -> Option<u64> {
         let now = Instant::now();
         // A panic elsewhere leaves at worst a count that is off by one.
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);

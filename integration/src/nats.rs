@@ -1,0 +1,231 @@
+//! nats-server as a process: with JetStream, TLS, users, credentials; alone or as a cluster of three.
+//!
+//! Each has a port and a store of its own, keeps both over a restart, and ends whatever happens to the process that
+//! started it.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+use tokio::{io::AsyncReadExt as _, net::TcpStream, task, time};
+
+use crate::{
+    assets::{self, AssetsError},
+    control_plane::{ports, server::Server, tail},
+};
+
+mod identity;
+mod pki;
+
+pub use identity::{Account, Expiry};
+pub use pki::{Authority, AuthorityError, Identity};
+
+/// Up in 50 ms on an idle machine.
+const START_DEADLINE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum NatsError {
+    /// There is no program.
+    #[error("there is no nats-server to start")]
+    Assets(#[from] AssetsError),
+    /// Files and processes.
+    #[error("cannot {0} nats-server")]
+    Process(&'static str, #[source] io::Error),
+    /// It ended when it was to run.
+    #[error("nats-server ended ({status}); the end of its log:\n{tail}")]
+    Ended {
+        /// How.
+        status: ExitStatus,
+        /// The last lines of its log.
+        tail: String,
+    },
+    /// The deadline passed.
+    #[error("waited in vain for nats-server to listen; the end of its log:\n{0}")]
+    Deadline(String),
+}
+
+/// What a server is started with, beyond JetStream.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Who may connect, as lines of its configuration, such as `authorization { token: "t" }`; nothing: everybody.
+    pub access: String,
+    /// Its certificate, and the authority that clients' certificates are checked against, if they need one.
+    pub tls: Option<(Identity, Option<PathBuf>)>,
+    /// TLS before its first word.
+    pub tls_first: bool,
+}
+
+/// A running server. It ends when this is dropped, and when the process that holds it is gone.
+#[derive(Debug)]
+#[must_use = "nats-server ends when this is dropped"]
+pub struct NatsServer {
+    port: u16,
+    program: PathBuf,
+    server: Mutex<Option<Server>>,
+    speaks_first: bool,
+    directory: TempDir,
+}
+
+impl NatsServer {
+    /// Starts one with JetStream and without access control, and waits until it listens.
+    pub async fn start() -> Result<Self, NatsError> {
+        Self::with(&Options::default()).await
+    }
+
+    /// Starts one, and waits until it listens.
+    pub async fn with(options: &Options) -> Result<Self, NatsError> {
+        let server = Self::create("alone", options, "").await?;
+        server.resume().await?;
+        Ok(server)
+    }
+
+    async fn create(name: &str, options: &Options, cluster: &str) -> Result<Self, NatsError> {
+        let program = task::spawn_blocking(assets::nats_server)
+            .await
+            .map_err(|error| NatsError::Process("build", io::Error::other(error)))??;
+        let port = ports::free().map_err(|error| NatsError::Process("find a port for", error))?;
+        let directory = tempfile::Builder::new()
+            .prefix("nats-")
+            .tempdir()
+            .map_err(|error| NatsError::Process("make a directory for", error))?;
+        let text = configuration(name, port, directory.path(), options, cluster);
+        fs::write(directory.path().join("nats.conf"), text)
+            .map_err(|error| NatsError::Process("write the configuration of", error))?;
+        Ok(Self {
+            port,
+            program,
+            server: Mutex::new(None),
+            speaks_first: !options.tls_first,
+            directory,
+        })
+    }
+
+    /// `nats://127.0.0.1:<port>`.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it, and waits until it is gone. Its store stays.
+    pub async fn stop(&self) -> Result<(), NatsError> {
+        let server = self.slot().take();
+        let ended = task::spawn_blocking(move || server.map_or(Ok(()), |mut server| server.end()));
+        ended
+            .await
+            .map_err(io::Error::other)
+            .and_then(|ended| ended)
+            .map_err(|error| NatsError::Process("end", error))
+    }
+
+    /// Starts it again, on its port and with its store, and waits until it listens.
+    pub async fn resume(&self) -> Result<(), NatsError> {
+        self.spawn()?;
+        self.until_it_listens().await
+    }
+
+    fn spawn(&self) -> Result<(), NatsError> {
+        let mut command = Command::new(&self.program);
+        command.arg(self.directory.path().join("nats.conf"));
+        let server = Server::start("nats-server", command, self.directory.path())
+            .map_err(|error| NatsError::Process("start", error))?;
+        *self.slot() = Some(server);
+        Ok(())
+    }
+
+    async fn until_it_listens(&self) -> Result<(), NatsError> {
+        let started = Instant::now();
+        loop {
+            if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)).await {
+                let mut word = [0; 4];
+                if !self.speaks_first || (stream.read_exact(&mut word).await.is_ok() && &word == b"INFO") {
+                    return Ok(());
+                }
+            }
+            let log = self.directory.path().join("nats-server.log");
+            let exited = self.slot().as_mut().map(Server::exited);
+            match exited {
+                Some(Ok(Some(status))) => {
+                    return Err(NatsError::Ended {
+                        status,
+                        tail: tail(&log),
+                    });
+                }
+                Some(Err(error)) => return Err(NatsError::Process("wait for", error)),
+                _ if started.elapsed() > START_DEADLINE => return Err(NatsError::Deadline(tail(&log))),
+                _ => time::sleep(POLL).await,
+            }
+        }
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Server>> {
+        // A server is in it or not.
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Three servers that hold streams together.
+#[derive(Debug)]
+#[must_use = "the servers end when this is dropped"]
+pub struct NatsCluster {
+    /// The servers.
+    pub servers: [NatsServer; 3],
+}
+
+impl NatsCluster {
+    /// Starts three and waits until they listen. They have found each other, and can hold a stream, a second or two later.
+    pub async fn start() -> Result<Self, NatsError> {
+        let free = || ports::free().map_err(|error| NatsError::Process("find a port for", error));
+        let routes = [free()?, free()?, free()?];
+        let all = routes.map(|port| format!("\"nats://127.0.0.1:{port}\"")).join(", ");
+        let of = |port: u16| {
+            format!(
+                "cluster {{ name: integration, listen: \"127.0.0.1:{port}\", no_advertise: true, routes: [{all}] }}\n"
+            )
+        };
+        let options = Options::default();
+        let servers = [
+            NatsServer::create("one", &options, &of(routes[0])).await?,
+            NatsServer::create("two", &options, &of(routes[1])).await?,
+            NatsServer::create("three", &options, &of(routes[2])).await?,
+        ];
+        for server in &servers {
+            server.spawn()?;
+        }
+        for server in &servers {
+            server.until_it_listens().await?;
+        }
+        Ok(Self { servers })
+    }
+
+    /// The addresses of all.
+    pub fn urls(&self) -> [String; 3] {
+        [self.servers[0].url(), self.servers[1].url(), self.servers[2].url()]
+    }
+}
+
+fn configuration(name: &str, port: u16, directory: &Path, options: &Options, cluster: &str) -> String {
+    let store = directory.join("store");
+    let tls = options.tls.as_ref().map_or(String::new(), |(identity, clients)| {
+        let verify = clients.as_ref().map_or(String::new(), |authority| {
+            format!(", ca_file: {:?}, verify: true", authority.display().to_string())
+        });
+        format!(
+            "tls {{ cert_file: {:?}, key_file: {:?}{verify}, handshake_first: {} }}\n",
+            identity.certificate.display().to_string(),
+            identity.key.display().to_string(),
+            options.tls_first
+        )
+    });
+    let store = store.display().to_string();
+    format!(
+        "server_name: {name}\nlisten: \"127.0.0.1:{port}\"\n\
+         jetstream {{ store_dir: {store:?}, max_memory_store: 256MB, max_file_store: 2GB }}\n{cluster}{tls}{}\n",
+        options.access
+    )
+}

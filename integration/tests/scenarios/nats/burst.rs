@@ -1,0 +1,105 @@
+//! Five thousand alerts over a stream, and the responder killed in the middle of them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use integration::{nats::NatsServer, responder::alert};
+use jiff::{SignedDuration, Timestamp};
+use kube::api::ListParams;
+use serde_json::json;
+
+use super::{SUBJECT, connect, count, left, metrics_until, payload, stream};
+use crate::stage::{Stage, on_shell, start, uid};
+
+const PODS: usize = 100;
+const EACH: usize = 50;
+/// Requests that a responder has under way at most.
+const IN_FLIGHT: usize = 8;
+/// For all of them on a machine that does something else as well.
+const DEADLINE: Duration = Duration::from_secs(240);
+
+#[tokio::test]
+async fn of_five_thousand_alerts_every_one_is_decided_although_the_responder_is_killed_and_no_pod_is_acted_on_twice() {
+    let stage = Stage::new("nats-killed").await;
+    let pods = stage.running_many("web", PODS).await;
+    let bystander = stage.running("bystander").await;
+    let server = NatsServer::start().await.unwrap();
+    let client = connect(&server).await;
+    let mut options = stage.options(&on_shell("Enforce", &["delete: {}"])).await;
+    let mut settings = stream(&server);
+    // What the first leaves unfinished comes to the second soon.
+    settings["jetStream"]["ackWait"] = json!("3s");
+    options.nats = Some(settings.to_string());
+
+    let first = start(&options).await;
+    let now = Timestamp::now();
+    for round in 0..EACH {
+        for pod in &pods {
+            let mut shell = alert::shell_in(pod).unwrap();
+            alert::set_time(
+                &mut shell,
+                now + SignedDuration::from_nanos(i64::try_from(round).unwrap()),
+            );
+            client.publish(SUBJECT, payload(&shell).into()).await.unwrap();
+        }
+    }
+    client.flush().await.unwrap();
+    let all = PODS * EACH;
+
+    metrics_until(&first, "some are decided, and some are not", |metrics| {
+        let accounts = metrics.accounts();
+        accounts.decisions - accounts.pending >= 60
+    })
+    .await;
+    let log = first.kill().unwrap();
+    let decided_by_the_first = decided(&integration::responder::records(&log));
+    let (pending, unacknowledged) = left(&client).await;
+    assert!(
+        pending > 0 && unacknowledged > 0,
+        "killed too late: {pending} wait, {unacknowledged} are in flight"
+    );
+
+    let second = start(&options).await;
+    let done = async {
+        while left(&client).await != (0, 0) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, done)
+        .await
+        .expect("each message is acknowledged");
+
+    let metrics = second.metrics().await.unwrap();
+    let decided_by_the_second = decided(&second.trail());
+    let decided: BTreeSet<_> = decided_by_the_first.union(&decided_by_the_second).collect();
+    eprintln!(
+        "killed after {} decisions: {} waited, {unacknowledged} were in flight, {} were delivered again",
+        decided_by_the_first.len(),
+        pending,
+        count(&metrics, "messages_redelivered_total", &[]),
+    );
+    assert_eq!(decided.len(), all, "every alert is decided");
+    assert!(metrics.accounts().is_balanced());
+    assert_eq!(count(&metrics, "dead_letters_total", &[]), 0);
+    let mut deleted: BTreeMap<String, usize> = pods.iter().map(|pod| (uid(pod), 0)).collect();
+    for event in stage.mutations() {
+        assert_eq!(event.verb, "delete");
+        *deleted
+            .get_mut(event.uid_precondition().unwrap())
+            .expect("a pod that was named") += 1;
+    }
+    assert!(deleted.values().all(|&times| times <= 1), "acted on twice: {deleted:?}");
+    // A request whose sender was killed is carried out, and the API server does not log it as a success.
+    let unanswered = deleted.values().filter(|&&times| times == 0).count();
+    assert!(unanswered <= IN_FLIGHT, "{deleted:?}");
+    let live = stage.pods().list(&ListParams::default()).await.unwrap();
+    let live: Vec<String> = live.iter().map(uid).collect();
+    assert_eq!(live, [uid(&bystander)], "each pod that was named is gone, and no other");
+}
+
+fn decided(trail: &[integration::responder::Record]) -> BTreeSet<String> {
+    let decided = trail.iter().filter(|record| record.event() == "decided");
+    decided.map(|record| record.alert().to_owned()).collect()
+}

@@ -1,0 +1,47 @@
+//! The end of an accepted alert, for a sender who keeps it until then. Step of the flow: settle.
+
+use std::fmt;
+use std::sync::Arc;
+
+use responder_core::refusal::Reason;
+
+use super::Accepted;
+
+/// How an accepted alert ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Each of its playbooks has decided, and the requests of those that act were answered.
+    Decided,
+    /// A decision could not be taken for this reason, and the alert's next delivery is no duplicate.
+    SendAgain(Reason),
+    /// The engine was stopped first.
+    HandedBack,
+}
+
+/// The promise that an accepted alert will be settled. Whoever holds it keeps the alert in memory.
+#[must_use = "without waiting for it nobody learns how the alert ended"]
+pub struct Settlement(Arc<Accepted>);
+
+impl fmt::Debug for Settlement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Settlement").field(&self.0.id).finish()
+    }
+}
+
+impl Settlement {
+    pub(super) fn of(job: &Arc<Accepted>) -> Self {
+        Self(Arc::clone(job))
+    }
+
+    /// Waits for it. An engine that is dropped without [`shutdown`](crate::Engine::shutdown) never settles what it holds.
+    pub async fn settled(self) -> Settled {
+        *self.0.settled.wait().await
+    }
+}
+
+impl Accepted {
+    /// Once: whoever is second has nothing to add.
+    pub(super) fn settle(&self, how: Settled) {
+        let _ = self.settled.set(how);
+    }
+}

@@ -1,0 +1,106 @@
+//! Dead letters: messages that nobody will be able to decide, kept with the reason for a person.
+
+use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::{self};
+use async_nats::{HeaderMap, HeaderValue, header};
+use bytes::Bytes;
+
+use super::config::JetStream;
+use super::state::DeadLetterCause;
+
+/// What is added to a message, at most: headers of a few hundred bytes.
+const HEADERS: usize = 4096;
+/// A detail is a sentence or two.
+const LONGEST_DETAIL: usize = 1024;
+
+/// Why it is one.
+pub(super) struct Reason<'a> {
+    pub(super) cause: DeadLetterCause,
+    pub(super) detail: &'a str,
+    pub(super) deliveries: u32,
+}
+
+/// Why it could not be sent.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DeadLetterError {
+    #[error("NATS does not take it: {0}")]
+    Publish(#[from] jetstream::context::PublishError),
+    #[error("NATS does not take it: {0}")]
+    Plain(#[from] async_nats::PublishError),
+}
+
+/// Sends the message as it came, with the reason in headers. A stream over the subject confirms it, and knows a second
+/// copy; without one it passes by whoever listens, and its end is in the log and in the metrics.
+pub(super) async fn send(
+    message: &jetstream::Message,
+    settings: &JetStream,
+    reason: &Reason<'_>,
+) -> Result<(), DeadLetterError> {
+    let subject = settings.dead_letters.to_string();
+    let mut headers = headers(message, settings, reason);
+    let fits = message.payload.len().saturating_add(HEADERS) <= message.context.client().max_payload();
+    let payload = if fits {
+        message.payload.clone()
+    } else {
+        headers.insert(
+            "Responder-Payload",
+            "left out: with these headers it is larger than the server takes",
+        );
+        Bytes::new()
+    };
+    let published = match message
+        .context
+        .publish_with_headers(subject.clone(), headers.clone(), payload.clone())
+        .await
+    {
+        Ok(confirmation) => confirmation.await,
+        Err(error) => Err(error),
+    };
+    match published {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == PublishErrorKind::StreamNotFound => {
+            message
+                .context
+                .client()
+                .publish_with_headers(subject, headers, payload)
+                .await?;
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn headers(message: &jetstream::Message, settings: &JetStream, reason: &Reason<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("Responder-Reason", reason.cause.as_str());
+    headers.insert("Responder-Detail", one_line(reason.detail));
+    headers.insert("Responder-Subject", one_line(&message.subject));
+    headers.insert("Responder-Deliveries", HeaderValue::from(u64::from(reason.deliveries)));
+    headers.insert("Responder-Stream", settings.stream.as_str());
+    if let Ok(info) = message.info() {
+        headers.insert("Responder-Sequence", HeaderValue::from(info.stream_sequence));
+        // Sent, and the last word to the stream lost: the stream of dead letters knows it.
+        let id = format!("{}.{}", info.stream, info.stream_sequence);
+        headers.insert(header::NATS_MESSAGE_ID, id.as_str());
+    }
+    headers
+}
+
+/// No alert's text begins a header of its own.
+fn one_line(text: &str) -> HeaderValue {
+    let line: String = text.escape_debug().take(LONGEST_DETAIL).collect();
+    // Nothing that this refuses is left.
+    line.parse().unwrap_or_else(|_| HeaderValue::from(0_u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_of_an_alert_begins_a_header_of_its_own() {
+        let value = one_line("a\r\nResponder-Reason: none\n");
+        assert!(!value.as_str().contains(['\r', '\n']));
+        assert_eq!(one_line(&"x".repeat(5000)).as_str().len(), LONGEST_DETAIL);
+    }
+}

@@ -1,0 +1,178 @@
+//! JetStream: pulls messages within bounds, for as long as it takes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::pull::MessagesError;
+use async_nats::jetstream::consumer::{PullConsumer, StreamError};
+use async_nats::jetstream::{self, Context};
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinError, JoinSet};
+
+use super::Intake;
+use super::config::JetStream;
+use super::delivery::Delivery;
+use super::setup::{self, SetupError};
+use super::state::NakCause;
+use crate::SettlingSink;
+
+/// A pull that the server answers with nothing ends after this, and another is sent.
+const PULL: Duration = Duration::from_secs(30);
+/// A server that is silent for twice this is asked again.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// For one answer of the server.
+pub(super) const ANSWER: Duration = Duration::from_secs(5);
+/// Pauses between attempts to pull: the first and the longest.
+const SHORTEST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Why pulling ended before its time.
+#[derive(Debug, thiserror::Error)]
+enum PullError {
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error("cannot pull messages")]
+    Stream(#[from] StreamError),
+    #[error("pulling messages failed")]
+    Messages(#[from] MessagesError),
+    #[error("the stream of messages ended")]
+    Ended,
+}
+
+/// Takes until it is told to stop. What is still being worked on then is in the answer.
+pub(super) async fn run<S: SettlingSink>(intake: Arc<Intake<S>>, settings: JetStream) -> JoinSet<()> {
+    let mut context = jetstream::new(intake.client.clone());
+    context.set_timeout(ANSWER);
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(SHORTEST)
+        .with_max_delay(LONGEST)
+        .with_jitter()
+        .without_max_times();
+    let mut pull = Pull {
+        free: Arc::new(Semaphore::new(settings.max_in_flight)),
+        intake: Arc::clone(&intake),
+        settings: Arc::new(settings),
+        context,
+        in_flight: JoinSet::new(),
+        has_pulled: false,
+    };
+    let mut backoff = pauses.build();
+    while !intake.stop.is_cancelled() {
+        let Err(error) = pull.run().await else { break };
+        if std::mem::take(&mut pull.has_pulled) {
+            backoff = pauses.build();
+        }
+        let why = Chain(&error).to_string();
+        // A server that went away is told of as that, once.
+        if intake.state.is_connected()
+            && let Some(more) = intake.notices.take("pull")
+        {
+            tracing::warn!(more, "no alerts are pulled from NATS; trying on: {why}");
+        }
+        intake.state.pulling(Err(why));
+        let pause = backoff.next().unwrap_or(LONGEST);
+        tokio::select! {
+            () = intake.stop.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    pull.in_flight
+}
+
+struct Pull<S> {
+    intake: Arc<Intake<S>>,
+    settings: Arc<JetStream>,
+    context: Context,
+    /// A permit for each message that may be worked on. The server keeps the same bound, over all responders.
+    free: Arc<Semaphore>,
+    in_flight: JoinSet<()>,
+    has_pulled: bool,
+}
+
+impl<S: SettlingSink> Pull<S> {
+    /// Pulls until it is told to stop, or something fails.
+    async fn run(&mut self) -> Result<(), PullError> {
+        let stop = self.intake.stop.clone();
+        let consumer = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            consumer = self.consumer() => consumer?,
+        };
+        let mut messages = consumer
+            .stream()
+            .max_messages_per_batch(self.settings.max_in_flight)
+            .expires(PULL)
+            .heartbeat(HEARTBEAT)
+            .messages()
+            .await?;
+        self.intake.state.pulling(Ok(()));
+        tracing::info!(stream = %self.settings.stream, consumer = %self.settings.consumer, "pulling alerts from NATS");
+        loop {
+            let permit = loop {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return self.give_back(messages).await,
+                    Some(ended) = self.in_flight.join_next() => report(ended),
+                    // The semaphore is never closed.
+                    Ok(permit) = Arc::clone(&self.free).acquire_owned() => break permit,
+                }
+            };
+            let message = tokio::select! {
+                biased;
+                () = stop.cancelled() => return self.give_back(messages).await,
+                message = messages.next() => message.ok_or(PullError::Ended)??,
+            };
+            self.has_pulled = true;
+            let delivery = self.delivery(message);
+            if let Some(rest) = delivery.take().await {
+                self.in_flight.spawn(async move {
+                    rest.await;
+                    drop(permit);
+                });
+            }
+        }
+    }
+
+    async fn consumer(&self) -> Result<PullConsumer, SetupError> {
+        self.intake.state.until_connected().await;
+        setup::consumer(&self.context, &self.settings).await
+    }
+
+    fn delivery(&self, message: jetstream::Message) -> Delivery<S> {
+        Delivery::new(Arc::clone(&self.intake), Arc::clone(&self.settings), message)
+    }
+
+    /// What was delivered and not looked at goes back at once, to whoever else listens.
+    async fn give_back(&self, mut messages: jetstream::consumer::pull::Stream) -> Result<(), PullError> {
+        while let Some(Some(Ok(message))) = messages.next().now_or_never() {
+            self.delivery(message).give_back(None, NakCause::Stopping).await;
+        }
+        Ok(())
+    }
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "the work on a message from NATS failed; this is a defect of responder");
+    }
+}
+
+/// An error with its causes, each sentence once: the client repeats a cause in what it says itself.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = self.0.to_string();
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            let sentence = error.to_string();
+            if !said.contains(&sentence) {
+                said = format!("{said}: {sentence}");
+            }
+            cause = error.source();
+        }
+        f.write_str(&said)
+    }
+}

@@ -1,0 +1,3 @@
+//! Configuration: what is written in files, and what it means.
+
+pub(crate) mod nats;
