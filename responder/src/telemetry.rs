@@ -1,7 +1,12 @@
-//! What the program says of itself: log lines for people, and metrics.
+//! What the program says of itself: log lines for people, the audit trail in them, and metrics. What each of them holds is
+//! in the README of this directory.
 
+mod audit;
 mod log;
 mod metrics;
+mod reads;
 
+pub(crate) use audit::audit_trail;
 pub(crate) use log::start_logging;
-pub(crate) use metrics::render as render_metrics;
+pub(crate) use metrics::{Process, render as render_metrics};
+pub(crate) use reads::Counted;

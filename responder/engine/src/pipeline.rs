@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use self::entry::Entry;
 use crate::accounting::{Accounting, AccountingSnapshot};
-use crate::audit::{AuditRecord, AuditTrail};
+use crate::audit::{About, AuditRecord, AuditTrail};
 use crate::consider::{Consideration, Considering, consider};
 use crate::dedup::WindowLimits;
 use crate::expiry;
@@ -61,6 +61,9 @@ pub struct EngineConfig {
     pub process_mode: Mode,
     /// Who we are.
     pub own: OwnIdentity,
+    /// Who acts, in the audit trail: the controller's pod where it is known, otherwise the field manager of its requests,
+    /// `responder`, which is the default.
+    pub actor: Arc<str>,
     /// The lanes.
     pub lanes: LaneLimits,
     /// The window in which a second delivery is known as one.
@@ -78,6 +81,7 @@ impl Default for EngineConfig {
         Self {
             process_mode: Mode::Observe,
             own: OwnIdentity::default(),
+            actor: "responder".into(),
             lanes: LaneLimits::default(),
             window: WindowLimits::default(),
             patience: Duration::from_secs(3),
@@ -119,6 +123,9 @@ pub(crate) struct Accepted {
     pub(crate) alert: Alert,
     pub(crate) id: AlertId,
     pub(crate) playbooks: Vec<Arc<Playbook>>,
+    pub(crate) lane: Lane,
+    /// When it was accepted.
+    pub(crate) at: Instant,
     /// How many of the playbooks have a decision that was counted.
     decided: AtomicUsize,
     /// How many of the playbooks are done with it.
@@ -127,12 +134,14 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
-    fn new(alert: Alert, id: AlertId, playbooks: Vec<Arc<Playbook>>) -> Self {
+    fn new(alert: Alert, id: AlertId, playbooks: Vec<Arc<Playbook>>, lane: Lane, at: Instant) -> Self {
         let progress = AtomicU8::new(Progress::Waiting as u8);
         Self {
             alert,
             id,
             playbooks,
+            lane,
+            at,
             decided: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
             progress,
@@ -143,20 +152,18 @@ impl Accepted {
         self.progress.store(progress as u8, Ordering::Relaxed);
     }
 
+    fn unanswered(&self) -> impl Iterator<Item = &Arc<Playbook>> {
+        self.playbooks.iter().skip(self.finished.load(Ordering::Relaxed))
+    }
+
     fn handed_back(&self) -> HandedBack {
-        let finished = self.finished.load(Ordering::Relaxed);
         let progress = self.progress.load(Ordering::Relaxed);
         let all = [Progress::Waiting, Progress::Deciding, Progress::Acting];
         HandedBack {
             alert: self.id,
             rule: self.alert.rule().to_string(),
             target: Subject::of(&self.alert).ok().map(|subject| subject.to_string()),
-            playbooks: self
-                .playbooks
-                .iter()
-                .skip(finished)
-                .map(|playbook| playbook.name.to_string())
-                .collect(),
+            playbooks: self.unanswered().map(|playbook| playbook.name.to_string()).collect(),
             progress: all
                 .into_iter()
                 .find(|known| *known as u8 == progress)
@@ -321,6 +328,9 @@ where
             let alert = job.handed_back();
             shared.audit.write(&AuditRecord::HandedBack {
                 at: shared.ports.clock.now(),
+                actor: Arc::clone(&shared.config.actor),
+                cluster: shared.cluster_name(),
+                playbook_hashes: job.unanswered().map(|playbook| playbook.hash.to_string()).collect(),
                 alert: alert.clone(),
             });
             handed_back.push(alert);
@@ -342,6 +352,39 @@ impl<C, L, N, K> Shared<C, L, N, K> {
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         drop(self.tasks.spawn_on(task, &self.runtime));
+    }
+
+    fn cluster_name(&self) -> Option<String> {
+        self.rules.guard.cluster.as_ref().map(|cluster| cluster.name.clone())
+    }
+
+    /// What every entry of the audit trail about an alert and a playbook says first.
+    fn about(&self, alert: AlertId, playbook: &Playbook) -> About {
+        About {
+            alert: Some(alert),
+            playbook_hash: Some(playbook.hash.to_string()),
+            ..self.about_playbook(playbook.name.to_string())
+        }
+    }
+
+    /// The same where the alert is unknown, and perhaps the playbook is not loaded any more.
+    pub(crate) fn about_playbook(&self, playbook: String) -> About {
+        let loaded = self.rules.index.playbooks().iter();
+        let hash = loaded
+            .filter(|loaded| loaded.name.as_str() == playbook)
+            .map(|loaded| loaded.hash.to_string())
+            .next();
+        About {
+            actor: Arc::clone(&self.config.actor),
+            cluster: self.cluster_name(),
+            alert: None,
+            playbook,
+            playbook_hash: hash,
+            incident: None,
+            target: None,
+            target_uid: None,
+            mode: None,
+        }
     }
 
     async fn until_idle(&self) {

@@ -10,6 +10,7 @@ use responder_core::request::{Armed, DEFAULT_DEADLINE, Request, Verb};
 use tokio::time::Instant;
 
 use crate::accounting::{Accounting, RequestLabels};
+use crate::audit::{AuditRecord, SentRequest, Trail};
 use crate::look::{Look, look, our_own};
 use crate::outcome::{Failure, NotSent, RequestOutcome, RequestReport};
 use crate::rest::Rest;
@@ -24,6 +25,8 @@ pub(crate) struct Sender<'a, C, K, R> {
     pub(crate) clock: &'a K,
     pub(crate) rest: &'a R,
     pub(crate) accounting: &'a Accounting,
+    /// `None`: nobody keeps a record of its requests.
+    pub(crate) trail: Option<Trail<'a>>,
 }
 
 /// Until when a request is worth sending.
@@ -50,6 +53,8 @@ const UNDO_TIMEOUT: Duration = Duration::from_secs(30);
 /// One request on its way.
 struct Attempt<'a> {
     armed: Armed<'a>,
+    /// Whether it gives back what an earlier one changed.
+    undoes: bool,
     tries: u32,
     /// Whether an earlier try may have been carried out.
     is_certain: bool,
@@ -73,6 +78,7 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Rest> Sender<'_, C, K, R> {
         };
         let mut attempt = Attempt {
             armed,
+            undoes: until.valid.is_none(),
             tries: 0,
             is_certain: true,
         };
@@ -121,6 +127,7 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Rest> Sender<'_, C, K, R> {
     async fn once(&self, attempt: &mut Attempt<'_>, limit: Duration) -> Result<Reply, SendError> {
         attempt.tries += 1;
         let armed = attempt.armed;
+        let begun = Instant::now();
         let answer = tokio::time::timeout(limit + ADAPTER_GRACE, self.cluster.send(armed, limit)).await;
         let answer = answer.unwrap_or_else(|_| {
             Err(SendError {
@@ -143,7 +150,27 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Rest> Sender<'_, C, K, R> {
         if let Err(error) = &answer {
             // A dry run changes nothing, however it ends.
             attempt.is_certain &= error.kind.is_certainly_undone() || armed.is_dry_run();
-            tracing::debug!(request = %armed.request(), attempt = attempt.tries, kind = %error.kind, detail = %error.detail, "a request did not succeed");
+        }
+        if let Some(trail) = self.trail {
+            let request = armed.request();
+            trail.audit.write(&AuditRecord::Requested {
+                at: self.clock.now(),
+                about: trail.about.clone(),
+                request: SentRequest {
+                    verb: request.verb(),
+                    object: request.at().to_string(),
+                    uid: match &answer {
+                        Ok(Reply::Created(uid)) => Some(uid.clone()),
+                        _ => request.target().map(|target| target.uid.clone()),
+                    },
+                    dry_run: armed.is_dry_run(),
+                    undoes: attempt.undoes,
+                    attempt: attempt.tries,
+                    answer: result,
+                    detail: answer.as_ref().err().map(|error| error.detail.clone()),
+                    took_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+                },
+            });
         }
         answer
     }

@@ -17,9 +17,7 @@ use responder_core::object::{Name, Namespace};
 use responder_core::playbook::Index;
 use responder_core::port::{ClusterReader, ClusterWriter};
 use responder_core::span::Span;
-use responder_engine::{
-    AuditRecord, AuditTrail, Engine, EngineConfig, LaneLimits, MemoryLedger, Ports, RuleSet, Submission, TracingAudit,
-};
+use responder_engine::{Engine, EngineConfig, LaneLimits, MemoryLedger, Ports, RuleSet, Submission};
 use responder_intake::http::{Limits, Pages, Server};
 use responder_intake::{Sink, Taken};
 use tokio::net::TcpListener;
@@ -30,7 +28,7 @@ use crate::cli::{ClusterArgs, LogFormat, PlaybookArgs};
 use crate::clock::WallClock;
 use crate::notify::LogNotifier;
 use crate::rules::Rules;
-use crate::telemetry::render_metrics;
+use crate::telemetry::{Counted, Process, audit_trail, render_metrics};
 
 /// What to answer by, where, and how far.
 #[derive(Debug, Args)]
@@ -110,7 +108,7 @@ pub(crate) async fn run(args: &RunArgs, format: LogFormat) -> anyhow::Result<Exi
     }
 }
 
-type RunningEngine<C> = Engine<C, MemoryLedger, LogNotifier, WallClock>;
+type RunningEngine<C> = Engine<Counted<C>, MemoryLedger, LogNotifier, WallClock>;
 
 async fn serve<C>(
     args: &RunArgs,
@@ -136,37 +134,37 @@ where
             playbook.mode
         );
     }
+    let own = own_identity();
     let config = EngineConfig {
         process_mode: ceiling.mode,
-        own: own_identity(),
+        actor: actor(&own),
+        own,
         lanes: LaneLimits {
             concurrency: usize::from(args.max_in_flight),
             ..LaneLimits::default()
         },
         ..EngineConfig::default()
     };
+    let process = Process::starting(rules.guard.cluster.as_ref());
     let set = Arc::new(RuleSet {
         index: Index::new(rules.playbooks),
         guard: rules.guard,
     });
-    let cluster = Arc::new(cluster);
+    let cluster = Arc::new(Counted::new(cluster, Arc::clone(&process.read_errors)));
     let ports = Ports {
         cluster: Arc::clone(&cluster),
         ledger: Arc::new(MemoryLedger::new(MemoryLedger::DEFAULT_BOUND)),
         notifier: Arc::new(LogNotifier),
         clock: Arc::new(WallClock),
     };
-    let audit: Arc<dyn AuditTrail> = match format {
-        LogFormat::Text => Arc::new(Sentences),
-        LogFormat::Json => Arc::new(TracingAudit),
-    };
-    let engine = Engine::start(config, set, ports, audit);
+    let engine = Engine::start(config, set, ports, audit_trail(format));
 
     let stop = CancellationToken::new();
     let reachable = Arc::new(AtomicBool::new(false));
     let probe = tokio::spawn(probe(cluster, Arc::clone(&reachable), stop.clone()));
     let pages = EnginePages {
         engine: engine.clone(),
+        process,
         reachable,
         stop: stop.clone(),
     };
@@ -195,16 +193,6 @@ where
     }
     probe.abort();
     Ok(ExitCode::SUCCESS)
-}
-
-/// The audit trail for a person: its sentences. The whole records are in the JSON log lines.
-#[derive(Debug)]
-struct Sentences;
-
-impl AuditTrail for Sentences {
-    fn write(&self, record: &AuditRecord) {
-        tracing::info!(target: "audit", "{}", record.summary());
-    }
 }
 
 /// For requests in flight when it is told to stop: their answers are a matter of milliseconds.
@@ -254,6 +242,14 @@ fn own_identity() -> OwnIdentity {
     }
 }
 
+/// Who acts, as the audit trail names it: this pod; outside a cluster the field manager of its requests.
+fn actor(own: &OwnIdentity) -> Arc<str> {
+    match (&own.namespace, &own.pod) {
+        (Some(namespace), Some(pod)) => format!("pod/{namespace}/{pod}").into(),
+        _ => EngineConfig::default().actor,
+    }
+}
+
 struct EngineSink<C> {
     engine: RunningEngine<C>,
 }
@@ -279,6 +275,7 @@ impl<C: ClusterReader + ClusterWriter> Sink for EngineSink<C> {
 
 struct EnginePages<C> {
     engine: RunningEngine<C>,
+    process: Process,
     reachable: Arc<AtomicBool>,
     stop: CancellationToken,
 }
@@ -296,6 +293,6 @@ impl<C: ClusterReader + ClusterWriter> Pages for EnginePages<C> {
     }
 
     fn metrics(&self) -> String {
-        render_metrics(self.engine.accounts())
+        render_metrics(self.engine.accounts(), &self.process)
     }
 }

@@ -48,7 +48,7 @@ impl Entry<Accepted> {
         let key = Subject::of(&alert).ok().map(|subject| Key::of(&subject));
         let bytes = weight(&alert);
         let names: Vec<_> = playbooks.iter().map(|playbook| playbook.name.clone()).collect();
-        let job = Arc::new(Accepted::new(alert, id, playbooks));
+        let job = Arc::new(Accepted::new(alert, id, playbooks, lane, now));
         if let Err(cause) = self.lanes.accept(lane, key, bytes, job, now) {
             accounting.shed(lane, cause);
             return Submission::Shed { lane, cause };
