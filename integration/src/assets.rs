@@ -1,8 +1,10 @@
-//! The programs of the control plane: found in the user's cache, or built into it from the Go modules beside this crate.
+//! The programs of the control plane, and those that telemetry is sent to: found in the user's cache, or built into it from
+//! the Go modules beside this crate.
 //!
-//! The cache directory is named by a hash of everything that goes into the build, so a changed lock file builds anew and
-//! two checkouts of the same sources share one build. A build happens under a file lock and is renamed into place when it
-//! is complete: a killed build leaves nothing that looks finished.
+//! The cache directory of a set is named by a hash of everything that goes into the build, so a changed lock file builds
+//! anew and two checkouts of the same sources share one build. A build happens under a file lock and is renamed into place
+//! when it is complete: a killed build leaves nothing that looks finished. Sets are built apart: another receiver of traces is
+//! no reason to build Kubernetes again.
 
 use std::{
     env, fs, io,
@@ -21,6 +23,38 @@ const KUBERNETES_VERSION: &str = "v1.37.2";
 
 /// The kwok release in `kwok/go.mod`.
 const KWOK_VERSION: &str = "v0.8.0";
+
+/// Programs that are built together.
+struct Set {
+    /// In front of the hash, where it is not the only one.
+    prefix: &'static str,
+    modules: &'static [Module],
+    /// What a person reads who waits for it: the programs, and how long it takes on two cores.
+    built: &'static str,
+    lasts: &'static str,
+}
+
+const CONTROL_PLANE: Set = Set {
+    prefix: "",
+    modules: &MODULES,
+    built: "etcd, kube-apiserver, kube-controller-manager, kubectl and kwok",
+    lasts: "7 to 9 minutes",
+};
+
+const TELEMETRY: Set = Set {
+    prefix: "telemetry-",
+    modules: &[Module {
+        name: "telemetry",
+        files: [
+            ("go.mod", include_str!("../telemetry/go.mod")),
+            ("go.sum", include_str!("../telemetry/go.sum")),
+            ("main.go", include_str!("../telemetry/main.go")),
+        ],
+        stamps: &[],
+    }],
+    built: "the collector's receiver of traces and Prometheus' parser",
+    lasts: "a minute",
+};
 
 /// A Go module of this crate: what is built, and from what.
 struct Module {
@@ -62,12 +96,13 @@ const MODULES: [Module; 2] = [
 #[derive(Debug, thiserror::Error)]
 pub enum AssetsError {
     /// Neither `XDG_CACHE_HOME` nor `HOME` names a directory to build into.
-    #[error("there is no cache directory to build the control plane in: set XDG_CACHE_HOME or HOME")]
+    #[error("there is no cache directory to build programs in: set XDG_CACHE_HOME or HOME")]
     NoCacheDirectory,
     /// Nothing is built yet and there is no Go to build it with.
     #[error(
-        "the control plane is not built yet and the command `go` does not start: install Go 1.26 or newer (https://go.dev/dl), \
-         see that `go version` works, and run this again; the first run then builds for 7 to 9 minutes on two cores"
+        "the control plane or what stands beside it is not built yet and the command `go` does not start: install Go 1.26 or newer \
+         (https://go.dev/dl), see that `go version` works, and run this again; the first run then builds for 7 to 9 minutes \
+         on two cores"
     )]
     NoGo(#[source] io::Error),
     /// `go build` failed or took longer than its deadline.
@@ -81,7 +116,7 @@ pub enum AssetsError {
         tail: String,
     },
     /// Another process holds the build lock and does not let go.
-    #[error("another process has been building the control plane for {} minutes: look for a hung `go build`, or remove {}", waited.as_secs() / 60, lock.display())]
+    #[error("another process has been building the same programs for {} minutes: look for a hung `go build`, or remove {}", waited.as_secs() / 60, lock.display())]
     Locked {
         /// How long this process waited.
         waited: Duration,
@@ -117,11 +152,7 @@ impl Assets {
     /// Blocks. Says on standard error that it builds, and that a build by another process is waited for.
     pub fn find_or_build() -> Result<Self, AssetsError> {
         let kubebuilder = kubebuilder_assets()?;
-        let cache = cache_directory()?;
-        let directory = cache.join(hash());
-        if !directory.is_dir() {
-            build::into(&cache, &directory)?;
-        }
+        let directory = find_or_build(&CONTROL_PLANE)?;
         Ok(Self { directory, kubebuilder })
     }
 
@@ -171,6 +202,21 @@ impl Assets {
     }
 }
 
+/// The OpenTelemetry collector's receiver and Prometheus' parser in one program, built within a minute where it is not there
+/// yet. Blocks.
+pub fn telemetry() -> Result<PathBuf, AssetsError> {
+    Ok(find_or_build(&TELEMETRY)?.join("telemetry"))
+}
+
+fn find_or_build(set: &Set) -> Result<PathBuf, AssetsError> {
+    let cache = cache_directory()?;
+    let directory = cache.join(format!("{}{}", set.prefix, hash(set.modules)));
+    if !directory.is_dir() {
+        build::into(&cache, set, &directory)?;
+    }
+    Ok(directory)
+}
+
 fn kubebuilder_assets() -> Result<Option<PathBuf>, AssetsError> {
     let Some(directory) = env::var_os("KUBEBUILDER_ASSETS")
         .filter(|value| !value.is_empty())
@@ -197,7 +243,7 @@ fn cache_directory() -> Result<PathBuf, AssetsError> {
 }
 
 /// Names a build by all that goes into it. The Go release is left out: any that builds it will do.
-fn hash() -> String {
+fn hash(modules: &[Module]) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     let mut add = |part: &str| {
         // Length first, so that no two lists of parts read the same.
@@ -206,7 +252,7 @@ fn hash() -> String {
     };
     add(env::consts::OS);
     add(env::consts::ARCH);
-    for module in &MODULES {
+    for module in modules {
         add(module.name);
         for (name, contents) in &module.files {
             add(name);

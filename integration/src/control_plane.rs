@@ -25,8 +25,8 @@ use crate::assets::{Assets, AssetsError};
 mod audit;
 mod components;
 mod pki;
-mod ports;
-mod server;
+pub(crate) mod ports;
+pub(crate) mod server;
 
 pub use audit::{AuditError, AuditEvent};
 pub use pki::PkiError;

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{AssetsError, MODULES, Module, create_directory};
+use super::{AssetsError, Module, Set, create_directory};
 use crate::control_plane::tail;
 
 /// A build was seen to take 8 min 40 s on two cores; seven times that is a hung one.
@@ -20,39 +20,46 @@ const LOCK_DEADLINE: Duration = Duration::from_secs(90 * 60);
 const REMINDER: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(200);
 
-/// Builds all modules into `directory`, which is in `cache`, unless another process did so in the meantime.
-pub(super) fn into(cache: &Path, directory: &Path) -> Result<(), AssetsError> {
+/// Builds all modules of a set into `directory`, which is in `cache`, unless another process did so in the meantime.
+pub(super) fn into(cache: &Path, set: &Set, directory: &Path) -> Result<(), AssetsError> {
     create_directory(cache)?;
-    let _lock = lock(&cache.join("lock"))?;
+    let _lock = lock(&cache.join(format!("{}lock", set.prefix)), set)?;
     if directory.is_dir() {
         return Ok(());
     }
     Command::new("go").arg("version").output().map_err(AssetsError::NoGo)?;
     say(&format!(
-        "building etcd, kube-apiserver, kube-controller-manager, kubectl and kwok into {}: 7 to 9 minutes on two cores, this once",
-        directory.display()
+        "building {} into {}: {} on two cores, this once",
+        set.built,
+        directory.display(),
+        set.lasts
     ));
 
-    remove_unfinished(cache)?;
+    remove_unfinished(cache, set)?;
     // Of this process: the `go build` of one that was killed may go on for a while, and must not write into ours.
     let building = directory.with_extension(format!("building-{}", process::id()));
     create_directory(&building)?;
     let started = Instant::now();
-    for module in &MODULES {
+    for module in set.modules {
         go_build(module, &building, started)?;
+        if module.name == "control-plane" {
+            link_kubectl(&building)?;
+        }
     }
-    link_kubectl(&building)?;
     fs::rename(&building, directory).map_err(at("rename", &building))?;
     say(&format!("built in {}", minutes(started.elapsed())));
     Ok(())
 }
 
-/// What killed builds left; the lock says that nobody needs it.
-fn remove_unfinished(cache: &Path) -> Result<(), AssetsError> {
+/// What killed builds of this set left; the lock says that nobody needs it.
+fn remove_unfinished(cache: &Path, set: &Set) -> Result<(), AssetsError> {
     for entry in fs::read_dir(cache).map_err(at("read", cache))? {
         let path = entry.map_err(at("read", cache))?.path();
         let extension = path.extension().and_then(|extension| extension.to_str());
-        if extension.is_some_and(|extension| extension.starts_with("building-")) {
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        // A hash alone has no dash in it.
+        let is_ours = stem.rsplit_once('-').map_or("", |(prefix, _)| prefix) == set.prefix.trim_end_matches('-');
+        if is_ours && extension.is_some_and(|extension| extension.starts_with("building-")) {
             fs::remove_dir_all(&path).map_err(at("remove", &path))?;
         }
     }
@@ -60,7 +67,7 @@ fn remove_unfinished(cache: &Path) -> Result<(), AssetsError> {
 }
 
 /// The file stays; the lock goes with the handle, also when the process is killed.
-fn lock(path: &Path) -> Result<File, AssetsError> {
+fn lock(path: &Path, set: &Set) -> Result<File, AssetsError> {
     let file = File::create(path).map_err(at("create", path))?;
     let started = Instant::now();
     let mut said = false;
@@ -76,7 +83,7 @@ fn lock(path: &Path) -> Result<File, AssetsError> {
             }
             Err(TryLockError::WouldBlock) => {
                 if !said {
-                    say("another process is building the control plane: waiting for it");
+                    say(&format!("another process is building {}: waiting for it", set.built));
                     said = true;
                 }
                 thread::sleep(POLL);

@@ -17,7 +17,7 @@ const RANGE: Range<u16> = 20_000..32_000;
 
 /// A port that nobody listens on. Another process may take it before its server does: then the start is tried again.
 /// Never the same twice in one process until the range is used up, so that control planes that start at once do not meet.
-pub(super) fn free() -> io::Result<u16> {
+pub(crate) fn free() -> io::Result<u16> {
     static NEXT: OnceLock<AtomicU16> = OnceLock::new();
     // Processes begin at different places; the standard library's hash keys are random.
     let next = NEXT.get_or_init(|| AtomicU16::new(u16::try_from(RandomState::new().hash_one(0) % 0xffff).unwrap_or(0)));

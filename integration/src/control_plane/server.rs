@@ -23,7 +23,7 @@ const TAIL_LINES: usize = 20;
 ///
 /// A `std` child, not a tokio one: it outlives the runtime of the test that happened to start it.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     name: &'static str,
     child: Child,
     log: PathBuf,
@@ -31,7 +31,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts `command` with its output appended to `<directory>/<name>.log`.
-    pub(super) fn start(name: &'static str, mut command: Command, directory: &Path) -> io::Result<Self> {
+    pub(crate) fn start(name: &'static str, mut command: Command, directory: &Path) -> io::Result<Self> {
         let log = directory.join(format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log)?;
         let child = command
@@ -48,30 +48,30 @@ impl Server {
         Ok(Self { name, child, log })
     }
 
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub(super) fn log(&self) -> &Path {
+    pub(crate) fn log(&self) -> &Path {
         &self.log
     }
 
     /// How it ended, if it did.
-    pub(super) fn exited(&mut self) -> io::Result<Option<ExitStatus>> {
+    pub(crate) fn exited(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 
     /// Asks it to end, without waiting.
-    pub(super) fn hang_up(&mut self) {
+    pub(crate) fn hang_up(&mut self) {
         drop(self.child.stdin.take());
     }
 
     /// Ends it and waits until the process is gone: until then it holds its port.
-    pub(super) fn end(&mut self) -> io::Result<()> {
+    pub(crate) fn end(&mut self) -> io::Result<()> {
         self.hang_up();
         let started = Instant::now();
         while started.elapsed() < END_DEADLINE {

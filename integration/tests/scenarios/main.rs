@@ -20,3 +20,4 @@ mod outage;
 mod quarantine;
 mod sources;
 mod stage;
+mod telemetry;

@@ -17,12 +17,14 @@ use responder_core::snapshot::Snapshot;
 use responder_core::target::Subject;
 use responder_core::trace::Trace;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::accounting::Accounting;
 use crate::latency::Stage;
 use crate::pipeline::RuleSet;
 use crate::rest::Rest;
 use crate::snapshot::snapshot;
+use crate::spans;
 
 /// So often a decision is taken again because somebody else committed first.
 pub(crate) const MOST_COMMITS: u32 = 16;
@@ -162,7 +164,7 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Rest> Judge<'_, C, L, K, R> {
 
     async fn timed<T>(&self, stage: Stage, task: impl Future<Output = T>) -> T {
         let begun = Instant::now();
-        let done = task.await;
+        let done = task.instrument(spans::step(stage)).await;
         if let Some(accounting) = self.accounting {
             accounting.took(stage, begun.elapsed());
         }

@@ -19,6 +19,7 @@ use responder_core::playbook::NotifyMoment;
 use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier, ReadError};
 use responder_core::request::Request;
 use serde::Serialize;
+use tracing::Instrument as _;
 
 use crate::audit::{About, AuditRecord, Trail};
 use crate::lane::Key;
@@ -29,6 +30,7 @@ use crate::rest::InPlace;
 use crate::revert;
 use crate::send::{Sender, Until};
 use crate::settle;
+use crate::spans;
 
 /// How a quarantine ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -156,14 +158,17 @@ where
         if reported.get(&uid) == Some(&"held") && record.on_expiry == OnExpiry::Hold {
             continue;
         }
-        let Some(end) = held_while(shared, &record, end(shared, policy, &uid, &record)).await else {
+        let span = spans::expiry(&about(shared, &record));
+        let end = held_while(shared, &record, end(shared, policy, &uid, &record));
+        let Some(end) = end.instrument(span.clone()).await else {
             continue;
         };
+        span.record("responder.outcome", end.as_str());
         // What stays as it is is told once.
         if reported.insert(uid, end.as_str()) == Some(end.as_str()) {
             continue;
         }
-        report(shared, &record, &end);
+        span.in_scope(|| report(shared, &record, &end));
     }
 }
 

@@ -27,6 +27,7 @@ mod send;
 pub mod settle;
 pub mod shutdown;
 mod snapshot;
+pub mod spans;
 pub mod verify;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod respond;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use responder_core::alert::{Alert, AlertId};
@@ -21,6 +21,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Span;
 
 use self::entry::Entry;
 use crate::accounting::{Accounting, AccountingSnapshot};
@@ -123,6 +124,8 @@ pub(crate) struct Accepted {
     pub(crate) alert: Alert,
     pub(crate) id: AlertId,
     pub(crate) playbooks: Vec<Arc<Playbook>>,
+    /// The root of its trace; none where nobody wants one.
+    span: OnceLock<Span>,
     pub(crate) lane: Lane,
     /// When it was accepted.
     pub(crate) at: Instant,
@@ -140,12 +143,18 @@ impl Accepted {
             alert,
             id,
             playbooks,
+            span: OnceLock::new(),
             lane,
             at,
             decided: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
             progress,
         }
+    }
+
+    /// The root of its trace.
+    fn span(&self) -> Span {
+        self.span.get().cloned().unwrap_or_else(Span::none)
     }
 
     fn set(&self, progress: Progress) {
@@ -250,6 +259,12 @@ where
     /// Takes an alert, or says why not. Costs microseconds and never waits: what matches is decided by tasks of the
     /// engine.
     pub fn submit(&self, alert: Alert) -> Submission {
+        self.submit_traced(alert, |_, _| Span::none())
+    }
+
+    /// The same, and what is done for it becomes part of a trace. The root is asked for only once the alert is accepted:
+    /// a flood of alerts that nobody answers makes no spans.
+    pub fn submit_traced(&self, alert: Alert, root: impl FnOnce(&Alert, AlertId) -> Span) -> Submission {
         let shared = &self.shared;
         let matching = shared.rules.index.matching(&alert);
         if matching.is_empty() {
@@ -257,7 +272,7 @@ where
             return Submission::Unmatched;
         }
         let playbooks: Vec<Arc<Playbook>> = matching.into_iter().cloned().collect();
-        let submission = shared.entry().take(alert, playbooks, &shared.accounting);
+        let submission = shared.entry().take(alert, playbooks, &shared.accounting, root);
         if matches!(submission, Submission::Accepted { .. }) {
             shared.dispatch();
         }
@@ -326,6 +341,7 @@ where
                 shared.accounting.refused(Reason::ShuttingDown);
             }
             let alert = job.handed_back();
+            let _in_its_trace = job.span().entered();
             shared.audit.write(&AuditRecord::HandedBack {
                 at: shared.ports.clock.now(),
                 actor: Arc::clone(&shared.config.actor),

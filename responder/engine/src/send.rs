@@ -8,6 +8,7 @@ use responder_core::mode::Permit;
 use responder_core::port::{Clock, ClusterReader, ClusterWriter, Reply, SendError, SendErrorKind};
 use responder_core::request::{Armed, DEFAULT_DEADLINE, Request, Verb};
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
 
 use crate::accounting::{Accounting, RequestLabels};
 use crate::audit::{AuditRecord, SentRequest, Trail};
@@ -15,6 +16,7 @@ use crate::look::{Look, look, our_own};
 use crate::outcome::{Failure, NotSent, RequestOutcome, RequestReport};
 use crate::rest::Rest;
 use crate::retry::{MOST_TRIES, Next, Pauses, next};
+use crate::spans;
 
 /// What the adapter has beyond the deadline before the answer is taken to be lost: its own deadline comes first.
 const ADAPTER_GRACE: Duration = Duration::from_millis(250);
@@ -105,7 +107,8 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Rest> Sender<'_, C, K, R> {
             if left.is_zero() || attempt.tries >= MOST_TRIES {
                 return out_of_time(attempt, last.as_ref());
             }
-            let error = match self.once(attempt, left.min(DEFAULT_DEADLINE)).await {
+            let span = spans::request(attempt.armed, attempt.tries + 1);
+            let error = match self.once(attempt, left.min(DEFAULT_DEADLINE)).instrument(span).await {
                 Ok(Reply::Rehearsed) => return RequestOutcome::Rehearsed,
                 Ok(reply) => return RequestOutcome::Done { reply },
                 Err(error) => error,
@@ -141,6 +144,11 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Rest> Sender<'_, C, K, R> {
             Ok(_) => "done",
             Err(error) => error.kind.as_str(),
         };
+        let span = Span::current();
+        span.record("responder.outcome", result);
+        if answer.is_err() {
+            span.record("otel.status_code", "ERROR");
+        }
         let labels = RequestLabels {
             verb: armed.request().verb(),
             dry_run: armed.is_dry_run(),

@@ -4,8 +4,10 @@
 //! What becomes of an alert is the [`Sink`]'s business; what comes from the network is bounded here, in bytes, in time
 //! and in number, before anything looks at it.
 
+mod arrival;
 pub mod file;
 pub mod http;
 mod sink;
 
+pub use arrival::{Arrival, Headers};
 pub use sink::{Sink, TRANSPORT_KINDS, Taken};

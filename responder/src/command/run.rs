@@ -19,16 +19,16 @@ use responder_core::port::{ClusterReader, ClusterWriter};
 use responder_core::span::Span;
 use responder_engine::{Engine, EngineConfig, LaneLimits, MemoryLedger, Ports, RuleSet, Submission};
 use responder_intake::http::{Limits, Pages, Server};
-use responder_intake::{Sink, Taken};
+use responder_intake::{Arrival, Sink, Taken};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{ClusterArgs, LogFormat, PlaybookArgs};
+use crate::cli::{ClusterArgs, LogArgs, LogFormat, PlaybookArgs};
 use crate::clock::WallClock;
 use crate::notify::LogNotifier;
 use crate::rules::Rules;
-use crate::telemetry::{Counted, Process, audit_trail, render_metrics};
+use crate::telemetry::{Counted, Process, TraceArgs, Traces, audit_trail, render_metrics, start_logging};
 
 /// What to answer by, where, and how far.
 #[derive(Debug, Args)]
@@ -38,6 +38,8 @@ pub(crate) struct RunArgs {
     playbooks: PlaybookArgs,
     #[command(flatten)]
     cluster: ClusterArgs,
+    #[command(flatten)]
+    traces: TraceArgs,
     /// The most that is done: Observe, Rehearse or Enforce. By default Enforce with a guard, and Observe without
     #[arg(long, value_name = "MODE", env = "RESPONDER_MODE", hide_env = true)]
     mode: Option<Mode>,
@@ -76,10 +78,12 @@ Exit codes:
   1  it could not be done: the address is in use, there is no cluster to connect to
   2  errors in the playbooks or the guard, or an unknown option";
 
-pub(crate) async fn run(args: &RunArgs, format: LogFormat) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: &RunArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
     let Ok(rules) = Rules::load(&args.playbooks, Timestamp::now())? else {
         return Ok(ExitCode::from(2));
     };
+    let traces = Traces::new(&args.traces, &own_identity(), rules.guard.cluster.as_ref())?;
+    start_logging(log, "info", traces.as_ref())?;
     if !args.listen.ip().is_loopback() && !args.insecure_no_auth {
         anyhow::bail!(
             "{} can be reached by others, and this version can't ask a sender who he is: listen on 127.0.0.1, or say \
@@ -94,7 +98,7 @@ pub(crate) async fn run(args: &RunArgs, format: LogFormat) -> anyhow::Result<Exi
     if let Some(directory) = &args.cluster.simulate {
         let cluster = SimulatedCluster::from_dir(directory)?.with_clock(Arc::new(WallClock));
         let place = format!("simulated from {}", directory.display());
-        serve(args, format, rules, cluster, &place, listener).await
+        serve(args, log.log_format, rules, cluster, &place, listener, traces).await
     } else {
         let ClusterArgs {
             kubeconfig, context, ..
@@ -104,7 +108,7 @@ pub(crate) async fn run(args: &RunArgs, format: LogFormat) -> anyhow::Result<Exi
             context: context.clone(),
         };
         let cluster = KubeCluster::connect(&options).await?;
-        serve(args, format, rules, cluster, "the API server", listener).await
+        serve(args, log.log_format, rules, cluster, "the API server", listener, traces).await
     }
 }
 
@@ -117,6 +121,7 @@ async fn serve<C>(
     cluster: C,
     place: &str,
     listener: TcpListener,
+    traces: Option<Traces>,
 ) -> anyhow::Result<ExitCode>
 where
     C: ClusterReader + ClusterWriter,
@@ -145,7 +150,7 @@ where
         },
         ..EngineConfig::default()
     };
-    let process = Process::starting(rules.guard.cluster.as_ref());
+    let process = Process::starting(rules.guard.cluster.as_ref(), traces.as_ref());
     let set = Arc::new(RuleSet {
         index: Index::new(rules.playbooks),
         guard: rules.guard,
@@ -168,7 +173,11 @@ where
         reachable,
         stop: stop.clone(),
     };
-    let server = Server::new(EngineSink { engine: engine.clone() }, pages, Limits::default());
+    let sink = EngineSink {
+        engine: engine.clone(),
+        traces: traces.clone(),
+    };
+    let server = Server::new(sink, pages, Limits::default());
     tracing::info!("listening on http://{}", listener.local_addr()?);
     let serving = tokio::spawn(server.serve(listener, stop.clone(), DRAIN));
 
@@ -192,6 +201,9 @@ where
         () = first_signal(&mut interrupt, &mut terminate) => tracing::warn!("stopped at once, by a second signal"),
     }
     probe.abort();
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -252,24 +264,43 @@ fn actor(own: &OwnIdentity) -> Arc<str> {
 
 struct EngineSink<C> {
     engine: RunningEngine<C>,
+    traces: Option<Traces>,
 }
 
 impl<C: ClusterReader + ClusterWriter> Sink for EngineSink<C> {
     fn submit(&self, alert: Alert) -> Taken {
-        match self.engine.submit(alert) {
-            Submission::Unmatched => Taken::Unmatched,
-            Submission::Duplicate { .. } => Taken::Duplicate,
-            Submission::Shed {
-                cause: responder_engine::ShedCause::Stopping,
-                ..
-            } => Taken::Stopping,
-            Submission::Shed { .. } => Taken::Shed,
-            Submission::Accepted { id, playbooks } => Taken::Accepted { alert: id, playbooks },
+        taken(self.engine.submit(alert))
+    }
+
+    fn submit_arrived(&self, alert: Alert, arrival: Arrival<'_>) -> Taken {
+        match &self.traces {
+            Some(traces) => taken(
+                self.engine
+                    .submit_traced(alert, |alert, id| traces.begin(alert, id, &arrival)),
+            ),
+            None => self.submit(alert),
         }
+    }
+
+    fn is_traced(&self) -> bool {
+        self.traces.is_some()
     }
 
     fn rejected(&self, kind: &'static str) {
         self.engine.accounting().rejected(kind);
+    }
+}
+
+fn taken(submission: Submission) -> Taken {
+    match submission {
+        Submission::Unmatched => Taken::Unmatched,
+        Submission::Duplicate { .. } => Taken::Duplicate,
+        Submission::Shed {
+            cause: responder_engine::ShedCause::Stopping,
+            ..
+        } => Taken::Stopping,
+        Submission::Shed { .. } => Taken::Shed,
+        Submission::Accepted { id, playbooks } => Taken::Accepted { alert: id, playbooks },
     }
 }
 

@@ -28,6 +28,7 @@ use responder_engine::{AccountingSnapshot, Lane, ShedCause, expiry};
 use responder_intake::TRANSPORT_KINDS;
 
 use super::reads::ReadErrors;
+use super::traces::{SpanCounts, Traces};
 use crate::clock::WallClock;
 
 /// What the process counts beside the engine.
@@ -39,15 +40,18 @@ pub(crate) struct Process {
     pub(crate) cluster: Option<String>,
     /// Reads of the cluster that failed.
     pub(crate) read_errors: Arc<ReadErrors>,
+    /// What became of the spans; nothing where there are none.
+    pub(crate) spans: SpanCounts,
 }
 
 impl Process {
     /// One that starts about now.
-    pub(crate) fn starting(cluster: Option<&ClusterIdentity>) -> Self {
+    pub(crate) fn starting(cluster: Option<&ClusterIdentity>, traces: Option<&Traces>) -> Self {
         Self {
             started: WallClock.now(),
             cluster: cluster.map(|cluster| cluster.name.clone()),
             read_errors: Arc::default(),
+            spans: traces.map(|traces| traces.counts().clone()).unwrap_or_default(),
         }
     }
 }
@@ -197,6 +201,12 @@ impl Accounts {
             "Reads of the cluster that failed, by kind; the readiness probe's included",
             "kind",
             self.1.read_errors.counts(),
+        )?;
+        page.counters(
+            "spans",
+            "Spans of traces, by what became of them",
+            "result",
+            self.1.spans.counts(),
         )?;
         let verifications = Verdict::ALL.map(Verdict::as_str);
         let verifications = verifications.map(|name| (name, counts.verifications.get(name).copied().unwrap_or(0)));

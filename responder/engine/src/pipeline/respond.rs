@@ -13,6 +13,7 @@ use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier
 use responder_core::refusal::{Reason, Refusal};
 use responder_core::target::{Subject, Target, TargetKind};
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
 
 use super::{Accepted, Shared};
 use crate::audit::{About, AuditRecord, Trail};
@@ -25,6 +26,7 @@ use crate::send::Sender;
 use crate::settle;
 use crate::shutdown::Progress;
 use crate::snapshot::stepped_up;
+use crate::spans;
 use crate::verify::{Check, Finding, Verdict, Verification, checks, verify};
 
 /// So often a ticket waits for the key of a resolved target before it is refused as contended: only a subject whose
@@ -124,7 +126,8 @@ where
         let job = Arc::clone(&ticket.job);
         while let Some(playbook) = job.playbooks.get(ticket.next) {
             job.set(Progress::Deciding);
-            let response = AssertUnwindSafe(self.respond(ticket, slot, &job, playbook))
+            let span = spans::response(&job.span(), playbook);
+            let response = AssertUnwindSafe(self.respond(ticket, slot, &job, playbook).instrument(span))
                 .catch_unwind()
                 .await;
             match response {
@@ -199,7 +202,7 @@ where
             }),
         };
         let begun = Instant::now();
-        let execution = execute(&sender, &plan).await;
+        let execution = execute(&sender, &plan).instrument(spans::step(Stage::Act)).await;
         self.accounting.took(Stage::Act, begun.elapsed());
         let refund = claim.filter(|_| execution.is_refundable);
         let refunded = match refund {
@@ -306,10 +309,12 @@ where
         };
         let plan = match &decision.outcome {
             Outcome::Refuse(refusal) => {
+                spans::decided(&about, Some(refusal.reason.as_str()));
                 self.refuse(job, playbook, &decision, refusal);
                 None
             }
             Outcome::Act { plan, .. } => {
+                spans::decided(&about, None);
                 self.accounting.planned(plan.mode.mode());
                 Some((**plan).clone())
             }
@@ -352,6 +357,8 @@ where
         about: About,
     ) {
         let response = &execution.response;
+        spans::settled(response);
+        let settling = spans::settle().entered();
         if refunded {
             self.accounting.refunded();
         }
@@ -372,6 +379,7 @@ where
             Some(&plan.target.to_string()),
             &message,
         );
+        drop(settling);
         let checks = checks(plan, &response.steps);
         if !checks.is_empty() {
             self.verify(playbook, checks, about);
@@ -380,9 +388,10 @@ where
 
     /// Looks whether it worked, apart from the slots.
     fn verify(self: &Arc<Self>, playbook: &Arc<Playbook>, checks: Vec<Check>, about: About) {
+        let span = spans::step(Stage::Verify);
         // Where every answer is known already (a pod that went at once), nobody has to look.
         if let Some(findings) = checks.iter().map(Check::known).collect::<Option<Vec<Finding>>>() {
-            return self.verified(playbook, about, Verification::of(findings));
+            return span.in_scope(|| self.verified(playbook, about, Verification::of(findings)));
         }
         if self.verifying.fetch_add(1, Ordering::Relaxed) >= self.config.verify.pending {
             self.verifying.fetch_sub(1, Ordering::Relaxed);
@@ -390,11 +399,12 @@ where
                 verdict: Verdict::Inconclusive,
                 detail: "too many verifications are under way".to_owned(),
             };
-            return self.verified(playbook, about, Verification::of(vec![finding]));
+            return span.in_scope(|| self.verified(playbook, about, Verification::of(vec![finding])));
         }
         let (shared, playbook) = (Arc::clone(self), Arc::clone(playbook));
         let begun = Instant::now();
-        self.spawn(async move {
+        // A task of its own, and still a part of the trace.
+        let task = async move {
             let look = async {
                 let mut findings = Vec::with_capacity(checks.len());
                 for check in &checks {
@@ -412,11 +422,13 @@ where
             shared.verifying.fetch_sub(1, Ordering::Relaxed);
             shared.accounting.took(Stage::Verify, begun.elapsed());
             shared.verified(&playbook, about, Verification::of(findings));
-        });
+        };
+        self.spawn(task.instrument(span));
     }
 
     fn verified(&self, playbook: &Playbook, about: About, verification: Verification) {
         self.accounting.verified(verification.verdict.as_str());
+        Span::current().record("responder.outcome", verification.verdict.as_str());
         if let Some(message) =
             settle::verification_message(about.incident.as_deref().unwrap_or_default(), &verification)
         {

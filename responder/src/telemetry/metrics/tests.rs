@@ -27,6 +27,7 @@ fn page() -> String {
         started: "2026-11-24T12:00:00.5Z".parse().unwrap(),
         cluster: Some("a \"quoted\"\\name".to_owned()),
         read_errors: Arc::default(),
+        spans: SpanCounts::default(),
     };
     render(accounts, &process)
 }
