@@ -6,7 +6,7 @@ use std::{
 };
 
 use integration::{
-    responder::{Options, Responder, alert},
+    responder::{Answer, Options, Responder, alert},
     telemetry::{Receiver, Span, open_metrics},
 };
 use jiff::Timestamp;
@@ -70,22 +70,14 @@ async fn trace_with(receiver: &Receiver, root: &str, is_meant: impl Fn(&Span) ->
 #[tokio::test]
 async fn an_alert_is_one_trace_from_its_sender_to_its_verification() {
     let receiver = Receiver::start().await.unwrap();
-    let playbooks = on_shell("Enforce", &["label: {labels: {incident: open}}"]) + &guard("cluster: {name: blue}");
+    let playbooks =
+        on_shell("Enforce", &["label: {labels: {incident: open}}"]) + &guard("mode: Enforce\n  cluster: {name: blue}");
     let mut responder = start(&simulated(playbooks, &receiver)).await;
 
-    // Neither an alert that nobody answers nor one whose sender says so has a trace.
+    // An alert that nobody answers has no trace.
     let ignored = alert::file_read_on("worker-1");
     assert_eq!(responder.post(&ignored).await.unwrap().outcome(), "unmatched");
-    let unsampled = format!("00-{TRACE}-{SENDER}-00");
-    let answer = responder.post_with(&shell(), &[("traceparent", &unsampled)]).await;
-    assert_eq!(answer.unwrap().outcome(), "accepted");
-
-    let sampled = format!("00-{TRACE}-{SENDER}-01");
-    let answer = responder
-        .post_with(&shell(), &[("traceparent", &sampled)])
-        .await
-        .unwrap();
-    assert_eq!(answer.outcome(), "accepted");
+    let answer = post_from(&responder, &format!("00-{TRACE}-{SENDER}-01")).await;
     responder
         .wait_for("the verification", 1, |record| {
             record.event() == "verified" && record.alert() == answer.alert()
@@ -154,6 +146,25 @@ async fn an_alert_is_one_trace_from_its_sender_to_its_verification() {
     assert_eq!(attribute("verify", "responder.outcome"), Some("effective"));
 
     its_records_lead_to_it(&responder, &answer.alert(), &spans);
+
+    // Nor has one whose sender does not want it; and a refusal is a shorter trace.
+    let (unwanted, refused) = ("1".repeat(32), "2".repeat(32));
+    post_from(&responder, &format!("00-{unwanted}-{SENDER}-00")).await;
+    post_from(&responder, &format!("00-{refused}-{SENDER}-01")).await;
+    let spans = trace_with(&receiver, "alert", |span| span.trace == refused).await;
+    let names: BTreeSet<&str> = spans.iter().map(|span| span.name.as_str()).collect();
+    let expected = ["alert", "intake", "match", "respond", "snapshot", "decide"];
+    assert_eq!(names, expected.into());
+    let response = spans.iter().find(|span| span.name == "respond").unwrap();
+    assert_eq!(response.attributes["responder.reason"], "AlreadyDone");
+    assert!(receiver.spans().iter().all(|span| span.trace != unwanted));
+}
+
+async fn post_from(responder: &Responder, traceparent: &str) -> Answer {
+    let answer = responder.post_with(&shell(), &[("traceparent", traceparent)]).await;
+    let answer = answer.unwrap();
+    assert_eq!(answer.outcome(), "accepted");
+    answer
 }
 
 /// Each record of the audit trail about the alert carries the trace and a span of it, and says who did what for what.
@@ -257,7 +268,8 @@ async fn the_end_of_a_quarantine_is_a_trace_of_its_own() {
 #[tokio::test]
 async fn prometheus_reads_the_metrics() {
     let receiver = Receiver::start().await.unwrap();
-    let playbooks = on_shell("Enforce", &["label: {labels: {incident: open}}"]) + &guard("cluster: {name: blue}");
+    let playbooks =
+        on_shell("Enforce", &["label: {labels: {incident: open}}"]) + &guard("mode: Enforce\n  cluster: {name: blue}");
     let mut responder = start(&simulated(playbooks, &receiver)).await;
     assert_eq!(responder.post(&shell()).await.unwrap().outcome(), "accepted");
     responder.wait_until_at_rest(1).await.unwrap();

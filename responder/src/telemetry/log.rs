@@ -69,8 +69,9 @@ pub(crate) fn start_logging(args: &LogArgs, usual: &str, traces: Option<&Traces>
     Ok(())
 }
 
+/// Not "is an event": the question of `enabled!` is neither that nor a span.
 fn is_line(metadata: &Metadata<'_>) -> bool {
-    metadata.is_event()
+    !metadata.is_span()
 }
 
 fn is_span_of_ours(metadata: &Metadata<'_>) -> bool {
