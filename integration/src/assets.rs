@@ -79,6 +79,14 @@ const NATS_SERVER: Module = Module {
     links: &[],
 };
 
+const TELEMETRY: Module = Module {
+    name: "telemetry",
+    is: "the collector's receiver of traces and Prometheus' parser: a minute",
+    files: files!("telemetry"),
+    stamps: &[],
+    links: &[],
+};
+
 /// Why there are no programs to start. Each says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum AssetsError {
@@ -143,6 +151,12 @@ fn find_or_build(module: &'static Module) -> Result<PathBuf, AssetsError> {
 /// nats-server with JetStream. Blocks, and builds it where it is not there yet.
 pub fn nats_server() -> Result<PathBuf, AssetsError> {
     find_or_build(&NATS_SERVER)
+}
+
+/// The OpenTelemetry collector's receiver and Prometheus' parser in one program. Blocks, and builds it where it is not there
+/// yet.
+pub fn telemetry() -> Result<PathBuf, AssetsError> {
+    find_or_build(&TELEMETRY)
 }
 
 /// The programs of a control plane, ready to start.

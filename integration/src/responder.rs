@@ -174,6 +174,15 @@ impl Responder {
         self.post_body(alert.to_string().into_bytes()).await
     }
 
+    /// Sends an alert with headers of its sender's.
+    pub async fn post_with(&self, alert: &Value, headers: &[(&str, &str)]) -> Result<Answer, ResponderError> {
+        let request = self.http.post(&self.url).header("content-type", "application/json");
+        let request = headers
+            .iter()
+            .fold(request, |request, (name, value)| request.header(*name, *value));
+        answer("an alert", request.body(alert.to_string())).await
+    }
+
     /// Sends any body to `/`, as JSON.
     pub async fn post_body(&self, body: Vec<u8>) -> Result<Answer, ResponderError> {
         let request = self

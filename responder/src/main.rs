@@ -30,17 +30,15 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
-    let usual = if matches!(cli.command, Command::Run(_)) {
-        "info"
-    } else {
-        "warn"
-    };
-    telemetry::start_logging(&cli.log, usual)?;
+    // `run` does so itself, once it knows where its traces go.
+    if !matches!(cli.command, Command::Run(_)) {
+        telemetry::start_logging(&cli.log, "warn", None)?;
+    }
     // A second call would be answered with the provider that is installed already, which is this one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match &cli.command {
-        Command::Run(args) => runtime()?.block_on(command::run::run(args, cli.log.log_format)),
+        Command::Run(args) => runtime()?.block_on(command::run::run(args, &cli.log)),
         Command::Check(args) => command::check::run(args),
         Command::Explain(args) => runtime()?.block_on(command::explain::run(args)),
         Command::Replay(args) => runtime()?.block_on(command::replay::run(args)),

@@ -7,7 +7,7 @@ use serde_json::Value;
 pub struct Record(Value);
 
 impl Record {
-    /// `decided`, `settled`, `verified`, `expired`, `handedBack`.
+    /// `decided`, `requested`, `settled`, `verified`, `expired`, `handedBack`.
     pub fn event(&self) -> &str {
         self.0["event"].as_str().unwrap_or_default()
     }
@@ -19,12 +19,7 @@ impl Record {
 
     /// The id of the alert that it is about; empty for what is about none.
     pub fn alert(&self) -> &str {
-        let within = if self.event() == "decided" {
-            &self.0["decision"]
-        } else {
-            &self.0
-        };
-        within["alert"].as_str().unwrap_or_default()
+        self.0["alert"].as_str().unwrap_or_default()
     }
 
     /// The reason of a refusal, such as `TargetReplaced`; `None` for anything else.

@@ -21,3 +21,4 @@ mod outage;
 mod quarantine;
 mod sources;
 mod stage;
+mod telemetry;

@@ -63,6 +63,9 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Create, Self::Patch, Self::Delete, Self::Evict];
+
     /// The verb in lower case.
     pub const fn as_str(self) -> &'static str {
         match self {

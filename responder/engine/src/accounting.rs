@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use responder_core::mode::Mode;
 use responder_core::refusal::Reason;
@@ -12,6 +13,7 @@ use responder_core::request::Verb;
 use serde::Serialize;
 
 use crate::lane::{Lane, LaneDepth, ShedCause};
+use crate::latency::{Histogram, Stage};
 
 /// The counters of one engine, since its start.
 #[derive(Debug, Default)]
@@ -46,6 +48,12 @@ pub struct AccountingSnapshot {
     pub panics: u64,
     /// The lanes.
     pub lanes: BTreeMap<Lane, LaneDepth>,
+    /// How long the steps took.
+    pub stages: BTreeMap<Stage, Histogram>,
+    /// How long alerts took from their acceptance to a decision, waiting included, by lane.
+    pub to_decision: BTreeMap<Lane, Histogram>,
+    /// How long alerts took from their acceptance to the end of a response, by lane.
+    pub to_settlement: BTreeMap<Lane, Histogram>,
 }
 
 /// Alerts, and what became of them on the way in.
@@ -191,6 +199,18 @@ impl Accounting {
 
     pub(crate) fn expired(&self, end: &'static str) {
         add(&mut self.counts().expiries, end);
+    }
+
+    pub(crate) fn took(&self, stage: Stage, length: Duration) {
+        self.counts().stages.entry(stage).or_default().observe(length);
+    }
+
+    pub(crate) fn decided_after(&self, lane: Lane, length: Duration) {
+        self.counts().to_decision.entry(lane).or_default().observe(length);
+    }
+
+    pub(crate) fn settled_after(&self, lane: Lane, length: Duration) {
+        self.counts().to_settlement.entry(lane).or_default().observe(length);
     }
 
     pub(crate) fn conflicted(&self) {

@@ -1,15 +1,47 @@
-//! The audit trail: what was decided, before anything is sent; and what became of it. Steps of the flow: record, settle.
+//! The audit trail: what was decided, before anything is sent; each request with its answer; and what became of it all.
+//! Steps of the flow: record, act, settle.
+
+use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use responder_core::alert::AlertId;
 use responder_core::decide::{Decision, Outcome};
 use responder_core::guard::ClaimId;
+use responder_core::mode::Mode;
+use responder_core::object::Uid;
+use responder_core::request::Verb;
 use responder_core::target::Subject;
 use serde::Serialize;
 
 use crate::outcome::Response;
 use crate::shutdown::HandedBack;
 use crate::verify::Verification;
+
+/// What every entry says first: who acts, on what, for which alert, by which playbook as written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct About {
+    /// Who acts: see [`EngineConfig::actor`](crate::EngineConfig::actor).
+    pub actor: Arc<str>,
+    /// The cluster, where the guard names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// The alert; unknown at the end of a quarantine's time, which outlives the process that began it.
+    pub alert: Option<AlertId>,
+    /// The playbook.
+    pub playbook: String,
+    /// Of the playbook as written; unknown where it is not loaded any more.
+    pub playbook_hash: Option<String>,
+    /// The response; absent where nothing is done.
+    pub incident: Option<String>,
+    /// What is acted on, as in `pod/shop/web-0`; absent where that could not be told.
+    pub target: Option<String>,
+    /// Its uid.
+    pub target_uid: Option<Uid>,
+    /// The mode; absent where nothing is done.
+    pub mode: Option<Mode>,
+}
 
 /// One entry of the audit trail.
 #[derive(Debug, Clone, Serialize)]
@@ -19,10 +51,11 @@ pub enum AuditRecord {
     Decided {
         /// When.
         at: Timestamp,
+        /// Who, on what, and what for.
+        #[serde(flatten)]
+        about: About,
         /// The rule of the alert.
         rule: String,
-        /// Of the playbook as written.
-        playbook_hash: String,
         /// Of the guard as written; absent for the built-in one.
         guard_hash: Option<String>,
         /// The claim that was committed for it.
@@ -30,14 +63,24 @@ pub enum AuditRecord {
         /// The decision.
         decision: Box<Decision>,
     },
+    /// A request to the API server that was answered, or was not in time. A repetition has an entry of its own.
+    Requested {
+        /// When the answer was there.
+        at: Timestamp,
+        /// Who, on what, and what for.
+        #[serde(flatten)]
+        about: About,
+        /// What was asked.
+        #[serde(flatten)]
+        request: SentRequest,
+    },
     /// What became of a plan.
     Settled {
         /// When.
         at: Timestamp,
-        /// The alert.
-        alert: AlertId,
-        /// The playbook.
-        playbook: String,
+        /// Who, on what, and what for.
+        #[serde(flatten)]
+        about: About,
         /// Whether its claim was taken back, because it is certain that nothing was changed.
         refunded: bool,
         /// The response.
@@ -47,8 +90,9 @@ pub enum AuditRecord {
     Verified {
         /// When.
         at: Timestamp,
-        /// The response.
-        incident: String,
+        /// Who, on what, and what for.
+        #[serde(flatten)]
+        about: About,
         /// What was looked at.
         verification: Verification,
     },
@@ -56,10 +100,9 @@ pub enum AuditRecord {
     Expired {
         /// When.
         at: Timestamp,
-        /// The response that began it.
-        incident: String,
-        /// The playbook that asked for it.
-        playbook: String,
+        /// Who, on what, and what for: the response and the playbook are those that began it.
+        #[serde(flatten)]
+        about: About,
         /// The pod.
         pod: String,
         /// What was done.
@@ -69,9 +112,57 @@ pub enum AuditRecord {
     HandedBack {
         /// When.
         at: Timestamp,
+        /// Who hands it back.
+        actor: Arc<str>,
+        /// The cluster, where the guard names it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cluster: Option<String>,
         /// Which.
+        #[serde(flatten)]
         alert: HandedBack,
+        /// Of its playbooks as written, in their order.
+        playbook_hashes: Vec<String>,
     },
+}
+
+/// One request as it was sent once, and its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SentRequest {
+    /// The verb.
+    pub verb: Verb,
+    /// The object, as in `pod/shop/web-0`.
+    pub object: String,
+    /// The uid that it had to have, or that a creation gave it.
+    pub uid: Option<Uid>,
+    /// Whether it carried `dryRun`.
+    pub dry_run: bool,
+    /// Whether it gives back what an earlier one changed.
+    pub undoes: bool,
+    /// Which try this was, from 1.
+    #[serde(rename = "try")]
+    pub attempt: u32,
+    /// `done`, or the class of the failure.
+    pub answer: &'static str,
+    /// What the server or the connection said to a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// How long the answer took, in milliseconds.
+    pub took_ms: u64,
+}
+
+impl fmt::Display for SentRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verb, self.object)?;
+        if self.dry_run {
+            f.write_str(" (dryRun)")?;
+        }
+        write!(f, ", try {}: {}", self.attempt, self.answer)?;
+        match self.detail.as_deref() {
+            Some(detail) if !detail.is_empty() => write!(f, "; {}", detail.escape_debug()),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl AuditRecord {
@@ -96,16 +187,24 @@ impl AuditRecord {
                     }
                 }
             }
-            Self::Settled { response, playbook, .. } => {
-                format!("{playbook} on {}: {}", response.target, response.outcome)
+            Self::Requested { about, request, .. } => format!("{} sent {request}", about.playbook),
+            Self::Settled { response, about, .. } => {
+                format!("{} on {}: {}", about.playbook, response.target, response.outcome)
             }
             Self::Verified {
-                incident, verification, ..
-            } => format!("{incident} was {verification}"),
+                about, verification, ..
+            } => format!("{} was {verification}", about.incident.as_deref().unwrap_or_default()),
             Self::Expired { pod, end, .. } => format!("the quarantine of {pod} is over: {end}"),
             Self::HandedBack { alert, .. } => format!("handed back: {alert}"),
         }
     }
+}
+
+/// Where the entries about one response go, and what they say first.
+#[derive(Clone, Copy)]
+pub(crate) struct Trail<'a> {
+    pub(crate) audit: &'a dyn AuditTrail,
+    pub(crate) about: &'a About,
 }
 
 /// Where the audit trail goes. It must not block.

@@ -11,15 +11,20 @@ use responder_core::decide::{Context, Decision, Outcome, OwnIdentity, decide, ne
 use responder_core::guard::{ClaimId, LedgerView};
 use responder_core::mode::Mode;
 use responder_core::playbook::Playbook;
-use responder_core::port::{Clock, ClusterReader, CommitError, Ledger};
+use responder_core::port::{Clock, ClusterReader, CommitError, Ledger, ReadError};
 use responder_core::refusal::{Reason, Refusal};
+use responder_core::snapshot::Snapshot;
 use responder_core::target::Subject;
 use responder_core::trace::Trace;
+use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::accounting::Accounting;
+use crate::latency::Stage;
 use crate::pipeline::RuleSet;
 use crate::rest::Rest;
 use crate::snapshot::snapshot;
+use crate::spans;
 
 /// So often a decision is taken again because somebody else committed first.
 pub(crate) const MOST_COMMITS: u32 = 16;
@@ -103,12 +108,21 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Rest> Judge<'_, C, L, K, R> {
 
     /// Looks, decides and commits.
     pub(crate) async fn rule(&self, case: Case<'_>) -> Ruling {
-        let needs = needs(case.playbook, &self.rules.guard);
         let snapshot = match Subject::of(case.alert) {
-            Ok(subject) => snapshot(self.cluster, self.clock, self.rest, &subject, needs, self.patience).await,
+            Ok(subject) => self.timed(Stage::Snapshot, self.look(case, &subject)).await,
             // Refused by the screen before anybody looks.
             Err(none) => return self.refuse(case, "subject", Reason::NoTarget, none.to_string()).into(),
         };
+        self.timed(Stage::Decide, self.settle_on(case, snapshot)).await
+    }
+
+    async fn look(&self, case: Case<'_>, subject: &Subject) -> Result<Snapshot, ReadError> {
+        let needs = needs(case.playbook, &self.rules.guard);
+        snapshot(self.cluster, self.clock, self.rest, subject, needs, self.patience).await
+    }
+
+    /// Decides on what was read, and commits.
+    async fn settle_on(&self, case: Case<'_>, snapshot: Result<Snapshot, ReadError>) -> Ruling {
         for _ in 0..MOST_COMMITS {
             let view = match self.view(case).await {
                 Ok(view) => view,
@@ -146,5 +160,14 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Rest> Judge<'_, C, L, K, R> {
         }
         let detail = format!("others committed first {MOST_COMMITS} times");
         self.refuse(case, "ledger", Reason::Contended, detail).into()
+    }
+
+    async fn timed<T>(&self, stage: Stage, task: impl Future<Output = T>) -> T {
+        let begun = Instant::now();
+        let done = task.instrument(spans::step(stage)).await;
+        if let Some(accounting) = self.accounting {
+            accounting.took(stage, begun.elapsed());
+        }
+        done
     }
 }

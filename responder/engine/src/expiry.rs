@@ -19,8 +19,9 @@ use responder_core::playbook::NotifyMoment;
 use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier, ReadError};
 use responder_core::request::Request;
 use serde::Serialize;
+use tracing::Instrument as _;
 
-use crate::audit::AuditRecord;
+use crate::audit::{About, AuditRecord, Trail};
 use crate::lane::Key;
 use crate::look::{Look, Seen, look};
 use crate::outcome::{RequestOutcome, UndoOutcome};
@@ -29,6 +30,7 @@ use crate::rest::InPlace;
 use crate::revert;
 use crate::send::{Sender, Until};
 use crate::settle;
+use crate::spans;
 
 /// How a quarantine ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -56,6 +58,9 @@ pub enum End {
 }
 
 impl End {
+    /// Every name, for metrics.
+    pub const NAMES: [&'static str; 5] = ["held", "released", "deleted", "pod gone", "failed"];
+
     /// A bounded name for metrics.
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -153,14 +158,17 @@ where
         if reported.get(&uid) == Some(&"held") && record.on_expiry == OnExpiry::Hold {
             continue;
         }
-        let Some(end) = held_while(shared, &record, end(shared, policy, &uid, &record)).await else {
+        let span = spans::expiry(&about(shared, &record));
+        let end = held_while(shared, &record, end(shared, policy, &uid, &record));
+        let Some(end) = end.instrument(span.clone()).await else {
             continue;
         };
+        span.record("responder.outcome", end.as_str());
         // What stays as it is is told once.
         if reported.insert(uid, end.as_str()) == Some(end.as_str()) {
             continue;
         }
-        report(shared, &record, &end);
+        span.in_scope(|| report(shared, &record, &end));
     }
 }
 
@@ -220,11 +228,20 @@ where
     }
     shared.audit.write(&AuditRecord::Expired {
         at: shared.ports.clock.now(),
-        incident: record.incident.clone(),
-        playbook: record.playbook.clone(),
+        about: about(shared, record),
         pod,
         end: end.clone(),
     });
+}
+
+fn about<C, L, N, K>(shared: &Shared<C, L, N, K>, record: &QuarantineRecord) -> About {
+    About {
+        incident: Some(record.incident.clone()),
+        target: Some(record.pod.at.to_string()),
+        target_uid: Some(record.pod.uid.clone()),
+        mode: Some(shared.config.process_mode),
+        ..shared.about_playbook(record.playbook.clone())
+    }
 }
 
 /// Ends one quarantine.
@@ -247,11 +264,16 @@ where
     };
     let policy = ObjectRef { at, uid: uid.clone() };
     let cluster = &*shared.ports.cluster;
+    let about = about(shared, record);
     let sender = Sender {
         cluster,
         clock: &*shared.ports.clock,
         rest: &InPlace,
         accounting: &shared.accounting,
+        trail: Some(Trail {
+            audit: &*shared.audit,
+            about: &about,
+        }),
     };
     // To give back what we took is no new action: no ceiling but that of the process stands against it.
     let permit = EffectiveMode::safest(shared.config.process_mode, &[]).permit();

@@ -136,6 +136,9 @@ pub enum ShedCause {
 }
 
 impl ShedCause {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::LaneFull, Self::SubjectFull, Self::Stopping];
+
     /// A bounded name for metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -15,6 +15,7 @@ mod dedup;
 pub mod execute;
 pub mod expiry;
 pub mod lane;
+pub mod latency;
 pub mod ledger;
 mod look;
 pub mod outcome;
@@ -26,13 +27,14 @@ mod send;
 pub mod settle;
 pub mod shutdown;
 mod snapshot;
+pub mod spans;
 pub mod verify;
 
 #[cfg(test)]
 mod testing;
 
 pub use accounting::{Accounting, AccountingSnapshot};
-pub use audit::{AuditRecord, AuditTrail, TracingAudit};
+pub use audit::{About, AuditRecord, AuditTrail, TracingAudit};
 pub use consider::{Consideration, consider};
 pub use lane::{Lane, LaneBound, LaneLimits, ShedCause};
 pub use ledger::MemoryLedger;

@@ -22,11 +22,12 @@ use tokio::sync::{Notify, Semaphore, SetOnce};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Span;
 
 use self::entry::Entry;
 pub use self::settlement::{Settled, Settlement};
 use crate::accounting::{Accounting, AccountingSnapshot};
-use crate::audit::{AuditRecord, AuditTrail};
+use crate::audit::{About, AuditRecord, AuditTrail};
 use crate::consider::{Consideration, Considering, consider};
 use crate::dedup::WindowLimits;
 use crate::expiry;
@@ -63,6 +64,9 @@ pub struct EngineConfig {
     pub process_mode: Mode,
     /// Who we are.
     pub own: OwnIdentity,
+    /// Who acts, in the audit trail: the controller's pod where it is known, otherwise the field manager of its requests,
+    /// `responder`, which is the default.
+    pub actor: Arc<str>,
     /// The lanes.
     pub lanes: LaneLimits,
     /// The window in which a second delivery is known as one.
@@ -80,6 +84,7 @@ impl Default for EngineConfig {
         Self {
             process_mode: Mode::Observe,
             own: OwnIdentity::default(),
+            actor: "responder".into(),
             lanes: LaneLimits::default(),
             window: WindowLimits::default(),
             patience: Duration::from_secs(3),
@@ -121,6 +126,11 @@ pub(crate) struct Accepted {
     pub(crate) alert: Alert,
     pub(crate) id: AlertId,
     pub(crate) playbooks: Vec<Arc<Playbook>>,
+    /// The root of its trace; none where nobody wants one.
+    span: OnceLock<Span>,
+    pub(crate) lane: Lane,
+    /// When it was accepted.
+    pub(crate) at: Instant,
     /// How many of the playbooks have a decision that was counted.
     decided: AtomicUsize,
     /// How many of the playbooks are done with it.
@@ -132,12 +142,15 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
-    fn new(alert: Alert, id: AlertId, playbooks: Vec<Arc<Playbook>>) -> Self {
+    fn new(alert: Alert, id: AlertId, playbooks: Vec<Arc<Playbook>>, lane: Lane, at: Instant) -> Self {
         let progress = AtomicU8::new(Progress::Waiting as u8);
         Self {
             alert,
             id,
             playbooks,
+            span: OnceLock::new(),
+            lane,
+            at,
             decided: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
             progress,
@@ -146,24 +159,27 @@ impl Accepted {
         }
     }
 
+    /// The root of its trace.
+    fn span(&self) -> Span {
+        self.span.get().cloned().unwrap_or_else(Span::none)
+    }
+
     fn set(&self, progress: Progress) {
         self.progress.store(progress as u8, Ordering::Relaxed);
     }
 
+    fn unanswered(&self) -> impl Iterator<Item = &Arc<Playbook>> {
+        self.playbooks.iter().skip(self.finished.load(Ordering::Relaxed))
+    }
+
     fn handed_back(&self) -> HandedBack {
-        let finished = self.finished.load(Ordering::Relaxed);
         let progress = self.progress.load(Ordering::Relaxed);
         let all = [Progress::Waiting, Progress::Deciding, Progress::Acting];
         HandedBack {
             alert: self.id,
             rule: self.alert.rule().to_string(),
             target: Subject::of(&self.alert).ok().map(|subject| subject.to_string()),
-            playbooks: self
-                .playbooks
-                .iter()
-                .skip(finished)
-                .map(|playbook| playbook.name.to_string())
-                .collect(),
+            playbooks: self.unanswered().map(|playbook| playbook.name.to_string()).collect(),
             progress: all
                 .into_iter()
                 .find(|known| *known as u8 == progress)
@@ -250,13 +266,23 @@ where
     /// Takes an alert, or says why not. Costs microseconds and never waits: what matches is decided by tasks of the
     /// engine.
     pub fn submit(&self, alert: Alert) -> Submission {
-        self.take(alert, |_, _| ()).0
+        self.submit_traced(alert, |_, _| Span::none())
+    }
+
+    /// The same, and what is done for it becomes part of a trace. The root is asked for only once the alert is accepted:
+    /// a flood of alerts that nobody answers makes no spans.
+    pub fn submit_traced(&self, alert: Alert, root: impl FnOnce(&Alert, AlertId) -> Span) -> Submission {
+        self.take(alert, root, |_, _| ()).0
     }
 
     /// The same for a sender who keeps the alert until it is settled. `None`: there is nothing to wait for. A duplicate of
     /// an alert that is still under way is settled with that one.
-    pub fn submit_and_follow(&self, alert: Alert) -> (Submission, Option<Settlement>) {
-        let (submission, settlement) = self.take(alert, |entry, submission| match submission {
+    pub fn submit_and_follow(
+        &self,
+        alert: Alert,
+        root: impl FnOnce(&Alert, AlertId) -> Span,
+    ) -> (Submission, Option<Settlement>) {
+        let (submission, settlement) = self.take(alert, root, |entry, submission| match submission {
             Submission::Accepted { id, .. } | Submission::Duplicate { id } => entry.settlement(id),
             Submission::Unmatched | Submission::Shed { .. } => None,
         });
@@ -264,7 +290,12 @@ where
     }
 
     /// Takes an alert, and looks at it under the lock that it was taken in by: it may be finished right after.
-    fn take<T>(&self, alert: Alert, look: impl FnOnce(&Entry<Accepted>, &Submission) -> T) -> (Submission, Option<T>) {
+    fn take<T>(
+        &self,
+        alert: Alert,
+        root: impl FnOnce(&Alert, AlertId) -> Span,
+        look: impl FnOnce(&Entry<Accepted>, &Submission) -> T,
+    ) -> (Submission, Option<T>) {
         let shared = &self.shared;
         let matching = shared.rules.index.matching(&alert);
         if matching.is_empty() {
@@ -274,7 +305,7 @@ where
         let playbooks: Vec<Arc<Playbook>> = matching.into_iter().cloned().collect();
         let (submission, seen) = {
             let mut entry = shared.entry();
-            let submission = entry.take(alert, playbooks, &shared.accounting);
+            let submission = entry.take(alert, playbooks, &shared.accounting, root);
             let seen = look(&entry, &submission);
             (submission, seen)
         };
@@ -347,8 +378,12 @@ where
             }
             let alert = job.handed_back();
             job.settle(Settled::HandedBack);
+            let _in_its_trace = job.span().entered();
             shared.audit.write(&AuditRecord::HandedBack {
                 at: shared.ports.clock.now(),
+                actor: Arc::clone(&shared.config.actor),
+                cluster: shared.cluster_name(),
+                playbook_hashes: job.unanswered().map(|playbook| playbook.hash.to_string()).collect(),
                 alert: alert.clone(),
             });
             handed_back.push(alert);
@@ -370,6 +405,39 @@ impl<C, L, N, K> Shared<C, L, N, K> {
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         drop(self.tasks.spawn_on(task, &self.runtime));
+    }
+
+    fn cluster_name(&self) -> Option<String> {
+        self.rules.guard.cluster.as_ref().map(|cluster| cluster.name.clone())
+    }
+
+    /// What every entry of the audit trail about an alert and a playbook says first.
+    fn about(&self, alert: AlertId, playbook: &Playbook) -> About {
+        About {
+            alert: Some(alert),
+            playbook_hash: Some(playbook.hash.to_string()),
+            ..self.about_playbook(playbook.name.to_string())
+        }
+    }
+
+    /// The same where the alert is unknown, and perhaps the playbook is not loaded any more.
+    pub(crate) fn about_playbook(&self, playbook: String) -> About {
+        let loaded = self.rules.index.playbooks().iter();
+        let hash = loaded
+            .filter(|loaded| loaded.name.as_str() == playbook)
+            .map(|loaded| loaded.hash.to_string())
+            .next();
+        About {
+            actor: Arc::clone(&self.config.actor),
+            cluster: self.cluster_name(),
+            alert: None,
+            playbook,
+            playbook_hash: hash,
+            incident: None,
+            target: None,
+            target_uid: None,
+            mode: None,
+        }
     }
 
     async fn until_idle(&self) {

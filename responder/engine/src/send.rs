@@ -8,12 +8,15 @@ use responder_core::mode::Permit;
 use responder_core::port::{Clock, ClusterReader, ClusterWriter, Reply, SendError, SendErrorKind};
 use responder_core::request::{Armed, DEFAULT_DEADLINE, Request, Verb};
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
 
 use crate::accounting::{Accounting, RequestLabels};
+use crate::audit::{AuditRecord, SentRequest, Trail};
 use crate::look::{Look, look, our_own};
 use crate::outcome::{Failure, NotSent, RequestOutcome, RequestReport};
 use crate::rest::Rest;
 use crate::retry::{MOST_TRIES, Next, Pauses, next};
+use crate::spans;
 
 /// What the adapter has beyond the deadline before the answer is taken to be lost: its own deadline comes first.
 const ADAPTER_GRACE: Duration = Duration::from_millis(250);
@@ -24,6 +27,8 @@ pub(crate) struct Sender<'a, C, K, R> {
     pub(crate) clock: &'a K,
     pub(crate) rest: &'a R,
     pub(crate) accounting: &'a Accounting,
+    /// `None`: nobody keeps a record of its requests.
+    pub(crate) trail: Option<Trail<'a>>,
 }
 
 /// Until when a request is worth sending.
@@ -50,6 +55,8 @@ const UNDO_TIMEOUT: Duration = Duration::from_secs(30);
 /// One request on its way.
 struct Attempt<'a> {
     armed: Armed<'a>,
+    /// Whether it gives back what an earlier one changed.
+    undoes: bool,
     tries: u32,
     /// Whether an earlier try may have been carried out.
     is_certain: bool,
@@ -73,6 +80,7 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Rest> Sender<'_, C, K, R> {
         };
         let mut attempt = Attempt {
             armed,
+            undoes: until.valid.is_none(),
             tries: 0,
             is_certain: true,
         };
@@ -99,7 +107,8 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Rest> Sender<'_, C, K, R> {
             if left.is_zero() || attempt.tries >= MOST_TRIES {
                 return out_of_time(attempt, last.as_ref());
             }
-            let error = match self.once(attempt, left.min(DEFAULT_DEADLINE)).await {
+            let span = spans::request(attempt.armed, attempt.tries + 1);
+            let error = match self.once(attempt, left.min(DEFAULT_DEADLINE)).instrument(span).await {
                 Ok(Reply::Rehearsed) => return RequestOutcome::Rehearsed,
                 Ok(reply) => return RequestOutcome::Done { reply },
                 Err(error) => error,
@@ -121,6 +130,7 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Rest> Sender<'_, C, K, R> {
     async fn once(&self, attempt: &mut Attempt<'_>, limit: Duration) -> Result<Reply, SendError> {
         attempt.tries += 1;
         let armed = attempt.armed;
+        let begun = Instant::now();
         let answer = tokio::time::timeout(limit + ADAPTER_GRACE, self.cluster.send(armed, limit)).await;
         let answer = answer.unwrap_or_else(|_| {
             Err(SendError {
@@ -134,6 +144,11 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Rest> Sender<'_, C, K, R> {
             Ok(_) => "done",
             Err(error) => error.kind.as_str(),
         };
+        let span = Span::current();
+        span.record("responder.outcome", result);
+        if answer.is_err() {
+            span.record("otel.status_code", "ERROR");
+        }
         let labels = RequestLabels {
             verb: armed.request().verb(),
             dry_run: armed.is_dry_run(),
@@ -143,7 +158,27 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Rest> Sender<'_, C, K, R> {
         if let Err(error) = &answer {
             // A dry run changes nothing, however it ends.
             attempt.is_certain &= error.kind.is_certainly_undone() || armed.is_dry_run();
-            tracing::debug!(request = %armed.request(), attempt = attempt.tries, kind = %error.kind, detail = %error.detail, "a request did not succeed");
+        }
+        if let Some(trail) = self.trail {
+            let request = armed.request();
+            trail.audit.write(&AuditRecord::Requested {
+                at: self.clock.now(),
+                about: trail.about.clone(),
+                request: SentRequest {
+                    verb: request.verb(),
+                    object: request.at().to_string(),
+                    uid: match &answer {
+                        Ok(Reply::Created(uid)) => Some(uid.clone()),
+                        _ => request.target().map(|target| target.uid.clone()),
+                    },
+                    dry_run: armed.is_dry_run(),
+                    undoes: attempt.undoes,
+                    attempt: attempt.tries,
+                    answer: result,
+                    detail: answer.as_ref().err().map(|error| error.detail.clone()),
+                    took_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+                },
+            });
         }
         answer
     }

@@ -56,6 +56,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Effective, Self::Inconclusive, Self::Ineffective];
+
     /// A bounded name for metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -4,10 +4,12 @@
 //! What becomes of an alert is the [`Sink`]'s business; what comes from the network is bounded here, in bytes, in time
 //! and in number, before anything looks at it.
 
+mod arrival;
 pub mod file;
 pub mod http;
 pub mod nats;
 mod notices;
 mod sink;
 
+pub use arrival::{Arrival, Headers};
 pub use sink::{Settled, Settling, SettlingSink, Sink, TRANSPORT_KINDS, Taken};

@@ -7,11 +7,23 @@ use responder_core::alert::{Alert, AlertId};
 use responder_core::playbook::PlaybookName;
 use responder_core::refusal::Reason;
 
+use crate::Arrival;
+
 /// Takes alerts. Called on the thread that answers the sender, so it must not wait for anything: matching costs
 /// microseconds, and what is queued is queued within bounds or shed.
 pub trait Sink: Send + Sync + 'static {
     /// Takes one alert.
     fn submit(&self, alert: Alert) -> Taken;
+
+    /// Takes one alert whose way here may become part of a trace.
+    fn submit_arrived(&self, alert: Alert, _arrival: Arrival<'_>) -> Taken {
+        self.submit(alert)
+    }
+
+    /// Whether somebody wants to know when an alert was read and decoded: two looks at the clock.
+    fn is_traced(&self) -> bool {
+        false
+    }
 
     /// Counts a request that carried no alert that could be read. The kind is one of
     /// [`DecodeError::KINDS`](responder_core::alert::DecodeError::KINDS) or of [`TRANSPORT_KINDS`]: a closed set, fit for

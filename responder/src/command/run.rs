@@ -17,23 +17,21 @@ use responder_core::object::{Name, Namespace};
 use responder_core::playbook::Index;
 use responder_core::port::{ClusterReader, ClusterWriter};
 use responder_core::span::Span;
-use responder_engine::{
-    AuditRecord, AuditTrail, Engine, EngineConfig, LaneLimits, MemoryLedger, Ports, RuleSet, Submission, TracingAudit,
-};
+use responder_engine::{Engine, EngineConfig, LaneLimits, MemoryLedger, Ports, RuleSet, Submission};
 use responder_intake::http::{Limits, Pages, Server};
 use responder_intake::nats::{self, Nats, NatsConfig, NatsState};
-use responder_intake::{Settled, Settling, SettlingSink, Sink, Taken};
+use responder_intake::{Arrival, Settled, Settling, SettlingSink, Sink, Taken};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{ClusterArgs, LogFormat, PlaybookArgs};
+use crate::cli::{ClusterArgs, LogArgs, LogFormat, PlaybookArgs};
 use crate::clock::WallClock;
 use crate::nats::NatsArgs;
 use crate::notify::LogNotifier;
 use crate::report;
 use crate::rules::Rules;
-use crate::telemetry::render_metrics;
+use crate::telemetry::{Counted, Process, TraceArgs, Traces, audit_trail, render_metrics, start_logging};
 
 /// What to answer by, where, and how far.
 #[derive(Debug, Args)]
@@ -43,6 +41,8 @@ pub(crate) struct RunArgs {
     playbooks: PlaybookArgs,
     #[command(flatten)]
     cluster: ClusterArgs,
+    #[command(flatten)]
+    traces: TraceArgs,
     /// The most that is done: Observe, Rehearse or Enforce. By default Enforce with a guard, and Observe without
     #[arg(long, value_name = "MODE", env = "RESPONDER_MODE", hide_env = true)]
     mode: Option<Mode>,
@@ -84,10 +84,12 @@ Exit codes:
   1  it could not be done: the address is in use, there is no cluster to connect to
   2  errors in the playbooks, the guard or the settings for NATS, or an unknown option";
 
-pub(crate) async fn run(args: &RunArgs, format: LogFormat) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: &RunArgs, log: &LogArgs) -> anyhow::Result<ExitCode> {
     let Ok(rules) = Rules::load(&args.playbooks, Timestamp::now())? else {
         return Ok(ExitCode::from(2));
     };
+    let traces = Traces::new(&args.traces, &own_identity(), rules.guard.cluster.as_ref())?;
+    start_logging(log, "info", traces.as_ref())?;
     if !args.listen.ip().is_loopback() && !args.insecure_no_auth {
         anyhow::bail!(
             "{} can be reached by others, and this version can't ask a sender who he is: listen on 127.0.0.1, or say \
@@ -109,7 +111,7 @@ pub(crate) async fn run(args: &RunArgs, format: LogFormat) -> anyhow::Result<Exi
     if let Some(directory) = &args.cluster.simulate {
         let cluster = SimulatedCluster::from_dir(directory)?.with_clock(Arc::new(WallClock));
         let place = format!("simulated from {}", directory.display());
-        serve(args, format, rules, cluster, &place, Intakes { listener, nats }).await
+        serve(args, log.log_format, rules, cluster, &place, Intakes { listener, nats }, traces).await
     } else {
         let ClusterArgs {
             kubeconfig, context, ..
@@ -119,15 +121,8 @@ pub(crate) async fn run(args: &RunArgs, format: LogFormat) -> anyhow::Result<Exi
             context: context.clone(),
         };
         let cluster = KubeCluster::connect(&options).await?;
-        serve(
-            args,
-            format,
-            rules,
-            cluster,
-            "the API server",
-            Intakes { listener, nats },
-        )
-        .await
+        let intakes = Intakes { listener, nats };
+        serve(args, log.log_format, rules, cluster, "the API server", intakes, traces).await
     }
 }
 
@@ -137,7 +132,7 @@ struct Intakes {
     nats: Option<NatsConfig>,
 }
 
-type RunningEngine<C> = Engine<C, MemoryLedger, LogNotifier, WallClock>;
+type RunningEngine<C> = Engine<Counted<C>, MemoryLedger, LogNotifier, WallClock>;
 
 async fn serve<C>(
     args: &RunArgs,
@@ -146,6 +141,7 @@ async fn serve<C>(
     cluster: C,
     place: &str,
     intakes: Intakes,
+    traces: Option<Traces>,
 ) -> anyhow::Result<ExitCode>
 where
     C: ClusterReader + ClusterWriter,
@@ -163,31 +159,30 @@ where
             playbook.mode
         );
     }
+    let own = own_identity();
     let config = EngineConfig {
         process_mode: ceiling.mode,
-        own: own_identity(),
+        actor: actor(&own),
+        own,
         lanes: LaneLimits {
             concurrency: usize::from(args.max_in_flight),
             ..LaneLimits::default()
         },
         ..EngineConfig::default()
     };
+    let process = Process::starting(rules.guard.cluster.as_ref(), traces.as_ref());
     let set = Arc::new(RuleSet {
         index: Index::new(rules.playbooks),
         guard: rules.guard,
     });
-    let cluster = Arc::new(cluster);
+    let cluster = Arc::new(Counted::new(cluster, Arc::clone(&process.read_errors)));
     let ports = Ports {
         cluster: Arc::clone(&cluster),
         ledger: Arc::new(MemoryLedger::new(MemoryLedger::DEFAULT_BOUND)),
         notifier: Arc::new(LogNotifier),
         clock: Arc::new(WallClock),
     };
-    let audit: Arc<dyn AuditTrail> = match format {
-        LogFormat::Text => Arc::new(Sentences),
-        LogFormat::Json => Arc::new(TracingAudit),
-    };
-    let engine = Engine::start(config, set, ports, audit);
+    let engine = Engine::start(config, set, ports, audit_trail(format));
 
     let stop = CancellationToken::new();
     let reachable = Arc::new(AtomicBool::new(false));
@@ -203,11 +198,12 @@ where
     };
     let pages = EnginePages {
         engine: engine.clone(),
+        process,
         reachable,
         nats: nats.as_ref().map(Nats::state),
         stop: stop.clone(),
     };
-    let server = Server::new(EngineSink { engine: engine.clone() }, pages, limits);
+    let server = Server::new(sink(), pages, limits);
     tracing::info!("listening on http://{}", listener.local_addr()?);
     let serving = tokio::spawn(server.serve(listener, stop.clone(), DRAIN));
 
@@ -239,17 +235,10 @@ where
         () = first_signal(&mut interrupt, &mut terminate) => tracing::warn!("stopped at once, by a second signal"),
     }
     probe.abort();
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The audit trail for a person: its sentences. The whole records are in the JSON log lines.
-#[derive(Debug)]
-struct Sentences;
-
-impl AuditTrail for Sentences {
-    fn write(&self, record: &AuditRecord) {
-        tracing::info!(target: "audit", "{}", record.summary());
+    if let Some(traces) = traces {
+        traces.end().await;
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// For requests in flight when it is told to stop: their answers are a matter of milliseconds.
@@ -299,8 +288,17 @@ fn own_identity() -> OwnIdentity {
     }
 }
 
+/// Who acts, as the audit trail names it: this pod; outside a cluster the field manager of its requests.
+fn actor(own: &OwnIdentity) -> Arc<str> {
+    match (&own.namespace, &own.pod) {
+        (Some(namespace), Some(pod)) => format!("pod/{namespace}/{pod}").into(),
+        _ => EngineConfig::default().actor,
+    }
+}
+
 struct EngineSink<C> {
     engine: RunningEngine<C>,
+    traces: Option<Traces>,
 }
 
 fn taken(submission: Submission) -> Taken {
@@ -319,6 +317,20 @@ fn taken(submission: Submission) -> Taken {
 impl<C: ClusterReader + ClusterWriter> Sink for EngineSink<C> {
     fn submit(&self, alert: Alert) -> Taken {
         taken(self.engine.submit(alert))
+    }
+
+    fn submit_arrived(&self, alert: Alert, arrival: Arrival<'_>) -> Taken {
+        match &self.traces {
+            Some(traces) => taken(
+                self.engine
+                    .submit_traced(alert, |alert, id| traces.begin(alert, id, &arrival)),
+            ),
+            None => self.submit(alert),
+        }
+    }
+
+    fn is_traced(&self) -> bool {
+        self.traces.is_some()
     }
 
     fn rejected(&self, kind: &'static str) {
@@ -344,6 +356,7 @@ impl<C: ClusterReader + ClusterWriter> SettlingSink for EngineSink<C> {
 
 struct EnginePages<C> {
     engine: RunningEngine<C>,
+    process: Process,
     reachable: Arc<AtomicBool>,
     nats: Option<Arc<NatsState>>,
     stop: CancellationToken,
@@ -362,6 +375,6 @@ impl<C: ClusterReader + ClusterWriter> Pages for EnginePages<C> {
 
     fn metrics(&self) -> String {
         let nats = self.nats.as_ref().map(|nats| nats.snapshot());
-        render_metrics(self.engine.accounts(), nats)
+        render_metrics(self.engine.accounts(), nats, &self.process)
     }
 }

@@ -1,30 +1,71 @@
-//! The engine's accounts for Prometheus: promise 1 (every alert and every decision is accounted for) as numbers.
+//! The engine's accounts for Prometheus: promise 1 (every alert and every decision is accounted for) as numbers. The table
+//! of all metrics is in the README beside this file.
 //!
 //! Every label value is one of a closed set that this program spells: no text of an alert becomes one. The sets that are
 //! small and known are there from the start with zeros, so that `increase()` sees the first of each.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
+use jiff::Timestamp;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, text};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 use responder_core::alert::DecodeError;
+use responder_core::guard::ClusterIdentity;
 use responder_core::mode::Mode;
+use responder_core::port::Clock as _;
 use responder_core::refusal::Reason;
+use responder_core::request::Verb;
+use responder_engine::latency::{BUCKETS, Histogram, Stage};
 use responder_engine::outcome::ResponseOutcome;
-use responder_engine::{AccountingSnapshot, Lane};
+use responder_engine::verify::Verdict;
+use responder_engine::{AccountingSnapshot, Lane, ShedCause, expiry};
 use responder_intake::TRANSPORT_KINDS;
 use responder_intake::nats::NatsSnapshot;
 
+use super::reads::ReadErrors;
+use super::traces::{SpanCounts, Traces};
+use crate::clock::WallClock;
+
+/// What the process counts beside the engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    /// When it was started.
+    pub(crate) started: Timestamp,
+    /// The name of the cluster, where the guard says it: a label of every metric.
+    pub(crate) cluster: Option<String>,
+    /// Reads of the cluster that failed.
+    pub(crate) read_errors: Arc<ReadErrors>,
+    /// What became of the spans; nothing where there are none.
+    pub(crate) spans: SpanCounts,
+}
+
+impl Process {
+    /// One that starts about now.
+    pub(crate) fn starting(cluster: Option<&ClusterIdentity>, traces: Option<&Traces>) -> Self {
+        Self {
+            started: WallClock.now(),
+            cluster: cluster.map(|cluster| cluster.name.clone()),
+            read_errors: Arc::default(),
+            spans: traces.map(|traces| traces.counts().clone()).unwrap_or_default(),
+        }
+    }
+}
+
 /// The accounts, and those of NATS where alerts come from there, in the OpenMetrics text format.
-pub(crate) fn render(accounts: AccountingSnapshot, nats: Option<NatsSnapshot>) -> String {
-    let mut registry = Registry::with_prefix("responder");
-    registry.register_collector(Box::new(Accounts(accounts)));
+pub(crate) fn render(accounts: AccountingSnapshot, nats: Option<NatsSnapshot>, process: &Process) -> String {
+    let cluster = process.cluster.clone().map(|name| ("cluster".into(), name.into()));
+    let mut registry = Registry::with_labels(cluster.into_iter());
+    registry.register_collector(Box::new(Started(process.started)));
+    let ours = registry.sub_registry_with_prefix("responder");
+    ours.register_collector(Box::new(Accounts(accounts, process.clone())));
     if let Some(nats) = nats {
-        registry.register_collector(Box::new(OverNats(nats)));
+        ours.register_collector(Box::new(OverNats(nats)));
     }
     let mut metrics = String::new();
     // Writing to a string does not fail.
@@ -32,8 +73,23 @@ pub(crate) fn render(accounts: AccountingSnapshot, nats: Option<NatsSnapshot>) -
     metrics
 }
 
+/// Of the name that Prometheus gives it, without our prefix.
 #[derive(Debug)]
-struct Accounts(AccountingSnapshot);
+struct Started(Timestamp);
+
+impl Collector for Started {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "When the process was started, in seconds since 1970";
+        Page(encoder).seconds(
+            "process_start_time",
+            help,
+            [(Vec::new(), seconds(self.0.as_millisecond()))],
+        )
+    }
+}
+
+#[derive(Debug)]
+struct Accounts(AccountingSnapshot, Process);
 
 impl Collector for Accounts {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -42,7 +98,8 @@ impl Collector for Accounts {
         self.alerts(&mut page)?;
         self.decisions(&mut page)?;
         self.responses(&mut page)?;
-        self.lanes(&mut page)
+        self.lanes(&mut page)?;
+        self.latencies(&mut page)
     }
 }
 
@@ -71,16 +128,17 @@ impl Accounts {
             "Accepted: each playbook that matched decides once",
             alerts.matched,
         )?;
-        let shed = alerts.shed.iter().flat_map(|(lane, causes)| {
-            causes
-                .iter()
-                .map(|(cause, count)| (lane.as_str(), cause.as_str(), *count))
-        });
+        let shed = |lane, cause| alerts.shed.get(&lane).and_then(|causes| causes.get(&cause)).copied();
         page.families(
             "alerts_shed",
             "Matched, and there was no room",
             MetricType::Counter,
-            shed.map(|(lane, cause, count)| (vec![("lane", lane), ("cause", cause)], count)),
+            Lane::ALL.into_iter().flat_map(|lane| {
+                ShedCause::ALL.into_iter().map(move |cause| {
+                    let labels = vec![("lane", lane.as_str()), ("cause", cause.as_str())];
+                    (labels, shed(lane, cause).unwrap_or(0))
+                })
+            }),
         )
     }
 
@@ -140,16 +198,29 @@ impl Accounts {
             MetricType::Counter,
             requests,
         )?;
-        let retries = counts.retries.iter().map(|(verb, count)| (verb.as_str(), *count));
+        let retries = Verb::ALL.map(|verb| (verb.as_str(), counts.retries.get(&verb).copied().unwrap_or(0)));
         page.counters("request_retries", "Repetitions of requests", "verb", retries)?;
-        let verifications = counts.verifications.iter().map(|(verdict, count)| (*verdict, *count));
+        page.counters(
+            "read_errors",
+            "Reads of the cluster that failed, by kind; the readiness probe's included",
+            "kind",
+            self.1.read_errors.counts(),
+        )?;
+        page.counters(
+            "spans",
+            "Spans of traces, by what became of them",
+            "result",
+            self.1.spans.counts(),
+        )?;
+        let verifications = Verdict::ALL.map(Verdict::as_str);
+        let verifications = verifications.map(|name| (name, counts.verifications.get(name).copied().unwrap_or(0)));
         page.counters(
             "verifications",
             "Looks at whether a response worked",
             "verdict",
             verifications,
         )?;
-        let expiries = counts.expiries.iter().map(|(end, count)| (*end, *count));
+        let expiries = expiry::End::NAMES.map(|name| (name, counts.expiries.get(name).copied().unwrap_or(0)));
         page.counters(
             "quarantines_expired",
             "Quarantines whose time ran out, by what was done",
@@ -190,11 +261,35 @@ impl Accounts {
             MetricType::Gauge,
             gauges(|lane| lane.running as u64),
         )?;
-        page.families(
-            "lane_oldest_milliseconds",
-            "How long the oldest of them has been here",
-            MetricType::Gauge,
-            gauges(|lane| lane.oldest_ms),
+        let ages = Lane::ALL.map(|lane| {
+            let age = i64::try_from(depth(lane).oldest_ms).unwrap_or(i64::MAX);
+            (vec![("lane", lane.as_str())], seconds(age))
+        });
+        page.seconds("lane_oldest", "How long the oldest of them has been here", ages)
+    }
+
+    fn latencies(&self, page: &mut Page<'_>) -> fmt::Result {
+        let counts = &self.0;
+        let stages = Stage::ALL.map(|stage| (("stage", stage.as_str()), counts.stages.get(&stage)));
+        page.histograms("stage", "How long a step of a response took", stages)?;
+        let by_lane = |histograms: &BTreeMap<Lane, Histogram>| {
+            Lane::ALL.map(|lane| (("lane", lane.as_str()), histograms.get(&lane).copied()))
+        };
+        let to_decision = by_lane(&counts.to_decision);
+        page.histograms(
+            "alert_decision",
+            "From the acceptance of an alert to a decision about it",
+            to_decision
+                .each_ref()
+                .map(|(label, histogram)| (*label, histogram.as_ref())),
+        )?;
+        let to_settlement = by_lane(&counts.to_settlement);
+        page.histograms(
+            "alert_settled",
+            "From the acceptance of an alert to the end of a response to it",
+            to_settlement
+                .each_ref()
+                .map(|(label, histogram)| (*label, histogram.as_ref())),
         )
     }
 }
@@ -269,6 +364,19 @@ impl Collector for OverNats {
     }
 }
 
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "52 bits of milliseconds last for 140,000 years"
+)]
+fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1e3
+}
+
+#[expect(clippy::cast_precision_loss, reason = "52 bits of microseconds last for 140 years")]
+fn micros(microseconds: u64) -> f64 {
+    microseconds as f64 / 1e6
+}
+
 /// The page that is written.
 struct Page<'a>(DescriptorEncoder<'a>);
 
@@ -288,6 +396,46 @@ impl Page<'_> {
     fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         let metric = self.0.encode_descriptor(name, help, None::<&Unit>, MetricType::Gauge)?;
         ConstGauge::new(value).encode(metric)
+    }
+
+    fn seconds<'v>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (Vec<(&'static str, &'v str)>, f64)>,
+    ) -> fmt::Result {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Gauge)?;
+        for (labels, value) in values {
+            ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    /// Histograms of seconds. One that nothing was counted in is there with zeros.
+    fn histograms<'v>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = ((&'static str, &'v str), Option<&'v Histogram>)>,
+    ) -> fmt::Result {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        let nothing = Histogram::default();
+        for (label, histogram) in values {
+            let histogram = histogram.unwrap_or(&nothing);
+            let ends = BUCKETS.iter().map(|end| micros(*end)).chain([f64::INFINITY]);
+            let buckets: Vec<(f64, u64)> = ends.zip(histogram.counts).collect();
+            family.encode_family(&[label])?.encode_histogram::<NoLabelSet>(
+                micros(histogram.sum),
+                histogram.count(),
+                &buckets,
+                None,
+            )?;
+        }
+        Ok(())
     }
 
     fn counters<'v>(
@@ -319,3 +467,6 @@ impl Page<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use responder_core::alert::{Alert, AlertId, Value};
 use responder_core::playbook::Playbook;
 use responder_core::target::Subject;
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::{Accepted, Settlement, Submission};
 use crate::accounting::Accounting;
@@ -30,7 +31,13 @@ impl Entry<Accepted> {
     }
 
     /// Takes an alert in. An id is remembered only once there is room for its alert: whoever was shed may come again.
-    pub(crate) fn take(&mut self, alert: Alert, playbooks: Vec<Arc<Playbook>>, accounting: &Accounting) -> Submission {
+    pub(crate) fn take(
+        &mut self,
+        alert: Alert,
+        playbooks: Vec<Arc<Playbook>>,
+        accounting: &Accounting,
+        root: impl FnOnce(&Alert, AlertId) -> Span,
+    ) -> Submission {
         let now = Instant::now();
         let id = alert.id();
         let lane = Lane::of(alert.priority());
@@ -48,11 +55,13 @@ impl Entry<Accepted> {
         let key = Subject::of(&alert).ok().map(|subject| Key::of(&subject));
         let bytes = weight(&alert);
         let names: Vec<_> = playbooks.iter().map(|playbook| playbook.name.clone()).collect();
-        let job = Arc::new(Accepted::new(alert, id, playbooks));
-        if let Err(cause) = self.lanes.accept(lane, key, bytes, job, now) {
+        let job = Arc::new(Accepted::new(alert, id, playbooks, lane, now));
+        if let Err(cause) = self.lanes.accept(lane, key, bytes, Arc::clone(&job), now) {
             accounting.shed(lane, cause);
             return Submission::Shed { lane, cause };
         }
+        // Nobody works on it before the lock is free. It is its first span.
+        let _ = job.span.set(root(&job.alert, id));
         self.window.insert(id, now);
         accounting.accepted(names.len());
         Submission::Accepted { id, playbooks: names }

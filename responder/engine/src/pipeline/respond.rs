@@ -12,17 +12,21 @@ use responder_core::playbook::{NotifyMoment, Playbook};
 use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier};
 use responder_core::refusal::{Reason, Refusal};
 use responder_core::target::{Subject, Target, TargetKind};
+use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
 
 use super::{Accepted, Settled, Shared};
-use crate::audit::AuditRecord;
+use crate::audit::{About, AuditRecord, Trail};
 use crate::decision::{Case, Judge, Ruling};
 use crate::execute::{Execution, execute};
 use crate::lane::{Key, Lane, Ticket, Turn};
+use crate::latency::Stage;
 use crate::rest::Rest;
 use crate::send::Sender;
 use crate::settle;
 use crate::shutdown::Progress;
 use crate::snapshot::stepped_up;
+use crate::spans;
 use crate::verify::{Check, Finding, Verdict, Verification, checks, verify};
 
 /// So often a ticket waits for the key of a resolved target before it is refused as contended: only a subject whose
@@ -126,7 +130,8 @@ where
         let job = Arc::clone(&ticket.job);
         while let Some(playbook) = job.playbooks.get(ticket.next) {
             job.set(Progress::Deciding);
-            let response = AssertUnwindSafe(self.respond(ticket, slot, &job, playbook))
+            let span = spans::response(&job.span(), playbook);
+            let response = AssertUnwindSafe(self.respond(ticket, slot, &job, playbook).instrument(span))
                 .catch_unwind()
                 .await;
             match response {
@@ -189,13 +194,20 @@ where
         // The audit trail has the plan before the first request is sent.
         let plan = self.record(job, playbook, ruling)?;
         job.set(Progress::Acting);
+        let about = self.about_plan(job, playbook, &plan);
         let sender = Sender {
             cluster: &*self.ports.cluster,
             clock: &*self.ports.clock,
             rest: slot,
             accounting: &self.accounting,
+            trail: Some(Trail {
+                audit: &*self.audit,
+                about: &about,
+            }),
         };
-        let execution = execute(&sender, &plan).await;
+        let begun = Instant::now();
+        let execution = execute(&sender, &plan).instrument(spans::step(Stage::Act)).await;
+        self.accounting.took(Stage::Act, begun.elapsed());
         let refund = claim.filter(|_| execution.is_refundable);
         let refunded = match refund {
             None => false,
@@ -209,8 +221,18 @@ where
                 })
                 .is_ok(),
         };
-        self.settle(job, playbook, &plan, &execution, refunded);
+        self.settle(job, playbook, &plan, &execution, refunded, about);
         None
+    }
+
+    fn about_plan(&self, job: &Accepted, playbook: &Playbook, plan: &Plan) -> About {
+        About {
+            incident: Some(plan.incident.clone()),
+            target: Some(plan.target.to_string()),
+            target_uid: Some(plan.target.object().uid.clone()),
+            mode: Some(plan.mode.mode()),
+            ..self.about(job.id, playbook)
+        }
     }
 
     fn judge<'a>(&'a self, slot: &'a Slot<C, L, N, K>) -> Judge<'a, C, L, K, Slot<C, L, N, K>> {
@@ -280,20 +302,31 @@ where
     fn record(&self, job: &Accepted, playbook: &Playbook, ruling: Ruling) -> Option<Plan> {
         let Ruling { decision, claim } = ruling;
         job.decided.fetch_add(1, Ordering::Relaxed);
+        self.accounting.decided_after(job.lane, job.at.elapsed());
+        let about = match &decision.outcome {
+            Outcome::Act { plan, .. } => self.about_plan(job, playbook, plan),
+            Outcome::Refuse(_) => About {
+                target: decision.target.as_ref().map(ToString::to_string),
+                target_uid: decision.target.as_ref().map(|target| target.object().uid.clone()),
+                ..self.about(job.id, playbook)
+            },
+        };
         let plan = match &decision.outcome {
             Outcome::Refuse(refusal) => {
+                spans::decided(&about, Some(refusal.reason.as_str()));
                 self.refuse(job, playbook, &decision, refusal);
                 None
             }
             Outcome::Act { plan, .. } => {
+                spans::decided(&about, None);
                 self.accounting.planned(plan.mode.mode());
                 Some((**plan).clone())
             }
         };
         self.audit.write(&AuditRecord::Decided {
             at: self.ports.clock.now(),
+            about,
             rule: job.alert.rule().to_string(),
-            playbook_hash: playbook.hash.to_string(),
             guard_hash: self.rules.guard.hash.map(|hash| hash.to_string()),
             claim,
             decision: Box::new(decision),
@@ -327,16 +360,19 @@ where
         plan: &Plan,
         execution: &Execution,
         refunded: bool,
+        about: About,
     ) {
         let response = &execution.response;
+        spans::settled(response);
+        let settling = spans::settle().entered();
         if refunded {
             self.accounting.refunded();
         }
         self.accounting.responded(response.outcome.as_str());
+        self.accounting.settled_after(job.lane, job.at.elapsed());
         self.audit.write(&AuditRecord::Settled {
             at: self.ports.clock.now(),
-            alert: job.id,
-            playbook: playbook.name.to_string(),
+            about: about.clone(),
             refunded,
             response: Box::new(response.clone()),
         });
@@ -349,35 +385,32 @@ where
             Some(&plan.target.to_string()),
             &message,
         );
+        drop(settling);
         let checks = checks(plan, &response.steps);
         if !checks.is_empty() {
-            self.verify(playbook, plan, checks);
+            self.verify(playbook, checks, about);
         }
     }
 
     /// Looks whether it worked, apart from the slots.
-    fn verify(self: &Arc<Self>, playbook: &Arc<Playbook>, plan: &Plan, checks: Vec<Check>) {
+    fn verify(self: &Arc<Self>, playbook: &Arc<Playbook>, checks: Vec<Check>, about: About) {
+        let span = spans::step(Stage::Verify);
         // Where every answer is known already (a pod that went at once), nobody has to look.
         if let Some(findings) = checks.iter().map(Check::known).collect::<Option<Vec<Finding>>>() {
-            return self.verified(
-                playbook,
-                plan.incident.clone(),
-                &plan.target,
-                Verification::of(findings),
-            );
+            return span.in_scope(|| self.verified(playbook, about, Verification::of(findings)));
         }
-        let incident = plan.incident.clone();
-        let target = plan.target.clone();
         if self.verifying.fetch_add(1, Ordering::Relaxed) >= self.config.verify.pending {
             self.verifying.fetch_sub(1, Ordering::Relaxed);
             let finding = Finding {
                 verdict: Verdict::Inconclusive,
                 detail: "too many verifications are under way".to_owned(),
             };
-            return self.verified(playbook, incident, &target, Verification::of(vec![finding]));
+            return span.in_scope(|| self.verified(playbook, about, Verification::of(vec![finding])));
         }
         let (shared, playbook) = (Arc::clone(self), Arc::clone(playbook));
-        self.spawn(async move {
+        let begun = Instant::now();
+        // A task of its own, and still a part of the trace.
+        let task = async move {
             let look = async {
                 let mut findings = Vec::with_capacity(checks.len());
                 for check in &checks {
@@ -393,24 +426,29 @@ where
                 findings = look => findings,
             };
             shared.verifying.fetch_sub(1, Ordering::Relaxed);
-            shared.verified(&playbook, incident, &target, Verification::of(findings));
-        });
+            shared.accounting.took(Stage::Verify, begun.elapsed());
+            shared.verified(&playbook, about, Verification::of(findings));
+        };
+        self.spawn(task.instrument(span));
     }
 
-    fn verified(&self, playbook: &Playbook, incident: String, target: &Target, verification: Verification) {
+    fn verified(&self, playbook: &Playbook, about: About, verification: Verification) {
         self.accounting.verified(verification.verdict.as_str());
-        if let Some(message) = settle::verification_message(&incident, &verification) {
+        Span::current().record("responder.outcome", verification.verdict.as_str());
+        if let Some(message) =
+            settle::verification_message(about.incident.as_deref().unwrap_or_default(), &verification)
+        {
             settle::tell(
                 &*self.ports.notifier,
                 playbook,
                 NotifyMoment::Failed,
-                Some(&target.to_string()),
+                about.target.as_deref(),
                 &message,
             );
         }
         self.audit.write(&AuditRecord::Verified {
             at: self.ports.clock.now(),
-            incident,
+            about,
             verification,
         });
     }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ORIGIN};
@@ -12,7 +13,7 @@ use responder_core::alert::{Alert, DecodeError};
 use super::answer::{self, Answer};
 use super::body::{self, NoBody};
 use super::{Pages, Server};
-use crate::{Sink, Taken};
+use crate::{Arrival, Sink, Taken};
 
 const POST_ALERTS: &str = "Alerts are sent to / with POST (or PUT).\n";
 const GET_PAGES: &str = "This page is read with GET; alerts are sent to / with POST.\n";
@@ -49,6 +50,7 @@ pub(super) async fn request<S: Sink, P: Pages>(
 
 impl<S: Sink, P: Pages> Server<S, P> {
     async fn alert(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+        let begun = self.sink.is_traced().then(Instant::now);
         let (head, incoming) = request.into_parts();
         // A page in somebody's browser could send alerts to a responder on that person's machine; neither Falco nor
         // falcosidekick has an origin.
@@ -72,7 +74,7 @@ impl<S: Sink, P: Pages> Server<S, P> {
         }
         let bound = self.limits.alert.body;
         match body::read(incoming, bound, self.limits.body_deadline, &self.large_bodies).await {
-            Ok(body) => self.decode(&body, &head.headers, peer),
+            Ok(body) => self.decode(&body, &head.headers, begun, peer),
             Err(NoBody::TooLarge { size }) => {
                 let error = DecodeError::TooLarge { size, bound };
                 answer::closing(self.undecodable(&error, &head.headers, peer))
@@ -92,10 +94,16 @@ impl<S: Sink, P: Pages> Server<S, P> {
         }
     }
 
-    fn decode(&self, body: &Bytes, headers: &HeaderMap, peer: SocketAddr) -> Answer {
+    fn decode(&self, body: &Bytes, headers: &HeaderMap, begun: Option<Instant>, peer: SocketAddr) -> Answer {
         match Alert::decode(body, &self.limits.alert) {
             Ok(alert) => {
-                let taken = self.sink.submit(alert);
+                let decoded = begun.map(|_| Instant::now());
+                let arrival = Arrival {
+                    headers,
+                    begun,
+                    decoded,
+                };
+                let taken = self.sink.submit_arrived(alert, arrival);
                 if taken == Taken::Shed
                     && let Some(more) = self.notices.take("shed")
                 {

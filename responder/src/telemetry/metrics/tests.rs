@@ -1,0 +1,196 @@
+//! The page as a whole: that it is OpenMetrics, and that the README knows all of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use responder_core::port::SendErrorKind;
+use responder_engine::accounting::RequestLabels;
+
+use super::*;
+
+const README: &str = include_str!("../README.md");
+
+/// A page on which every family has a sample.
+fn page() -> String {
+    let mut accounts = AccountingSnapshot::default();
+    let labels = RequestLabels {
+        verb: Verb::Delete,
+        dry_run: false,
+        result: SendErrorKind::Busy.as_str(),
+    };
+    accounts.requests.insert(labels, 7);
+    let mut histogram = Histogram::default();
+    histogram.counts[3] = 2;
+    histogram.counts[BUCKETS.len()] = 1;
+    histogram.sum = 61_003_500;
+    accounts.stages.insert(Stage::Act, histogram);
+    let process = Process {
+        started: "2026-11-24T12:00:00.5Z".parse().unwrap(),
+        cluster: Some("a \"quoted\"\\name".to_owned()),
+        read_errors: Arc::default(),
+        spans: SpanCounts::default(),
+    };
+    render(accounts, &process)
+}
+
+/// One sample: its name, its labels with their values as written, and its value.
+type Sample<'a> = (&'a str, Vec<(&'a str, &'a str)>, f64);
+
+fn sample(line: &str) -> Sample<'_> {
+    let (head, value) = line.rsplit_once(' ').unwrap();
+    let (name, labels) = head.split_once('{').unwrap_or((head, "}"));
+    let labels = labels.strip_suffix('}').unwrap();
+    // No value of the page has `",` inside.
+    let labels = labels.split("\",").filter(|label| !label.is_empty());
+    let labels = labels.map(|label| label.trim_end_matches('"').split_once("=\"").unwrap());
+    (name, labels.collect(), value.parse().unwrap())
+}
+
+/// The samples of each family, by its name and kind.
+fn families(page: &str) -> BTreeMap<(&str, &str), Vec<Sample<'_>>> {
+    let mut families = BTreeMap::new();
+    let mut current: Option<(&str, &str)> = None;
+    for line in page.lines() {
+        if let Some(descriptor) = line.strip_prefix("# TYPE ") {
+            let family = descriptor.split_once(' ').unwrap();
+            assert_eq!(families.insert(family, Vec::new()), None, "{family:?} is there twice");
+            current = Some(family);
+        } else if !line.starts_with('#') {
+            families.get_mut(&current.unwrap()).unwrap().push(sample(line));
+        }
+    }
+    families
+}
+
+#[test]
+fn the_page_is_open_metrics() {
+    let page = page();
+    assert!(page.ends_with("\n# EOF\n"), "{page}");
+    assert_eq!(page.matches("# EOF").count(), 1);
+    for ((name, kind), samples) in families(&page) {
+        assert!(page.contains(&format!("# HELP {name} ")), "{name} has no help");
+        assert!(!samples.is_empty(), "{name} has no sample");
+        let mut seen = BTreeSet::new();
+        for (sample, labels, value) in &samples {
+            let suffix = sample
+                .strip_prefix(name)
+                .unwrap_or_else(|| panic!("{sample} among those of {name}"));
+            let allowed: &[&str] = match kind {
+                "counter" => &["_total"],
+                "gauge" => &[""],
+                "histogram" => &["_bucket", "_count", "_sum"],
+                _ => panic!("{name} is a {kind}"),
+            };
+            assert!(allowed.contains(&suffix), "{sample} of the {kind} {name}");
+            assert!(*value >= 0.0);
+            assert!(seen.insert((sample, labels.clone())), "{sample} {labels:?} twice");
+            assert!(
+                labels.contains(&("cluster", r#"a \"quoted\"\\name"#)),
+                "{sample} {labels:?}"
+            );
+        }
+        let unit = page
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("# UNIT {name} ")));
+        assert!(
+            unit.is_none_or(|unit| name.ends_with(&format!("_{unit}"))),
+            "{name} is not in {unit:?}"
+        );
+    }
+}
+
+#[test]
+fn the_buckets_of_a_histogram_hold_what_is_shorter_too() {
+    let page = page();
+    let families = families(&page);
+    let samples = &families[&("responder_stage_seconds", "histogram")];
+    let of_act = |name: &str| {
+        let samples = samples
+            .iter()
+            .filter(|(sample, labels, _)| *sample == name && labels.contains(&("stage", "act")));
+        samples
+            .map(|(_, labels, value)| {
+                let end = labels.iter().find(|(label, _)| *label == "le").map(|(_, end)| *end);
+                (end, *value)
+            })
+            .collect::<Vec<_>>()
+    };
+    let buckets = of_act("responder_stage_seconds_bucket");
+    assert_eq!(buckets.len(), BUCKETS.len() + 1);
+    assert!(buckets.is_sorted_by(|(_, a), (_, b)| a <= b));
+    assert_eq!((buckets[2], buckets[3]), ((Some("0.001"), 0.0), (Some("0.0025"), 2.0)));
+    assert_eq!(buckets.last(), Some(&(Some("+Inf"), 3.0)));
+    assert_eq!(of_act("responder_stage_seconds_count"), [(None, 3.0)]);
+    assert_eq!(of_act("responder_stage_seconds_sum"), [(None, 61.0035)]);
+}
+
+/// The rows of the README's table: kind and labels by the name that one asks for.
+fn documented() -> BTreeMap<&'static str, (&'static str, BTreeSet<&'static str>)> {
+    let rows = README.lines().filter_map(|line| line.strip_prefix("| `"));
+    let rows = rows.filter(|row| row.starts_with("responder_") || row.starts_with("process_"));
+    rows.map(|row| {
+        let mut cells = row.split(" | ");
+        let name = cells.next().unwrap().trim_end_matches('`');
+        let kind = cells.next().unwrap();
+        let labels = cells.next().unwrap();
+        let labels = labels
+            .split(", ")
+            .filter_map(|label| label.strip_prefix('`')?.strip_suffix('`'));
+        (name, (kind, labels.collect()))
+    })
+    .collect()
+}
+
+#[test]
+fn the_readme_has_every_metric_with_its_labels_and_no_other() {
+    let page = page();
+    let written: BTreeMap<String, (&str, BTreeSet<&str>)> = families(&page)
+        .into_iter()
+        .map(|((name, kind), samples)| {
+            let suffix = if kind == "counter" { "_total" } else { "" };
+            let labels = samples
+                .iter()
+                .flat_map(|(_, labels, _)| labels)
+                .map(|(label, _)| *label);
+            // One is of every metric, and one is part of every histogram.
+            let labels = labels.filter(|label| !["cluster", "le"].contains(label));
+            (format!("{name}{suffix}"), (kind, labels.collect()))
+        })
+        .collect();
+    let documented: BTreeMap<String, _> = documented()
+        .into_iter()
+        .map(|(name, row)| (name.to_owned(), row))
+        .collect();
+    assert_eq!(documented, written);
+}
+
+#[test]
+fn the_readme_has_every_value_of_the_small_label_sets() {
+    let lanes = Lane::ALL.map(Lane::as_str);
+    let stages = Stage::ALL.map(Stage::as_str);
+    let verbs = Verb::ALL.map(Verb::as_str);
+    let verdicts = Verdict::ALL.map(Verdict::as_str);
+    let causes = ShedCause::ALL.map(ShedCause::as_str);
+    let modes = Mode::ALL.map(Mode::as_str);
+    let read_errors = ReadErrors::default().counts().map(|(kind, _)| kind);
+    let sets = [
+        ("lane", &lanes[..]),
+        ("stage", &stages),
+        ("verb", &verbs),
+        ("verdict", &verdicts),
+        ("cause", &causes),
+        ("mode", &modes),
+        ("outcome", &ResponseOutcome::NAMES),
+        ("end", &expiry::End::NAMES),
+        ("kind", &read_errors),
+    ];
+    for (label, values) in sets {
+        let row = README.lines().find(|line| line.starts_with(&format!("| `{label}` |")));
+        let row = row.unwrap_or_else(|| panic!("the README has no row for the label {label}"));
+        for value in values {
+            assert!(
+                row.contains(&format!("`{value}`")),
+                "{label}={value} is not in the README"
+            );
+        }
+    }
+}

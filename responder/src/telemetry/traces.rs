@@ -1,0 +1,248 @@
+//! Traces: one for each alert that a playbook answers, from its reception to the verification, sent to an OTLP receiver.
+//!
+//! The steps are spans of `tracing` with the target [`SPANS`]; nothing else becomes part of a trace: no log line, no span
+//! of a library. Without a receiver no such span is ever made.
+
+mod backdated;
+mod export;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Context as _;
+use clap::Args;
+use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
+use opentelemetry::trace::{Span as _, TraceContextExt as _, Tracer as _, TracerProvider as _};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider, TracerProviderBuilder};
+use responder_core::alert::{Alert, AlertId};
+use responder_core::decide::OwnIdentity;
+use responder_core::guard::ClusterIdentity;
+use responder_core::port::Clock as _;
+use responder_engine::spans::SPANS;
+use responder_intake::{Arrival, Headers};
+use tracing::{Span, Subscriber};
+use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt as _};
+use tracing_subscriber::registry::LookupSpan;
+
+use self::backdated::{BEGUN, Backdated};
+pub(crate) use self::export::SpanCounts;
+use self::export::{Gate, Reported};
+use crate::clock::WallClock;
+
+/// Where traces go.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Traces")]
+pub(crate) struct TraceArgs {
+    /// An OTLP receiver (gRPC) for traces, such as http://otel-collector:4317; without one there are none
+    ///
+    /// Headers, such as a token, are read from OTEL_EXPORTER_OTLP_HEADERS, and what the resource is called from
+    /// OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        hide_env_values = true
+    )]
+    otlp_endpoint: Option<String>,
+    /// The share of alerts that get a trace, from 0 to 1; one that comes with a trace of its own goes by that one's word
+    #[arg(long, value_name = "RATIO", env = "OTEL_TRACES_SAMPLER_ARG", default_value_t = 1.0, value_parser = ratio)]
+    otlp_sample: f64,
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
+        _ => Err("write a number from 0 to 1, such as 0.1 for every tenth alert".to_owned()),
+    }
+}
+
+/// For one batch, with all its tries: the collector is near, or it is away.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// For the last spans when the process ends.
+const LAST_EXPORT: Duration = Duration::from_secs(3);
+
+/// Longer texts of an alert are cut in a span.
+const LONGEST_TEXT: usize = 128;
+
+/// Makes traces and sends them.
+#[derive(Debug, Clone)]
+pub(crate) struct Traces {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+    propagator: TraceContextPropagator,
+    counts: SpanCounts,
+}
+
+impl Traces {
+    /// `None` where there is no receiver. Called inside the runtime, which drives the connection; that is made when the
+    /// first spans are sent, and made again after each failure.
+    pub(crate) fn new(
+        args: &TraceArgs,
+        own: &OwnIdentity,
+        cluster: Option<&ClusterIdentity>,
+    ) -> anyhow::Result<Option<Self>> {
+        let Some(endpoint) = args.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty()) else {
+            return Ok(None);
+        };
+        // The text may hold a password.
+        anyhow::ensure!(
+            endpoint.starts_with("http://") || endpoint.starts_with("https://"),
+            "--otlp-endpoint (or OTEL_EXPORTER_OTLP_ENDPOINT) is no URL of a receiver: write http://HOST:4317 or https://HOST:4317"
+        );
+        let exporter = SpanExporter::builder()
+            .with_tonic()
+            .with_endpoint(endpoint)
+            .with_timeout(EXPORT_TIMEOUT)
+            .build()
+            .context("traces can't be sent to --otlp-endpoint (or OTEL_EXPORTER_OTLP_ENDPOINT): correct it")?;
+        let counts = SpanCounts::default();
+        let queue = Gate::new(Reported::new(exporter, counts.clone()), counts.clone());
+        let builder = SdkTracerProvider::builder()
+            .with_span_processor(queue)
+            .with_resource(resource(own, cluster));
+        Ok(Some(Self::of(builder, args.otlp_sample, counts)))
+    }
+
+    fn of(builder: TracerProviderBuilder, sample: f64, counts: SpanCounts) -> Self {
+        let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(sample)));
+        let provider = builder.with_sampler(sampler).build();
+        Self {
+            tracer: provider.tracer("responder"),
+            provider,
+            propagator: TraceContextPropagator::new(),
+            counts,
+        }
+    }
+
+    /// What became of the spans.
+    pub(crate) const fn counts(&self) -> &SpanCounts {
+        &self.counts
+    }
+
+    /// The layer that turns our spans, and nothing else, into those of OpenTelemetry.
+    pub(super) fn layer<S>(&self) -> OpenTelemetryLayer<S, Backdated>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        tracing_opentelemetry::layer()
+            .with_tracer(Backdated(self.tracer.clone()))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+    }
+
+    /// Begins the trace of an alert that was accepted: under the trace that it came with, if it did, with what has been
+    /// done by now as its first spans.
+    pub(crate) fn begin(&self, alert: &Alert, id: AlertId, arrival: &Arrival<'_>) -> Span {
+        let wall = Wall::now();
+        let matched = wall.monotonic;
+        let begun = arrival.begun.unwrap_or(matched);
+        let decoded = arrival.decoded.unwrap_or(matched);
+        let root = tracing::info_span!(
+            target: SPANS,
+            parent: None,
+            "alert",
+            otel.kind = "server",
+            responder.alert.id = %id,
+            responder.rule = cut(alert.rule().as_str()),
+            { BEGUN } = wall.nanoseconds(begun),
+        );
+        let parent = self
+            .propagator
+            .extract_with_context(&Context::new(), &Carrier(arrival.headers));
+        if parent.span().span_context().is_valid() {
+            // It has just been made, so it can have a parent still.
+            let _ = root.set_parent(parent);
+        }
+        let context = root.context();
+        for (name, from, to) in [("intake", begun, decoded), ("match", decoded, matched)] {
+            let mut span = self
+                .tracer
+                .span_builder(name)
+                .with_start_time(wall.at(from))
+                .start_with_context(&self.tracer, &context);
+            span.end_with_timestamp(wall.at(to));
+        }
+        root
+    }
+
+    /// Sends what is left, within seconds; what can't be sent is lost.
+    pub(crate) async fn end(self) {
+        let last = tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(LAST_EXPORT));
+        if let Ok(Err(error)) = last.await {
+            tracing::warn!("the last spans could not be sent: {error}");
+        }
+    }
+}
+
+fn resource(own: &OwnIdentity, cluster: Option<&ClusterIdentity>) -> Resource {
+    // Reads OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME.
+    let mut resource = Resource::builder();
+    if std::env::var_os("OTEL_SERVICE_NAME").is_none_or(|name| name.is_empty()) {
+        resource = resource.with_service_name("responder");
+    }
+    let known = [
+        ("service.version", Some(env!("CARGO_PKG_VERSION").to_owned())),
+        ("k8s.namespace.name", own.namespace.as_ref().map(ToString::to_string)),
+        ("k8s.pod.name", own.pod.as_ref().map(ToString::to_string)),
+        ("k8s.cluster.name", cluster.map(|cluster| cluster.name.clone())),
+    ];
+    let known = known
+        .into_iter()
+        .filter_map(|(key, value)| Some(KeyValue::new(key, value?)));
+    resource.with_attributes(known).build()
+}
+
+/// One moment on both clocks: spans have the wall's time, and lengths are measured on the other.
+struct Wall {
+    monotonic: Instant,
+    wall: SystemTime,
+}
+
+impl Wall {
+    fn now() -> Self {
+        Self {
+            monotonic: Instant::now(),
+            wall: WallClock.now().into(),
+        }
+    }
+
+    fn at(&self, moment: Instant) -> SystemTime {
+        let ago = self.monotonic.saturating_duration_since(moment);
+        self.wall.checked_sub(ago).unwrap_or(self.wall)
+    }
+
+    fn nanoseconds(&self, moment: Instant) -> i64 {
+        let since = self
+            .at(moment)
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    }
+}
+
+/// The headers as the propagator reads them.
+struct Carrier<'a>(&'a dyn Headers);
+
+impl Extractor for Carrier<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.header(key)
+    }
+
+    // Only the propagator of baggage asks for it, and we take none from strangers.
+    fn keys(&self) -> Vec<&str> {
+        Vec::new()
+    }
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LONGEST_TEXT)]
+}
+
+#[cfg(test)]
+mod tests;
