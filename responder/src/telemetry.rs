@@ -2,6 +2,7 @@
 
 mod log;
 mod metrics;
+mod stamp;
 
 pub(crate) use log::start_logging;
-pub(crate) use metrics::render as render_metrics;
+pub(crate) use metrics::{Exposed, render as render_metrics};

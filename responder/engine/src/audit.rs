@@ -1,7 +1,7 @@
 //! The audit trail: what was decided, before anything is sent; and what became of it. Steps of the flow: record, settle.
 
 use jiff::Timestamp;
-use responder_core::alert::AlertId;
+use responder_core::alert::{AlertId, Sender};
 use responder_core::decide::{Decision, Outcome};
 use responder_core::guard::ClaimId;
 use responder_core::target::Subject;
@@ -21,6 +21,8 @@ pub enum AuditRecord {
         at: Timestamp,
         /// The rule of the alert.
         rule: String,
+        /// Who sent it.
+        sender: Sender,
         /// Of the playbook as written.
         playbook_hash: String,
         /// Of the guard as written; absent for the built-in one.
@@ -78,21 +80,30 @@ impl AuditRecord {
     /// One line for a person.
     pub fn summary(&self) -> String {
         match self {
-            Self::Decided { decision, rule, .. } => {
+            Self::Decided {
+                decision, rule, sender, ..
+            } => {
                 let target = decision.target.as_ref().map(ToString::to_string);
                 let subject = decision.subject.as_ref().map(Subject::to_string);
                 let on = target.or(subject).unwrap_or_else(|| "nothing".to_owned());
                 let rule = rule.escape_debug();
+                let by = match sender {
+                    Sender::Anonymous => String::new(),
+                    known => format!(" (sent by {known})"),
+                };
                 match &decision.outcome {
                     Outcome::Act { plan, .. } => {
                         format!(
-                            "{} acts on {on} in {} for \"{rule}\"",
+                            "{} acts on {on} in {} for \"{rule}\"{by}",
                             decision.playbook,
                             plan.mode.mode()
                         )
                     }
                     Outcome::Refuse(refusal) => {
-                        format!("{} does nothing to {on} for \"{rule}\": {refusal}", decision.playbook)
+                        format!(
+                            "{} does nothing to {on} for \"{rule}\"{by}: {refusal}",
+                            decision.playbook
+                        )
                     }
                 }
             }
@@ -115,8 +126,20 @@ pub trait AuditTrail: Send + Sync + 'static {
 }
 
 /// The audit trail as log lines of the target `audit`: a sentence as message, the whole as JSON in the field `record`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct TracingAudit;
+#[derive(Debug, Clone, Default)]
+pub struct TracingAudit {
+    /// The name of the cluster, which every record then carries.
+    pub cluster: Option<String>,
+}
+
+/// A record as it is written.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<&'a str>,
+    #[serde(flatten)]
+    record: &'a AuditRecord,
+}
 
 impl AuditTrail for TracingAudit {
     fn write(&self, record: &AuditRecord) {
@@ -124,7 +147,11 @@ impl AuditTrail for TracingAudit {
         if !tracing::enabled!(target: "audit", tracing::Level::INFO) {
             return;
         }
-        let json = serde_json::to_string(record).unwrap_or_else(|error| format!("\"not serialisable: {error}\""));
+        let written = Written {
+            cluster: self.cluster.as_deref(),
+            record,
+        };
+        let json = serde_json::to_string(&written).unwrap_or_else(|error| format!("\"not serialisable: {error}\""));
         tracing::info!(target: "audit", record = %json, "{}", record.summary());
     }
 }

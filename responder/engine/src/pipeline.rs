@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use responder_core::alert::{Alert, AlertId};
+use responder_core::alert::{Alert, AlertId, Sender};
 use responder_core::decide::OwnIdentity;
 use responder_core::guard::Guard;
 use responder_core::mode::Mode;
@@ -118,6 +118,7 @@ pub enum Submission {
 pub(crate) struct Accepted {
     pub(crate) alert: Alert,
     pub(crate) id: AlertId,
+    pub(crate) sender: Sender,
     pub(crate) playbooks: Vec<Arc<Playbook>>,
     /// How many of the playbooks have a decision that was counted.
     decided: AtomicUsize,
@@ -127,11 +128,12 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
-    fn new(alert: Alert, id: AlertId, playbooks: Vec<Arc<Playbook>>) -> Self {
+    fn new(alert: Alert, id: AlertId, sender: Sender, playbooks: Vec<Arc<Playbook>>) -> Self {
         let progress = AtomicU8::new(Progress::Waiting as u8);
         Self {
             alert,
             id,
+            sender,
             playbooks,
             decided: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
@@ -240,9 +242,14 @@ where
         Self { shared }
     }
 
+    /// Takes an alert of nobody in particular: see [`Engine::submit_from`].
+    pub fn submit(&self, alert: Alert) -> Submission {
+        self.submit_from(alert, &Sender::Anonymous)
+    }
+
     /// Takes an alert, or says why not. Costs microseconds and never waits: what matches is decided by tasks of the
     /// engine.
-    pub fn submit(&self, alert: Alert) -> Submission {
+    pub fn submit_from(&self, alert: Alert, sender: &Sender) -> Submission {
         let shared = &self.shared;
         let matching = shared.rules.index.matching(&alert);
         if matching.is_empty() {
@@ -250,7 +257,9 @@ where
             return Submission::Unmatched;
         }
         let playbooks: Vec<Arc<Playbook>> = matching.into_iter().cloned().collect();
-        let submission = shared.entry().take(alert, playbooks, &shared.accounting);
+        let submission = shared
+            .entry()
+            .take(alert, sender.clone(), playbooks, &shared.accounting);
         if matches!(submission, Submission::Accepted { .. }) {
             shared.dispatch();
         }

@@ -1,13 +1,13 @@
 //! Where the intake hands its alerts to: between the steps intake and match.
 
-use responder_core::alert::{Alert, AlertId};
+use responder_core::alert::{Alert, AlertId, Sender};
 use responder_core::playbook::PlaybookName;
 
 /// Takes alerts. Called on the thread that answers the sender, so it must not wait for anything: matching costs
 /// microseconds, and what is queued is queued within bounds or shed.
 pub trait Sink: Send + Sync + 'static {
-    /// Takes one alert.
-    fn submit(&self, alert: Alert) -> Taken;
+    /// Takes one alert, with who sent it.
+    fn submit(&self, alert: Alert, sender: &Sender) -> Taken;
 
     /// Counts a request that carried no alert that could be read. The kind is one of
     /// [`DecodeError::KINDS`](responder_core::alert::DecodeError::KINDS) or of [`TRANSPORT_KINDS`]: a closed set, fit for
@@ -16,9 +16,19 @@ pub trait Sink: Send + Sync + 'static {
 }
 
 /// Kinds of rejections that happen before there is a body to decode.
-pub const TRANSPORT_KINDS: [&str; 7] = [
+pub const TRANSPORT_KINDS: [&str; 12] = [
     // Bytes that are no HTTP.
     "http",
+    // A handshake of TLS that failed: most often the sender speaks plain HTTP, or does not trust our certificate.
+    "tls",
+    // A client certificate that can't be verified: it has expired, or is of another authority.
+    "certificate",
+    // A client certificate that is good, and names nobody who may send.
+    "certificate_name",
+    // No credentials, where senders have to prove who they are.
+    "credentials_missing",
+    // Credentials that are not known.
+    "credentials_wrong",
     // An alert sent to another path than `/`.
     "wrong_path",
     // A body in an encoding that nobody sends alerts in.

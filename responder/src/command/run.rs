@@ -1,68 +1,46 @@
 //! `run`: takes alerts over HTTP and answers them, until it is told to stop.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{ArgMatches, Args};
 use jiff::Timestamp;
-use responder_cluster::{ConnectOptions, KubeCluster, SimulatedCluster};
-use responder_core::alert::Alert;
+use responder_cluster::{KubeCluster, SimulatedCluster};
+use responder_core::alert::{Alert, Sender};
 use responder_core::decide::OwnIdentity;
-use responder_core::mode::Mode;
 use responder_core::object::{Name, Namespace};
 use responder_core::playbook::Index;
 use responder_core::port::{ClusterReader, ClusterWriter};
-use responder_core::span::Span;
 use responder_engine::{
     AuditRecord, AuditTrail, Engine, EngineConfig, LaneLimits, MemoryLedger, Ports, RuleSet, Submission, TracingAudit,
 };
-use responder_intake::http::{Limits, Pages, Server};
+use responder_intake::auth::Access;
+use responder_intake::http::{Pages, Server};
 use responder_intake::{Sink, Taken};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{ClusterArgs, LogFormat, PlaybookArgs};
+use crate::cli::{LogArgs, PlaybookArgs};
 use crate::clock::WallClock;
-use crate::notify::LogNotifier;
-use crate::rules::Rules;
-use crate::telemetry::render_metrics;
+use crate::config::{self, Cluster, Configuration, LogFormat, Overrides};
+use crate::notify::{FromCluster, LogNotifier};
+use crate::report::print_data;
+use crate::rules::{Ceiling, Rules};
+use crate::telemetry::{Exposed, render_metrics, start_logging};
 
-/// What to answer by, where, and how far.
+/// What to answer by, where, and how far: each from a flag, else the environment, else the file.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
-    playbooks: PlaybookArgs,
-    #[command(flatten)]
-    cluster: ClusterArgs,
-    /// The most that is done: Observe, Rehearse or Enforce. By default Enforce with a guard, and Observe without
-    #[arg(long, value_name = "MODE", env = "RESPONDER_MODE", hide_env = true)]
-    mode: Option<Mode>,
-    /// Where alerts are taken
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:2803",
-        env = "RESPONDER_LISTEN",
-        hide_env = true
-    )]
-    listen: SocketAddr,
-    /// Listens beyond loopback although nobody who sends has to prove who he is
+    overrides: Overrides,
+    /// Prints the configuration that would be in force, with the origin of each value, and ends
     #[arg(long)]
-    insecure_no_auth: bool,
-    /// Responses at work at once
-    ///
-    /// Past eight at a time only the queue inside the API server grows, not the rate.
-    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..=256))]
-    max_in_flight: u16,
-    /// How long accepted alerts may still be finished when it is told to stop
-    #[arg(long, value_name = "DURATION", default_value = "20s")]
-    shutdown_deadline: Span,
+    print_config: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -70,61 +48,168 @@ Examples:
   responder run --simulate playbooks/demo/cluster --playbooks playbooks/demo/playbooks --guard playbooks/demo/guard.yaml
   responder run --playbooks playbooks/terminal-shell/playbook.yaml
   responder run --playbooks mine --guard guard.yaml --mode Rehearse --kubeconfig ~/.kube/staging
+  responder run --config responder.yaml --print-config
 
 The first signal (Ctrl-C, TERM) finishes what was accepted, or names what is handed back; the second ends at once.
 
 Exit codes:
   0  told to stop, and stopped
   1  it could not be done: the address is in use, there is no cluster to connect to
-  2  errors in the playbooks or the guard, or an unknown option";
+  2  errors in the configuration, the playbooks or the guard, or an unknown option";
 
-pub(crate) async fn run(args: &RunArgs, format: LogFormat) -> anyhow::Result<ExitCode> {
-    let Ok(rules) = Rules::load(&args.playbooks, Timestamp::now())? else {
-        return Ok(ExitCode::from(2));
+/// Everything that `run` needs before the first await: what is wrong with it has been printed when an exit code comes
+/// back, and that of success has printed the configuration.
+pub(crate) fn prepare(
+    args: &RunArgs,
+    log: &LogArgs,
+    matches: &ArgMatches,
+) -> anyhow::Result<Result<Prepared, ExitCode>> {
+    // The options of a command are in its own matches.
+    let matches = matches.subcommand_matches("run").unwrap_or(matches);
+    let Ok(read) = config::read(&args.overrides, log, matches)? else {
+        return Ok(Err(ExitCode::from(2)));
     };
-    if !args.listen.ip().is_loopback() && !args.insecure_no_auth {
-        anyhow::bail!(
-            "{} can be reached by others, and this version can't ask a sender who he is: listen on 127.0.0.1, or say \
-             --insecure-no-auth where something else keeps others out",
-            args.listen
-        );
+    if args.print_config {
+        print_data(&read.effective.to_string())?;
+        return Ok(Err(ExitCode::SUCCESS));
     }
-    // Before the cluster is asked for anything: an address in use is told at once.
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .with_context(|| format!("can't listen on {}: choose another address with --listen", args.listen))?;
-    if let Some(directory) = &args.cluster.simulate {
-        let cluster = SimulatedCluster::from_dir(directory)?.with_clock(Arc::new(WallClock));
-        let place = format!("simulated from {}", directory.display());
-        serve(args, format, rules, cluster, &place, listener).await
-    } else {
-        let ClusterArgs {
-            kubeconfig, context, ..
-        } = &args.cluster;
-        let options = ConnectOptions {
-            kubeconfig: kubeconfig.clone(),
-            context: context.clone(),
+    let configuration = read.configuration;
+    let files = PlaybookArgs {
+        playbooks: configuration.playbooks.clone(),
+        guard: configuration.guard.clone(),
+    };
+    let Ok(rules) = Rules::load(&files, Timestamp::now())? else {
+        return Ok(Err(ExitCode::from(2)));
+    };
+    let identity = rules.guard.cluster.as_ref().map(|cluster| cluster.name.clone());
+    start_logging(&configuration.log, identity.as_deref())?;
+    Ok(Ok(Prepared {
+        configuration,
+        rules,
+        identity,
+    }))
+}
+
+/// What `run` runs by, read and found right.
+pub(crate) struct Prepared {
+    configuration: Configuration,
+    rules: Rules,
+    /// The name of the cluster, on every line, record, metric and message.
+    identity: Option<String>,
+}
+
+impl Prepared {
+    /// Runs until it is told to stop.
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let http = &self.configuration.http;
+        let access = Access::load(http.tls.clone(), http.credentials.clone())?;
+        // Before the cluster is asked for anything: an address in use is told at once.
+        let listener = TcpListener::bind(http.listen)
+            .await
+            .with_context(|| format!("can't listen on {}: choose another address with --listen", http.listen))?;
+        match &self.configuration.cluster {
+            Cluster::Simulated(directory) => {
+                let cluster = SimulatedCluster::from_dir(directory)?.with_clock(Arc::new(WallClock));
+                let place = format!("simulated from {}", directory.display());
+                self.serve(cluster, &place, listener, access).await
+            }
+            Cluster::Kubernetes(options) => {
+                let cluster = KubeCluster::connect(options).await?;
+                self.serve(cluster, "the API server", listener, access).await
+            }
+        }
+    }
+
+    async fn serve<C>(self, cluster: C, place: &str, listener: TcpListener, access: Access) -> anyhow::Result<ExitCode>
+    where
+        C: ClusterReader + ClusterWriter,
+    {
+        let Self {
+            configuration,
+            rules,
+            identity,
+        } = self;
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let ceiling = rules.ceiling(configuration.mode);
+        announce(place, &rules, ceiling);
+        let config = EngineConfig {
+            process_mode: ceiling.mode,
+            own: own_identity(),
+            lanes: LaneLimits {
+                concurrency: usize::from(configuration.max_in_flight),
+                ..LaneLimits::default()
+            },
+            ..EngineConfig::default()
         };
-        let cluster = KubeCluster::connect(&options).await?;
-        serve(args, format, rules, cluster, "the API server", listener).await
+        let set = Arc::new(RuleSet {
+            index: Index::new(rules.playbooks),
+            guard: rules.guard,
+        });
+        let cluster = Arc::new(cluster);
+        let ports = Ports {
+            cluster: Arc::clone(&cluster),
+            ledger: Arc::new(MemoryLedger::new(MemoryLedger::DEFAULT_BOUND)),
+            notifier: Arc::new(FromCluster {
+                notifier: LogNotifier,
+                cluster: identity.clone(),
+            }),
+            clock: Arc::new(WallClock),
+        };
+        let audit: Arc<dyn AuditTrail> = match configuration.log.format {
+            LogFormat::Text => Arc::new(Sentences),
+            LogFormat::Json => Arc::new(TracingAudit {
+                cluster: identity.clone(),
+            }),
+        };
+        let engine = Engine::start(config, set, ports, audit);
+
+        let stop = CancellationToken::new();
+        let reachable = Arc::new(AtomicBool::new(false));
+        let probe = tokio::spawn(probe(cluster, Arc::clone(&reachable), stop.clone()));
+        let access = Arc::new(access);
+        let pages = EnginePages {
+            engine: engine.clone(),
+            access: Arc::clone(&access),
+            identity,
+            reachable,
+            stop: stop.clone(),
+        };
+        let sink = EngineSink { engine: engine.clone() };
+        let http = &configuration.http;
+        let scheme = if access.is_encrypted() { "https" } else { "http" };
+        if !access.is_encrypted() && http.is_authenticated() && !http.listen.ip().is_loopback() {
+            tracing::warn!("passwords and tokens come in as plain text: http.tls encrypts them");
+        }
+        let server = Server::new(sink, pages, http.limits.clone()).with_access(access);
+        tracing::info!("listening on {scheme}://{}", listener.local_addr()?);
+        let serving = tokio::spawn(server.serve(listener, stop.clone(), DRAIN));
+
+        first_signal(&mut interrupt, &mut terminate).await;
+        let deadline = configuration.shutdown_deadline;
+        tracing::info!("stopping: what was accepted is finished within {deadline}; a second signal ends at once");
+        stop.cancel();
+        let finish = async {
+            let _ = serving.await;
+            engine.shutdown(deadline.get()).await
+        };
+        tokio::select! {
+            handback = finish => {
+                for alert in &handback.handed_back {
+                    tracing::warn!("handed back: {alert}");
+                }
+                tracing::info!("stopped: {} finished, {} handed back", handback.finished, handback.handed_back.len());
+            }
+            () = first_signal(&mut interrupt, &mut terminate) => tracing::warn!("stopped at once, by a second signal"),
+        }
+        probe.abort();
+        Ok(ExitCode::SUCCESS)
     }
 }
 
-type RunningEngine<C> = Engine<C, MemoryLedger, LogNotifier, WallClock>;
+type RunningEngine<C> = Engine<C, MemoryLedger, FromCluster<LogNotifier>, WallClock>;
 
-async fn serve<C>(
-    args: &RunArgs,
-    format: LogFormat,
-    rules: Rules,
-    cluster: C,
-    place: &str,
-    listener: TcpListener,
-) -> anyhow::Result<ExitCode>
-where
-    C: ClusterReader + ClusterWriter,
-{
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let ceiling = rules.ceiling(args.mode);
+/// Says what will be done at most, before the first alert.
+fn announce(place: &str, rules: &Rules, ceiling: Ceiling) {
     tracing::info!("cluster: {place}");
     tracing::info!("ceiling: {} ({})", ceiling.mode, ceiling.because);
     for playbook in &rules.playbooks {
@@ -136,65 +221,6 @@ where
             playbook.mode
         );
     }
-    let config = EngineConfig {
-        process_mode: ceiling.mode,
-        own: own_identity(),
-        lanes: LaneLimits {
-            concurrency: usize::from(args.max_in_flight),
-            ..LaneLimits::default()
-        },
-        ..EngineConfig::default()
-    };
-    let set = Arc::new(RuleSet {
-        index: Index::new(rules.playbooks),
-        guard: rules.guard,
-    });
-    let cluster = Arc::new(cluster);
-    let ports = Ports {
-        cluster: Arc::clone(&cluster),
-        ledger: Arc::new(MemoryLedger::new(MemoryLedger::DEFAULT_BOUND)),
-        notifier: Arc::new(LogNotifier),
-        clock: Arc::new(WallClock),
-    };
-    let audit: Arc<dyn AuditTrail> = match format {
-        LogFormat::Text => Arc::new(Sentences),
-        LogFormat::Json => Arc::new(TracingAudit),
-    };
-    let engine = Engine::start(config, set, ports, audit);
-
-    let stop = CancellationToken::new();
-    let reachable = Arc::new(AtomicBool::new(false));
-    let probe = tokio::spawn(probe(cluster, Arc::clone(&reachable), stop.clone()));
-    let pages = EnginePages {
-        engine: engine.clone(),
-        reachable,
-        stop: stop.clone(),
-    };
-    let server = Server::new(EngineSink { engine: engine.clone() }, pages, Limits::default());
-    tracing::info!("listening on http://{}", listener.local_addr()?);
-    let serving = tokio::spawn(server.serve(listener, stop.clone(), DRAIN));
-
-    first_signal(&mut interrupt, &mut terminate).await;
-    tracing::info!(
-        "stopping: what was accepted is finished within {}; a second signal ends at once",
-        args.shutdown_deadline
-    );
-    stop.cancel();
-    let finish = async {
-        let _ = serving.await;
-        engine.shutdown(args.shutdown_deadline.get()).await
-    };
-    tokio::select! {
-        handback = finish => {
-            for alert in &handback.handed_back {
-                tracing::warn!("handed back: {alert}");
-            }
-            tracing::info!("stopped: {} finished, {} handed back", handback.finished, handback.handed_back.len());
-        }
-        () = first_signal(&mut interrupt, &mut terminate) => tracing::warn!("stopped at once, by a second signal"),
-    }
-    probe.abort();
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The audit trail for a person: its sentences. The whole records are in the JSON log lines.
@@ -259,8 +285,8 @@ struct EngineSink<C> {
 }
 
 impl<C: ClusterReader + ClusterWriter> Sink for EngineSink<C> {
-    fn submit(&self, alert: Alert) -> Taken {
-        match self.engine.submit(alert) {
+    fn submit(&self, alert: Alert, sender: &Sender) -> Taken {
+        match self.engine.submit_from(alert, sender) {
             Submission::Unmatched => Taken::Unmatched,
             Submission::Duplicate { .. } => Taken::Duplicate,
             Submission::Shed {
@@ -279,6 +305,8 @@ impl<C: ClusterReader + ClusterWriter> Sink for EngineSink<C> {
 
 struct EnginePages<C> {
     engine: RunningEngine<C>,
+    access: Arc<Access>,
+    identity: Option<String>,
     reachable: Arc<AtomicBool>,
     stop: CancellationToken,
 }
@@ -296,6 +324,11 @@ impl<C: ClusterReader + ClusterWriter> Pages for EnginePages<C> {
     }
 
     fn metrics(&self) -> String {
-        render_metrics(self.engine.accounts())
+        let reloads = self.access.reloads().into_iter();
+        render_metrics(Exposed {
+            accounts: self.engine.accounts(),
+            reloads: reloads.filter_map(|(files, reloads)| Some((files, reloads?))).collect(),
+            cluster: self.identity.clone(),
+        })
     }
 }

@@ -17,11 +17,29 @@ use responder_core::refusal::Reason;
 use responder_engine::outcome::ResponseOutcome;
 use responder_engine::{AccountingSnapshot, Lane};
 use responder_intake::TRANSPORT_KINDS;
+use responder_intake::auth::Reloads;
+
+/// What is shown.
+#[derive(Debug)]
+pub(crate) struct Exposed {
+    /// The engine's accounts.
+    pub(crate) accounts: AccountingSnapshot,
+    /// How often which files of intake were read again.
+    pub(crate) reloads: Vec<(&'static str, Reloads)>,
+    /// The name of the cluster, which every metric then carries: one value for a process, so it multiplies nothing.
+    pub(crate) cluster: Option<String>,
+}
 
 /// The accounts in the OpenMetrics text format.
-pub(crate) fn render(accounts: AccountingSnapshot) -> String {
-    let mut registry = Registry::with_prefix("responder");
-    registry.register_collector(Box::new(Accounts(accounts)));
+pub(crate) fn render(exposed: Exposed) -> String {
+    let Exposed {
+        accounts,
+        reloads,
+        cluster,
+    } = exposed;
+    let labels = cluster.into_iter().map(|name| ("cluster".into(), name.into()));
+    let mut registry = Registry::with_prefix_and_labels("responder", labels);
+    registry.register_collector(Box::new(Accounts(accounts, reloads)));
     let mut metrics = String::new();
     // Writing to a string does not fail.
     let _ = text::encode(&mut metrics, &registry);
@@ -29,7 +47,7 @@ pub(crate) fn render(accounts: AccountingSnapshot) -> String {
 }
 
 #[derive(Debug)]
-struct Accounts(AccountingSnapshot);
+struct Accounts(AccountingSnapshot, Vec<(&'static str, Reloads)>);
 
 impl Collector for Accounts {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -38,7 +56,8 @@ impl Collector for Accounts {
         self.alerts(&mut page)?;
         self.decisions(&mut page)?;
         self.responses(&mut page)?;
-        self.lanes(&mut page)
+        self.lanes(&mut page)?;
+        self.reloads(&mut page)
     }
 }
 
@@ -191,6 +210,31 @@ impl Accounts {
             "How long the oldest of them has been here",
             MetricType::Gauge,
             gauges(|lane| lane.oldest_ms),
+        )
+    }
+}
+
+impl Accounts {
+    fn reloads(&self, page: &mut Page<'_>) -> fmt::Result {
+        let reloads = self.1.iter().flat_map(|(files, reloads)| {
+            [("taken", reloads.taken), ("refused", reloads.refused)]
+                .map(|(result, count)| (vec![("files", *files), ("result", result)], count))
+        });
+        page.families(
+            "file_reloads",
+            "Files that changed and were read again, by whether what is in them can be used",
+            MetricType::Counter,
+            reloads,
+        )?;
+        let outdated = self.1.iter().map(|(files, reloads)| {
+            let value = u64::from(reloads.is_outdated);
+            (vec![("files", *files)], value)
+        });
+        page.families(
+            "files_outdated",
+            "1 where what is in the files can't be used, and what was read before is in force",
+            MetricType::Gauge,
+            outdated,
         )
     }
 }

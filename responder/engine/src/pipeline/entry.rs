@@ -4,7 +4,7 @@
 use std::mem::size_of;
 use std::sync::Arc;
 
-use responder_core::alert::{Alert, AlertId, Value};
+use responder_core::alert::{Alert, AlertId, Sender, Value};
 use responder_core::playbook::Playbook;
 use responder_core::target::Subject;
 use tokio::time::Instant;
@@ -30,7 +30,13 @@ impl Entry<Accepted> {
     }
 
     /// Takes an alert in. An id is remembered only once there is room for its alert: whoever was shed may come again.
-    pub(crate) fn take(&mut self, alert: Alert, playbooks: Vec<Arc<Playbook>>, accounting: &Accounting) -> Submission {
+    pub(crate) fn take(
+        &mut self,
+        alert: Alert,
+        sender: Sender,
+        playbooks: Vec<Arc<Playbook>>,
+        accounting: &Accounting,
+    ) -> Submission {
         let now = Instant::now();
         let id = alert.id();
         let lane = Lane::of(alert.priority());
@@ -48,7 +54,7 @@ impl Entry<Accepted> {
         let key = Subject::of(&alert).ok().map(|subject| Key::of(&subject));
         let bytes = weight(&alert);
         let names: Vec<_> = playbooks.iter().map(|playbook| playbook.name.clone()).collect();
-        let job = Arc::new(Accepted::new(alert, id, playbooks));
+        let job = Arc::new(Accepted::new(alert, id, sender, playbooks));
         if let Err(cause) = self.lanes.accept(lane, key, bytes, job, now) {
             accounting.shed(lane, cause);
             return Submission::Shed { lane, cause };

@@ -162,6 +162,7 @@ where
         let case = Case {
             alert: &job.alert,
             id: job.id,
+            sender: Some(&job.sender),
             playbook,
         };
         if let Some(refused) = judge.screen(case).await {
@@ -289,6 +290,7 @@ where
         self.audit.write(&AuditRecord::Decided {
             at: self.ports.clock.now(),
             rule: job.alert.rule().to_string(),
+            sender: job.sender.clone(),
             playbook_hash: playbook.hash.to_string(),
             guard_hash: self.rules.guard.hash.map(|hash| hash.to_string()),
             claim,

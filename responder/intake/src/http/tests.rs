@@ -1,12 +1,14 @@
 //! The server on a real socket, with the requests that senders send and those that attackers do.
 
+mod auth;
 mod client;
 mod hostile;
+mod tls;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use responder_core::alert::Alert;
+use responder_core::alert::{Alert, Sender};
 use responder_core::playbook::PlaybookName;
 use rstest::rstest;
 
@@ -18,6 +20,7 @@ use crate::{Sink, Taken};
 #[derive(Debug, Clone, Default)]
 struct Memory {
     alerts: Arc<Mutex<Vec<Alert>>>,
+    senders: Arc<Mutex<Vec<Sender>>>,
     rejected: Arc<Mutex<Vec<&'static str>>>,
 }
 
@@ -26,13 +29,18 @@ impl Memory {
         self.rejected.lock().unwrap().clone()
     }
 
+    fn senders(&self) -> Vec<String> {
+        self.senders.lock().unwrap().iter().map(Sender::to_string).collect()
+    }
+
     fn taken(&self) -> usize {
         self.alerts.lock().unwrap().len()
     }
 }
 
 impl Sink for Memory {
-    fn submit(&self, alert: Alert) -> Taken {
+    fn submit(&self, alert: Alert, sender: &Sender) -> Taken {
+        self.senders.lock().unwrap().push(sender.clone());
         let taken = match alert.rule().as_str() {
             "unmatched" => Taken::Unmatched,
             "duplicate" => Taken::Duplicate,
