@@ -13,6 +13,7 @@ use crate::object::Uid;
 use crate::playbook::{Source, load};
 use crate::port::ReadErrorKind;
 use crate::snapshot::{Owner, OwnerChain, Part, Policies, PolicyEngine};
+use crate::trace::Verdict;
 
 const ALERT_AT: &str = "2026-11-24T03:00:05.5Z";
 const NOW: &str = "2026-11-24T03:00:07Z";

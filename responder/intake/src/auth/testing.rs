@@ -50,6 +50,7 @@ impl Authority {
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = match subject.holds_for {
             None => date_time_ymd(2099, 1, 1),
+            Some(Duration::ZERO) => date_time_ymd(2021, 1, 1),
             Some(time) => date_time_ymd(1970, 1, 1) + Duration::from_secs(UnixTime::now().as_secs()) + time,
         };
         let key = KeyPair::generate().unwrap();
@@ -66,7 +67,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) dns: &'a [&'a str],
     pub(crate) uris: &'a [&'a str],
     pub(crate) common: &'a [&'a str],
-    /// From now; nothing has expired already. Without, it holds for long.
+    /// From now; no time has expired years ago. Without, it holds for long.
     pub(crate) holds_for: Option<Duration>,
 }
 
