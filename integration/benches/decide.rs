@@ -109,6 +109,7 @@ fn decide_a_delete(bencher: Bencher<'_, '_>) {
     let context = Context {
         alert: &alert,
         alert_id: alert.id(),
+        sender: None,
         playbook: &loaded.playbooks[0],
         guard: &guard,
         process_mode: Mode::Enforce,

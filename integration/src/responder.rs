@@ -42,10 +42,12 @@ pub struct Options {
     pub simulate: Option<PathBuf>,
     /// `--mode`; without it the program's own default.
     pub mode: Option<&'static str>,
-    /// The settings for NATS, as YAML.
+    /// The section `nats` of the configuration, as JSON.
     pub nats: Option<String>,
     /// Further arguments of `run`.
     pub arguments: Vec<String>,
+    /// The authority of its own certificate, as PEM: then it is asked for its pages over HTTPS.
+    pub authority: Option<PathBuf>,
     /// Environment beyond `HOME`; nothing of this process' own reaches it.
     pub environment: Vec<(String, String)>,
 }
@@ -143,10 +145,7 @@ impl Responder {
                 return Err(ResponderError::Process("watch", error));
             }
         };
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .map_err(|error| ResponderError::Http("at all", error))?;
+        let http = client(options.authority.as_deref())?;
         let mut responder = Self {
             child,
             watchdog,
@@ -159,7 +158,7 @@ impl Responder {
         Ok(responder)
     }
 
-    /// `http://127.0.0.1:<port>`.
+    /// `http://127.0.0.1:<port>`, or `https://…`.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -309,16 +308,21 @@ impl Responder {
 
     /// The address is in the log: the system has chosen the port.
     async fn find_address(&mut self) -> Result<String, ResponderError> {
-        const SCHEME: &str = "127.0.0.1:";
+        const HOST: &str = "127.0.0.1:";
         let started = Instant::now();
         loop {
             let log = self.log();
             // Whole lines only: a port may be half written.
             let complete = log.rsplit_once('\n').map_or("", |(lines, _)| lines);
             let ours = complete.lines().find(|line| line.contains("listening"));
-            if let Some((_, rest)) = ours.and_then(|line| line.split_once(SCHEME)) {
+            if let Some((_, rest)) = ours.and_then(|line| line.split_once(HOST)) {
                 let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-                return Ok(format!("http://{SCHEME}{port}"));
+                let scheme = if ours.is_some_and(|line| line.contains("https://")) {
+                    "https"
+                } else {
+                    "http"
+                };
+                return Ok(format!("{scheme}://{HOST}{port}"));
             }
             if started.elapsed() > START_DEADLINE {
                 return Err(self.deadline("it to listen"));
@@ -361,6 +365,17 @@ impl Drop for Responder {
     }
 }
 
+/// A client that trusts this authority and no other, where one is named.
+fn client(authority: Option<&Path>) -> Result<reqwest::Client, ResponderError> {
+    let failed = |error| ResponderError::Http("at all", error);
+    let mut builder = reqwest::Client::builder().no_proxy();
+    if let Some(authority) = authority {
+        let pem = fs::read(authority).map_err(|error| ResponderError::Process("read the authority of", error))?;
+        builder = builder.tls_certs_only([reqwest::Certificate::from_pem(&pem).map_err(failed)?]);
+    }
+    builder.build().map_err(failed)
+}
+
 fn spawn(program: &Path, options: &Options, directory: &Path, log: &Path) -> io::Result<Child> {
     let playbooks = directory.join("playbooks.yaml");
     fs::write(&playbooks, &options.playbooks)?;
@@ -380,9 +395,10 @@ fn spawn(program: &Path, options: &Options, directory: &Path, log: &Path) -> io:
         command.arg("--mode").arg(mode);
     }
     if let Some(nats) = &options.nats {
-        let file = directory.join("nats.yaml");
-        fs::write(&file, nats)?;
-        command.arg("--nats-config").arg(file);
+        let file = directory.join("responder.yaml");
+        let head = "apiVersion: responder.dev/v1alpha1\nkind: Configuration\nnats:";
+        fs::write(&file, format!("{head} {nats}\n"))?;
+        command.arg("--config").arg(file);
     }
     command
         .args(&options.arguments)

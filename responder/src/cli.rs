@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{check, completions, explain, replay, run, schema};
+use crate::config::LogFormat;
 
 /// Answers Falco alerts on Kubernetes: by playbook, within limits, and never without saying why.
 #[derive(Debug, Parser)]
@@ -35,7 +36,7 @@ pub(crate) enum Command {
     Explain(explain::ExplainArgs),
     /// Shows what would have been decided about recorded alerts, by their own clock; changes nothing
     Replay(replay::ReplayArgs),
-    /// Prints the JSON schema of playbooks and guards, for editors
+    /// Prints the JSON schema of playbooks and guards, or of the configuration, for editors
     Schema(schema::SchemaArgs),
     /// Prints completions for a shell
     Completions(completions::CompletionsArgs),
@@ -45,23 +46,21 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Logging")]
 pub(crate) struct LogArgs {
-    /// How log lines look
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text, env = "RESPONDER_LOG_FORMAT", hide_env = true)]
-    pub(crate) log_format: LogFormat,
+    /// How log lines look; text by default
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        env = "RESPONDER_LOG_FORMAT",
+        hide_env = true
+    )]
+    pub(crate) log_format: Option<LogFormat>,
     /// Which lines are logged: error, warn, info, debug, trace, or per target as in `info,responder_engine=debug`
     ///
     /// RUST_LOG is read where this is not given. The default is info, and warn for commands other than run.
     #[arg(long, global = true, value_name = "FILTER", env = "RESPONDER_LOG", hide_env = true)]
     pub(crate) log: Option<String>,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum LogFormat {
-    /// One line for a person
-    Text,
-    /// One JSON object a line
-    Json,
 }
 
 /// Which playbooks, and which guard.

@@ -4,7 +4,6 @@ mod cli;
 mod clock;
 mod command;
 mod config;
-mod nats;
 mod notify;
 mod report;
 mod rules;
@@ -13,13 +12,16 @@ mod telemetry;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 
 use crate::cli::{Cli, Command};
+use crate::config::Log;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match dispatch(&cli) {
+    // The matches are kept: `run --print-config` shows where each value came from.
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match dispatch(&cli, &matches) {
         Ok(code) => code,
         Err(error) => {
             // The chain once, on one line; a log may not be running yet.
@@ -29,16 +31,27 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
-    // `run` does so itself, once it knows where its traces go.
-    if !matches!(cli.command, Command::Run(_)) {
-        telemetry::start_logging(&cli.log, "warn", None)?;
-    }
+fn dispatch(cli: &Cli, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     // A second call would be answered with the provider that is installed already, which is this one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    if !matches!(cli.command, Command::Run(_)) {
+        telemetry::start_logging(&Log::of_command(&cli.log), None, None)?;
+    }
     match &cli.command {
-        Command::Run(args) => runtime()?.block_on(command::run::run(args, &cli.log)),
+        // It starts its log itself: the configuration says how, and the guard says which cluster's lines they are.
+        Command::Run(args) => {
+            let runtime = runtime()?;
+            let prepared = {
+                // What sends traces belongs to it.
+                let _inside = runtime.enter();
+                command::run::prepare(args, &cli.log, matches)?
+            };
+            match prepared {
+                Ok(prepared) => runtime.block_on(prepared.run()),
+                Err(code) => Ok(code),
+            }
+        }
         Command::Check(args) => command::check::run(args),
         Command::Explain(args) => runtime()?.block_on(command::explain::run(args)),
         Command::Replay(args) => runtime()?.block_on(command::replay::run(args)),

@@ -5,6 +5,27 @@ use responder_core::port::{Notification, Notifier};
 
 use crate::report::printable;
 
+/// The name of the cluster at the head of every message, whoever delivers it.
+#[derive(Debug)]
+pub(crate) struct FromCluster<N> {
+    /// Whoever delivers it.
+    pub(crate) notifier: N,
+    /// The name, where the cluster has one.
+    pub(crate) cluster: Option<String>,
+}
+
+impl<N: Notifier> Notifier for FromCluster<N> {
+    fn notify(&self, notification: &Notification) {
+        match &self.cluster {
+            None => self.notifier.notify(notification),
+            Some(cluster) => self.notifier.notify(&Notification {
+                message: format!("{cluster}: {}", notification.message),
+                ..notification.clone()
+            }),
+        }
+    }
+}
+
 /// One log line for each notification, with the receivers that the playbook names.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct LogNotifier;
@@ -25,6 +46,41 @@ impl Notifier for LogNotifier {
             tracing::warn!(%to, ?moment, %playbook, %target, "tell {to}: {message}");
         } else {
             tracing::info!(%to, ?moment, %playbook, %target, "tell {to}: {message}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Messages(Mutex<Vec<String>>);
+
+    impl Notifier for Messages {
+        fn notify(&self, notification: &Notification) {
+            self.0.lock().unwrap().push(notification.message.clone());
+        }
+    }
+
+    #[test]
+    fn a_message_says_which_cluster_it_is_about() {
+        let notification = Notification {
+            to: vec!["oncall".to_owned()],
+            moment: NotifyMoment::Acted,
+            playbook: "shell".to_owned(),
+            target: None,
+            message: "delete pod/a/b".to_owned(),
+        };
+        for (cluster, message) in [(Some("prod-eu"), "prod-eu: delete pod/a/b"), (None, "delete pod/a/b")] {
+            let from = FromCluster {
+                notifier: Messages::default(),
+                cluster: cluster.map(str::to_owned),
+            };
+            from.notify(&notification);
+            assert_eq!(*from.notifier.0.lock().unwrap(), [message]);
         }
     }
 }

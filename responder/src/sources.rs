@@ -60,7 +60,7 @@ impl Sources {
     }
 
     fn add(&mut self, file: PathBuf) {
-        match text(&file) {
+        match read_text(&file) {
             Ok(text) => self.read.push(Source { file, text }),
             Err(problem) => self.unreadable.push(UnreadableFile { file, problem }),
         }
@@ -98,7 +98,8 @@ fn is_playbook_file(file: &Path) -> bool {
     yaml && !hidden && file.is_file()
 }
 
-fn text(file: &Path) -> Result<String, String> {
+/// The text of a file of YAML.
+pub(crate) fn read_text(file: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     let opened = fs::File::open(file).map_err(|error| error.to_string())?;
     opened
@@ -107,7 +108,7 @@ fn text(file: &Path) -> Result<String, String> {
         .map_err(|error| error.to_string())?;
     if bytes.len() as u64 > LONGEST_FILE {
         return Err(format!(
-            "it is longer than {} MiB; a file of playbooks never is",
+            "it is longer than {} MiB; a file of playbooks or a configuration never is",
             LONGEST_FILE / 1024 / 1024
         ));
     }

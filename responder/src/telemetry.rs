@@ -5,10 +5,11 @@ mod audit;
 mod log;
 mod metrics;
 mod reads;
+mod stamp;
 mod traces;
 
 pub(crate) use audit::audit_trail;
 pub(crate) use log::start_logging;
-pub(crate) use metrics::{Process, render as render_metrics};
+pub(crate) use metrics::{Exposed, Process, render as render_metrics};
 pub(crate) use reads::Counted;
-pub(crate) use traces::{TraceArgs, Traces};
+pub(crate) use traces::Traces;

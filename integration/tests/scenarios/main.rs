@@ -8,7 +8,9 @@
 )]
 
 mod accounting;
+mod auth;
 mod bursts;
+mod cluster_name;
 mod conformance;
 mod control_plane;
 mod eviction;

@@ -34,10 +34,10 @@ pub use cordon::{CORDONED_AT, CORDONED_BY, CORDONED_FOR, Cordon, CordonDoc};
 pub use delete::{Delete, DeleteDoc};
 pub use evict::{Evict, EvictDoc};
 pub use label::{Label, LabelDoc};
+pub(crate) use quarantine::is_untouched_policy;
 pub use quarantine::{
     Detach, OnExpiry, QUARANTINE_LABEL, Quarantine, QuarantineAllowDoc, QuarantineDoc, QuarantineRecord, RecordProblem,
 };
-pub(crate) use quarantine::is_untouched_policy;
 pub use text::{Text, TextDoc};
 
 /// How strong an action is. Budgets, corroboration and permissions speak of classes.

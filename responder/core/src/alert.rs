@@ -15,6 +15,7 @@ mod falco_rules;
 mod identity;
 mod priority;
 mod rule_name;
+mod sender;
 mod source;
 mod text_output;
 mod time;
@@ -38,6 +39,7 @@ pub use self::{
     identity::{AlertId, AlertIdError},
     priority::{Priority, UnknownPriority},
     rule_name::RuleName,
+    sender::{Sender, SenderName, SenderNameError},
     source::Source,
     value::{Integer, Value},
 };

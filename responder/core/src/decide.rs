@@ -4,7 +4,7 @@ use aws_lc_rs::digest;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::alert::{Alert, AlertId};
+use crate::alert::{Alert, AlertId, Sender};
 use crate::guard::{BudgetScope, Claim, Guard, LedgerView, Realm};
 use crate::mode::Mode;
 use crate::object::{Name, Namespace};
@@ -32,6 +32,8 @@ pub struct Context<'a> {
     pub alert: &'a Alert,
     /// Its identity.
     pub alert_id: AlertId,
+    /// Who sent it; `None` where it was not sent (a file).
+    pub sender: Option<&'a Sender>,
     /// The playbook that matched it.
     pub playbook: &'a Playbook,
     /// The guard.
@@ -100,7 +102,7 @@ pub fn screen(context: &Context<'_>, ledger: &LedgerView) -> Option<Decision> {
 
 /// Decides. What could not be read is refused as `Unreadable`.
 ///
-/// The checks are made in this order, and the first that does not hold is the refusal: cluster, subject, exceptions
+/// The checks are made in this order, and the first that does not hold is the refusal: sender (noted only), cluster, subject, exceptions
 /// that read the alert, age, duplicate, protected names; then the readings, presence, corroboration, ending, own pod and
 /// protected labels, the live part of the match, exceptions that read the live object; then the plan with its actions'
 /// own refusals, cooldown, the playbook's limit, the guard's budgets, and last the lint of the plan.

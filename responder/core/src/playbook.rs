@@ -1,6 +1,6 @@
 //! Playbooks: what SREs write, and what it means. `…Doc` types are as written; the plain names are compiled.
 //!
-//! Step of the flow: match. Reading files is `load`, errors for people are `diagnose`, meaning is `compile`, finding the
+//! Step of the flow: match. Reading files is `load` (with [`document`](crate::document)), meaning is `compile`, finding the
 //! playbooks of an alert is `index`, and the parts that read the live object are `live`.
 
 use std::fmt;
@@ -19,40 +19,32 @@ use crate::span::Span;
 use crate::target::TargetKind;
 
 mod alert_match;
-mod check;
 mod compile;
-mod diagnose;
 pub mod doc;
 mod expression;
 mod fields;
-mod findings;
 mod hash;
 mod index;
 mod later;
 mod lint;
 mod live;
 mod load;
-mod path;
 mod pattern;
 mod schema;
 mod selector;
-mod suggest;
 #[cfg(test)]
 mod testing;
-mod tree;
 
 pub use alert_match::AlertMatch;
-pub use diagnose::{Diagnostic, Diagnostics, Severity};
 pub use index::Index;
 pub use live::LiveMatch;
-pub use load::{Loaded, Source, load};
+pub use load::{Loaded, load};
 pub use schema::schema;
 pub use selector::Selector;
 
+pub use crate::document::{Diagnostic, Diagnostics, Severity, Source};
+
 pub(crate) use compile::selector as compile_selector;
-pub(crate) use diagnose::Problem;
-pub(crate) use findings::Findings;
-pub(crate) use path::Path;
 
 /// A playbook, compiled.
 #[derive(Debug)]

@@ -36,6 +36,12 @@ impl Span {
         }
     }
 
+    /// So many seconds; a constant that is out of range does not compile.
+    pub const fn secs<const S: u64>() -> Self {
+        const { assert!(S > 0 && S <= Self::LONGEST, "between one second and 366 days") };
+        Self(Duration::from_secs(S))
+    }
+
     /// So many minutes; a constant that is out of range does not compile.
     pub const fn minutes<const M: u64>() -> Self {
         const { assert!(M > 0 && M * 60 <= Self::LONGEST, "between one minute and 366 days") };

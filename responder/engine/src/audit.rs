@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use responder_core::alert::AlertId;
+use responder_core::alert::{AlertId, Sender};
 use responder_core::decide::{Decision, Outcome};
 use responder_core::guard::ClaimId;
 use responder_core::mode::Mode;
@@ -56,6 +56,8 @@ pub enum AuditRecord {
         about: About,
         /// The rule of the alert.
         rule: String,
+        /// Who sent it.
+        sender: Sender,
         /// Of the guard as written; absent for the built-in one.
         guard_hash: Option<String>,
         /// The claim that was committed for it.
@@ -169,21 +171,30 @@ impl AuditRecord {
     /// One line for a person.
     pub fn summary(&self) -> String {
         match self {
-            Self::Decided { decision, rule, .. } => {
+            Self::Decided {
+                decision, rule, sender, ..
+            } => {
                 let target = decision.target.as_ref().map(ToString::to_string);
                 let subject = decision.subject.as_ref().map(Subject::to_string);
                 let on = target.or(subject).unwrap_or_else(|| "nothing".to_owned());
                 let rule = rule.escape_debug();
+                let by = match sender {
+                    Sender::Anonymous => String::new(),
+                    known => format!(" (sent by {known})"),
+                };
                 match &decision.outcome {
                     Outcome::Act { plan, .. } => {
                         format!(
-                            "{} acts on {on} in {} for \"{rule}\"",
+                            "{} acts on {on} in {} for \"{rule}\"{by}",
                             decision.playbook,
                             plan.mode.mode()
                         )
                     }
                     Outcome::Refuse(refusal) => {
-                        format!("{} does nothing to {on} for \"{rule}\": {refusal}", decision.playbook)
+                        format!(
+                            "{} does nothing to {on} for \"{rule}\"{by}: {refusal}",
+                            decision.playbook
+                        )
                     }
                 }
             }

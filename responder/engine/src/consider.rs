@@ -75,7 +75,12 @@ pub async fn consider<C: ClusterReader, L: Ledger, K: Clock>(
     let matching = considering.rules.index.matching(alert);
     let mut matched = Vec::with_capacity(matching.len());
     for playbook in &matching {
-        let case = Case { alert, id, playbook };
+        let case = Case {
+            alert,
+            id,
+            sender: None,
+            playbook,
+        };
         let decision = match judge.screen(case).await {
             Some(refused) => refused,
             None => judge.rule(case).await.decision,

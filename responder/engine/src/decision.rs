@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use responder_core::alert::{Alert, AlertId};
+use responder_core::alert::{Alert, AlertId, Sender};
 use responder_core::decide::{Context, Decision, Outcome, OwnIdentity, decide, needs, refused, screen};
 use responder_core::guard::{ClaimId, LedgerView};
 use responder_core::mode::Mode;
@@ -50,6 +50,8 @@ pub(crate) struct Judge<'a, C, L, K, R> {
 pub(crate) struct Case<'a> {
     pub(crate) alert: &'a Alert,
     pub(crate) id: AlertId,
+    /// `None` where nobody has sent it.
+    pub(crate) sender: Option<&'a Sender>,
     pub(crate) playbook: &'a Playbook,
 }
 
@@ -71,6 +73,7 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Rest> Judge<'_, C, L, K, R> {
         Context {
             alert: case.alert,
             alert_id: case.id,
+            sender: case.sender,
             playbook: case.playbook,
             guard: &self.rules.guard,
             process_mode: self.process_mode,

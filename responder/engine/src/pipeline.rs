@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use responder_core::alert::{Alert, AlertId};
+use responder_core::alert::{Alert, AlertId, Sender};
 use responder_core::decide::OwnIdentity;
 use responder_core::guard::Guard;
 use responder_core::mode::Mode;
@@ -125,6 +125,7 @@ pub enum Submission {
 pub(crate) struct Accepted {
     pub(crate) alert: Alert,
     pub(crate) id: AlertId,
+    pub(crate) sender: Sender,
     pub(crate) playbooks: Vec<Arc<Playbook>>,
     /// The root of its trace; none where nobody wants one.
     span: OnceLock<Span>,
@@ -142,11 +143,12 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
-    fn new(alert: Alert, id: AlertId, playbooks: Vec<Arc<Playbook>>, lane: Lane, at: Instant) -> Self {
+    fn new(alert: Alert, id: AlertId, sender: Sender, playbooks: Vec<Arc<Playbook>>, lane: Lane, at: Instant) -> Self {
         let progress = AtomicU8::new(Progress::Waiting as u8);
         Self {
             alert,
             id,
+            sender,
             playbooks,
             span: OnceLock::new(),
             lane,
@@ -263,16 +265,18 @@ where
         Self { shared }
     }
 
-    /// Takes an alert, or says why not. Costs microseconds and never waits: what matches is decided by tasks of the
-    /// engine.
+    /// Takes an alert of nobody in particular: see [`Engine::submit_from`].
     pub fn submit(&self, alert: Alert) -> Submission {
-        self.submit_traced(alert, |_, _| Span::none())
+        self.submit_from(alert, &Sender::Anonymous, |_, _| Span::none())
     }
 
-    /// The same, and what is done for it becomes part of a trace. The root is asked for only once the alert is accepted:
-    /// a flood of alerts that nobody answers makes no spans.
-    pub fn submit_traced(&self, alert: Alert, root: impl FnOnce(&Alert, AlertId) -> Span) -> Submission {
-        self.take(alert, root, |_, _| ()).0
+    /// Takes an alert, or says why not. Costs microseconds and never waits: what matches is decided by tasks of the
+    /// engine.
+    ///
+    /// What is done for it becomes part of a trace. The root is asked for only once the alert is accepted: a flood of
+    /// alerts that nobody answers makes no spans.
+    pub fn submit_from(&self, alert: Alert, sender: &Sender, root: impl FnOnce(&Alert, AlertId) -> Span) -> Submission {
+        self.take(alert, sender, root, |_, _| ()).0
     }
 
     /// The same for a sender who keeps the alert until it is settled. `None`: there is nothing to wait for. A duplicate of
@@ -280,9 +284,10 @@ where
     pub fn submit_and_follow(
         &self,
         alert: Alert,
+        sender: &Sender,
         root: impl FnOnce(&Alert, AlertId) -> Span,
     ) -> (Submission, Option<Settlement>) {
-        let (submission, settlement) = self.take(alert, root, |entry, submission| match submission {
+        let (submission, settlement) = self.take(alert, sender, root, |entry, submission| match submission {
             Submission::Accepted { id, .. } | Submission::Duplicate { id } => entry.settlement(id),
             Submission::Unmatched | Submission::Shed { .. } => None,
         });
@@ -293,6 +298,7 @@ where
     fn take<T>(
         &self,
         alert: Alert,
+        sender: &Sender,
         root: impl FnOnce(&Alert, AlertId) -> Span,
         look: impl FnOnce(&Entry<Accepted>, &Submission) -> T,
     ) -> (Submission, Option<T>) {
@@ -305,7 +311,7 @@ where
         let playbooks: Vec<Arc<Playbook>> = matching.into_iter().cloned().collect();
         let (submission, seen) = {
             let mut entry = shared.entry();
-            let submission = entry.take(alert, playbooks, &shared.accounting, root);
+            let submission = entry.take(alert, sender.clone(), playbooks, &shared.accounting, root);
             let seen = look(&entry, &submission);
             (submission, seen)
         };

@@ -1,9 +1,10 @@
-//! How an alert came: what a trace of it says that the alert does not. Step of the flow: intake.
+//! How an alert came: what the alert itself does not say. Step of the flow: intake.
 
 use std::fmt;
 use std::time::Instant;
 
 use http::HeaderMap;
+use responder_core::alert::Sender;
 
 /// The headers that an alert came with, of whatever transport.
 pub trait Headers {
@@ -22,6 +23,8 @@ impl Headers for HeaderMap {
 /// How an alert came.
 #[derive(Clone, Copy)]
 pub struct Arrival<'a> {
+    /// Who sent it, as far as that was proven.
+    pub sender: &'a Sender,
     /// Its headers: the context of a trace may be among them.
     pub headers: &'a dyn Headers,
     /// When it began to be read; `None` where [`Sink::is_traced`](crate::Sink::is_traced) says that nobody asks.
@@ -34,6 +37,7 @@ impl fmt::Debug for Arrival<'_> {
     // Headers hold credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Arrival")
+            .field("sender", &self.sender)
             .field("begun", &self.begun)
             .field("decoded", &self.decoded)
             .finish_non_exhaustive()

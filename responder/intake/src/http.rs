@@ -1,6 +1,9 @@
 //! The HTTP intake: `POST /` from Falco's `http_output` and falcosidekick's `webhook` and `talon`, and the pages for
 //! probes. Step of the flow: intake.
 //!
+//! Whoever sends alerts proves who he is before a byte of the body is read, where [`auth`](crate::auth) asks for it; the
+//! pages are for everybody, since probes have no credentials.
+//!
 //! Bare HTTP/1.1 (Falco's curl is built without HTTP/2), because an alert that matches nothing should cost little more
 //! than reading it. Everything that a sender can stretch has a bound: the body, the time for it, the time for headers,
 //! the connections, and the memory of large bodies together.
@@ -10,6 +13,7 @@ mod body;
 mod connection;
 mod handle;
 mod linger;
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +30,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Sink;
+use crate::auth::Access;
 use crate::notices::Notices;
 
 /// Bounds of the server.
@@ -33,6 +38,8 @@ use crate::notices::Notices;
 pub struct Limits {
     /// Of one alert; its `body` is enforced while reading. Default: [`Bounds::default`], 256 KiB.
     pub alert: Bounds,
+    /// For the handshake of TLS. Default: 10 s.
+    pub handshake_deadline: Duration,
     /// For the body, from the end of the headers. Default: 10 s.
     pub body_deadline: Duration,
     /// For the headers; and for how long a connection may be idle, since waiting for the next request's headers is the
@@ -49,6 +56,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             alert: Bounds::default(),
+            handshake_deadline: Duration::from_secs(10),
             body_deadline: Duration::from_secs(10),
             header_deadline: Duration::from_secs(60),
             connections: 1024,
@@ -71,6 +79,7 @@ pub struct Server<S, P> {
     sink: S,
     pages: P,
     limits: Limits,
+    access: Arc<Access>,
     notices: Notices,
     /// Permits for bodies of more than 16 KiB.
     large_bodies: Semaphore,
@@ -93,15 +102,25 @@ impl<S: Sink, P: Pages> Server<S, P> {
             sink,
             pages,
             limits,
+            access: Arc::default(),
             notices: Notices::default(),
             large_bodies,
         }
+    }
+
+    /// Asks senders who they are, and perhaps speaks TLS.
+    #[must_use]
+    pub fn with_access(self, access: Arc<Access>) -> Self {
+        Self { access, ..self }
     }
 
     /// Serves until `stop`; then takes no more connections, ends the idle ones, and finishes the requests in flight
     /// within the time for draining. Answers how many connections had to be cut.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken, drain: Duration) -> usize {
         let server = Arc::new(self);
+        // Ended when this returns.
+        let mut keepers = JoinSet::new();
+        server.access.keep(&stop, &mut keepers);
         let free = Arc::new(Semaphore::new(server.limits.connections));
         let mut connections = JoinSet::new();
         while let Some((stream, peer, permit)) = server.accept(&listener, &free, &stop, &mut connections).await {

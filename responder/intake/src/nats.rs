@@ -13,6 +13,7 @@
 //! [`NatsConfig`] says where and what; [`start`] takes alerts until it is told to stop, connects again by itself, and shows
 //! its [`NatsState`] to readiness and metrics.
 
+mod arrival;
 mod auth;
 mod config;
 mod connect;

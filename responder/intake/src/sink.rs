@@ -12,13 +12,8 @@ use crate::Arrival;
 /// Takes alerts. Called on the thread that answers the sender, so it must not wait for anything: matching costs
 /// microseconds, and what is queued is queued within bounds or shed.
 pub trait Sink: Send + Sync + 'static {
-    /// Takes one alert.
-    fn submit(&self, alert: Alert) -> Taken;
-
-    /// Takes one alert whose way here may become part of a trace.
-    fn submit_arrived(&self, alert: Alert, _arrival: Arrival<'_>) -> Taken {
-        self.submit(alert)
-    }
+    /// Takes one alert, with how it came: from whom, and as part of which trace.
+    fn submit(&self, alert: Alert, arrival: Arrival<'_>) -> Taken;
 
     /// Whether somebody wants to know when an alert was read and decoded: two looks at the clock.
     fn is_traced(&self) -> bool {
@@ -35,7 +30,7 @@ pub trait Sink: Send + Sync + 'static {
 pub trait SettlingSink: Sink {
     /// Takes one alert. `None`: nobody is at work on it, so there is nothing to wait for. A duplicate of an alert that is
     /// still under way is settled with that one.
-    fn submit_and_follow(&self, alert: Alert) -> (Taken, Option<Settling>);
+    fn submit_and_follow(&self, alert: Alert, arrival: Arrival<'_>) -> (Taken, Option<Settling>);
 }
 
 /// Becomes ready when an alert is settled.
@@ -53,9 +48,19 @@ pub enum Settled {
 }
 
 /// Kinds of rejections that happen before there is a body to decode.
-pub const TRANSPORT_KINDS: [&str; 8] = [
+pub const TRANSPORT_KINDS: [&str; 13] = [
     // Bytes that are no HTTP.
     "http",
+    // A handshake of TLS that failed: most often the sender speaks plain HTTP, or does not trust our certificate.
+    "tls",
+    // A client certificate that can't be verified: it has expired, or is of another authority.
+    "certificate",
+    // A client certificate that is good, and names nobody who may send.
+    "certificate_name",
+    // No credentials, where senders have to prove who they are.
+    "credentials_missing",
+    // Credentials that are not known.
+    "credentials_wrong",
     // An alert sent to another path than `/`.
     "wrong_path",
     // A body in an encoding that nobody sends alerts in.

@@ -3,45 +3,48 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use responder_core::document::{Findings, Path};
 use responder_core::span::Span;
 use responder_intake::nats::{
     Auth, ConfigError, Core, JetStream, JetStreamSettings, NatsConfig, NewStream, QueueGroup, Retention, Secret,
     Servers, Storage, StreamName, SubjectFilter, Subscription, Tls,
 };
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Alerts over NATS, beside HTTP. Without `jetStream` messages are taken as they pass by, and what is published while no
 /// responder is connected is lost; with it a stream keeps each alert until it is decided.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct NatsDoc {
+#[schemars(rename = "Nats")]
+pub(super) struct NatsDoc {
     /// Servers of one NATS cluster: `nats://host:port` or `tls://host:port`, without a user or a password.
-    pub(crate) servers: Vec<String>,
+    pub(super) servers: Vec<String>,
     /// What the connection is called in the server's lists. Default: `responder`.
-    #[serde(default)]
-    pub(crate) name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
     /// Who we are. Default: nobody, or whom the client certificate names.
-    #[serde(default)]
-    pub(crate) auth: Option<AuthDoc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) auth: Option<AuthDoc>,
     /// How the connection is encrypted. Default: as the server asks for it, with the system's authorities.
-    #[serde(default)]
-    pub(crate) tls: Option<TlsDoc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tls: Option<TlsDoc>,
     /// What is listened to. Default: `falco.>`, where falcosidekick publishes.
-    #[serde(default)]
-    pub(crate) subjects: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) subjects: Option<Vec<String>>,
     /// The queue group: of the responders in it each message reaches one. Default: `responder`. Not with `jetStream`.
-    #[serde(default)]
-    pub(crate) queue_group: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) queue_group: Option<String>,
     /// Takes the messages from a stream instead of as they pass by.
-    #[serde(default)]
-    pub(crate) jet_stream: Option<JetStreamDoc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) jet_stream: Option<JetStreamDoc>,
 }
 
 /// Who we are: one of these. Files are read at each connect, so replacing one is all that a rotation takes.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) enum AuthDoc {
+#[schemars(rename = "NatsAuth")]
+pub(super) enum AuthDoc {
     /// A user and a password.
     User(UserDoc),
     /// A file with a token.
@@ -55,88 +58,93 @@ pub(crate) enum AuthDoc {
 }
 
 /// A user and a password; the password is in a file or in an environment variable.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct UserDoc {
+#[schemars(rename = "NatsUser")]
+pub(super) struct UserDoc {
     /// The user.
-    pub(crate) name: String,
+    pub(super) name: String,
     /// A file with the password; a line end at its end is not part of it.
-    #[serde(default)]
-    pub(crate) password_file: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) password_file: Option<PathBuf>,
     /// The name of an environment variable with the password.
-    #[serde(default)]
-    pub(crate) password_variable: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) password_variable: Option<String>,
 }
 
 /// How the connection is encrypted. Where this is written, a connection without TLS is refused.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct TlsDoc {
+#[schemars(rename = "NatsTls")]
+pub(super) struct TlsDoc {
     /// The authorities that may have signed the server's certificate, as PEM. Default: the system's.
-    #[serde(default)]
-    pub(crate) ca_file: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ca_file: Option<PathBuf>,
     /// Our certificate, as PEM. Only with `keyFile`.
-    #[serde(default)]
-    pub(crate) certificate_file: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) certificate_file: Option<PathBuf>,
     /// The key of our certificate, as PEM.
-    #[serde(default)]
-    pub(crate) key_file: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) key_file: Option<PathBuf>,
     /// TLS before the server's first word, where the server has `handshake_first`. Default: false.
     #[serde(default)]
-    pub(crate) first: bool,
+    pub(super) first: bool,
 }
 
 /// A stream, and the durable consumer that the responders share.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct JetStreamDoc {
+#[schemars(rename = "JetStream")]
+pub(super) struct JetStreamDoc {
     /// The stream.
-    pub(crate) stream: String,
+    pub(super) stream: String,
     /// The durable consumer; it is made where there is none. Default: `responder`.
-    #[serde(default)]
-    pub(crate) consumer: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) consumer: Option<String>,
     /// Messages that are delivered and not acknowledged, over all responders: 1 to 4096. Default: 256.
-    #[serde(default)]
-    pub(crate) max_in_flight: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) max_in_flight: Option<usize>,
     /// A message of which nothing is heard for so long is delivered again. Default: 30s.
-    #[serde(default)]
-    pub(crate) ack_wait: Option<Span>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ack_wait: Option<Span>,
     /// A message that was delivered so often without a decision is a dead letter. Default: 10.
-    #[serde(default)]
-    pub(crate) max_deliver: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) max_deliver: Option<u32>,
     /// Where dead letters go, with the reason in their headers. Default: `responder.dead-letter`.
-    #[serde(default)]
-    pub(crate) dead_letter_subject: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) dead_letter_subject: Option<String>,
     /// Makes the stream where there is none, and `<stream>-dead-letters`. A stream that is there is left as it is.
     /// Default: neither is made.
-    #[serde(default)]
-    pub(crate) create_stream: Option<NewStreamDoc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) create_stream: Option<NewStreamDoc>,
 }
 
 /// A stream to be made.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct NewStreamDoc {
+#[schemars(rename = "NewStream")]
+pub(super) struct NewStreamDoc {
     /// Servers that hold it: 3 to lose one of them and no alert. Default: 1.
-    #[serde(default)]
-    pub(crate) replicas: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) replicas: Option<usize>,
     /// Where it lies. Default: File.
-    #[serde(default)]
-    pub(crate) storage: Option<StorageDoc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) storage: Option<StorageDoc>,
     /// When a message goes. Default: Limits.
-    #[serde(default)]
-    pub(crate) retention: Option<RetentionDoc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) retention: Option<RetentionDoc>,
     /// The age at which a message goes whatever its state. Default: 24h.
-    #[serde(default)]
-    pub(crate) max_age: Option<Span>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) max_age: Option<Span>,
     /// The bytes at which the oldest messages go. Default: 1073741824 (1 GiB).
-    #[serde(default)]
-    pub(crate) max_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) max_bytes: Option<u64>,
 }
 
 /// Where a stream lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-pub(crate) enum StorageDoc {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Storage")]
+pub(super) enum StorageDoc {
     /// On disk.
     File,
     /// In memory.
@@ -144,8 +152,9 @@ pub(crate) enum StorageDoc {
 }
 
 /// When a message goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-pub(crate) enum RetentionDoc {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Retention")]
+pub(super) enum RetentionDoc {
     /// With its age, or when the stream is full.
     Limits,
     /// When it is acknowledged, too; then nobody else can read the subjects through a consumer.
@@ -154,7 +163,7 @@ pub(crate) enum RetentionDoc {
 
 /// What is written can't work.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NatsDocError {
+pub(super) enum NatsDocError {
     /// The settings themselves.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -173,7 +182,7 @@ pub(crate) enum NatsDocError {
 
 impl NatsDoc {
     /// Only these servers; everything else by default.
-    pub(crate) fn of(servers: Vec<String>) -> Self {
+    pub(super) fn of(servers: Vec<String>) -> Self {
         Self {
             servers,
             name: None,
@@ -185,8 +194,14 @@ impl NatsDoc {
         }
     }
 
-    /// What it means.
-    pub(crate) fn compile(&self) -> Result<NatsConfig, NatsDocError> {
+    /// What it means; what can't work is reported.
+    pub(super) fn compiled(&self, path: &Path, findings: &mut Findings<'_>) -> Option<NatsConfig> {
+        self.compile()
+            .map_err(|error| findings.error(path, error.to_string()))
+            .ok()
+    }
+
+    fn compile(&self) -> Result<NatsConfig, NatsDocError> {
         let subjects = match &self.subjects {
             None => vec![SubjectFilter::falco()],
             Some(subjects) => subjects
@@ -260,7 +275,7 @@ impl TlsDoc {
 
 impl JetStreamDoc {
     /// Only this stream, which is there; everything else by default.
-    pub(crate) fn of(stream: String) -> Self {
+    pub(super) fn of(stream: String) -> Self {
         Self {
             stream,
             consumer: None,

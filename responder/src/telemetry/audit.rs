@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use responder_engine::{AuditRecord, AuditTrail, TracingAudit};
 
-use crate::cli::LogFormat;
+use crate::config::LogFormat;
 
 /// The audit trail for this kind of log.
 pub(crate) fn audit_trail(format: LogFormat) -> Arc<dyn AuditTrail> {

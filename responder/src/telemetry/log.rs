@@ -18,30 +18,38 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::Traces;
-use crate::cli::{LogArgs, LogFormat};
+use super::stamp::{Stamp, Stamped};
 use crate::clock::WallClock;
+use crate::config::{Log, LogFormat};
 use crate::report::Paint;
 
-/// Starts logging. `usual` is the filter where neither the command line nor RUST_LOG says one.
-pub(crate) fn start_logging(args: &LogArgs, usual: &str, traces: Option<&Traces>) -> anyhow::Result<()> {
-    let (written, place) = match (&args.log, std::env::var("RUST_LOG")) {
+/// Starts logging. Every line carries the name of the cluster, where it has one, and in JSON the trace that it belongs to.
+pub(crate) fn start_logging(log: &Log, cluster: Option<&str>, traces: Option<&Traces>) -> anyhow::Result<()> {
+    let (written, place) = match (&log.filter, std::env::var("RUST_LOG")) {
         (Some(filter), _) => (filter.clone(), "--log (or RESPONDER_LOG)"),
         (None, Ok(filter)) if !filter.is_empty() => (filter, "RUST_LOG"),
         // What the NATS client says is told by the intake, once and with a bound: it logs a line for each message lost.
-        (None, _) => (format!("{usual},async_nats=off"), "the default"),
+        (None, _) => (format!("{},async_nats=off", log.usual), "the default"),
     };
     let filter = EnvFilter::try_new(&written).with_context(|| {
         format!("`{written}` of {place} is no filter for log lines: write `debug`, or `info,responder_engine=debug`")
     })?;
     // Spans are for traces and are no part of a line: so, while nobody wants traces, no span is ever made.
     let filter = filter.and(filter_fn(is_line).with_max_level_hint(LevelFilter::TRACE));
-    let lines = match args.log_format {
-        LogFormat::Text => layer()
-            .with_writer(io::stderr)
-            .with_timer(ToTheMillisecond)
-            .with_ansi(Paint::of(&io::stderr()).color())
-            .with_target(false)
-            .boxed(),
+    let stamp = cluster.map(Stamp::new);
+    let lines = match log.format {
+        LogFormat::Text => {
+            let color = Paint::of(&io::stderr()).color();
+            let format = Format::default()
+                .with_timer(ToTheMillisecond)
+                .with_ansi(color)
+                .with_target(false);
+            layer()
+                .with_writer(io::stderr)
+                .with_ansi(color)
+                .event_format(Stamped::text(format, stamp))
+                .boxed()
+        }
         LogFormat::Json => {
             let format = Format::default()
                 .with_timer(ToTheMillisecond)
@@ -53,7 +61,7 @@ pub(crate) fn start_logging(args: &LogArgs, usual: &str, traces: Option<&Traces>
                 .with_writer(io::stderr)
                 .fmt_fields(JsonFields::new())
                 .event_format(WithTrace {
-                    line: format,
+                    line: Stamped::json(format, stamp),
                     has_traces: traces.is_some(),
                 })
                 .boxed()

@@ -26,6 +26,7 @@ use responder_engine::outcome::ResponseOutcome;
 use responder_engine::verify::Verdict;
 use responder_engine::{AccountingSnapshot, Lane, ShedCause, expiry};
 use responder_intake::TRANSPORT_KINDS;
+use responder_intake::auth::Reloads;
 use responder_intake::nats::NatsSnapshot;
 
 use super::reads::ReadErrors;
@@ -57,13 +58,33 @@ impl Process {
     }
 }
 
-/// The accounts, and those of NATS where alerts come from there, in the OpenMetrics text format.
-pub(crate) fn render(accounts: AccountingSnapshot, nats: Option<NatsSnapshot>, process: &Process) -> String {
+/// What is shown.
+#[derive(Debug)]
+pub(crate) struct Exposed<'a> {
+    /// The engine's accounts.
+    pub(crate) accounts: AccountingSnapshot,
+    /// Those of NATS, where alerts come from there.
+    pub(crate) nats: Option<NatsSnapshot>,
+    /// How often which files of intake were read again.
+    pub(crate) reloads: Vec<(&'static str, Reloads)>,
+    /// What the process counts.
+    pub(crate) process: &'a Process,
+}
+
+/// Everything that is counted, in the OpenMetrics text format.
+pub(crate) fn render(exposed: Exposed<'_>) -> String {
+    let Exposed {
+        accounts,
+        nats,
+        reloads,
+        process,
+    } = exposed;
     let cluster = process.cluster.clone().map(|name| ("cluster".into(), name.into()));
     let mut registry = Registry::with_labels(cluster.into_iter());
     registry.register_collector(Box::new(Started(process.started)));
     let ours = registry.sub_registry_with_prefix("responder");
     ours.register_collector(Box::new(Accounts(accounts, process.clone())));
+    ours.register_collector(Box::new(Files(reloads)));
     if let Some(nats) = nats {
         ours.register_collector(Box::new(OverNats(nats)));
     }
@@ -290,6 +311,36 @@ impl Accounts {
             to_settlement
                 .each_ref()
                 .map(|(label, histogram)| (*label, histogram.as_ref())),
+        )
+    }
+}
+
+/// The files of intake that are read again.
+#[derive(Debug)]
+struct Files(Vec<(&'static str, Reloads)>);
+
+impl Collector for Files {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut page = Page(encoder);
+        let reloads = self.0.iter().flat_map(|(files, reloads)| {
+            [("taken", reloads.taken), ("refused", reloads.refused)]
+                .map(|(result, count)| (vec![("files", *files), ("result", result)], count))
+        });
+        page.families(
+            "file_reloads",
+            "Files that changed and were read again, by whether what is in them can be used",
+            MetricType::Counter,
+            reloads,
+        )?;
+        let outdated = self.0.iter().map(|(files, reloads)| {
+            let value = u64::from(reloads.is_outdated);
+            (vec![("files", *files)], value)
+        });
+        page.families(
+            "files_outdated",
+            "1 where what is in the files can't be used, and what was read before is in force",
+            MetricType::Gauge,
+            outdated,
         )
     }
 }

@@ -9,7 +9,6 @@ mod export;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
-use clap::Args;
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry::trace::{Span as _, TraceContextExt as _, Tracer as _, TracerProvider as _};
 use opentelemetry::{Context, KeyValue};
@@ -31,33 +30,7 @@ use self::backdated::{BEGUN, Backdated};
 pub(crate) use self::export::SpanCounts;
 use self::export::{Gate, Reported};
 use crate::clock::WallClock;
-
-/// Where traces go.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Traces")]
-pub(crate) struct TraceArgs {
-    /// An OTLP receiver (gRPC) for traces, such as http://otel-collector:4317; without one there are none
-    ///
-    /// Headers, such as a token, are read from OTEL_EXPORTER_OTLP_HEADERS, and what the resource is called from
-    /// OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
-        hide_env_values = true
-    )]
-    otlp_endpoint: Option<String>,
-    /// The share of alerts that get a trace, from 0 to 1; one that comes with a trace of its own goes by that one's word
-    #[arg(long, value_name = "RATIO", env = "OTEL_TRACES_SAMPLER_ARG", default_value_t = 1.0, value_parser = ratio)]
-    otlp_sample: f64,
-}
-
-fn ratio(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
-        _ => Err("write a number from 0 to 1, such as 0.1 for every tenth alert".to_owned()),
-    }
-}
+use crate::config::Telemetry;
 
 /// For one batch, with all its tries: the collector is near, or it is away.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -81,18 +54,13 @@ impl Traces {
     /// `None` where there is no receiver. Called inside the runtime, which drives the connection; that is made when the
     /// first spans are sent, and made again after each failure.
     pub(crate) fn new(
-        args: &TraceArgs,
+        settings: &Telemetry,
         own: &OwnIdentity,
         cluster: Option<&ClusterIdentity>,
     ) -> anyhow::Result<Option<Self>> {
-        let Some(endpoint) = args.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty()) else {
+        let Some(endpoint) = settings.otlp_endpoint.as_deref() else {
             return Ok(None);
         };
-        // The text may hold a password.
-        anyhow::ensure!(
-            endpoint.starts_with("http://") || endpoint.starts_with("https://"),
-            "--otlp-endpoint (or OTEL_EXPORTER_OTLP_ENDPOINT) is no URL of a receiver: write http://HOST:4317 or https://HOST:4317"
-        );
         let exporter = SpanExporter::builder()
             .with_tonic()
             .with_endpoint(endpoint)
@@ -104,7 +72,7 @@ impl Traces {
         let builder = SdkTracerProvider::builder()
             .with_span_processor(queue)
             .with_resource(resource(own, cluster));
-        Ok(Some(Self::of(builder, args.otlp_sample, counts)))
+        Ok(Some(Self::of(builder, settings.otlp_sample, counts)))
     }
 
     fn of(builder: TracerProviderBuilder, sample: f64, counts: SpanCounts) -> Self {
@@ -241,7 +209,11 @@ impl Extractor for Carrier<'_> {
 }
 
 fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(LONGEST_TEXT)]
+    let mut end = text.len().min(LONGEST_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 #[cfg(test)]

@@ -43,8 +43,17 @@ pub(crate) fn responder<S: AsRef<str>>(args: &[S]) -> Ran {
     responder_reading("", args)
 }
 
+/// Runs the command with these environment variables.
+pub(crate) fn responder_in<S: AsRef<str>>(environment: &[(&str, &str)], args: &[S]) -> Ran {
+    run("", environment, args)
+}
+
 /// Runs the command with this on its standard input.
 pub(crate) fn responder_reading<S: AsRef<str>>(input: &str, args: &[S]) -> Ran {
+    run(input, &[], args)
+}
+
+fn run<S: AsRef<str>>(input: &str, environment: &[(&str, &str)], args: &[S]) -> Ran {
     let mut child = Command::new(env!("CARGO_BIN_EXE_responder"))
         .args(args.iter().map(AsRef::as_ref))
         .current_dir(root())
@@ -52,6 +61,7 @@ pub(crate) fn responder_reading<S: AsRef<str>>(input: &str, args: &[S]) -> Ran {
         // Where nothing is, so that no command finds a cluster of the developer's.
         .env("KUBECONFIG", "/nonexistent/kubeconfig")
         .env("HOME", "/nonexistent")
+        .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

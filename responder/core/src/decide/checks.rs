@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Context;
 use crate::action::{ActionContext, NodeReserve};
-use crate::alert::Value;
+use crate::alert::{Sender, Value};
 use crate::guard::budget::{applies, cooling, count_budget, count_targets};
 use crate::guard::{BudgetScope, Claim, LedgerView, Realm, protected_by_labels, protected_by_name};
 use crate::mode::{EffectiveMode, ModeSource};
@@ -22,6 +22,7 @@ const AHEAD: SignedDuration = SignedDuration::from_secs(30);
 
 /// The checks that need no look at the cluster.
 pub(super) fn screen(context: &Context<'_>, ledger: &LedgerView, trace: &mut Trace) -> Result<Subject, Refusal> {
+    sender(context, trace);
     cluster(context, trace)?;
     let subject = subject(context, trace)?;
     alert_exceptions(context, trace)?;
@@ -41,6 +42,15 @@ pub(super) fn screen(context: &Context<'_>, ledger: &LedgerView, trace: &mut Tra
         return Err(Refusal::new(Reason::Protected, why));
     }
     Ok(subject)
+}
+
+/// Intake has checked the sender; the trace says what came of it.
+fn sender(context: &Context<'_>, trace: &mut Trace) {
+    match context.sender {
+        None => {}
+        Some(Sender::Anonymous) => trace.skipped("sender", "nobody is asked who he is"),
+        Some(sender) => trace.passed("sender", sender.to_string()),
+    }
 }
 
 fn cluster(context: &Context<'_>, trace: &mut Trace) -> Result<(), Refusal> {

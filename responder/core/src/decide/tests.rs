@@ -8,11 +8,12 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::alert::Bounds;
+use crate::alert::{Bounds, Sender, SenderName};
 use crate::object::Uid;
 use crate::playbook::{Source, load};
 use crate::port::ReadErrorKind;
 use crate::snapshot::{Owner, OwnerChain, Part, Policies, PolicyEngine};
+use crate::trace::Verdict;
 
 const ALERT_AT: &str = "2026-11-24T03:00:05.5Z";
 const NOW: &str = "2026-11-24T03:00:07Z";
@@ -65,6 +66,7 @@ struct World {
     guard: &'static str,
     process_mode: Mode,
     own: OwnIdentity,
+    sender: Option<Sender>,
     claims: Vec<Claim>,
 }
 
@@ -87,6 +89,7 @@ impl World {
                 namespace: Namespace::new("responder"),
                 pod: Name::new("responder-0"),
             },
+            sender: None,
             claims: Vec::new(),
         }
     }
@@ -166,6 +169,7 @@ impl World {
         let context = Context {
             alert: &alert,
             alert_id: alert.id(),
+            sender: self.sender.as_ref(),
             playbook: &loaded.playbooks[0],
             guard: &guard,
             process_mode: self.process_mode,
@@ -302,6 +306,7 @@ fn what_could_not_be_read_is_refused() {
     let context = Context {
         alert: &alert,
         alert_id: alert.id(),
+        sender: None,
         playbook: &loaded.playbooks[0],
         guard: &guard,
         process_mode: Mode::Enforce,
@@ -538,6 +543,26 @@ fn the_plan_of_labels_taken_from_the_alert() {
 #[test]
 fn the_trace_of_a_decision() {
     insta::assert_snapshot!(World::new().decide(&delete()).trace);
+}
+
+#[test]
+fn whoever_sent_the_alert_is_the_first_check_of_the_trace() {
+    let name = SenderName::new("falco").unwrap();
+    for (sender, verdict, detail) in [
+        (Sender::Basic(name), Verdict::Passed, "basic falco"),
+        (Sender::Anonymous, Verdict::Skipped, "nobody is asked who he is"),
+    ] {
+        let world = World {
+            sender: Some(sender),
+            ..World::new()
+        };
+        let trace = world.decide(&delete()).trace;
+        let first = &trace.checks[0];
+        assert_eq!(
+            (&*first.name, first.verdict, &*first.detail),
+            ("sender", verdict, detail)
+        );
+    }
 }
 
 #[test]

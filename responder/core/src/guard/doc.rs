@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::rules::{Budget, BudgetScope, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, Protections};
 use crate::action::ActionClass;
+use crate::document::{Findings, Path, Problem};
 use crate::mode::Mode;
 use crate::object::{Kind, Namespace};
 use crate::playbook::doc::{ApiVersion, LabelSelectorDoc, MetadataDoc, one};
-use crate::playbook::{ContentHash, Findings, Path, Problem, compile_selector};
+use crate::playbook::{ContentHash, compile_selector};
 use crate::span::Span;
 
 /// `kind: Guard`.

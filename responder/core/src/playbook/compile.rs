@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::diagnose::Problem;
 use super::doc::{ClusterPlaybookDoc, ExceptDoc, LabelSelectorDoc, LimitsDoc, MatchDoc, PlaybookSpecDoc, StepDoc};
-use super::findings::Findings;
-use super::path::Path;
-use super::suggest::{either, listed};
 use super::{
     ContentHash, Cooldown, Corroboration, Exception, Limits, Notify, Playbook, PlaybookName, Rollout, Selector, Step,
     TargetLimit, lint,
 };
 use crate::action::{Action, ActionClass, ActionDocs};
 use crate::alert::Source;
+use crate::document::Findings;
+use crate::document::Path;
+use crate::document::Problem;
+use crate::document::{either, listed};
 use crate::target::TargetKind;
 
 mod matching;

@@ -13,8 +13,8 @@ use cel::{Context, Env, ExecutionError, IdedExpr, ParseErrors, Value};
 use regex::Regex;
 use serde::Serialize;
 
-use super::diagnose::Problem;
 use crate::alert::Alert;
+use crate::document::Problem;
 use crate::snapshot::{Part, Snapshot};
 
 mod inspect;

@@ -1,6 +1,8 @@
 //! Parts of the language whose place is reserved: refused by name, never ignored.
 //! Step of the flow: match (reading playbooks).
 
+use crate::document::{Language, Problem};
+
 /// Keys, by the type in which they will stand.
 const KEYS: &[(&str, &str, &str)] = &[
     ("Match", "also", "a second signal on the same target"),
@@ -34,8 +36,25 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("networkpolicy", "quarantine"),
 ];
 
+/// What playbooks and guards say of what they do not take.
+pub(super) const LANGUAGE: Language = Language {
+    unknown_key,
+    planned_word: word,
+};
+
+fn unknown_key(type_name: &str, name: &str) -> Option<Problem> {
+    if let Some(what) = key(type_name, name) {
+        let problem = Problem::new(format!("`{name}` is not in this version"));
+        return Some(problem.help(format!("leave it out; planned is {what}")));
+    }
+    (type_name == "Step").then(|| {
+        let problem = Problem::new(format!("there is no action `{}`", name.escape_debug()));
+        problem.maybe_help(synonym(name).map(|ours| format!("did you mean `{ours}`?")))
+    })
+}
+
 /// What a key of a type will be; `None` for a key that nobody plans.
-pub(super) fn key(type_name: &str, key: &str) -> Option<&'static str> {
+fn key(type_name: &str, key: &str) -> Option<&'static str> {
     let action = type_name == "Step" && ACTIONS.contains(&key);
     let planned = KEYS
         .iter()
@@ -49,7 +68,7 @@ pub(super) fn key(type_name: &str, key: &str) -> Option<&'static str> {
 }
 
 /// Whether a word will be one of an enumeration.
-pub(super) fn word(type_name: &str, word: &str) -> bool {
+fn word(type_name: &str, word: &str) -> bool {
     WORDS.contains(&(type_name, word))
 }
 
@@ -59,7 +78,7 @@ pub(super) fn kind(kind: &str) -> bool {
 }
 
 /// What another tool's action is called here.
-pub(super) fn synonym(action: &str) -> Option<&'static str> {
+fn synonym(action: &str) -> Option<&'static str> {
     SYNONYMS
         .iter()
         .find(|(theirs, _)| action.eq_ignore_ascii_case(theirs))

@@ -1,12 +1,12 @@
 //! What is allowed and yet probably wrong: warnings about matches. Step of the flow: match (reading playbooks).
 
-use super::diagnose::Problem;
 use super::doc::{MatchDoc, PredicateDoc};
-use super::findings::Findings;
-use super::path::Path;
 use super::pattern::is_glob;
-use super::suggest::{closest, listed};
 use crate::alert::{ShippedRule, Source, falco_type, shipped_rule, shipped_rules};
+use crate::document::Findings;
+use crate::document::Path;
+use crate::document::Problem;
+use crate::document::{closest, listed};
 
 /// Warns of rules, sources and fields that will never be seen. An exception without rules of its own is read with
 /// those of the match.

@@ -4,30 +4,18 @@
 //! run, because whoever corrects them wants to correct them once.
 
 use std::collections::HashMap;
-use std::path::{Path as FilePath, PathBuf};
+use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
-use super::check::check;
-use super::diagnose::{Diagnostics, Problem, Severity, Text};
 use super::doc::ClusterPlaybookDoc;
-use super::findings::Findings;
-use super::path::Path;
-use super::suggest::did_you_mean;
-use super::tree::{self, Content, Node};
 use super::{Playbook, compile, later, schema};
+use crate::document::{
+    Content, Diagnostics, Findings, Node, Path, Problem, Source, Text, checked, did_you_mean, documents,
+};
 use crate::guard::{Guard, GuardDoc, compile_guard};
-
-/// A file of playbooks and guards: any number of YAML documents.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// Its path, as it is shown to a person.
-    pub file: PathBuf,
-    /// What is in it.
-    pub text: String,
-}
 
 /// A set of files that is right.
 #[derive(Debug)]
@@ -82,27 +70,16 @@ struct Set {
 impl Set {
     fn file(&mut self, source: &Source) {
         let text = Text::new(&source.file, &source.text);
-        let stream = tree::read(&source.text);
-        for fault in stream.faults {
-            let mut problem = Problem {
-                message: fault.message,
-                help: fault.help,
-            };
-            if let Some(first) = fault.first {
-                problem = problem.help(format!("the first is on line {}", text.position(first).0));
-            }
-            text.report(&mut self.found, Severity::Error, fault.at, &Path::default(), problem);
-        }
-        for mut document in stream.documents {
-            self.document(&text, &source.text, &mut document);
+        for mut document in documents(&text, &mut self.found) {
+            self.document(&text, &mut document);
         }
         text.finish(&mut self.found);
     }
 
-    fn document(&mut self, text: &Text<'_>, written: &str, document: &mut Node) {
+    fn document(&mut self, text: &Text<'_>, document: &mut Node) {
         match kind(document) {
             Ok("ClusterPlaybook") => {
-                let Some(doc) = self.read::<ClusterPlaybookDoc>(text, written, document, "ClusterPlaybook") else {
+                let Some(doc) = self.read::<ClusterPlaybookDoc>(text, document, "ClusterPlaybook") else {
                     return;
                 };
                 let mut findings = Findings::new(text, document, &mut self.found);
@@ -122,7 +99,7 @@ impl Set {
                     .extend(playbook.filter(|_| findings.errors() == before).map(Arc::new));
             }
             Ok("Guard") => {
-                let guard = self.read::<GuardDoc>(text, written, document, "Guard");
+                let guard = self.read::<GuardDoc>(text, document, "Guard");
                 let mut findings = Findings::new(text, document, &mut self.found);
                 let kind_at = Path::default().key("kind");
                 match &self.guard_at {
@@ -142,28 +119,14 @@ impl Set {
         }
     }
 
-    /// Checks a document against its schema, and reads what is left of it.
-    fn read<T: DeserializeOwned>(
-        &mut self,
-        text: &Text<'_>,
-        written: &str,
-        document: &mut Node,
-        kind: &str,
-    ) -> Option<T> {
-        let mut found = Vec::new();
-        let value = check(document, written, &schema::of_kind(kind), &mut found);
-        for found in found {
-            text.report(&mut self.found, Severity::Error, found.at, &found.path, found.problem);
-        }
-        match serde_json::from_value(value?) {
-            Ok(doc) => Some(doc),
-            Err(error) => {
-                // The schema is made from the types, so this is a defect of the two; refused all the same.
-                let problem = Problem::new(format!("this {kind} can't be read: {error}"));
-                Findings::new(text, document, &mut self.found).error(&Path::default().key("spec"), problem);
-                None
-            }
-        }
+    fn read<T: DeserializeOwned>(&mut self, text: &Text<'_>, document: &mut Node, kind: &str) -> Option<T> {
+        checked(
+            text,
+            document,
+            &schema::of_kind(kind),
+            &later::LANGUAGE,
+            &mut self.found,
+        )
     }
 }
 
@@ -189,7 +152,9 @@ fn kind(document: &Node) -> Result<&'static str, (Path, Problem)> {
     if let Some(known) = KINDS.into_iter().find(|known| *known == kind) {
         return Ok(known);
     }
-    let problem = if later::kind(kind) {
+    let problem = if kind == "Configuration" {
+        Problem::new("a configuration is no playbook").help("name its file with `responder run --config`")
+    } else if later::kind(kind) {
         let problem = Problem::new(format!("`kind: {kind}` is not in this version"));
         match kind {
             "Playbook" => {

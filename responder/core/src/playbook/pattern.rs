@@ -3,7 +3,7 @@
 use globset::{Glob, GlobBuilder, GlobMatcher};
 use regex::{Regex, RegexBuilder};
 
-use super::diagnose::Problem;
+use crate::document::Problem;
 
 /// Enough for what a person writes; a pattern is compiled, and a long one takes memory.
 const MAX_LENGTH: usize = 1000;

@@ -4,9 +4,10 @@
 use std::sync::LazyLock;
 
 use schemars::SchemaGenerator;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::doc::ClusterPlaybookDoc;
+use crate::document::strip_null;
 use crate::guard::GuardDoc;
 
 /// One JSON schema (draft 2020-12) for every kind of document, told apart by `kind`.
@@ -42,48 +43,6 @@ static DEFINITIONS: LazyLock<Value> = LazyLock::new(|| {
     strip_null(&mut definitions);
     definitions
 });
-
-/// Takes null out of every property: a key without a value is an error, because a match would be wider than it looks.
-/// The values of free maps keep it (`labels: {old: null}` removes a label).
-fn strip_null(schema: &mut Value) {
-    match schema {
-        Value::Object(object) => {
-            if let Some(Value::Object(properties)) = object.get_mut("properties") {
-                for property in properties.values_mut().filter_map(Value::as_object_mut) {
-                    not_null(property);
-                }
-            }
-            object.values_mut().for_each(strip_null);
-        }
-        Value::Array(values) => values.iter_mut().for_each(strip_null),
-        _ => {}
-    }
-}
-
-fn not_null(property: &mut Map<String, Value>) {
-    if property.get("default") == Some(&Value::Null) {
-        property.remove("default");
-    }
-    if let Some(Value::Array(types)) = property.get_mut("type") {
-        types.retain(|name| name != "null");
-        if let [only] = types.as_slice() {
-            let only = only.clone();
-            property.insert("type".to_owned(), only);
-        }
-    }
-    let Some(Value::Array(alternatives)) = property.get_mut("anyOf") else {
-        return;
-    };
-    alternatives.retain(|alternative| alternative.get("type") != Some(&json!("null")));
-    if let [Value::Object(only)] = alternatives.as_slice() {
-        let only = only.clone();
-        property.remove("anyOf");
-        for (keyword, value) in only {
-            // What the field's own comment says is nearer than what its type's says.
-            property.entry(keyword).or_insert(value);
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests;

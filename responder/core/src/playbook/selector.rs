@@ -5,8 +5,8 @@ use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-use super::diagnose::Problem;
 use super::doc::{LabelSelectorDoc, SelectorOperator};
+use crate::document::Problem;
 
 /// A label selector. All requirements must hold. In a playbook an empty one is refused; in a
 /// live object it selects everything.

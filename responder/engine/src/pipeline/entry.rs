@@ -4,7 +4,7 @@
 use std::mem::size_of;
 use std::sync::Arc;
 
-use responder_core::alert::{Alert, AlertId, Value};
+use responder_core::alert::{Alert, AlertId, Sender, Value};
 use responder_core::playbook::Playbook;
 use responder_core::target::Subject;
 use tokio::time::Instant;
@@ -34,6 +34,7 @@ impl Entry<Accepted> {
     pub(crate) fn take(
         &mut self,
         alert: Alert,
+        sender: Sender,
         playbooks: Vec<Arc<Playbook>>,
         accounting: &Accounting,
         root: impl FnOnce(&Alert, AlertId) -> Span,
@@ -55,7 +56,7 @@ impl Entry<Accepted> {
         let key = Subject::of(&alert).ok().map(|subject| Key::of(&subject));
         let bytes = weight(&alert);
         let names: Vec<_> = playbooks.iter().map(|playbook| playbook.name.clone()).collect();
-        let job = Arc::new(Accepted::new(alert, id, playbooks, lane, now));
+        let job = Arc::new(Accepted::new(alert, id, sender, playbooks, lane, now));
         if let Err(cause) = self.lanes.accept(lane, key, bytes, Arc::clone(&job), now) {
             accounting.shed(lane, cause);
             return Submission::Shed { lane, cause };

@@ -171,6 +171,7 @@ where
         let case = Case {
             alert: &job.alert,
             id: job.id,
+            sender: Some(&job.sender),
             playbook,
         };
         if let Some(refused) = judge.screen(case).await {
@@ -327,6 +328,7 @@ where
             at: self.ports.clock.now(),
             about,
             rule: job.alert.rule().to_string(),
+            sender: job.sender.clone(),
             guard_hash: self.rules.guard.hash.map(|hash| hash.to_string()),
             claim,
             decision: Box::new(decision),

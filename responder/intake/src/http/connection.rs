@@ -1,43 +1,90 @@
 //! One connection, from its first byte to its end.
 
+use std::future::{Future, pending};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::linger::Lingering;
+use super::tls::{self, Secured};
 use super::{Pages, Server, handle};
 use crate::Sink;
+use crate::auth::ClientCertificate;
 
 /// Bytes that are read ahead, and so the most that headers can have. Falco's have 200.
 const READ_AHEAD: usize = 16 * 1024;
 
+/// Whoever is at the other end.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    /// What TLS has verified of it.
+    pub(super) certificate: Option<ClientCertificate>,
+}
+
 pub(super) async fn serve<S: Sink, P: Pages>(
     server: Arc<Server<S, P>>,
     stream: TcpStream,
-    peer: SocketAddr,
+    address: SocketAddr,
     stop: CancellationToken,
 ) {
     // An answer is one small write; waiting to join it with the next one would only delay it. Where it can't be set,
     // the connection is broken already and the next read says so.
     let _ = stream.set_nodelay(true);
+    let stream = Lingering::new(stream, stop.clone());
+    let Some(tls) = server.access.tls() else {
+        let peer = Peer {
+            address,
+            certificate: None,
+        };
+        return converse(server, stream, peer, stop, pending()).await;
+    };
+    let secured = tokio::select! {
+        biased;
+        () = stop.cancelled() => return,
+        secured = tls::secure(&server, stream, address, tls) => secured,
+    };
+    if let Some(Secured {
+        stream,
+        certificate,
+        over,
+    }) = secured
+    {
+        let peer = Peer { address, certificate };
+        converse(server, stream, peer, stop, over).await;
+    }
+}
+
+/// Answers requests until one side ends the connection, it is time to stop, or `over`: then the request in flight is
+/// finished.
+async fn converse<S: Sink, P: Pages, I: AsyncRead + AsyncWrite + Unpin>(
+    server: Arc<Server<S, P>>,
+    stream: I,
+    peer: Peer,
+    stop: CancellationToken,
+    over: impl Future<Output = ()>,
+) {
+    let address = peer.address;
+    let peer = Arc::new(peer);
     let handler = service_fn(|request| {
-        let server = Arc::clone(&server);
-        async move { handle::request(&server, request, peer).await }
+        let (server, peer) = (Arc::clone(&server), Arc::clone(&peer));
+        async move { handle::request(&server, request, &peer).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(server.limits.header_deadline)
         .max_buf_size(READ_AHEAD)
-        .serve_connection(TokioIo::new(Lingering::new(stream, stop.clone())), handler);
+        .serve_connection(TokioIo::new(stream), handler);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
+        () = async { tokio::select! { () = stop.cancelled() => {}, () = over => {} } } => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -46,6 +93,6 @@ pub(super) async fn serve<S: Sink, P: Pages>(
         if error.is_parse() {
             server.sink.rejected("http");
         }
-        tracing::debug!(%peer, %error, "a connection ended early");
+        tracing::debug!(peer = %address, %error, "a connection ended early");
     }
 }

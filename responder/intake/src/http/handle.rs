@@ -1,18 +1,20 @@
-//! One request: to its page, or through decoding to the sink.
+//! One request: to its page; or, once its sender is known, through decoding to the sink.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ORIGIN};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
-use responder_core::alert::{Alert, DecodeError};
+use responder_core::alert::{Alert, DecodeError, Sender};
 
 use super::answer::{self, Answer};
 use super::body::{self, NoBody};
+use super::connection::Peer;
 use super::{Pages, Server};
+use crate::auth::Unproven;
 use crate::{Arrival, Sink, Taken};
 
 const POST_ALERTS: &str = "Alerts are sent to / with POST (or PUT).\n";
@@ -21,7 +23,7 @@ const GET_PAGES: &str = "This page is read with GET; alerts are sent to / with P
 pub(super) async fn request<S: Sink, P: Pages>(
     server: &Server<S, P>,
     request: Request<Incoming>,
-    peer: SocketAddr,
+    peer: &Peer,
 ) -> Result<Answer, Infallible> {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     // falcosidekick's webhook can be set to PUT.
@@ -42,16 +44,17 @@ pub(super) async fn request<S: Sink, P: Pages>(
             "wrong_path",
             StatusCode::NOT_FOUND,
             "alerts are taken at the path /; correct the sender's url",
-            peer,
+            peer.address,
         ),
         _ => answer::not_found(),
     })
 }
 
 impl<S: Sink, P: Pages> Server<S, P> {
-    async fn alert(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    async fn alert(&self, request: Request<Incoming>, peer: &Peer) -> Answer {
         let begun = self.sink.is_traced().then(Instant::now);
         let (head, incoming) = request.into_parts();
+        let (certificate, peer) = (peer.certificate.as_ref(), peer.address);
         // A page in somebody's browser could send alerts to a responder on that person's machine; neither Falco nor
         // falcosidekick has an origin.
         if head.headers.contains_key(ORIGIN) {
@@ -63,6 +66,10 @@ impl<S: Sink, P: Pages> Server<S, P> {
             );
             return answer::closing(answer);
         }
+        let sender = match self.access.admit(certificate, &head.headers).await {
+            Ok(sender) => sender,
+            Err(unproven) => return self.unknown(unproven, peer),
+        };
         if is_encoded(&head.headers) {
             let answer = self.reject(
                 "encoding",
@@ -74,7 +81,7 @@ impl<S: Sink, P: Pages> Server<S, P> {
         }
         let bound = self.limits.alert.body;
         match body::read(incoming, bound, self.limits.body_deadline, &self.large_bodies).await {
-            Ok(body) => self.decode(&body, &head.headers, begun, peer),
+            Ok(body) => self.decode(&body, &head.headers, &sender, begun, peer),
             Err(NoBody::TooLarge { size }) => {
                 let error = DecodeError::TooLarge { size, bound };
                 answer::closing(self.undecodable(&error, &head.headers, peer))
@@ -94,16 +101,23 @@ impl<S: Sink, P: Pages> Server<S, P> {
         }
     }
 
-    fn decode(&self, body: &Bytes, headers: &HeaderMap, begun: Option<Instant>, peer: SocketAddr) -> Answer {
+    fn decode(
+        &self,
+        body: &Bytes,
+        headers: &HeaderMap,
+        sender: &Sender,
+        begun: Option<Instant>,
+        peer: SocketAddr,
+    ) -> Answer {
         match Alert::decode(body, &self.limits.alert) {
             Ok(alert) => {
-                let decoded = begun.map(|_| Instant::now());
                 let arrival = Arrival {
+                    sender,
                     headers,
                     begun,
-                    decoded,
+                    decoded: begun.map(|_| Instant::now()),
                 };
-                let taken = self.sink.submit_arrived(alert, arrival);
+                let taken = self.sink.submit(alert, arrival);
                 if taken == Taken::Shed
                     && let Some(more) = self.notices.take("shed")
                 {
@@ -118,6 +132,24 @@ impl<S: Sink, P: Pages> Server<S, P> {
             }
             Err(error) => self.undecodable(&error, headers, peer),
         }
+    }
+
+    /// Nobody knows who sends this. Its body is not read: the connection ends with the answer.
+    fn unknown(&self, unproven: Unproven, peer: SocketAddr) -> Answer {
+        let challenges = self.access.challenges();
+        // 401 has to name a way in, and to a client without a certificate there is none.
+        let status = if challenges.is_empty() || unproven == Unproven::Name {
+            StatusCode::FORBIDDEN
+        } else {
+            StatusCode::UNAUTHORIZED
+        };
+        let mut answer = answer::closing(self.reject(unproven.kind(), status, unproven.error(), peer));
+        if status == StatusCode::UNAUTHORIZED {
+            for challenge in challenges {
+                answer.headers_mut().append(WWW_AUTHENTICATE, challenge.clone());
+            }
+        }
+        answer
     }
 
     fn undecodable(&self, error: &DecodeError, headers: &HeaderMap, peer: SocketAddr) -> Answer {

@@ -1,23 +1,26 @@
 //! The server on a real socket, with the requests that senders send and those that attackers do.
 
+mod auth;
 mod client;
 mod hostile;
+mod tls;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use responder_core::alert::Alert;
+use responder_core::alert::{Alert, Sender};
 use responder_core::playbook::PlaybookName;
 use rstest::rstest;
 
 use self::client::{ALERT, Running, post};
 use super::{Limits, Pages};
-use crate::{Sink, Taken};
+use crate::{Arrival, Sink, Taken};
 
 /// A sink that answers as the rule's name asks for, and remembers what it saw.
 #[derive(Debug, Clone, Default)]
 struct Memory {
     alerts: Arc<Mutex<Vec<Alert>>>,
+    senders: Arc<Mutex<Vec<Sender>>>,
     rejected: Arc<Mutex<Vec<&'static str>>>,
 }
 
@@ -26,13 +29,18 @@ impl Memory {
         self.rejected.lock().unwrap().clone()
     }
 
+    fn senders(&self) -> Vec<String> {
+        self.senders.lock().unwrap().iter().map(Sender::to_string).collect()
+    }
+
     fn taken(&self) -> usize {
         self.alerts.lock().unwrap().len()
     }
 }
 
 impl Sink for Memory {
-    fn submit(&self, alert: Alert) -> Taken {
+    fn submit(&self, alert: Alert, arrival: Arrival<'_>) -> Taken {
+        self.senders.lock().unwrap().push(arrival.sender.clone());
         let taken = match alert.rule().as_str() {
             "unmatched" => Taken::Unmatched,
             "duplicate" => Taken::Duplicate,

@@ -6,7 +6,6 @@ use std::time::Duration;
 use async_nats::{Message, Subscriber};
 use futures_util::StreamExt as _;
 use futures_util::stream::select_all;
-use responder_core::alert::Alert;
 
 use super::Intake;
 use super::config::Core;
@@ -70,12 +69,9 @@ async fn drain<S: Sink>(intake: &Intake<S>, mut subscribers: Vec<Subscriber>, lo
 impl<S: Sink> Intake<S> {
     fn take(&self, message: &Message) {
         self.state.received(false, 0);
-        match Alert::decode(&message.payload, &self.bounds) {
-            Ok(alert) => {
-                if self.sink.submit(alert) == Taken::Shed {
-                    self.shed();
-                }
-            }
+        match self.hand_over(message, S::submit) {
+            Ok(Taken::Shed) => self.shed(),
+            Ok(_) => {}
             Err(error) => {
                 let kind = error.kind();
                 self.sink.rejected(kind);

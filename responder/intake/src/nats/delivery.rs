@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_nats::Request;
 use async_nats::jetstream::{self, AckKind};
-use responder_core::alert::Alert;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Intake;
@@ -56,15 +55,15 @@ impl<S: SettlingSink> Delivery<S> {
             );
             return Some(Rest::Bury(self, DeadLetterCause::Undecided, detail).finish());
         }
-        let alert = match Alert::decode(&self.message.payload, &self.intake.bounds) {
-            Ok(alert) => alert,
+        let taken = match self.intake.hand_over(&self.message, S::submit_and_follow) {
+            Ok(taken) => taken,
             Err(error) => {
                 self.intake.sink.rejected(error.kind());
                 self.intake.undecodable(&self.message, &error);
                 return Some(Rest::Bury(self, DeadLetterCause::Undecodable, error.to_string()).finish());
             }
         };
-        match self.intake.sink.submit_and_follow(alert) {
+        match taken {
             (Taken::Shed, _) => {
                 self.intake.shed();
                 let detail = "there was no room for it each time it was delivered".to_owned();

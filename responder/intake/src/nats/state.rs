@@ -92,7 +92,7 @@ struct Counts {
 }
 
 /// A look at it, for metrics. The counts are since the start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NatsSnapshot {
     /// Whether there is a connection.
     pub connected: bool,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use responder_core::port::SendErrorKind;
 use responder_engine::accounting::RequestLabels;
+use responder_intake::nats::{DeadLetterCause, NakCause};
 
 use super::*;
 
@@ -29,7 +30,17 @@ fn page() -> String {
         read_errors: Arc::default(),
         spans: SpanCounts::default(),
     };
-    render(accounts, &process)
+    let reloads = vec![("credentials", Reloads::default())];
+    render(Exposed {
+        accounts,
+        nats: Some(NatsSnapshot {
+            naks: NakCause::ALL.iter().map(|cause| (*cause, 1)).collect(),
+            dead_letters: DeadLetterCause::ALL.iter().map(|cause| (*cause, 1)).collect(),
+            ..NatsSnapshot::default()
+        }),
+        reloads,
+        process: &process,
+    })
 }
 
 /// One sample: its name, its labels with their values as written, and its value.

@@ -4,13 +4,13 @@ use globset::GlobSetBuilder;
 
 use super::selector;
 use crate::alert::Source;
+use crate::document::Findings;
+use crate::document::Path;
+use crate::document::Problem;
 use crate::playbook::alert_match::{Rules, Tags};
-use crate::playbook::diagnose::Problem;
 use crate::playbook::doc::{ImageDoc, LabelSelectorDoc, MatchDoc, OneOrMany, TagsDoc};
 use crate::playbook::expression::Expression;
-use crate::playbook::findings::Findings;
 use crate::playbook::live::ImageMatch;
-use crate::playbook::path::Path;
 use crate::playbook::pattern::{Pattern, is_glob, parse_glob};
 use crate::playbook::{AlertMatch, LiveMatch, Selector, fields};
 

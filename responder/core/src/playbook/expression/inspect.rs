@@ -7,9 +7,9 @@ use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
 use regex::Regex;
 
 use super::Variable;
-use crate::playbook::diagnose::Problem;
+use crate::document::Problem;
+use crate::document::{did_you_mean, listed};
 use crate::playbook::pattern::compile_regex;
-use crate::playbook::suggest::{did_you_mean, listed};
 
 /// Loops in loops: two over ten containers with ten mounts each are a hundred rounds; five were 93 ms.
 const MAX_LOOPS: usize = 2;

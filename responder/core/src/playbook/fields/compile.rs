@@ -7,10 +7,10 @@ use ipnet::IpNet;
 
 use super::{Literal, Number, Operand, Predicate, Test};
 use crate::alert::{FieldType, falco_type};
-use crate::playbook::diagnose::Problem;
+use crate::document::Findings;
+use crate::document::Path;
+use crate::document::Problem;
 use crate::playbook::doc::{OneOrMany, PredicateDoc, ScalarDoc};
-use crate::playbook::findings::Findings;
-use crate::playbook::path::Path;
 use crate::playbook::pattern::{Pattern, compile_regex};
 
 /// Compiles a predicate; what is wrong is reported below its path.

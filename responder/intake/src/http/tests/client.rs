@@ -1,14 +1,16 @@
 //! A client that writes what it is told, byte by byte if need be.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{FixedPages, Memory};
+use crate::auth::Access;
 use crate::http::{Limits, Server};
 
 pub(super) const ALERT: &str = r#"{"hostname":"worker-1","output":"x","output_fields":{"container.id":"ee97d9c4186f","k8s.ns.name":"shop","k8s.pod.name":"web-0"},"priority":"Critical","rule":"RULE","source":"syscall","tags":["container"],"time":"2026-07-06T23:05:05.771201256Z"}"#;
@@ -38,10 +40,14 @@ impl Running {
     }
 
     pub(super) async fn with(limits: Limits, pages: FixedPages) -> Self {
+        Self::asking(limits, pages, Access::default()).await
+    }
+
+    pub(super) async fn asking(limits: Limits, pages: FixedPages, access: Access) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sink, stop) = (Memory::default(), CancellationToken::new());
-        let server = Server::new(sink.clone(), pages, limits);
+        let server = Server::new(sink.clone(), pages, limits).with_access(Arc::new(access));
         let task = tokio::spawn(server.serve(listener, stop.clone(), Duration::from_millis(300)));
         Self {
             address,
@@ -53,7 +59,7 @@ impl Running {
 
     pub(super) async fn connect(&self) -> Connection {
         Connection {
-            stream: TcpStream::connect(self.address).await.unwrap(),
+            stream: Box::new(TcpStream::connect(self.address).await.unwrap()),
             read: Vec::new(),
         }
     }
@@ -85,9 +91,14 @@ pub(super) struct Answer {
     pub(super) body: String,
 }
 
+/// Bytes to and from the server, over TLS or not.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 pub(super) struct Connection {
-    stream: TcpStream,
-    read: Vec<u8>,
+    pub(super) stream: Box<dyn Stream>,
+    pub(super) read: Vec<u8>,
 }
 
 impl Connection {
@@ -112,7 +123,8 @@ impl Connection {
         }
     }
 
-    async fn any_answer(&mut self) -> Answer {
+    /// The next answer, one that says to go on included.
+    pub(super) async fn any_answer(&mut self) -> Answer {
         loop {
             if let Some(answer) = self.parsed() {
                 return answer;
@@ -159,5 +171,14 @@ impl Connection {
             tokio::time::timeout(HANG, self.stream.read_to_end(&mut rest)).await,
             Ok(Ok(0) | Err(_))
         )
+    }
+}
+
+impl Connection {
+    /// Until the server ends its side, whatever it says before.
+    pub(super) async fn until_ended(&mut self) {
+        let mut said = Vec::new();
+        let read = tokio::time::timeout(HANG, self.stream.read_to_end(&mut said)).await;
+        assert!(read.is_ok(), "the server hangs");
     }
 }

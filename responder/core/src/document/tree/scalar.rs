@@ -1,4 +1,4 @@
-//! Plain scalars, by YAML 1.2's core schema. Step of the flow: match (reading playbooks).
+//! Plain scalars, by YAML 1.2's core schema. Step of the flow: reading what people write, before the first.
 
 use super::Content;
 

@@ -1,4 +1,4 @@
-//! YAML as a tree in which every key and value knows its place. Step of the flow: match (reading playbooks).
+//! YAML as a tree in which every key and value knows its place. Step of the flow: reading what people write, before the first.
 //!
 //! Only what a JSON document could say: plain scalars are read by YAML 1.2's core schema (`yes`, `on` and `0755` are
 //! text), tags other than those of that schema and merge keys are refused, anchors may be used within bounds.
@@ -13,7 +13,7 @@ mod scalar;
 use scalar::plain;
 
 /// How far a file may go. Playbooks have a few hundred nodes; these stop an alias bomb and a tower of brackets.
-pub(super) const MAX_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 const MAX_NODES: usize = 50_000;
 const MAX_DEPTH: usize = 64;
 
@@ -123,15 +123,15 @@ impl Node {
 
 /// What is wrong with the YAML itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// Where.
-    pub(super) at: Range<usize>,
+    pub(crate) at: Range<usize>,
     /// What.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// What to do.
-    pub(super) help: Option<String>,
+    pub(crate) help: Option<String>,
     /// For a key that is there twice: where the first is.
-    pub(super) first: Option<usize>,
+    pub(crate) first: Option<usize>,
 }
 
 impl Fault {
@@ -152,13 +152,13 @@ impl Fault {
 
 /// The documents of a file, as far as they could be read, and what is wrong with it.
 #[derive(Debug, Default)]
-pub(super) struct Stream {
-    pub(super) documents: Vec<Node>,
-    pub(super) faults: Vec<Fault>,
+pub(crate) struct Stream {
+    pub(crate) documents: Vec<Node>,
+    pub(crate) faults: Vec<Fault>,
 }
 
 /// Reads a file of any number of documents. Empty documents are left out.
-pub(super) fn read(text: &str) -> Stream {
+pub(crate) fn read(text: &str) -> Stream {
     let mut stream = Stream::default();
     if text.len() > MAX_BYTES {
         let message = format!("the file has {} bytes; at most {MAX_BYTES} are read", text.len());

@@ -1,9 +1,9 @@
-//! What a schema expects of a value. Step of the flow: match (reading playbooks).
+//! What a schema expects of a value. Step of the flow: reading what people write, before the first.
 
 use serde_json::Value;
 
-use super::super::suggest::either;
-use super::super::tree::Content;
+use crate::document::suggest::either;
+use crate::document::tree::Content;
 
 /// A schema, and the name of the type it was made from.
 #[derive(Clone, Copy)]

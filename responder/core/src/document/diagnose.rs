@@ -1,5 +1,5 @@
-//! What is wrong with playbooks, for the person who wrote them: place, excerpt, and what was meant.
-//! Step of the flow: match (reading playbooks).
+//! What is wrong with a document, for the person who wrote them: place, excerpt, and what was meant.
+//! Step of the flow: reading what people write, before the first.
 
 use std::cell::Cell;
 use std::fmt;
@@ -23,22 +23,28 @@ pub enum Severity {
 
 /// What is wrong, without its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
-    pub(crate) message: String,
-    pub(crate) help: Option<String>,
+pub struct Problem {
+    /// In one sentence without a full stop.
+    pub message: String,
+    /// What to do, where there is an idea.
+    pub help: Option<String>,
+    /// Whether what follows on the line is a secret, which no excerpt may show.
+    pub hides_rest: bool,
 }
 
 impl Problem {
     /// What is wrong, in one sentence without a full stop.
-    pub(crate) fn new(message: impl Into<String>) -> Self {
+    pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             help: None,
+            hides_rest: false,
         }
     }
 
     /// What to do.
-    pub(crate) fn help(self, help: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn help(self, help: impl Into<String>) -> Self {
         Self {
             help: Some(help.into()),
             ..self
@@ -46,9 +52,19 @@ impl Problem {
     }
 
     /// What to do, where there is an idea.
-    pub(crate) fn maybe_help(self, help: Option<String>) -> Self {
+    #[must_use]
+    pub fn maybe_help(self, help: Option<String>) -> Self {
         Self {
             help: help.or(self.help),
+            ..self
+        }
+    }
+
+    /// What follows on the line is a secret.
+    #[must_use]
+    pub fn before_a_secret(self) -> Self {
+        Self {
+            hides_rest: true,
             ..self
         }
     }
@@ -157,7 +173,7 @@ impl Diagnostics {
     }
 
     /// Orders them as the files are read: by file in the order given, then by line.
-    pub(super) fn sort(&mut self, files: &[&FilePath]) {
+    pub(crate) fn sort(&mut self, files: &[&FilePath]) {
         let place = |file: &FilePath| files.iter().position(|known| *known == file);
         self.all
             .sort_by_cached_key(|diagnostic| (place(&diagnostic.file), diagnostic.line, diagnostic.column));
@@ -183,9 +199,9 @@ impl std::error::Error for Diagnostics {}
 
 /// A file's text, from which excerpts are taken.
 #[derive(Debug)]
-pub(super) struct Text<'t> {
-    pub(super) file: &'t FilePath,
-    content: &'t str,
+pub(crate) struct Text<'t> {
+    pub(crate) file: &'t FilePath,
+    pub(crate) content: &'t str,
     reported: Cell<usize>,
     hidden: Cell<Option<(usize, Severity)>>,
 }
@@ -197,7 +213,7 @@ const MOST_PER_FILE: usize = 100;
 const LONGEST_EXCERPT: usize = 400;
 
 impl<'t> Text<'t> {
-    pub(super) fn new(file: &'t FilePath, text: &'t str) -> Self {
+    pub(crate) fn new(file: &'t FilePath, text: &'t str) -> Self {
         Self {
             file,
             content: text,
@@ -207,7 +223,7 @@ impl<'t> Text<'t> {
     }
 
     /// Reports a problem; past the bound of a file it is only counted.
-    pub(super) fn report(
+    pub(crate) fn report(
         &self,
         found: &mut Diagnostics,
         severity: Severity,
@@ -225,7 +241,7 @@ impl<'t> Text<'t> {
     }
 
     /// Says how many were not shown, as bad as the worst of them.
-    pub(super) fn finish(&self, found: &mut Diagnostics) {
+    pub(crate) fn finish(&self, found: &mut Diagnostics) {
         if let Some((hidden, worst)) = self.hidden.get() {
             let problem = Problem::new(format!("{hidden} more problems in this file are not shown"));
             found
@@ -235,7 +251,7 @@ impl<'t> Text<'t> {
     }
 
     /// The line and the column, from 1, of a byte.
-    pub(super) fn position(&self, byte: usize) -> (usize, usize) {
+    pub(crate) fn position(&self, byte: usize) -> (usize, usize) {
         let before = self.content.get(..byte).unwrap_or(self.content);
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
@@ -262,6 +278,11 @@ impl<'t> Text<'t> {
         let excerpt = rest.get(..boundary(rest, LONGEST_EXCERPT)).unwrap_or_default();
         let from = (start - begin - skip).min(excerpt.len());
         let to = boundary(excerpt, (at.end.max(start) - begin - skip).min(excerpt.len()));
+        let excerpt = if problem.hides_rest {
+            excerpt.get(..to).unwrap_or_default()
+        } else {
+            excerpt
+        };
         let one = excerpt
             .get(from..)
             .and_then(|rest| rest.chars().next())

@@ -1,4 +1,4 @@
-//! "Did you mean": the word that was probably meant. Step of the flow: match (reading playbooks).
+//! "Did you mean": the word that was probably meant. Step of the flow: reading what people write, before the first.
 
 /// The candidate that differs least, if it differs little: another case or separator, or a few letters.
 pub(crate) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {

@@ -1,4 +1,4 @@
-//! Paths into a document: how a problem finds its place. Step of the flow: match (reading playbooks).
+//! Paths into a document: how a problem finds its place. Step of the flow: reading what people write, before the first.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use super::tree::{Content, Node};
 
 /// The way from a document's root to a value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Path(Vec<Segment>);
+pub struct Path(Vec<Segment>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Segment {
@@ -17,12 +17,14 @@ enum Segment {
 
 impl Path {
     /// The value of a key below.
-    pub(crate) fn key(&self, key: &str) -> Self {
+    #[must_use]
+    pub fn key(&self, key: &str) -> Self {
         self.with(Segment::Key(key.to_owned()))
     }
 
     /// An element below.
-    pub(crate) fn index(&self, index: usize) -> Self {
+    #[must_use]
+    pub fn index(&self, index: usize) -> Self {
         self.with(Segment::Index(index))
     }
 

@@ -1,5 +1,5 @@
 //! Checks a document against the schema of its types: every unknown key, missing key and wrong type at once, each at
-//! its place. Step of the flow: match (reading playbooks).
+//! its place. Step of the flow: reading what people write, before the first.
 //!
 //! Serde stops at the first error and knows no places. This walks the tree along the schema that schemars made from the
 //! types, so there is one definition, and leaves out what can't be used, so that the meaning of the rest is checked in
@@ -10,7 +10,7 @@ use std::ops::Range;
 use serde_json::{Map, Number, Value};
 
 use super::diagnose::Problem;
-use super::later;
+use super::language::Language;
 use super::path::Path;
 use super::suggest::{closest, did_you_mean, either, listed};
 use super::tree::{Content, Node};
@@ -23,16 +23,23 @@ use expected::{Type, is_one_of, limits};
 
 /// A problem at its place.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) at: Range<usize>,
-    pub(super) path: Path,
-    pub(super) problem: Problem,
+pub(crate) struct Found {
+    pub(crate) at: Range<usize>,
+    pub(crate) path: Path,
+    pub(crate) problem: Problem,
 }
 
 /// Checks a document. What can't be used is marked in the tree and left out of the answer; `None` when nothing is left.
-pub(super) fn check(root: &mut Node, text: &str, schema: &Value, found: &mut Vec<Found>) -> Option<Value> {
+pub(crate) fn check(
+    root: &mut Node,
+    text: &str,
+    schema: &Value,
+    language: &Language,
+    found: &mut Vec<Found>,
+) -> Option<Value> {
     let mut check = Check {
         definitions: schema.get("$defs"),
+        language,
         text,
         found,
     };
@@ -42,6 +49,7 @@ pub(super) fn check(root: &mut Node, text: &str, schema: &Value, found: &mut Vec
 
 struct Check<'a> {
     definitions: Option<&'a Value>,
+    language: &'a Language,
     text: &'a str,
     found: &'a mut Vec<Found>,
 }
@@ -200,7 +208,7 @@ impl<'a> Check<'a> {
         if words.contains(&text) {
             return Some(Value::String(text.to_owned()));
         }
-        let problem = if later::word(expected.name, text) {
+        let problem = if (self.language.planned_word)(expected.name, text) {
             Problem::new(format!("`{text}` is not in this version"))
                 .help(format!("write {}", either(words.iter().copied())))
         } else {
@@ -247,6 +255,9 @@ impl<'a> Check<'a> {
                 } else if expected.get("format").and_then(Value::as_str) == Some("date-time") {
                     let form = "this must be a time like 2027-01-01T00:00:00Z";
                     text.parse::<jiff::Timestamp>().is_err().then(|| form.to_owned())
+                } else if expected.get("format").and_then(Value::as_str) == Some("ip-port") {
+                    let form = "this must be an IP address and a port, like 127.0.0.1:2803 or [::1]:2803";
+                    text.parse::<std::net::SocketAddr>().is_err().then(|| form.to_owned())
                 } else {
                     None
                 }
@@ -379,21 +390,16 @@ impl<'a> Check<'a> {
                 .into_iter()
                 .flat_map(|keys| keys.keys().map(String::as_str))
         };
-        let problem = if let Some(what) = later::key(expected.name, key) {
-            Problem::new(format!("`{key}` is not in this version")).help(format!("leave it out; planned is {what}"))
-        } else if let Some(ours) = (expected.name == "Step").then(|| later::synonym(key)).flatten() {
-            Problem::new(format!("there is no action `{key}`")).help(format!("did you mean `{ours}`?"))
+        let problem = (self.language.unknown_key)(expected.name, key)
+            .unwrap_or_else(|| Problem::new(format!("unknown key `{}`", key.escape_debug())));
+        let problem = if problem.help.is_some() {
+            problem
         } else {
-            let message = match expected.name {
-                "Step" => format!("there is no action `{}`", key.escape_debug()),
-                _ => format!("unknown key `{}`", key.escape_debug()),
-            };
-            let help = match closest(key, keys()) {
+            problem.maybe_help(match closest(key, keys()) {
                 Some(meant) => Some(format!("did you mean `{meant}`?")),
                 None if keys().next().is_none() => Some("it takes no keys: write `{}`".to_owned()),
                 None => Some(format!("known here: {}", listed(keys()))),
-            };
-            Problem::new(message).maybe_help(help)
+            })
         };
         self.report(at, path, problem);
     }

@@ -1,0 +1,368 @@
+//! Senders that have to prove who they are: the right ones are acted on and named, everybody else is refused and counted,
+//! and nothing is done.
+
+mod pki;
+
+use std::{fs, os::unix::fs::symlink, path::PathBuf};
+
+use integration::responder::{Options, Responder, Sample, alert};
+use k8s_openapi::api::core::v1::Pod;
+use rstest::rstest;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use self::pki::{Authority, Client};
+use crate::stage::{Stage, eventually, on_shell};
+
+const PASSWORD: &str = "a password of some length";
+const TOKEN: &str = "token-0123456789abcdef";
+
+/// Everything that a responder that asks is started with: a file each, in a directory that the test may change.
+struct Files {
+    directory: TempDir,
+    authority: Authority,
+    clients: Authority,
+}
+
+impl Files {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Self {
+            directory,
+            authority: Authority::new(),
+            clients: Authority::new(),
+        };
+        files.write("password", PASSWORD);
+        files.write("token", TOKEN);
+        let server = files.authority.server();
+        files.write("tls.crt", &server.certificate);
+        files.write("tls.key", &server.key);
+        files.write("ca.crt", &files.authority.pem());
+        files.write("clients.crt", &files.clients.pem());
+        files
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write(&self, name: &str, contents: &str) {
+        fs::write(self.path(name), contents).unwrap();
+    }
+
+    /// `http` as it is written in the configuration, with this directory for `DIR`.
+    fn options(&self, http: &str, options: Options) -> Options {
+        let directory = self.directory.path().display().to_string();
+        let http = http.replace("DIR", &directory);
+        self.write(
+            "responder.yaml",
+            &format!("apiVersion: responder.dev/v1alpha1\nkind: Configuration\nhttp: {http}\n"),
+        );
+        let is_encrypted = http.contains("tls:");
+        Options {
+            arguments: vec!["--config".to_owned(), self.path("responder.yaml").display().to_string()],
+            authority: is_encrypted.then(|| self.path("ca.crt")),
+            ..options
+        }
+    }
+
+    fn falco(&self) -> Client {
+        self.clients.client("falco", true)
+    }
+}
+
+const BASIC: &str = "{auth: {basic: [{user: falco, passwordFile: DIR/password}]}}";
+const BEARER: &str = "{auth: {bearer: [{name: falcosidekick, tokenFile: DIR/token}]}}";
+const CERTIFICATE: &str = "{tls: {certificateFile: DIR/tls.crt, keyFile: DIR/tls.key, clientCaFile: DIR/clients.crt, \
+                           allowedNames: [falco]}}";
+
+/// How somebody sends.
+enum By<'a> {
+    Nothing,
+    /// As Falco has it: in the URL.
+    Url(&'a str, &'a str),
+    /// As falcosidekick has it: in a header.
+    Token(&'a str),
+    Certificate(&'a Client),
+}
+
+/// Posts an alert; `None` where TLS let nobody through.
+async fn send(files: &Files, responder: &Responder, by: &By<'_>, alert: &Value) -> Option<(u16, String)> {
+    let pem = files.authority.pem();
+    let mut builder = reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([reqwest::Certificate::from_pem(pem.as_bytes()).unwrap()]);
+    let mut url = reqwest::Url::parse(responder.url()).unwrap();
+    match by {
+        By::Url(user, password) => {
+            url.set_username(user).unwrap();
+            url.set_password(Some(password)).unwrap();
+        }
+        By::Certificate(client) => {
+            let pem = format!("{}{}", client.certificate, client.key);
+            builder = builder.identity(reqwest::Identity::from_pem(pem.as_bytes()).unwrap());
+        }
+        By::Nothing | By::Token(_) => {}
+    }
+    let mut request = builder.build().unwrap().post(url).body(alert.to_string());
+    if let By::Token(token) = by {
+        request = request.bearer_auth(token);
+    }
+    let response = request.send().await.ok()?;
+    let status = response.status().as_u16();
+    let body: Value = serde_json::from_str(&response.text().await.ok()?).unwrap();
+    Some((status, body["kind"].as_str().unwrap_or_default().to_owned()))
+}
+
+/// How many requests were rejected as this kind.
+async fn rejected(responder: &Responder, kind: &str) -> f64 {
+    let metrics = responder.metrics().await.unwrap();
+    metrics.total("responder_alerts_rejected_total", &[("kind", kind)])
+}
+
+#[rstest]
+#[case::basic("basic", BASIC)]
+#[case::bearer("bearer", BEARER)]
+#[case::certificate("certificate", CERTIFICATE)]
+#[tokio::test]
+async fn whoever_is_not_known_gets_nothing_done_and_whoever_is_is_named(#[case] kind: &str, #[case] http: &str) {
+    let files = Files::new();
+    let stage = Stage::new(&format!("senders-{kind}")).await;
+    let web = stage.running("web").await;
+    let options = stage.options(&on_shell("Enforce", &["delete: {}"])).await;
+    let mut responder = crate::stage::start(&files.options(http, options)).await;
+    let alert = alert::shell_in(&web).unwrap();
+
+    let falco = files.falco();
+    let strangers = [
+        files.clients.client("payments", true),
+        Authority::new().client("falco", true),
+    ];
+    let (right, wrong): (By<'_>, Vec<(By<'_>, &str)>) = match kind {
+        "basic" => (
+            By::Url("falco", PASSWORD),
+            vec![
+                (By::Nothing, "credentials_missing"),
+                (By::Url("falco", "a password of some lengtH"), "credentials_wrong"),
+                (By::Url("root", PASSWORD), "credentials_wrong"),
+                (By::Token(PASSWORD), "credentials_wrong"),
+            ],
+        ),
+        "bearer" => (
+            By::Token(TOKEN),
+            vec![
+                (By::Nothing, "credentials_missing"),
+                (By::Token("token-0123456789abcdeF"), "credentials_wrong"),
+                (By::Url("falcosidekick", TOKEN), "credentials_wrong"),
+            ],
+        ),
+        _ => (
+            By::Certificate(&falco),
+            vec![
+                (By::Nothing, "credentials_missing"),
+                (By::Token(TOKEN), "credentials_missing"),
+                (By::Certificate(&strangers[0]), "certificate_name"),
+                (By::Certificate(&strangers[1]), "certificate"),
+            ],
+        ),
+    };
+    for (by, kind) in &wrong {
+        let before = rejected(&responder, kind).await;
+        match send(&files, &responder, by, &alert).await {
+            Some((status, said)) => assert!(matches!(status, 401 | 403) && said == *kind, "{status} {said}"),
+            None => assert_eq!(*kind, "certificate"),
+        }
+        assert!(
+            rejected(&responder, kind).await - before > 0.5,
+            "{kind} was not counted"
+        );
+    }
+    let accounts = responder.wait_until_at_rest(0).await.unwrap();
+    assert!(accounts.is_balanced(), "{accounts:?}");
+    assert_eq!((accounts.matched, accounts.rejected), (0, wrong.len() as u64));
+    assert!(responder.trail().is_empty());
+    assert!(
+        stage.asked().iter().all(|event| event.resource != "pods"),
+        "{:#?}",
+        stage.asked()
+    );
+
+    assert_eq!(send(&files, &responder, &right, &alert).await.unwrap().0, 202);
+    responder.wait_until_at_rest(1).await.unwrap();
+    assert!(stage.get(&web).await.is_none());
+    let trail = responder.trail();
+    let decided = trail.iter().find(|record| record.event() == "decided").unwrap().value();
+    let name = if kind == "bearer" { "falcosidekick" } else { "falco" };
+    assert_eq!(decided["sender"], json!({"kind": kind, "name": name}));
+    let first = &decided["decision"]["trace"][0];
+    assert_eq!(
+        *first,
+        json!({"name": "sender", "verdict": "Passed", "detail": format!("{kind} {name}")})
+    );
+    let log = responder.log();
+    assert!(!log.contains(PASSWORD) && !log.contains(TOKEN), "{log}");
+}
+
+/// A responder on the demo's cluster that decides and does nothing, and an alert for it.
+async fn observing(files: &Files, http: &str) -> Responder {
+    let options = Options {
+        playbooks: on_shell("Observe", &["delete: {}"]),
+        simulate: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../playbooks/demo/cluster").into()),
+        ..Options::default()
+    };
+    Responder::start(&files.options(http, options)).await.unwrap()
+}
+
+/// A new one each time: the same would be a duplicate.
+fn shell() -> Value {
+    let pod: Pod = serde_json::from_value(json!({
+        "metadata": {"namespace": "shop", "name": "storefront-7c9d8b5f6d-4xkzq"},
+        "status": {"containerStatuses": [{
+            "name": "web", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+            "containerID": "containerd://ee97d9c4186fe2eb1b1dcc9d2d0f6f0d9c7f4c3d5b8a1e2f3a4b5c6d7e8f9a0b",
+        }]},
+    }))
+    .unwrap();
+    alert::shell_in(&pod).unwrap()
+}
+
+#[tokio::test]
+async fn a_client_certificate_that_has_expired_or_is_of_another_authority_is_refused() {
+    let files = Files::new();
+    let responder = observing(&files, CERTIFICATE).await;
+    let expired = files.clients.client("falco", false);
+    let foreign = Authority::new().client("falco", true);
+    let by_our_own = files.authority.client("falco", true);
+    for (count, client) in [(1.0, &expired), (2.0, &foreign), (3.0, &by_our_own)] {
+        let answer = send(&files, &responder, &By::Certificate(client), &shell()).await;
+        assert_eq!(answer, None);
+        assert!((rejected(&responder, "certificate").await - count).abs() < 0.1);
+    }
+    let falco = files.falco();
+    assert_eq!(
+        send(&files, &responder, &By::Certificate(&falco), &shell())
+            .await
+            .unwrap()
+            .0,
+        202
+    );
+    // Whoever speaks no TLS at all is counted as well.
+    let plain = responder.url().replace("https", "http");
+    assert!(reqwest::Client::new().post(plain).body("{}").send().await.is_err());
+    assert!((rejected(&responder, "tls").await - 1.0).abs() < 0.1);
+    assert!(
+        responder.log().contains("is the sender's url one of https?"),
+        "{}",
+        responder.log()
+    );
+}
+
+/// The way of a mounted Secret: a link to a directory, swapped as one.
+#[tokio::test]
+async fn credentials_are_replaced_without_losing_an_alert() {
+    let files = Files::new();
+    let mount = |version: &str, password: &str, token: &str| {
+        fs::create_dir(files.path(version)).unwrap();
+        files.write(&format!("{version}/password"), password);
+        files.write(&format!("{version}/token"), token);
+        symlink(version, files.path("..next")).unwrap();
+        fs::rename(files.path("..next"), files.path("..data")).unwrap();
+    };
+    mount("v1", "the first password", "the-first-token-of-all");
+    let http = "{auth: {basic: [{user: falco, passwordFile: DIR/password}, {user: falco, passwordFile: DIR/..data/password}], \
+                bearer: [{name: falcosidekick, tokenFile: DIR/..data/token}]}}";
+    let responder = observing(&files, http).await;
+    let status = async |by: By<'_>| send(&files, &responder, &by, &shell()).await.unwrap().0;
+    // Two at a time.
+    assert_eq!(status(By::Url("falco", PASSWORD)).await, 202);
+    assert_eq!(status(By::Url("falco", "the first password")).await, 202);
+    assert_eq!(status(By::Token("the-first-token-of-all")).await, 202);
+
+    mount("v2", "the second password", "the-second-token-of-all");
+    eventually("the second password holds", async || {
+        (status(By::Url("falco", "the second password")).await == 202).then_some(())
+    })
+    .await;
+    assert_eq!(status(By::Token("the-second-token-of-all")).await, 202);
+    assert_eq!(status(By::Url("falco", "the first password")).await, 401);
+    assert_eq!(status(By::Token("the-first-token-of-all")).await, 401);
+    assert_eq!(
+        status(By::Url("falco", PASSWORD)).await,
+        202,
+        "the other one was not touched"
+    );
+
+    mount("v3", "the third password", "");
+    eventually("that the third can't be used", async || {
+        is_outdated(&responder, "credentials").await.then_some(())
+    })
+    .await;
+    assert_eq!(status(By::Token("the-second-token-of-all")).await, 202);
+    assert!(responder.log().contains("token: it is empty"), "{}", responder.log());
+}
+
+async fn is_outdated(responder: &Responder, files: &str) -> bool {
+    let metrics = responder.metrics().await.unwrap();
+    metrics.total("responder_files_outdated", &[("files", files)]) > 0.5
+}
+
+#[tokio::test]
+async fn certificates_are_replaced_while_it_runs() {
+    let files = Files::new();
+    let responder = observing(&files, CERTIFICATE).await;
+    let falco = files.falco();
+    assert_eq!(
+        send(&files, &responder, &By::Certificate(&falco), &shell())
+            .await
+            .unwrap()
+            .0,
+        202
+    );
+
+    // A key that does not go with its certificate: what was there stays.
+    files.write("tls.key", &files.authority.server().key);
+    eventually("that the key can't be used", async || {
+        is_outdated(&responder, "tls").await.then_some(())
+    })
+    .await;
+    assert_eq!(
+        send(&files, &responder, &By::Certificate(&falco), &shell())
+            .await
+            .unwrap()
+            .0,
+        202
+    );
+
+    let (server, clients) = (files.authority.server(), Authority::new());
+    files.write("tls.crt", &server.certificate);
+    files.write("tls.key", &server.key);
+    files.write("clients.crt", &clients.pem());
+    let next = clients.client("falco", true);
+    eventually("the next authority holds", async || {
+        let answer = send(&files, &responder, &By::Certificate(&next), &shell()).await;
+        answer.is_some_and(|(status, _)| status == 202).then_some(())
+    })
+    .await;
+    assert_eq!(send(&files, &responder, &By::Certificate(&falco), &shell()).await, None);
+    assert!(!is_outdated(&responder, "tls").await);
+}
+
+/// No label of a metric is anything that a stranger sends.
+#[tokio::test]
+async fn strangers_make_no_metric() {
+    let files = Files::new();
+    let responder = observing(&files, BASIC).await;
+    let names = async || {
+        let metrics = responder.metrics().await.unwrap();
+        let name = |sample: &Sample| (sample.name.clone(), sample.labels.clone());
+        metrics.samples().iter().map(name).collect::<Vec<_>>()
+    };
+    let before = names().await;
+    for number in 0..20 {
+        let user = format!("stranger-{number}");
+        let answer = send(&files, &responder, &By::Url(&user, "x"), &shell()).await;
+        assert_eq!(answer.unwrap().1, "credentials_wrong");
+    }
+    assert_eq!(names().await, before);
+    assert!(!responder.log().contains("stranger"), "{}", responder.log());
+}

@@ -1,0 +1,57 @@
+use rstest::rstest;
+use rustls::pki_types::pem::PemObject as _;
+
+use super::*;
+use crate::auth::testing::{Authority, Subject};
+
+fn read(subject: &Subject<'_>, allowed: &[&str]) -> ClientCertificate {
+    let issued = Authority::new().issue(subject);
+    let der = CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap();
+    let allowed: Vec<_> = allowed.iter().map(|name| SenderName::new(name).unwrap()).collect();
+    ClientCertificate::read(&der, &allowed).unwrap()
+}
+
+#[rstest]
+#[case::dns(&["falco.falco.svc"], &[], &[], &["falco.falco.svc"], Some("falco.falco.svc"))]
+#[case::dns_of_any_case(&["Falco.falco.SVC"], &[], &[], &["falco.falco.svc"], Some("falco.falco.svc"))]
+#[case::uri(&[], &["spiffe://prod/falco"], &[], &["x", "spiffe://prod/falco"], Some("spiffe://prod/falco"))]
+#[case::common_name(&[], &[], &["falco"], &["falco"], Some("falco"))]
+#[case::the_second_of_several(&["a", "b"], &[], &[], &["b"], Some("b"))]
+#[case::common_name_beside_others(&["a"], &[], &["falco"], &["falco"], None)]
+#[case::two_common_names(&[], &[], &["falco", "other"], &["falco"], None)]
+#[case::another(&["falco.other.svc"], &[], &[], &["falco.falco.svc"], None)]
+#[case::a_wildcard_is_a_name_like_another(&["*.falco.svc"], &[], &[], &["a.falco.svc"], None)]
+#[case::part_of_one(&["falco.falco.svc"], &[], &[], &["falco", "falco.falco.svc.cluster.local"], None)]
+#[case::uri_of_another_case(&[], &["spiffe://prod/Falco"], &[], &["spiffe://prod/falco"], None)]
+#[case::no_name(&[], &[], &[], &["falco"], None)]
+fn a_certificate_names_a_sender_by_its_whole_name(
+    #[case] dns: &[&str],
+    #[case] uris: &[&str],
+    #[case] common: &[&str],
+    #[case] allowed: &[&str],
+    #[case] name: Option<&str>,
+) {
+    let subject = Subject {
+        dns,
+        uris,
+        common,
+        holds_for: None,
+    };
+    let sender = read(&subject, allowed).sender;
+    let expected = name.map(|name| Sender::Certificate(SenderName::new(name).unwrap()));
+    assert_eq!(sender, expected);
+}
+
+#[test]
+fn it_holds_until_its_end() {
+    let ends_in = |time| {
+        let subject = Subject {
+            holds_for: Some(time),
+            ..Subject::default()
+        };
+        read(&subject, &[]).holds_for
+    };
+    assert!(ends_in(Duration::ZERO).is_zero());
+    let left = ends_in(Duration::from_secs(3600)).as_secs();
+    assert!((3590..=3600).contains(&left), "{left}");
+}

@@ -1,0 +1,66 @@
+use super::*;
+use crate::auth::kept::{Kept, listed};
+use crate::auth::testing::{Authority, Files, Subject};
+
+fn problems(certificate: &str, key: &str, authorities: &str) -> String {
+    let files = Files::new();
+    let tls = TlsFiles {
+        certificate: files.write("tls.crt", certificate),
+        key: files.write("tls.key", key),
+        clients: Some(ClientFiles {
+            authorities: files.write("ca.crt", authorities),
+            allowed: Vec::new(),
+        }),
+    };
+    let said = Kept::load(tls).err().map_or_else(String::new, |flaws| listed(&flaws));
+    assert!(!said.contains("BEGIN EC"), "{said}");
+    said.replace(&format!("{}/", files.directory().display()), "")
+}
+
+#[test]
+fn files_that_go_together_are_taken() {
+    let authority = Authority::new();
+    let server = authority.server();
+    assert_eq!(problems(&server.certificate, &server.key, &authority.pem()), "");
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_with_its_file() {
+    let said = problems(
+        "no PEM",
+        "-----BEGIN PRIVATE KEY-----\n!\n-----END PRIVATE KEY-----\n",
+        "",
+    );
+    for problem in [
+        "tls.crt: there is no certificate in it",
+        "tls.key: there is no private key in it",
+        "ca.crt: there is no certificate in it",
+    ] {
+        assert!(said.contains(problem), "{said}");
+    }
+}
+
+#[test]
+fn a_key_of_another_certificate_is_refused() {
+    let authority = Authority::new();
+    let said = problems(
+        &authority.server().certificate,
+        &authority.server().key,
+        &authority.pem(),
+    );
+    assert!(
+        said.contains("tls.key: it does not go with the certificate tls.crt"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_refused() {
+    let authority = Authority::new();
+    let expired = authority.issue(&Subject {
+        holds_for: Some(std::time::Duration::ZERO),
+        ..Subject::default()
+    });
+    let said = problems(&expired.certificate, &expired.key, &authority.pem());
+    assert!(said.contains("tls.crt: the certificate has expired"), "{said}");
+}

@@ -1,0 +1,259 @@
+//! TLS, and senders that prove who they are by a certificate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use responder_core::alert::SenderName;
+use rstest::rstest;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::client::{ALERT, Answer, Connection, Running, post};
+use super::{FixedPages, Limits};
+use crate::auth::testing::{Authority, Files, Issued, Subject};
+use crate::auth::{Access, ClientFiles, CredentialSources, TlsFiles};
+
+/// A server over TLS that takes alerts of `falco` and `spiffe://prod/falco`.
+struct Secured {
+    server: Running,
+    files: Files,
+    authority: Authority,
+    clients: Authority,
+}
+
+impl Secured {
+    async fn start() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    async fn with(limits: Limits) -> Self {
+        let (files, authority, clients) = (Files::new(), Authority::new(), Authority::new());
+        let server = authority.server();
+        let names = ["falco", "spiffe://prod/falco"];
+        let tls = TlsFiles {
+            certificate: files.write("tls.crt", &server.certificate),
+            key: files.write("tls.key", &server.key),
+            clients: Some(ClientFiles {
+                authorities: files.write("clients.crt", &clients.pem()),
+                allowed: names.map(|name| SenderName::new(name).unwrap()).to_vec(),
+            }),
+        };
+        let access = Access::load(Some(tls), CredentialSources::default()).unwrap();
+        let server = Running::asking(limits, FixedPages(Ok(())), access).await;
+        Self {
+            server,
+            files,
+            authority,
+            clients,
+        }
+    }
+
+    /// A connection that trusts the server's authority, with this certificate.
+    async fn connect(&self, client: Option<&Issued>) -> std::io::Result<Connection> {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(self.authority.pem().as_bytes()).unwrap())
+            .unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let config = match client {
+            None => builder.with_no_client_auth(),
+            Some(client) => {
+                let chain = vec![CertificateDer::from_pem_slice(client.certificate.as_bytes()).unwrap()];
+                let key = PrivateKeyDer::from_pem_slice(client.key.as_bytes()).unwrap();
+                builder.with_client_auth_cert(chain, key).unwrap()
+            }
+        };
+        let stream = TcpStream::connect(self.server.address).await?;
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+        Ok(Connection {
+            stream: Box::new(stream),
+            read: Vec::new(),
+        })
+    }
+
+    async fn send(&self, client: Option<&Issued>) -> Answer {
+        let mut connection = self.connect(client).await.unwrap();
+        connection
+            .write_bytes(&post("/", &ALERT.replace("RULE", "matched")))
+            .await;
+        connection.answer().await
+    }
+
+    fn falco(&self, holds_for: Option<Duration>) -> Issued {
+        self.clients.issue(&Subject {
+            common: &["falco"],
+            holds_for,
+            ..Subject::default()
+        })
+    }
+
+    async fn assert_refused(&self, client: &Issued, kind: &'static str) {
+        // Of TLS 1.3 a client learns that it is refused with its first read.
+        if let Ok(mut connection) = self.connect(Some(client)).await {
+            connection
+                .write_bytes(&post("/", &ALERT.replace("RULE", "matched")))
+                .await;
+            assert!(connection.is_ended().await);
+        }
+        assert_eq!(self.server.sink.rejections(), [kind]);
+        assert_eq!(self.server.sink.taken(), 0);
+    }
+}
+
+#[rstest]
+#[case::common_name(Subject { common: &["falco"], ..Subject::default() }, "certificate falco")]
+#[case::uri(Subject { uris: &["spiffe://prod/falco"], ..Subject::default() }, "certificate spiffe://prod/falco")]
+#[tokio::test]
+async fn a_certificate_with_an_allowed_name_is_taken_and_named(
+    #[case] subject: Subject<'static>,
+    #[case] sender: &str,
+) {
+    let secured = Secured::start().await;
+    let client = secured.clients.issue(&subject);
+    assert_eq!(secured.send(Some(&client)).await.status, 202);
+    assert_eq!(secured.server.sink.senders(), [sender]);
+}
+
+#[tokio::test]
+async fn without_a_certificate_there_are_the_pages_and_no_alert_is_taken() {
+    let secured = Secured::start().await;
+    let mut probe = secured.connect(None).await.unwrap();
+    probe.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!(probe.answer().await.status, 200);
+    let answer = secured.send(None).await;
+    assert_eq!(answer.status, 403, "{}", answer.body);
+    assert_eq!(secured.server.sink.rejections(), ["credentials_missing"]);
+}
+
+#[tokio::test]
+async fn a_good_certificate_with_another_name_is_refused() {
+    let secured = Secured::start().await;
+    let client = secured.clients.issue(&Subject {
+        common: &["payments"],
+        ..Subject::default()
+    });
+    assert_eq!(secured.send(Some(&client)).await.status, 403);
+    assert_eq!(secured.server.sink.rejections(), ["certificate_name"]);
+    assert_eq!(secured.server.sink.taken(), 0);
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_is_refused() {
+    let secured = Secured::start().await;
+    let client = secured.falco(Some(Duration::ZERO));
+    secured.assert_refused(&client, "certificate").await;
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_authority_is_refused_whatever_its_name() {
+    let secured = Secured::start().await;
+    let client = Authority::new().issue(&Subject {
+        common: &["falco"],
+        ..Subject::default()
+    });
+    secured.assert_refused(&client, "certificate").await;
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_the_certificate_that_it_was_made_with() {
+    let secured = Secured::start().await;
+    let client = secured.falco(Some(Duration::from_secs(3)));
+    let mut connection = secured.connect(Some(&client)).await.unwrap();
+    connection
+        .write_bytes(&post("/", &ALERT.replace("RULE", "matched")))
+        .await;
+    assert_eq!(connection.answer().await.status, 202);
+    assert!(connection.is_ended().await, "idle, and its time is over");
+}
+
+#[tokio::test]
+async fn new_files_are_shown_to_the_next_connection_and_end_those_of_before() {
+    let secured = Secured::start().await;
+    let falco = secured.falco(None);
+    let mut before = secured.connect(Some(&falco)).await.unwrap();
+    before.write_bytes(&post("/", &ALERT.replace("RULE", "matched"))).await;
+    assert_eq!(before.answer().await.status, 202);
+    // Another authority of clients: whom the first one knew is a stranger.
+    let others = Authority::new();
+    secured.files.write("clients.crt", &others.pem());
+    assert!(before.is_ended().await);
+    secured.assert_known_no_more(&falco).await;
+    let client = others.issue(&Subject {
+        common: &["falco"],
+        ..Subject::default()
+    });
+    assert_eq!(secured.send(Some(&client)).await.status, 202);
+}
+
+impl Secured {
+    async fn assert_known_no_more(&self, client: &Issued) {
+        let taken = self.server.sink.taken();
+        if let Ok(mut connection) = self.connect(Some(client)).await {
+            connection
+                .write_bytes(&post("/", &ALERT.replace("RULE", "matched")))
+                .await;
+            assert!(connection.is_ended().await);
+        }
+        assert_eq!(self.server.sink.taken(), taken);
+    }
+}
+
+/// A Falco with `http://` in its url, or a scanner.
+#[tokio::test]
+async fn plain_http_is_counted_and_ends() {
+    let secured = Secured::start().await;
+    let mut connection = secured.server.connect().await;
+    connection.write_bytes(&post("/", ALERT)).await;
+    connection.until_ended().await;
+    assert_eq!(secured.server.sink.rejections(), ["tls"]);
+}
+
+#[rstest]
+#[case::silent(b"")]
+#[case::half_a_hello(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")]
+#[tokio::test]
+async fn a_handshake_without_an_end_ends_the_connection(#[case] bytes: &[u8]) {
+    let limits = Limits {
+        handshake_deadline: Duration::from_millis(200),
+        connections: 1,
+        ..Limits::default()
+    };
+    let secured = Secured::with(limits).await;
+    let mut connection = secured.server.connect().await;
+    connection.write_bytes(bytes).await;
+    assert!(connection.is_ended().await);
+    // It held the only place there is, and gave it back.
+    let client = secured.falco(None);
+    assert_eq!(secured.send(Some(&client)).await.status, 202);
+}
+
+#[tokio::test]
+async fn headers_without_an_end_end_a_connection_of_tls_too() {
+    let limits = Limits {
+        header_deadline: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let secured = Secured::with(limits).await;
+    let mut connection = secured.connect(Some(&secured.falco(None))).await.unwrap();
+    connection.write("POST / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await;
+    assert!(connection.is_ended().await);
+}
+
+#[tokio::test]
+async fn a_handshake_under_way_does_not_hold_up_the_end() {
+    let secured = Secured::start().await;
+    let mut connection = secured.server.connect().await;
+    connection.write_bytes(b"\x16").await;
+    // On the one thread of the test, the answer to another comes after the server has seen this one.
+    secured.send(Some(&secured.falco(None))).await;
+    secured.server.stop.cancel();
+    assert_eq!(secured.server.task.await.unwrap(), 0, "no connection was cut");
+}

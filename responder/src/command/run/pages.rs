@@ -1,0 +1,45 @@
+//! The pages for probes, from what runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use responder_core::port::{ClusterReader, ClusterWriter};
+use responder_intake::auth::Access;
+use responder_intake::http::Pages;
+use responder_intake::nats::NatsState;
+use tokio_util::sync::CancellationToken;
+
+use super::serve::RunningEngine;
+use crate::telemetry::{Exposed, Process, render_metrics};
+
+/// What the pages show.
+pub(super) struct EnginePages<C> {
+    pub(super) engine: RunningEngine<C>,
+    pub(super) process: Process,
+    pub(super) access: Arc<Access>,
+    pub(super) reachable: Arc<AtomicBool>,
+    pub(super) nats: Option<Arc<NatsState>>,
+    pub(super) stop: CancellationToken,
+}
+
+impl<C: ClusterReader + ClusterWriter> Pages for EnginePages<C> {
+    fn ready(&self) -> Result<(), String> {
+        if self.stop.is_cancelled() {
+            return Err("stopping".to_owned());
+        }
+        if !self.reachable.load(Ordering::Relaxed) {
+            return Err("the cluster does not answer".to_owned());
+        }
+        self.nats.as_ref().map_or(Ok(()), |nats| nats.ready())
+    }
+
+    fn metrics(&self) -> String {
+        let reloads = self.access.reloads().into_iter();
+        render_metrics(Exposed {
+            accounts: self.engine.accounts(),
+            nats: self.nats.as_ref().map(|nats| nats.snapshot()),
+            reloads: reloads.filter_map(|(files, reloads)| Some((files, reloads?))).collect(),
+            process: &self.process,
+        })
+    }
+}

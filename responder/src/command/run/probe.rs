@@ -1,0 +1,38 @@
+//! Whether the cluster answers: for readiness, and for whoever reads the log.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use responder_core::object::Namespace;
+use responder_core::port::{ClusterReader, ReadErrorKind};
+use tokio_util::sync::CancellationToken;
+
+/// How often the cluster is asked whether it answers.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// Keeps readiness true to whether the cluster answers, and logs the changes.
+pub(super) async fn probe<C: ClusterReader>(cluster: Arc<C>, reachable: Arc<AtomicBool>, stop: CancellationToken) {
+    let Some(namespace) = Namespace::new("default") else {
+        return;
+    };
+    let mut first = true;
+    while !stop.is_cancelled() {
+        let answer = cluster.namespace(&namespace).await;
+        // A role that may not read namespaces is an answer too.
+        let answers = answer.as_ref().is_ok()
+            || answer
+                .as_ref()
+                .is_err_and(|error| error.kind == ReadErrorKind::Forbidden);
+        let before = reachable.swap(answers, Ordering::Relaxed);
+        match answer {
+            Err(error) if !answers && (before || first) => {
+                tracing::warn!("the cluster does not answer; alerts are taken, and refused as Unreadable: {error}");
+            }
+            _ if answers && !before => tracing::info!("the cluster answers; ready"),
+            _ => {}
+        }
+        first = false;
+        tokio::time::sleep(INTERVAL).await;
+    }
+}

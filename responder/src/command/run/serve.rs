@@ -1,0 +1,185 @@
+//! The wiring: intakes, engine, cluster and telemetry together, from the first alert to the last.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use responder_core::playbook::Index;
+use responder_core::port::{ClusterReader, ClusterWriter};
+use responder_engine::{Engine, EngineConfig, LaneLimits, MemoryLedger, Ports, RuleSet};
+use responder_intake::auth::Access;
+use responder_intake::http::Server;
+use responder_intake::nats::{self, Nats};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::identity::{actor, own_identity};
+use super::pages::EnginePages;
+use super::probe::probe;
+use super::sink::EngineSink;
+use crate::clock::WallClock;
+use crate::config::Configuration;
+use crate::notify::{FromCluster, LogNotifier};
+use crate::rules::{Ceiling, Rules};
+use crate::telemetry::{Counted, Process, Traces, audit_trail};
+
+/// The engine that `run` drives.
+pub(super) type RunningEngine<C> = Engine<Counted<C>, MemoryLedger, FromCluster<LogNotifier>, WallClock>;
+
+/// What `run` is made of, beside the cluster.
+pub(super) struct Parts {
+    pub(super) configuration: Configuration,
+    pub(super) rules: Rules,
+    pub(super) traces: Option<Traces>,
+    pub(super) door: Door,
+}
+
+/// Where alerts come in over HTTP, and whom it lets in.
+pub(super) struct Door {
+    pub(super) listener: TcpListener,
+    pub(super) access: Arc<Access>,
+}
+
+/// For requests in flight when it is told to stop: their answers are a matter of milliseconds.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Serves until it is told to stop.
+pub(super) async fn serve<C>(parts: Parts, cluster: C, place: &str) -> anyhow::Result<ExitCode>
+where
+    C: ClusterReader + ClusterWriter,
+{
+    let Parts {
+        configuration,
+        rules,
+        traces,
+        door,
+    } = parts;
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let ceiling = rules.ceiling(configuration.mode);
+    announce(place, &rules, ceiling);
+    let process = Process::starting(rules.guard.cluster.as_ref(), traces.as_ref());
+    let cluster = Arc::new(Counted::new(cluster, Arc::clone(&process.read_errors)));
+    let engine = engine(&configuration, rules, ceiling, Arc::clone(&cluster));
+
+    let stop = CancellationToken::new();
+    let reachable = Arc::new(AtomicBool::new(false));
+    let probe = tokio::spawn(probe(cluster, Arc::clone(&reachable), stop.clone()));
+    let sink = || EngineSink {
+        engine: engine.clone(),
+        traces: traces.clone(),
+    };
+    let http = &configuration.http;
+    let nats = match configuration.nats.clone() {
+        None => None,
+        Some(config) => Some(nats::start(config, http.limits.alert, Arc::new(sink()), stop.clone()).await?),
+    };
+    let Door { listener, access } = door;
+    let pages = EnginePages {
+        engine: engine.clone(),
+        process,
+        access: Arc::clone(&access),
+        reachable,
+        nats: nats.as_ref().map(Nats::state),
+        stop: stop.clone(),
+    };
+    let scheme = if access.is_encrypted() { "https" } else { "http" };
+    if !access.is_encrypted() && http.is_authenticated() && !http.listen.ip().is_loopback() {
+        tracing::warn!("passwords and tokens come in as plain text: http.tls encrypts them");
+    }
+    let server = Server::new(sink(), pages, http.limits.clone()).with_access(access);
+    tracing::info!("listening on {scheme}://{}", listener.local_addr()?);
+    let serving = tokio::spawn(server.serve(listener, stop.clone(), DRAIN));
+
+    first_signal(&mut interrupt, &mut terminate).await;
+    let deadline = configuration.shutdown_deadline;
+    tracing::info!("stopping: what was accepted is finished within {deadline}; a second signal ends at once");
+    stop.cancel();
+    let finish = async {
+        let _ = serving.await;
+        let finishing = match nats {
+            None => None,
+            Some(nats) => Some(nats.stopped_taking().await),
+        };
+        let handback = engine.shutdown(deadline.get()).await;
+        // What was handed back is given back to the stream, after the engine has said so.
+        if let Some(finishing) = finishing {
+            finishing.finish().await;
+        }
+        handback
+    };
+    tokio::select! {
+        handback = finish => {
+            for alert in &handback.handed_back {
+                tracing::warn!("handed back: {alert}");
+            }
+            tracing::info!("stopped: {} finished, {} handed back", handback.finished, handback.handed_back.len());
+        }
+        () = first_signal(&mut interrupt, &mut terminate) => tracing::warn!("stopped at once, by a second signal"),
+    }
+    probe.abort();
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn engine<C>(
+    configuration: &Configuration,
+    rules: Rules,
+    ceiling: Ceiling,
+    cluster: Arc<Counted<C>>,
+) -> RunningEngine<C>
+where
+    C: ClusterReader + ClusterWriter,
+{
+    let own = own_identity();
+    let config = EngineConfig {
+        process_mode: ceiling.mode,
+        actor: actor(&own),
+        own,
+        lanes: LaneLimits {
+            concurrency: usize::from(configuration.max_in_flight),
+            ..LaneLimits::default()
+        },
+        ..EngineConfig::default()
+    };
+    let notifier = FromCluster {
+        notifier: LogNotifier,
+        cluster: rules.guard.cluster.as_ref().map(|cluster| cluster.name.clone()),
+    };
+    let set = RuleSet {
+        index: Index::new(rules.playbooks),
+        guard: rules.guard,
+    };
+    let ports = Ports {
+        cluster,
+        ledger: Arc::new(MemoryLedger::new(MemoryLedger::DEFAULT_BOUND)),
+        notifier: Arc::new(notifier),
+        clock: Arc::new(WallClock),
+    };
+    Engine::start(config, Arc::new(set), ports, audit_trail(configuration.log.format))
+}
+
+/// Says what will be done at most, before the first alert.
+fn announce(place: &str, rules: &Rules, ceiling: Ceiling) {
+    tracing::info!("cluster: {place}");
+    tracing::info!("ceiling: {} ({})", ceiling.mode, ceiling.because);
+    for playbook in &rules.playbooks {
+        let mode = playbook.mode.min(ceiling.mode).min(rules.guard.mode);
+        tracing::info!(
+            "playbook {} ({}): {}, here at most {mode}",
+            playbook.name,
+            playbook.hash,
+            playbook.mode
+        );
+    }
+}
+
+async fn first_signal(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,92 @@
+//! The section `http`: where alerts are taken, from whom, and within which bounds.
+
+mod auth;
+mod limits;
+mod tls;
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use responder_core::document::{Findings, Path};
+use responder_intake::auth::{CredentialSources, TlsFiles};
+use responder_intake::http::Limits;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::auth::AuthDoc;
+use self::limits::LimitsDoc;
+use self::tls::TlsDoc;
+
+/// Where alerts are taken over HTTP, from whom, and within which bounds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Http")]
+pub(crate) struct HttpDoc {
+    /// The address and the port; 127.0.0.1:2803 by default. One that others can reach needs `auth` or `tls.clientCaFile`.
+    /// `--listen`.
+    #[serde(default = "loopback")]
+    #[schemars(with = "String", extend("format" = "ip-port"))]
+    pub(super) listen: SocketAddr,
+    /// Listens beyond loopback although nobody who sends has to prove who he is. `--insecure-no-auth`.
+    #[serde(default)]
+    pub(super) insecure_no_auth: bool,
+    /// HTTPS instead of HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tls: Option<TlsDoc>,
+    /// Who may send alerts. Several at a time, so that one can be replaced by the next.
+    #[serde(default, skip_serializing_if = "AuthDoc::is_empty")]
+    pub(super) auth: AuthDoc,
+    /// Bounds of what senders can stretch.
+    #[serde(default)]
+    pub(super) limits: LimitsDoc,
+}
+
+impl Default for HttpDoc {
+    fn default() -> Self {
+        Self {
+            listen: loopback(),
+            insecure_no_auth: false,
+            tls: None,
+            auth: AuthDoc::default(),
+            limits: LimitsDoc::default(),
+        }
+    }
+}
+
+const fn loopback() -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 2803)
+}
+
+/// Where alerts are taken, from whom, and within which bounds.
+#[derive(Debug)]
+pub(crate) struct Http {
+    /// The address.
+    pub(crate) listen: SocketAddr,
+    /// Whether others may reach it although nobody has to prove who he is.
+    pub(crate) insecure_no_auth: bool,
+    /// The files of HTTPS.
+    pub(crate) tls: Option<TlsFiles>,
+    /// Names, and where their secrets are.
+    pub(crate) credentials: CredentialSources,
+    /// The bounds.
+    pub(crate) limits: Limits,
+}
+
+impl Http {
+    /// Whether a sender has to prove who he is.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        !self.credentials.is_empty() || self.tls.as_ref().is_some_and(|tls| tls.clients.is_some())
+    }
+}
+
+impl HttpDoc {
+    pub(super) fn compile(&self, path: &Path, findings: &mut Findings<'_>) -> Http {
+        let tls = self.tls.as_ref();
+        Http {
+            listen: self.listen,
+            insecure_no_auth: self.insecure_no_auth,
+            tls: tls.map(|tls| tls.compile(&path.key("tls"), findings)),
+            credentials: self.auth.compile(&path.key("auth"), findings),
+            limits: self.limits.compile(),
+        }
+    }
+}

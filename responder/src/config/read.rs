@@ -1,0 +1,125 @@
+//! From a file, the environment and the command line to one configuration. Before the first step.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::ArgMatches;
+use responder_core::document::{Diagnostics, Findings, Language, Problem, Source, read_one};
+
+use super::Configuration;
+use super::doc::ConfigurationDoc;
+use super::effective::Effective;
+use super::overrides::{Overrides, origins};
+use crate::cli::LogArgs;
+use crate::report::{Paint, counted, print_message};
+use crate::rules::Mistaken;
+use crate::sources::read_text;
+
+/// A configuration that is right.
+#[derive(Debug)]
+pub(crate) struct Read {
+    /// What it means.
+    pub(crate) configuration: Configuration,
+    /// As it would be written, with the origin of each value.
+    pub(crate) effective: Effective,
+}
+
+/// What the configuration says of keys that it does not take.
+const LANGUAGE: Language = Language {
+    unknown_key: |type_name, key| {
+        let noun = match (type_name, key) {
+            ("Basic", "password") => "password",
+            ("Bearer", "token") => "token",
+            _ => return None,
+        };
+        let problem = Problem::new(format!("a {noun} is not written in this file")).before_a_secret();
+        Some(problem.help(format!(
+            "write `{noun}File` with the file that holds it, or `{noun}Env` with an environment variable"
+        )))
+    },
+    ..Language::PLAIN
+};
+
+/// What stands for a file where there is none.
+const EMPTY: &str = "apiVersion: responder.dev/v1alpha1\nkind: Configuration\n";
+
+/// Reads the file that is named, if one is, and writes what was given over it. Every mistake is printed.
+pub(crate) fn read(
+    overrides: &Overrides,
+    log: &LogArgs,
+    matches: &ArgMatches,
+) -> anyhow::Result<Result<Read, Mistaken>> {
+    let source = match &overrides.config {
+        Some(file) => Source {
+            file: file.clone(),
+            text: text(file)?,
+        },
+        None => Source {
+            file: PathBuf::from("(no file)"),
+            text: EMPTY.to_owned(),
+        },
+    };
+    let meaning = |mut doc: ConfigurationDoc, findings: &mut Findings<'_>| {
+        overrides.apply(log, &mut doc);
+        let configuration = doc.compile(findings);
+        (doc, configuration)
+    };
+    let (doc, configuration) = match read_one(&source, &LANGUAGE, meaning) {
+        Ok((read, warnings)) => {
+            tell(&warnings)?;
+            read
+        }
+        Err(found) => {
+            tell(&found)?;
+            let count = Paint::of(&io::stderr()).bad(counted(found.errors(), "error"));
+            print_message(&format!("{count}; nothing was started\n"))?;
+            return Ok(Err(Mistaken));
+        }
+    };
+    if let Some(mistake) = configuration.mistake() {
+        let error = Paint::of(&io::stderr()).bad("error").to_string();
+        print_message(&format!("{error}: {mistake}\n"))?;
+        return Ok(Err(Mistaken));
+    }
+    let file = overrides.config.as_ref().map(|_| &source);
+    Ok(Ok(Read {
+        configuration,
+        effective: Effective::of(&doc, file, &origins(matches))?,
+    }))
+}
+
+fn text(file: &Path) -> anyhow::Result<String> {
+    read_text(file)
+        .map_err(anyhow::Error::msg)
+        .with_context(|| format!("cannot read the configuration {}", file.display()))
+}
+
+fn tell(found: &Diagnostics) -> io::Result<()> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    print_message(&(found.render(Paint::of(&io::stderr()).color()) + "\n"))
+}
+
+impl Configuration {
+    /// What is wrong with the whole, wherever its parts came from.
+    fn mistake(&self) -> Option<String> {
+        if self.playbooks.is_empty() {
+            return Some(
+                "there are no playbooks: name files or directories with --playbooks, or in the file of --config"
+                    .to_owned(),
+            );
+        }
+        let http = &self.http;
+        if !http.listen.ip().is_loopback() && !http.is_authenticated() && !http.insecure_no_auth {
+            return Some(format!(
+                "{} can be reached by others, and nobody who sends has to prove who he is: write `http.auth` or \
+                 `http.tls.clientCaFile` in the file of --config, listen on 127.0.0.1, or say --insecure-no-auth where \
+                 something else keeps others out",
+                http.listen
+            ));
+        }
+        None
+    }
+}

@@ -1,0 +1,60 @@
+//! The section `telemetry`: where traces go.
+
+use responder_core::document::{Findings, Path, Problem};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where traces go. Metrics are at `/metrics`, and the audit trail is in the log.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Telemetry")]
+pub(crate) struct TelemetryDoc {
+    /// An OTLP receiver (gRPC) for traces, such as `http://otel-collector:4317`; without one there are none. Headers,
+    /// such as a token, are read from OTEL_EXPORTER_OTLP_HEADERS. `--otlp-endpoint`, OTEL_EXPORTER_OTLP_ENDPOINT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub(super) otlp_endpoint: Option<String>,
+    /// The share of alerts that get a trace, from 0 to 1; 1 by default. One that comes with a trace of its own goes by
+    /// that one's word. `--otlp-sample`, OTEL_TRACES_SAMPLER_ARG.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
+    pub(super) otlp_sample: Option<f64>,
+}
+
+/// Where traces go.
+#[derive(Debug, Clone)]
+pub(crate) struct Telemetry {
+    /// The receiver; `None` for no traces.
+    pub(crate) otlp_endpoint: Option<String>,
+    /// The share of alerts that get a trace, from 0 to 1.
+    pub(crate) otlp_sample: f64,
+}
+
+impl TelemetryDoc {
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn compile(&self, path: &Path, findings: &mut Findings<'_>) -> Telemetry {
+        let endpoint = self.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
+        if endpoint.is_some_and(|endpoint| !endpoint.starts_with("http://") && !endpoint.starts_with("https://")) {
+            // The text may hold a password.
+            let problem = Problem::new("this is no URL of a receiver").before_a_secret();
+            findings.error(
+                &path.key("otlpEndpoint"),
+                problem.help("write http://HOST:4317 or https://HOST:4317"),
+            );
+        }
+        let sample = self.otlp_sample.unwrap_or(1.0);
+        if !(0.0..=1.0).contains(&sample) {
+            findings.error(
+                &path.key("otlpSample"),
+                Problem::new(format!("{sample} is no share")).help("write a number from 0 to 1, such as 0.1"),
+            );
+        }
+        Telemetry {
+            otlp_endpoint: endpoint.map(str::to_owned),
+            otlp_sample: sample,
+        }
+    }
+}

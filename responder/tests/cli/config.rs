@@ -1,0 +1,113 @@
+//! `responder run --config` and `--print-config`.
+
+use rstest::rstest;
+
+use crate::harness::{here, responder, responder_in};
+
+#[rstest]
+#[case("bad")]
+#[case("meant")]
+fn every_mistake_of_a_configuration_is_shown_at_once_with_its_place(#[case] name: &str) {
+    let ran = responder(&["run", "--config", &here(&format!("config/{name}.yaml"))]);
+    assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    insta::with_settings!({snapshot_suffix => name}, {
+        insta::assert_snapshot!(ran.all());
+    });
+}
+
+#[test]
+fn the_configuration_in_force_is_shown_with_the_origin_of_each_value() {
+    let config = here("config/good.yaml");
+    let environment = [
+        ("RESPONDER_MODE", "Rehearse"),
+        ("RESPONDER_LOG_FORMAT", "json"),
+        ("FALCO_PASSWORD", "s3cret"),
+    ];
+    let args = [
+        "run",
+        "--config",
+        &config,
+        "--print-config",
+        "--listen",
+        "[::1]:9",
+        "--simulate",
+        "x",
+    ];
+    let ran = responder_in(&environment, &args);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(!ran.stdout.contains("s3cret"), "{}", ran.stdout);
+    insta::assert_snapshot!(ran.stdout);
+}
+
+#[test]
+fn what_is_shown_can_be_read_again() {
+    let config = here("config/good.yaml");
+    let first = responder(&["run", "--config", &config, "--print-config"]);
+    let directory = tempfile::tempdir().unwrap();
+    let again = directory.path().join("again.yaml");
+    std::fs::write(&again, &first.stdout).unwrap();
+    let second = responder(&["run", "--config", &again.to_string_lossy(), "--print-config"]);
+    let values = |text: &str| {
+        text.lines()
+            .map(|line| line.split("  #").next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(values(&second.stdout), values(&first.stdout), "{}", second.stderr);
+}
+
+#[test]
+fn without_a_file_the_defaults_and_the_options_are_shown() {
+    let ran = responder(&["run", "--playbooks", "playbooks/demo/playbooks", "--print-config"]);
+    insta::assert_snapshot!(ran.all());
+}
+
+#[rstest]
+#[case::beyond_loopback(&["--playbooks", "playbooks/demo/playbooks", "--listen", "0.0.0.0:0"], "nobody who sends has to prove who he is")]
+#[case::no_playbooks(&[], "there are no playbooks")]
+#[case::no_file(&["--config", "nothing.yaml"], "cannot read the configuration nothing.yaml")]
+#[case::two_clusters(&["--simulate", "x", "--context", "y"], "cannot be used with")]
+fn what_cannot_be_run_is_refused_at_the_start(#[case] args: &[&str], #[case] said: &str) {
+    let ran = responder(&[&["run"], args].concat());
+    assert_ne!(ran.code, 0);
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+}
+
+#[test]
+fn listening_without_asking_is_a_choice_that_is_written() {
+    let args = [
+        "run",
+        "--playbooks",
+        "x",
+        "--listen",
+        "0.0.0.0:2803",
+        "--insecure-no-auth",
+        "--print-config",
+    ];
+    let ran = responder(&args);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stdout.contains("insecureNoAuth: true  # --insecure-no-auth"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn a_guard_or_a_configuration_in_the_wrong_place_is_told_the_right_one() {
+    let ran = responder(&["check", &here("config/good.yaml")]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("responder run --config"), "{}", ran.stderr);
+    let ran = responder(&["run", "--config", "playbooks/demo/guard.yaml"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("`Configuration`"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_schema_of_the_configuration_has_its_sections() {
+    let schema = responder(&["schema", "--of", "config"]).json();
+    let sections = &schema["$defs"]["Configuration"]["properties"];
+    for section in ["http", "kubernetes", "log", "playbooks"] {
+        assert!(sections[section]["description"].is_string(), "{section}");
+    }
+    assert_eq!(schema["$defs"]["Configuration"]["additionalProperties"], false);
+}
