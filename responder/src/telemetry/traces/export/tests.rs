@@ -58,7 +58,7 @@ async fn every_span_is_exported_or_dropped_or_failed() {
     for _ in 0..QUEUE + 7 {
         drop(tracer.start("span"));
     }
-    assert_eq!(counts.counts(), [("sent", 0), ("dropped", 7), ("failed", 0)]);
+    assert_eq!(counts.counts(), [("exported", 0), ("dropped", 7), ("failed", 0)]);
 
     let is_there = Arc::new(AtomicBool::new(false));
     let receiver = Receiver {
@@ -70,7 +70,7 @@ async fn every_span_is_exported_or_dropped_or_failed() {
     is_there.store(true, Ordering::Relaxed);
     exporter.export(batch(QUEUE - 500)).await.unwrap();
     let sent = (QUEUE - 500) as u64;
-    assert_eq!(counts.counts(), [("sent", sent), ("dropped", 7), ("failed", 500)]);
+    assert_eq!(counts.counts(), [("exported", sent), ("dropped", 7), ("failed", 500)]);
 
     // There is room again.
     drop(tracer.start("span"));
