@@ -40,21 +40,26 @@ pub(super) struct NatsDoc {
     pub(super) jet_stream: Option<JetStreamDoc>,
 }
 
-/// Who we are: one of these. Files are read at each connect, so replacing one is all that a rotation takes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Who we are: exactly one of these. Files are read at each connect, so replacing one is all that a rotation takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "NatsAuth")]
-pub(super) enum AuthDoc {
+pub(super) struct AuthDoc {
     /// A user and a password.
-    User(UserDoc),
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) user: Option<UserDoc>,
     /// A file with a token.
-    TokenFile(PathBuf),
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) token_file: Option<PathBuf>,
     /// The name of an environment variable with a token.
-    TokenVariable(String),
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) token_variable: Option<String>,
     /// A credentials file (`.creds`): a user's JWT and the seed of its key.
-    CredentialsFile(PathBuf),
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) credentials_file: Option<PathBuf>,
     /// A file with the seed of a user's key (`SU…`).
-    NkeySeedFile(PathBuf),
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) nkey_seed_file: Option<PathBuf>,
 }
 
 /// A user and a password; the password is in a file or in an environment variable.
@@ -167,6 +172,12 @@ pub(super) enum NatsDocError {
     /// The settings themselves.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Nobody can be two, and whoever writes `auth` means somebody.
+    #[error(
+        "`auth` says in one way who we are: write one of `user`, `tokenFile`, `tokenVariable`, `credentialsFile` and \
+         `nkeySeedFile`"
+    )]
+    OneAuth,
     /// One password, from one place.
     #[error("the user {0:?} needs its password from one place: write `passwordFile` or `passwordVariable`")]
     Password(String),
@@ -241,19 +252,40 @@ where
 
 impl AuthDoc {
     fn compile(&self) -> Result<Auth, NatsDocError> {
-        Ok(match self {
-            Self::User(user) => Auth::User {
-                name: user.name.clone(),
-                password: match (&user.password_file, &user.password_variable) {
-                    (Some(file), None) => Secret::File(file.clone()),
-                    (None, Some(variable)) => Secret::Variable(variable.clone()),
-                    _ => return Err(NatsDocError::Password(user.name.clone())),
-                },
-            },
-            Self::TokenFile(file) => Auth::Token(Secret::File(file.clone())),
-            Self::TokenVariable(variable) => Auth::Token(Secret::Variable(variable.clone())),
-            Self::CredentialsFile(file) => Auth::Credentials(file.clone()),
-            Self::NkeySeedFile(file) => Auth::Nkey(file.clone()),
+        let Self {
+            user,
+            token_file,
+            token_variable,
+            credentials_file,
+            nkey_seed_file,
+        } = self;
+        let written = [
+            user.as_ref().map(UserDoc::compile).transpose()?,
+            token_file.clone().map(|file| Auth::Token(Secret::File(file))),
+            token_variable
+                .clone()
+                .map(|variable| Auth::Token(Secret::Variable(variable))),
+            credentials_file.clone().map(Auth::Credentials),
+            nkey_seed_file.clone().map(Auth::Nkey),
+        ];
+        let mut written = written.into_iter().flatten();
+        match (written.next(), written.next()) {
+            (Some(auth), None) => Ok(auth),
+            _ => Err(NatsDocError::OneAuth),
+        }
+    }
+}
+
+impl UserDoc {
+    fn compile(&self) -> Result<Auth, NatsDocError> {
+        let password = match (&self.password_file, &self.password_variable) {
+            (Some(file), None) => Secret::File(file.clone()),
+            (None, Some(variable)) => Secret::Variable(variable.clone()),
+            _ => return Err(NatsDocError::Password(self.name.clone())),
+        };
+        Ok(Auth::User {
+            name: self.name.clone(),
+            password,
         })
     }
 }
@@ -386,6 +418,8 @@ mod tests {
     #[case(json!({ "servers": [] }), "at least one")]
     #[case(json!({ "servers": ["nats://me:hunter2@nats"] }), "name a file")]
     #[case(json!({ "servers": ["a"], "auth": { "user": { "name": "me" } } }), "passwordFile")]
+    #[case(json!({ "servers": ["a"], "auth": {} }), "one of")]
+    #[case(json!({ "servers": ["a"], "auth": { "tokenFile": "/t", "nkeySeedFile": "/n" } }), "one of")]
     #[case(json!({ "servers": ["a"], "tls": { "keyFile": "/k" } }), "certificateFile")]
     #[case(json!({ "servers": ["a"], "queueGroup": "q", "jetStream": { "stream": "s" } }), "queueGroup")]
     #[case(json!({ "servers": ["a"], "subjects": [] }), "no subject")]
