@@ -16,13 +16,13 @@ pub(crate) struct Effective(String);
 
 impl Effective {
     /// Renders the configuration. `file` is the one that was read, `origins` are those of the values that are not of it.
-    pub(super) fn of(doc: &ConfigurationDoc, file: Option<&Source>, origins: Origins) -> anyhow::Result<Self> {
+    pub(super) fn of(doc: &ConfigurationDoc, file: Option<&Source>, origins: &Origins) -> anyhow::Result<Self> {
         let yaml = serde_saphyr::to_string(doc).context("the configuration can't be written as YAML")?;
         let written: BTreeMap<String, usize> =
             file.map_or_else(BTreeMap::new, |file| places(&file.text).into_iter().collect());
         let mut comments: BTreeMap<usize, String> = BTreeMap::new();
         for (place, line) in places(&yaml) {
-            let comment = if let Some(origin) = origin(&origins, &place) {
+            let comment = if let Some(origin) = origin(origins, &place) {
                 origin.to_owned()
             } else if let (Some(file), Some(line)) = (file, written.get(&place)) {
                 format!("{}:{line}", file.file.display())

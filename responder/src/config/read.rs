@@ -85,7 +85,7 @@ pub(crate) fn read(
     let file = overrides.config.as_ref().map(|_| &source);
     Ok(Ok(Read {
         configuration,
-        effective: Effective::of(&doc, file, origins(matches))?,
+        effective: Effective::of(&doc, file, &origins(matches))?,
     }))
 }
 
