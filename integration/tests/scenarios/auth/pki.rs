@@ -26,7 +26,7 @@ impl Authority {
 
     /// For a server on 127.0.0.1.
     pub(super) fn server(&self) -> Client {
-        self.sign(CertificateParams::new(["127.0.0.1".to_owned()]).unwrap())
+        self.sign(&CertificateParams::new(["127.0.0.1".to_owned()]).unwrap())
     }
 
     /// As `openssl` makes one with `-subj /CN=name`; in time, or expired years ago.
@@ -39,10 +39,10 @@ impl Authority {
             params.not_before = date_time_ymd(2020, 1, 1);
             params.not_after = date_time_ymd(2021, 1, 1);
         }
-        self.sign(params)
+        self.sign(&params)
     }
 
-    fn sign(&self, params: CertificateParams) -> Client {
+    fn sign(&self, params: &CertificateParams) -> Client {
         let key = KeyPair::generate().unwrap();
         Client {
             certificate: params.signed_by(&key, &self.0).unwrap().pem(),

@@ -45,21 +45,21 @@ fn allowed_name<'a>(certificate: &X509Certificate<'_>, allowed: &'a [SenderName]
         Err(_) => return None,
     };
     let mut allowed = allowed.iter();
-    if let Some(names) = alternatives {
-        return allowed.find(|allowed| {
-            names.iter().any(|name| match name {
-                GeneralName::DNSName(name) => name.eq_ignore_ascii_case(allowed.as_str()),
-                GeneralName::URI(uri) => *uri == allowed.as_str(),
-                _ => false,
-            })
-        });
-    }
-    let mut common = certificate.subject().iter_common_name();
-    let (Some(name), None) = (common.next(), common.next()) else {
-        return None;
+    let Some(names) = alternatives else {
+        let mut common = certificate.subject().iter_common_name();
+        let (Some(name), None) = (common.next(), common.next()) else {
+            return None;
+        };
+        let name = name.as_str().ok()?;
+        return allowed.find(|allowed| allowed.as_str() == name);
     };
-    let name = name.as_str().ok()?;
-    allowed.find(|allowed| allowed.as_str() == name)
+    allowed.find(|allowed| {
+        names.iter().any(|name| match name {
+            GeneralName::DNSName(name) => name.eq_ignore_ascii_case(allowed.as_str()),
+            GeneralName::URI(uri) => *uri == allowed.as_str(),
+            _ => false,
+        })
+    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use responder_core::alert::{Sender, SenderName};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::kept::{Contents, Flaw, Recipe};
 
@@ -85,36 +85,26 @@ impl Recipe for CredentialSources {
         let (mut keys, mut flaws) = (Vec::new(), Vec::new());
         let mut contents = contents.iter();
         for (scheme, named) in self.all() {
-            let (place, secret) = match &named.secret {
+            let key = match &named.secret {
                 SecretSource::Variable(variable) => {
                     let place = PathBuf::from(format!("the environment variable {variable}"));
                     match std::env::var(variable) {
-                        Ok(secret) => (place, Contents::new(Box::new(secret.into_bytes()))),
-                        Err(error) => {
-                            flaws.push(Flaw::new(&place, unset(&error)));
-                            continue;
+                        Ok(secret) => {
+                            let secret = SecretString::from(secret);
+                            key(scheme, &named.name, &place, secret.expose_secret().as_bytes())
                         }
+                        Err(error) => Err(Flaw::new(&place, unset(&error))),
                     }
                 }
-                // One for each file, in the same order.
-                SecretSource::File(file) => match contents.next() {
-                    Some(secret) => (file.clone(), Contents::new(Box::new(secret.expose_secret().clone()))),
-                    None => continue,
-                },
+                SecretSource::File(file) => {
+                    // One for each file, in the same order.
+                    let secret = contents.next().map_or(&[][..], |contents| contents.expose_secret());
+                    key(scheme, &named.name, file, secret)
+                }
             };
-            match secret_in(secret.expose_secret()) {
-                Ok(secret) => {
-                    if secret.len() < SHORT {
-                        tracing::warn!(
-                            "the secret of {} in {} has {} bytes and can be found by trying; {SHORT} or more are right",
-                            named.name,
-                            place.display(),
-                            secret.len()
-                        );
-                    }
-                    keys.push(Key::new(scheme, &named.name, secret));
-                }
-                Err(problem) => flaws.push(Flaw::new(&place, problem)),
+            match key {
+                Ok(key) => keys.push(key),
+                Err(flaw) => flaws.push(flaw),
             }
         }
         if flaws.is_empty() {
@@ -123,6 +113,18 @@ impl Recipe for CredentialSources {
             Err(flaws)
         }
     }
+}
+
+fn key(scheme: Scheme, name: &SenderName, place: &Path, contents: &[u8]) -> Result<Key, Flaw> {
+    let secret = secret_in(contents).map_err(|problem| Flaw::new(place, problem))?;
+    if secret.len() < SHORT {
+        tracing::warn!(
+            "the secret of {name} in {} has {} bytes and can be found by trying; {SHORT} or more are right",
+            place.display(),
+            secret.len()
+        );
+    }
+    Ok(Key::new(scheme, name, secret))
 }
 
 /// Never the value: a variable that is no text is a secret all the same.

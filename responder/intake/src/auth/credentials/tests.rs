@@ -43,7 +43,7 @@ fn headers(values: &[String]) -> HeaderMap {
     let values = values
         .iter()
         .map(|value| (AUTHORIZATION, HeaderValue::from_str(value).unwrap()));
-    HeaderMap::from_iter(values)
+    values.collect()
 }
 
 #[rstest]
