@@ -241,7 +241,9 @@ impl Extractor for Carrier<'_> {
 }
 
 fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(LONGEST_TEXT)]
+    let ends = 0..=LONGEST_TEXT.min(text.len());
+    let end = ends.rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    &text[..end]
 }
 
 #[cfg(test)]

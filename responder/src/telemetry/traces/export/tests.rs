@@ -69,11 +69,8 @@ async fn every_span_is_exported_or_dropped_or_failed() {
     assert!(exporter.export(batch(500)).await.is_err());
     is_there.store(true, Ordering::Relaxed);
     exporter.export(batch(QUEUE - 500)).await.unwrap();
-    let exported = (QUEUE - 500) as u64;
-    assert_eq!(
-        counts.counts(),
-        [("exported", exported), ("dropped", 7), ("failed", 500)]
-    );
+    let sent = (QUEUE - 500) as u64;
+    assert_eq!(counts.counts(), [("exported", sent), ("dropped", 7), ("failed", 500)]);
 
     // There is room again.
     drop(tracer.start("span"));
