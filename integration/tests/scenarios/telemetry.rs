@@ -228,7 +228,7 @@ async fn a_receiver_that_is_away_costs_no_decision() {
     eventually("the loss shows", async || (lost(&responder).await > 0.0).then_some(())).await;
 
     receiver.resume().await.unwrap();
-    let last = eventually("an alert is traced again", async || {
+    let root = eventually("an alert is traced again", async || {
         let answer = responder.post(&shell()).await.unwrap();
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         let spans = receiver.spans();
@@ -236,7 +236,7 @@ async fn a_receiver_that_is_away_costs_no_decision() {
         spans.iter().find(is_ours).cloned()
     })
     .await;
-    assert_eq!(last.name, "alert");
+    assert_eq!(root.name, "alert");
     let log = responder.log();
     assert_eq!(log.matches("spans can't be sent").count(), 1, "{log}");
     assert!(log.contains("spans are sent again"), "{log}");
