@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use responder_intake::nats::NatsConfig;
 
-use crate::config::nats::{JetStreamDoc, NatsDoc};
+use crate::config::nats::{JetStreamDoc, NatsDoc, NewStreamDoc};
 
 /// Alerts over NATS, beside HTTP.
 #[derive(Debug, Args)]
@@ -40,6 +40,14 @@ pub(crate) struct NatsArgs {
         hide_env = true
     )]
     stream: Option<String>,
+    /// Makes the stream, and one for dead letters, where there is none: on one server, for a day or 1 GiB
+    #[arg(
+        long = "nats-create-stream",
+        requires = "stream",
+        env = "RESPONDER_NATS_CREATE_STREAM",
+        hide_env = true
+    )]
+    create_stream: bool,
     /// A file with all that can be set for NATS
     #[arg(long = "nats-config", value_name = "FILE", hide = true, conflicts_with = "url")]
     config: Option<PathBuf>,
@@ -57,7 +65,10 @@ impl NatsArgs {
             None => {
                 let mut doc = NatsDoc::of(self.url.clone());
                 doc.subjects = (!self.subject.is_empty()).then(|| self.subject.clone());
-                doc.jet_stream = self.stream.clone().map(JetStreamDoc::of);
+                doc.jet_stream = self.stream.clone().map(|stream| JetStreamDoc {
+                    create_stream: self.create_stream.then(NewStreamDoc::default),
+                    ..JetStreamDoc::of(stream)
+                });
                 doc
             }
         };
