@@ -1,8 +1,8 @@
 //! How near responder comes to its limits: to what the API server itself does with plain deletions, and to what HTTP costs
-//! in a bare axum handler. Both sides are measured in the same run, in turns, and the ratios are what counts.
+//! in a bare axum handler, and NATS in a bare consumer. Both sides are measured in the same run, in turns, and the ratios are what counts.
 //!
 //! `cargo bench -p integration --bench load`, with `-- --quick` for fewer repetitions and `-- latency`, `-- burst`,
-//! `-- http`, `-- memory` for a part of it.
+//! `-- http`, `-- memory`, `-- nats`, `-- jetstream` for a part of it.
 //!
 //! etcd, kube-apiserver, kube-controller-manager, kwok, responder and the client all run on this machine. Where cores are
 //! few, what responder takes the API server lacks, so the ratios of latency and bursts are worse than on a cluster.
@@ -12,6 +12,7 @@ mod cluster;
 mod http;
 mod latency;
 mod memory;
+mod nats;
 mod process;
 mod report;
 mod sender;
@@ -52,6 +53,10 @@ enum Part {
     Http,
     /// Idle, and under floods
     Memory,
+    /// The same as http over core NATS
+    Nats,
+    /// The same as http over a stream of JetStream
+    Jetstream,
 }
 
 /// The rule of the alerts that the playbook answers.
@@ -66,6 +71,18 @@ fn main() -> anyhow::Result<()> {
 async fn measure(arguments: &Arguments) -> anyhow::Result<Table> {
     let wants = |part| arguments.parts.is_empty() || arguments.parts.contains(&part);
     let mut table = Table::default();
+    if wants(Part::Nats) {
+        nats::core(arguments.quick, &mut table).await?;
+    }
+    if wants(Part::Jetstream) {
+        nats::jetstream(arguments.quick, &mut table).await?;
+    }
+    if ![Part::Latency, Part::Burst, Part::Http, Part::Memory]
+        .into_iter()
+        .any(wants)
+    {
+        return Ok(table);
+    }
     say("starting the control plane, and building responder where it is not fresh");
     let cluster = Cluster::start().await?;
     if wants(Part::Memory) {
@@ -89,13 +106,8 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Table> {
 
 /// One with a hundred playbooks, of which one answers the alerts here, and with its own defaults for everything else.
 async fn responder(cluster: &Cluster) -> anyhow::Result<Responder> {
-    let mut playbooks = playbook("answer", RULE);
-    for number in 1..100 {
-        playbooks += "---\n";
-        playbooks += &playbook(&format!("other-{number}"), &format!("Rule {number}"));
-    }
     let options = Options {
-        playbooks,
+        playbooks: playbooks(),
         kubeconfig: Some(cluster.kubeconfig()?),
         mode: Some("Enforce"),
         ..Options::default()
@@ -103,6 +115,16 @@ async fn responder(cluster: &Cluster) -> anyhow::Result<Responder> {
     let mut responder = Responder::start(&options).await?;
     responder.wait_until_ready().await?;
     Ok(responder)
+}
+
+/// A hundred, of which one answers the alerts here.
+fn playbooks() -> String {
+    let mut playbooks = playbook("answer", RULE);
+    for number in 1..100 {
+        playbooks += "---\n";
+        playbooks += &playbook(&format!("other-{number}"), &format!("Rule {number}"));
+    }
+    playbooks
 }
 
 fn playbook(name: &str, rule: &str) -> String {

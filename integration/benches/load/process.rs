@@ -1,9 +1,9 @@
-//! What Linux says of a process: its CPU time and its memory. And the process that responder is compared with.
+//! What Linux says of a process: its CPU time and its memory. And the processes that responder is compared with.
 
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::Duration,
 };
 
@@ -71,6 +71,52 @@ impl BareAxum {
 }
 
 impl Drop for BareAxum {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        // Gone already, or soon; there is nobody to tell.
+        let _ = self.child.wait();
+    }
+}
+
+/// The consumer that does nothing but read messages (`src/bin/bare-nats.rs`).
+pub(crate) struct BareNats {
+    child: Child,
+    said: BufReader<ChildStdout>,
+}
+
+impl BareNats {
+    /// Starts one, and waits until it listens.
+    pub(crate) fn start(url: &str, kind: &str, step: usize) -> anyhow::Result<Self> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_bare-nats"))
+            .args([url, kind])
+            .arg(step.to_string())
+            // It ends when this closes.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start bare-nats")?;
+        let said = child.stdout.take().context("bare-nats has no standard output")?;
+        let mut bare = Self {
+            child,
+            said: BufReader::new(said),
+        };
+        bare.step()?;
+        Ok(bare)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its next line: ready, or so many messages more. It holds this thread.
+    pub(crate) fn step(&mut self) -> anyhow::Result<()> {
+        let mut line = String::new();
+        anyhow::ensure!(self.said.read_line(&mut line)? > 0, "bare-nats ended");
+        Ok(())
+    }
+}
+
+impl Drop for BareNats {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
         // Gone already, or soon; there is nobody to tell.

@@ -78,6 +78,9 @@ struct NatsArgs {
     /// Takes the messages from this stream, which keeps each until it is decided, instead of as they pass by
     #[arg(long, value_name = "STREAM", env = "RESPONDER_NATS_STREAM", hide_env = true)]
     nats_stream: Option<String>,
+    /// Makes the stream, and one for dead letters, where there is none: on one server, for a day or 1 GiB
+    #[arg(long, env = "RESPONDER_NATS_CREATE_STREAM", hide_env = true, requires = "nats_stream")]
+    nats_create_stream: bool,
 }
 
 impl NatsArgs {
@@ -97,6 +100,9 @@ impl NatsArgs {
                 Some(jet_stream) => jet_stream.stream.clone_from(stream),
                 None => doc.jet_stream = Some(JetStreamDoc::of(stream.clone())),
             }
+        }
+        if let (true, Some(jet_stream)) = (self.nats_create_stream, &mut doc.jet_stream) {
+            jet_stream.create_stream.get_or_insert_default();
         }
     }
 }
@@ -130,7 +136,7 @@ fn ratio(text: &str) -> Result<f64, String> {
 
 /// The option of each setting that has one, by clap's id, with its place in the file. A flag is named after its id, and
 /// so is its variable, but for those that OpenTelemetry names.
-const SETTINGS: [(&str, &str); 17] = [
+const SETTINGS: [(&str, &str); 18] = [
     ("playbooks", "playbooks"),
     ("guard", "guard"),
     ("mode", "mode"),
@@ -142,6 +148,7 @@ const SETTINGS: [(&str, &str); 17] = [
     ("nats_url", "nats.servers"),
     ("nats_subject", "nats.subjects"),
     ("nats_stream", "nats.jetStream.stream"),
+    ("nats_create_stream", "nats.jetStream.createStream"),
     ("otlp_endpoint", "telemetry.otlpEndpoint"),
     ("otlp_sample", "telemetry.otlpSample"),
     ("max_in_flight", "maxInFlight"),

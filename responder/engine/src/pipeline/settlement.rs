@@ -45,3 +45,39 @@ impl Accepted {
         let _ = self.settled.set(how);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use responder_core::alert::{Alert, Bounds, Sender};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::lane::Lane;
+
+    fn accepted() -> Arc<Accepted> {
+        let text = br#"{"rule":"r","priority":"Critical","time":"2023-05-25T13:44:05.478445995Z","output_fields":{}}"#;
+        let alert = Alert::decode(text, &Bounds::default()).unwrap();
+        let id = alert.id();
+        Arc::new(Accepted::new(
+            alert,
+            id,
+            Sender::Anonymous,
+            Vec::new(),
+            Lane::Critical,
+            Instant::now(),
+        ))
+    }
+
+    #[tokio::test]
+    async fn everybody_who_waits_learns_how_it_ended_and_the_first_end_counts() {
+        let job = accepted();
+        let (one, two) = (Settlement::of(&job), Settlement::of(&job));
+        let early = tokio::spawn(one.settled());
+        tokio::task::yield_now().await;
+        assert!(!early.is_finished());
+        job.settle(Settled::SendAgain(Reason::Unreadable));
+        job.settle(Settled::HandedBack);
+        assert_eq!(early.await.unwrap(), Settled::SendAgain(Reason::Unreadable));
+        assert_eq!(two.settled().await, Settled::SendAgain(Reason::Unreadable));
+    }
+}

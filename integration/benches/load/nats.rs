@@ -1,0 +1,213 @@
+//! What an alert that nothing matches costs over NATS: rate and CPU time of the process, beside an async-nats consumer
+//! that does nothing with its messages, on the same server, in turns.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use async_nats::{Client, jetstream};
+use bytes::Bytes;
+use integration::{
+    nats::NatsServer,
+    responder::{Options, Responder},
+};
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::{
+    http::UNMATCHED,
+    playbooks,
+    process::{BareNats, cpu_time},
+    report::{Figures, Row, Table},
+    say,
+};
+
+/// Messages that are published before they are waited for: both sides hold twice as many, so none is lost.
+const STEP: usize = 4_000;
+const SUBJECT: &str = "falco.warning.read_sensitive_file_untrusted";
+const DEADLINE: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_millis(2);
+
+/// Messages a second, and microseconds of CPU time for each.
+struct Cost {
+    rate: f64,
+    cpu: f64,
+}
+
+/// Core NATS.
+pub(crate) async fn core(quick: bool, table: &mut Table) -> anyhow::Result<()> {
+    let (rounds, steps) = if quick { (3, 5) } else { (7, 10) };
+    say(&format!(
+        "NATS: {rounds} times {} messages that nothing matches, and as many to a bare consumer",
+        steps * STEP
+    ));
+    let server = NatsServer::start().await?;
+    let client = async_nats::connect(server.url()).await?;
+    let responder = responder(&json!({ "servers": [server.url()] })).await?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    // The first of each is to warm up.
+    for round in 0..=rounds {
+        let mut bare = BareNats::start(&server.url(), "core", STEP)?;
+        // Each has a queue group of its own: both would get each message, so only one is there to take it.
+        let cost_of_bare = core_round(&client, bare.pid(), steps, async |_| bare.step()).await?;
+        drop(bare);
+        sleep(Duration::from_millis(100)).await;
+        let before = received(&responder).await?;
+        let cost_of_ours = core_round(&client, responder.pid(), steps, async |published| {
+            while received(&responder).await? < before + published {
+                sleep(POLL).await;
+            }
+            Ok(())
+        })
+        .await?;
+        if round > 0 {
+            theirs.push(cost_of_bare);
+            ours.push(cost_of_ours);
+        }
+    }
+    let lost = responder
+        .metrics()
+        .await?
+        .total("responder_nats_messages_overflowed_total", &[]);
+    ensure!(
+        lost < 1.0,
+        "{lost} messages were lost, so what was measured is not what it should be"
+    );
+    rows(table, 40, "core NATS", &ours, &theirs);
+    Ok(())
+}
+
+async fn core_round(
+    client: &Client,
+    pid: u32,
+    steps: usize,
+    mut wait: impl AsyncFnMut(usize) -> anyhow::Result<()>,
+) -> anyhow::Result<Cost> {
+    let (started, before) = (Instant::now(), cpu_time(pid)?);
+    for step in 1..=steps {
+        for _ in 0..STEP {
+            client.publish(SUBJECT, Bytes::from_static(UNMATCHED)).await?;
+        }
+        client.flush().await?;
+        wait(step * STEP).await?;
+    }
+    cost(pid, steps * STEP, started, before)
+}
+
+async fn received(responder: &Responder) -> anyhow::Result<usize> {
+    Ok(usize::try_from(responder.metrics().await?.accounts().unmatched)?)
+}
+
+/// JetStream: a stream that holds the messages, which each side reads from its beginning.
+pub(crate) async fn jetstream(quick: bool, table: &mut Table) -> anyhow::Result<()> {
+    let (rounds, steps) = if quick { (3, 5) } else { (7, 10) };
+    let messages = steps * STEP;
+    say(&format!(
+        "JetStream: {rounds} times {messages} messages that nothing matches, and as many to a bare consumer"
+    ));
+    let server = NatsServer::start().await?;
+    let context = jetstream::new(async_nats::connect(server.url()).await?);
+    let config = jetstream::stream::Config {
+        name: "falco".to_owned(),
+        subjects: vec!["falco.>".to_owned()],
+        ..jetstream::stream::Config::default()
+    };
+    context.create_stream(config).await?;
+    for _ in 0..messages {
+        context.client().publish(SUBJECT, Bytes::from_static(UNMATCHED)).await?;
+    }
+    context.client().flush().await?;
+    let responder = responder(&json!({ "servers": [server.url()], "jetStream": { "stream": "falco" } })).await?;
+    until_read(&context, "responder", messages).await?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let mut bare = BareNats::start(&server.url(), "jetstream", STEP)?;
+        let (started, before) = (Instant::now(), cpu_time(bare.pid())?);
+        for _ in 0..steps {
+            bare.step()?;
+        }
+        until_read(&context, "bare", messages).await?;
+        theirs.push(cost(bare.pid(), messages, started, before)?);
+        drop(bare);
+        context.delete_consumer_from_stream("bare", "falco").await?;
+
+        // It makes another, which begins at the beginning.
+        context.delete_consumer_from_stream("responder", "falco").await?;
+        let stream = context.get_stream_no_info("falco").await?;
+        while stream.consumer_info("responder").await.is_err() {
+            sleep(POLL).await;
+        }
+        let (started, before) = (Instant::now(), cpu_time(responder.pid())?);
+        until_read(&context, "responder", messages).await?;
+        ours.push(cost(responder.pid(), messages, started, before)?);
+    }
+    rows(table, 42, "JetStream", &ours, &theirs);
+    Ok(())
+}
+
+async fn until_read(context: &jetstream::Context, consumer: &str, messages: usize) -> anyhow::Result<()> {
+    let stream = context.get_stream_no_info("falco").await?;
+    let read = async {
+        loop {
+            let info = stream.consumer_info(consumer).await?;
+            if info.ack_floor.stream_sequence >= messages as u64 {
+                return anyhow::Ok(());
+            }
+            sleep(POLL).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, read)
+        .await
+        .context("the messages are not read in time")?
+}
+
+async fn responder(nats: &serde_json::Value) -> anyhow::Result<Responder> {
+    let options = Options {
+        playbooks: playbooks(),
+        simulate: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../playbooks/demo/cluster").into()),
+        mode: Some("Enforce"),
+        nats: Some(nats.to_string()),
+        ..Options::default()
+    };
+    let mut responder = Responder::start(&options).await?;
+    responder.wait_until_ready().await?;
+    Ok(responder)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "thousands")]
+fn cost(pid: u32, messages: usize, started: Instant, before: Duration) -> anyhow::Result<Cost> {
+    let (elapsed, spent) = (started.elapsed(), cpu_time(pid)?.saturating_sub(before));
+    Ok(Cost {
+        rate: messages as f64 / elapsed.as_secs_f64(),
+        cpu: spent.as_secs_f64() * 1e6 / messages as f64,
+    })
+}
+
+fn rows(table: &mut Table, place: u8, transport: &str, ours: &[Cost], theirs: &[Cost]) {
+    let rates = |costs: &[Cost]| Figures::new(costs.iter().map(|cost| cost.rate));
+    let cpus = |costs: &[Cost]| Figures::new(costs.iter().map(|cost| cost.cpu));
+    let ratio = rates(ours).median() / rates(theirs).median();
+    table.row(Row {
+        place,
+        what: format!("unmatched alerts a second, {transport}"),
+        responder: format!("{:.0}/s", rates(ours).median()),
+        limit: format!("{:.0}/s", rates(theirs).median()),
+        ratio: format!("{:.0} %", ratio * 100.0),
+        goal: Some((">= 50 %".to_owned(), ratio >= 0.5)),
+    });
+    table.row(Row {
+        place: place + 1,
+        what: format!("CPU of an unmatched alert, {transport}"),
+        responder: format!("{:.1} us", cpus(ours).median()),
+        limit: format!("{:.1} us", cpus(theirs).median()),
+        ratio: format!("{:.2} x", cpus(ours).median() / cpus(theirs).median()),
+        goal: None,
+    });
+    table.note(
+        place,
+        format!(
+            "{transport}, alerts a second of each round: responder {}; bare async-nats {}.",
+            rates(ours).list(0),
+            rates(theirs).list(0)
+        ),
+    );
+}
