@@ -55,8 +55,6 @@ pub(crate) struct RunArgs {
         hide_env = true
     )]
     listen: SocketAddr,
-    #[command(flatten)]
-    nats: NatsArgs,
     /// Listens beyond loopback although nobody who sends has to prove who he is
     #[arg(long)]
     insecure_no_auth: bool,
@@ -68,6 +66,9 @@ pub(crate) struct RunArgs {
     /// How long accepted alerts may still be finished when it is told to stop
     #[arg(long, value_name = "DURATION", default_value = "20s")]
     shutdown_deadline: Span,
+    // Last: what follows would stand under its heading.
+    #[command(flatten)]
+    nats: NatsArgs,
 }
 
 const EXAMPLES: &str = "\
