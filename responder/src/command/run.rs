@@ -30,10 +30,12 @@ use crate::telemetry::{Traces, start_logging};
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
-    overrides: Overrides,
     /// Prints the configuration that would be in force, with the origin of each value, and ends
     #[arg(long)]
     print_config: bool,
+    // Last: what follows would stand under its last heading.
+    #[command(flatten)]
+    overrides: Overrides,
 }
 
 const EXAMPLES: &str = "\

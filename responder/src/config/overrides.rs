@@ -26,8 +26,6 @@ pub(crate) struct Overrides {
     /// A file with `kind: Guard`: ceilings, protections, budgets. Without one the built-in floor holds
     #[arg(long, value_name = "FILE", env = "RESPONDER_GUARD", hide_env = true)]
     guard: Option<PathBuf>,
-    #[command(flatten)]
-    cluster: ClusterArgs,
     /// The most that is done: Observe, Rehearse or Enforce. By default Enforce with a guard, and Observe without
     #[arg(long, value_name = "MODE", env = "RESPONDER_MODE", hide_env = true)]
     mode: Option<Mode>,
@@ -38,10 +36,6 @@ pub(crate) struct Overrides {
     // No environment variable: this is written where a person reads it.
     #[arg(long)]
     insecure_no_auth: bool,
-    #[command(flatten)]
-    nats: NatsArgs,
-    #[command(flatten)]
-    traces: TraceArgs,
     /// Responses at work at once; 8 by default
     ///
     /// Past eight at a time only the queue inside the API server grows, not the rate.
@@ -50,6 +44,12 @@ pub(crate) struct Overrides {
     /// How long accepted alerts may still be finished when it is told to stop; 20s by default
     #[arg(long, value_name = "DURATION", env = "RESPONDER_SHUTDOWN_DEADLINE", hide_env = true)]
     shutdown_deadline: Option<Span>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    nats: NatsArgs,
+    #[command(flatten)]
+    traces: TraceArgs,
 }
 
 /// Alerts over NATS, beside HTTP.
@@ -79,7 +79,12 @@ struct NatsArgs {
     #[arg(long, value_name = "STREAM", env = "RESPONDER_NATS_STREAM", hide_env = true)]
     nats_stream: Option<String>,
     /// Makes the stream, and one for dead letters, where there is none: on one server, for a day or 1 GiB
-    #[arg(long, env = "RESPONDER_NATS_CREATE_STREAM", hide_env = true, requires = "nats_stream")]
+    #[arg(
+        long,
+        env = "RESPONDER_NATS_CREATE_STREAM",
+        hide_env = true,
+        requires = "nats_stream"
+    )]
     nats_create_stream: bool,
 }
 

@@ -72,10 +72,14 @@ impl<S: Sink> Intake<S> {
         match self.hand_over(message, S::submit) {
             Ok(Taken::Shed) => self.shed(),
             Ok(_) => {}
+            // Over NATS nobody is answered, so the log says it.
             Err(error) => {
                 let kind = error.kind();
                 self.sink.rejected(kind);
-                self.undecodable(message, &error);
+                if let Some(more) = self.notices.take(kind) {
+                    let subject = message.subject.escape_debug();
+                    tracing::warn!(%subject, kind, more, "a message from NATS was rejected: {error}");
+                }
             }
         }
     }
@@ -83,15 +87,6 @@ impl<S: Sink> Intake<S> {
     pub(super) fn shed(&self) {
         if let Some(more) = self.notices.take("shed") {
             tracing::warn!(more, "alerts from NATS are shed: more come in than can be decided");
-        }
-    }
-
-    /// Says so: over NATS nobody is answered.
-    pub(super) fn undecodable(&self, message: &Message, error: &responder_core::alert::DecodeError) {
-        let kind = error.kind();
-        if let Some(more) = self.notices.take(kind) {
-            let subject = message.subject.escape_debug();
-            tracing::warn!(%subject, kind, more, "a message from NATS was rejected: {error}");
         }
     }
 }

@@ -59,7 +59,6 @@ impl<S: SettlingSink> Delivery<S> {
             Ok(taken) => taken,
             Err(error) => {
                 self.intake.sink.rejected(error.kind());
-                self.intake.undecodable(&self.message, &error);
                 return Some(Rest::Bury(self, DeadLetterCause::Undecodable, error.to_string()).finish());
             }
         };
