@@ -29,7 +29,6 @@ use crate::telemetry::{Traces, start_logging};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunArgs {
-    #[command(flatten)]
     /// Prints the configuration that would be in force, with the origin of each value, and ends
     #[arg(long)]
     print_config: bool,
