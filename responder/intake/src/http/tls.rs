@@ -82,7 +82,8 @@ impl<S: Sink, P: Pages> Server<S, P> {
             }
             Some(rustls::Error::InvalidCertificate(_)) => (
                 "certificate",
-                "renew the sender's client certificate, or correct http.tls.clientCaFile",
+                // Version 1 is what `openssl x509 -req` makes where it is given no extensions.
+                "it must be in time, of X.509 version 3 and of an authority in http.tls.clientCaFile",
             ),
             Some(rustls::Error::InvalidMessage(_)) => ("tls", "is the sender's url one of https?"),
             Some(_) => ("tls", "does the sender trust the authority of our certificate?"),
