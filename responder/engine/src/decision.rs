@@ -11,7 +11,7 @@ use responder_core::decide::{Context, Decision, Outcome, OwnIdentity, decide, ne
 use responder_core::guard::{ClaimId, LedgerView};
 use responder_core::mode::Mode;
 use responder_core::playbook::Playbook;
-use responder_core::port::{Clock, ClusterReader, CommitError, Ledger, ReadError};
+use responder_core::port::{Clock, ClusterReader, CommitError, Ledger, ReadError, ReadErrorKind};
 use responder_core::refusal::{Reason, Refusal};
 use responder_core::snapshot::Snapshot;
 use responder_core::target::Subject;
@@ -60,11 +60,17 @@ pub(crate) struct Case<'a> {
 pub(crate) struct Ruling {
     pub(crate) decision: Decision,
     pub(crate) claim: Option<ClaimId>,
+    /// Of a refusal for want of a reading: how that failed.
+    pub(crate) unread: Option<ReadErrorKind>,
 }
 
 impl From<Decision> for Ruling {
     fn from(decision: Decision) -> Self {
-        Self { decision, claim: None }
+        Self {
+            decision,
+            claim: None,
+            unread: None,
+        }
     }
 }
 
@@ -116,7 +122,9 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Rest> Judge<'_, C, L, K, R> {
             // Refused by the screen before anybody looks.
             Err(none) => return self.refuse(case, "subject", Reason::NoTarget, none.to_string()).into(),
         };
-        self.timed(Stage::Decide, self.settle_on(case, snapshot)).await
+        let unread = snapshot.as_ref().err().map(|error| error.kind);
+        let ruling = self.timed(Stage::Decide, self.settle_on(case, snapshot)).await;
+        Ruling { unread, ..ruling }
     }
 
     async fn look(&self, case: Case<'_>, subject: &Subject) -> Result<Snapshot, ReadError> {
@@ -144,8 +152,8 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Rest> Judge<'_, C, L, K, R> {
             match self.ledger.commit((**claim).clone(), seen).await {
                 Ok(id) => {
                     return Ruling {
-                        decision,
                         claim: Some(id),
+                        ..decision.into()
                     };
                 }
                 Err(CommitError::Conflict) => {

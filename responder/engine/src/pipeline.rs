@@ -1,6 +1,7 @@
 //! The engine: takes alerts, and drives each through the steps. Every task it starts is its own and ends with it.
 
 mod entry;
+mod outage;
 mod respond;
 mod settlement;
 

@@ -9,12 +9,13 @@ use futures_util::FutureExt;
 use responder_core::decide::{Decision, Outcome};
 use responder_core::plan::Plan;
 use responder_core::playbook::{NotifyMoment, Playbook};
-use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier};
+use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier, ReadError};
 use responder_core::refusal::{Reason, Refusal};
 use responder_core::target::{Subject, Target, TargetKind};
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
+use super::outage::Outage;
 use super::{Accepted, Settled, Shared};
 use crate::audit::{About, AuditRecord, Trail};
 use crate::decision::{Case, Judge, Ruling};
@@ -174,23 +175,38 @@ where
             sender: Some(&job.sender),
             playbook,
         };
-        if let Some(refused) = judge.screen(case).await {
-            self.record(job, playbook, refused.into());
-            return None;
-        }
-        if let Some(key) = self.key_to_hold(job, playbook).await
-            && !self.entry().lanes.try_hold(ticket, &key)
-        {
-            if ticket.parked < MOST_PARKS {
-                return Some(key);
+        // While the cluster does not answer, the alert waits, and is refused once it is too old: its sender does not send
+        // it again (Falco never does).
+        let mut outage = Outage::new();
+        let ruling = loop {
+            if let Some(refused) = judge.screen(case).await {
+                self.record(job, playbook, refused.into());
+                return None;
             }
-            let refused = judge.refuse(case, "target", Reason::Contended, "what it steps up to kept changing");
-            self.record(job, playbook, refused.into());
-            return None;
-        }
-        let ruling = self
-            .only_what_is_held(ticket, case, &judge, judge.rule(case).await)
-            .await;
+            match self.key_to_hold(job, playbook).await {
+                Ok(Some(key)) if !self.entry().lanes.try_hold(ticket, &key) => {
+                    if ticket.parked < MOST_PARKS {
+                        return Some(key);
+                    }
+                    let refused = judge.refuse(case, "target", Reason::Contended, "what it steps up to kept changing");
+                    self.record(job, playbook, refused.into());
+                    return None;
+                }
+                Err(error) => {
+                    // What can't be read is read again for the decision, which then says so.
+                    if let Some(pause) = outage.pause(error.kind) {
+                        slot.rest(pause).await;
+                        continue;
+                    }
+                }
+                Ok(_) => {}
+            }
+            let ruling = judge.rule(case).await;
+            match ruling.unread.and_then(|kind| outage.pause(kind)) {
+                Some(pause) => slot.rest(pause).await,
+                None => break self.only_what_is_held(ticket, case, &judge, ruling).await,
+            }
+        };
         let claim = ruling.claim;
         // The audit trail has the plan before the first request is sent.
         let plan = self.record(job, playbook, ruling)?;
@@ -252,16 +268,13 @@ where
     }
 
     /// The key of the owner or node that a playbook steps up to.
-    async fn key_to_hold(&self, job: &Accepted, playbook: &Playbook) -> Option<Key> {
-        if playbook.target == TargetKind::Pod {
-            return None;
+    async fn key_to_hold(&self, job: &Accepted, playbook: &Playbook) -> Result<Option<Key>, ReadError> {
+        match Subject::of(&job.alert) {
+            Ok(subject) if playbook.target != TargetKind::Pod => {
+                stepped_up(&*self.ports.cluster, &subject, playbook.target).await
+            }
+            _ => Ok(None),
         }
-        let subject = Subject::of(&job.alert).ok()?;
-        // What can't be read now is read again for the decision, which then refuses.
-        stepped_up(&*self.ports.cluster, &subject, playbook.target)
-            .await
-            .ok()
-            .flatten()
     }
 
     /// Lets only a plan pass whose target is the one that is held: between the look for the key and the snapshot the
@@ -301,7 +314,7 @@ where
 
     /// Counts and writes down a decision, and gives back its plan.
     fn record(&self, job: &Accepted, playbook: &Playbook, ruling: Ruling) -> Option<Plan> {
-        let Ruling { decision, claim } = ruling;
+        let Ruling { decision, claim, .. } = ruling;
         job.decided.fetch_add(1, Ordering::Relaxed);
         self.accounting.decided_after(job.lane, job.at.elapsed());
         let about = match &decision.outcome {

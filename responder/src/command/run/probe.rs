@@ -27,7 +27,9 @@ pub(super) async fn probe<C: ClusterReader>(cluster: Arc<C>, reachable: Arc<Atom
         let before = reachable.swap(answers, Ordering::Relaxed);
         match answer {
             Err(error) if !answers && (before || first) => {
-                tracing::warn!("the cluster does not answer; alerts are taken, and refused as Unreadable: {error}");
+                tracing::warn!(
+                    "the cluster does not answer; alerts are taken, and decided once it does, or refused as too old: {error}"
+                );
             }
             _ if answers && !before => tracing::info!("the cluster answers; ready"),
             _ => {}
