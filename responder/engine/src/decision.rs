@@ -148,3 +148,6 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Rest> Judge<'_, C, L, K, R> {
         self.refuse(case, "ledger", Reason::Contended, detail).into()
     }
 }
+
+#[cfg(test)]
+mod tests;
