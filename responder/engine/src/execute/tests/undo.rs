@@ -1,6 +1,8 @@
 //! Promise 5: after a failure with `onFailure: Revert`, wherever it comes, the cluster is as it was; and a response that
 //! was killed in the middle is completed by whoever gets the alert again.
 
+use std::time::Duration;
+
 use super::*;
 use crate::outcome::UndoOutcome;
 
@@ -94,5 +96,24 @@ async fn a_cordon_is_taken_back_with_its_notes() {
     let plan = world.plan(&solo()).await;
     world.cluster.script([Then::Go, REFUSED]);
     world.execute(&plan).await;
+    assert_eq!(world.changes_since(&before), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_whose_alert_became_too_old_in_the_middle_is_undone_where_it_says_so() {
+    let world = World::new(&everything());
+    let before = world.objects();
+    let plan = world.plan(&solo()).await;
+    // The policy is created after the alert's time; the patch that was to follow is not sent any more.
+    world
+        .cluster
+        .script(failing_at(2, &[Then::After(Duration::from_secs(9))]));
+    tokio::time::sleep(Duration::from_secs(295)).await;
+    let execution = world.execute(&plan).await;
+    assert!(
+        matches!(&execution.response.outcome, ResponseOutcome::PartlyDone { step, .. } if step == "quarantine"),
+        "{:?}",
+        execution.response.outcome
+    );
     assert_eq!(world.changes_since(&before), [""; 0]);
 }
