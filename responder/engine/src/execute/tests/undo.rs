@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::outcome::UndoOutcome;
+use crate::testing::{at_rest, guard};
 
 /// Everything that can be undone on a pod, and then its end.
 fn everything() -> String {
@@ -116,4 +117,45 @@ async fn a_response_whose_alert_became_too_old_in_the_middle_is_undone_where_it_
         execution.response.outcome
     );
     assert_eq!(world.changes_since(&before), [""; 0]);
+}
+
+/// The controller is killed while this request is on its way (and never got there), and comes back with an empty memory.
+/// The alert comes again.
+#[tokio::test(start_paused = true)]
+async fn a_response_that_was_killed_in_the_middle_is_completed_when_its_alert_comes_again() {
+    let rules = enforced(
+        "p",
+        "[{label: {labels: {suspect: \"yes\"}}}, {quarantine: {ttl: 1h, detach: Always}}]",
+    ) + &guard("maxAlertAge: 5m");
+    let whole = {
+        let world = World::new(&rules);
+        world.execute(&world.plan(&solo()).await).await;
+        world.object("Pod/web/solo-1")
+    };
+    for place in 0..3 {
+        let world = World::new(&rules);
+        world.cluster.before(move |_, before| match before {
+            Before::Send(_, sent) if sent == place => Then::Never,
+            _ => Then::Go,
+        });
+        let killed = world.engine();
+        killed.submit(solo());
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        killed.shutdown(Duration::ZERO).await;
+        assert_ne!(world.object("Pod/web/solo-1"), whole, "{place}");
+
+        let world = world.restarted();
+        let engine = world.engine();
+        engine.submit(solo());
+        at_rest(&engine).await;
+        let responses = world.witness.responses();
+        assert_eq!(
+            responses[0].outcome,
+            ResponseOutcome::Done,
+            "request {place}: {responses:#?}"
+        );
+        assert_eq!(world.object("Pod/web/solo-1"), whole, "request {place}");
+        assert_eq!(world.quarantines().len(), 1, "request {place}");
+        engine.shutdown(Duration::ZERO).await;
+    }
 }
