@@ -126,6 +126,23 @@ async fn an_object_that_keeps_changing_is_given_up_and_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_undo_whose_answer_was_lost_is_told_as_done() {
+    let (world, plan) = labelled().await;
+    world.cluster.script([Then::Fail(SendFault::AnswerLost)]);
+    assert_eq!(undone(&world, &plan).await, UndoOutcome::Undone);
+    assert_eq!(labels(&world), json!({"app": "solo", "team": "shop"}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_whose_answer_was_lost_still_tells_what_was_left_alone() {
+    let (world, plan) = labelled().await;
+    edit(&world.cluster.inner, "{app: caught, suspect: cleared}");
+    world.cluster.script([Then::Fail(SendFault::AnswerLost)]);
+    let left = vec!["label suspect".to_owned()];
+    assert_eq!(undone(&world, &plan).await, UndoOutcome::PartlyUndone { left });
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pod_that_took_the_name_is_not_touched() {
     let (world, plan) = labelled().await;
     let at = pod_at("solo-1");
