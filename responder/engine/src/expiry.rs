@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use responder_core::action::{OnExpiry, QUARANTINE_LABEL, QuarantineRecord};
 use responder_core::guard::{protected_by_labels, protected_by_name};
 use responder_core::mode::{EffectiveMode, Mode, ModeSource, Permit};
@@ -245,6 +246,7 @@ where
             because: "its policy has not the name that we give".to_owned(),
         };
     };
+    let selector = policy.spec.as_ref().and_then(|spec| spec.pod_selector.as_ref());
     let policy = ObjectRef { at, uid: uid.clone() };
     let cluster = &*shared.ports.cluster;
     let sender = Sender {
@@ -264,6 +266,9 @@ where
             };
         }
     };
+    if record.on_expiry == OnExpiry::Release && is_released(&seen, selector, record) {
+        return remove(&sender, policy, &permit, End::Released { left: Vec::new() }).await;
+    }
     if let Some(because) = contradiction(&seen, record) {
         return End::Held { because };
     }
@@ -319,6 +324,20 @@ fn place(policy: &NetworkPolicy, record: &QuarantineRecord) -> Option<(Namespace
         namespace.clone(),
         Locator::namespaced(Kind::NetworkPolicy, namespace, Name::new(name)?)?,
     ))
+}
+
+/// Whether the pod is out of quarantine already, and only the policy is left: whoever released it was stopped before the
+/// policy was removed, or whoever began it before the pod was patched. A policy that selects no more than the label of a
+/// quarantine that the pod does not wear isolates nothing.
+fn is_released(seen: &Seen, selector: Option<&LabelSelector>, record: &QuarantineRecord) -> bool {
+    let (left, _) = record.pod_patch();
+    let ours = LabelSelector {
+        match_labels: Some(BTreeMap::from([(QUARANTINE_LABEL.to_owned(), record.incident.clone())])),
+        match_expressions: None,
+    };
+    selector == Some(&ours)
+        && !seen.labels.contains_key(QUARANTINE_LABEL)
+        && !left.annotations.keys().any(|key| seen.annotations.contains_key(key))
 }
 
 /// What the pod says against the record on the policy.

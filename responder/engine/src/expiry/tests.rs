@@ -137,6 +137,57 @@ async fn the_end_is_kept_over_a_restart() {
     }
 }
 
+/// Promise 5 for the way out: the labels are back, and then the controller dies.
+#[tokio::test(start_paused = true)]
+async fn a_release_that_was_killed_in_the_middle_is_completed() {
+    let before = World::new(&rules("Release")).objects();
+    for place in 0..2 {
+        let (world, engine) = quarantined("Release").await;
+        world.cluster.before(move |_, before| match before {
+            Before::Send(_, sent) if sent == place => Then::Never,
+            _ => Then::Go,
+        });
+        tokio::time::sleep(MINUTE + Duration::from_secs(5)).await;
+        engine.shutdown(Duration::ZERO).await;
+        assert_eq!(world.quarantines().len(), 1);
+
+        let world = world.restarted();
+        let _engine = world.engine();
+        tokio::time::sleep(MINUTE).await;
+        assert_eq!(world.witness.ends(), [released()], "killed at request {place}");
+        assert_eq!(world.changes_since(&before), [""; 0], "killed at request {place}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_fails_is_told_once_and_tried_again() {
+    let before = World::new(&rules("Release")).objects();
+    for place in 0..2 {
+        let (world, engine) = quarantined("Release").await;
+        // Three looks in a row in which this request is refused.
+        let mut refusals = 3;
+        world.cluster.before(move |_, before| {
+            let Before::Send(request, _) = before else {
+                return Then::Go;
+            };
+            let is_meant = (request.verb() == Verb::Delete) == (place == 1);
+            if is_meant && refusals > 0 {
+                refusals -= 1;
+                return Then::Fail(SendFault::Refused(SendErrorKind::Forbidden));
+            }
+            Then::Go
+        });
+        tokio::time::sleep(5 * MINUTE).await;
+        let ends = world.witness.ends();
+        assert!(
+            matches!(&ends[..], [End::Failed { .. }, End::Released { left }] if left.is_empty()),
+            "request {place}: {ends:?}"
+        );
+        assert_eq!(world.changes_since(&before), [""; 0]);
+        assert_eq!(expiries(&engine), [("failed", 1), ("released", 1)]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cluster_that_can_not_be_read_is_read_again() {
     let (world, _engine) = quarantined("Release").await;

@@ -85,6 +85,24 @@ fn forged(name: &str, incident: &str, on_expiry: &str, detached: &str) -> Value 
 }
 
 #[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_forged_policy_moves_nothing_on_a_pod(
+    #[values("Hold", "Release", "Delete")] on_expiry: &str,
+    #[values("{}", "{\"app\":\"bank\"}")] detached: &str,
+) {
+    let world = World::new(&rules("Hold"));
+    let engine = world.engine();
+    let before = world.object("Pod/web/solo-2");
+    world.apply(&forged("responder-quarantine-forged", "forged", on_expiry, detached).to_string());
+    tokio::time::sleep(5 * MINUTE).await;
+    assert_eq!(world.object("Pod/web/solo-2"), before);
+    // A policy of that form that selects nobody is an empty one at most; where it asks for a release, it goes.
+    let is_left = world.quarantines().len() == 1;
+    assert_eq!(is_left, on_expiry != "Release");
+    assert_eq!(engine.accounts().expiries.values().sum::<u64>(), 1);
+}
+
+#[rstest]
 #[case::all_pods(json!({"podSelector": {}}))]
 #[case::another_label(json!({"podSelector": {"matchLabels": {"app": "solo"}}}))]
 #[case::one_more_condition(json!({"podSelector": {
