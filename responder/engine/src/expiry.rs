@@ -17,7 +17,7 @@ use responder_core::guard::{protected_by_labels, protected_by_name};
 use responder_core::mode::{EffectiveMode, Mode, ModeSource, Permit};
 use responder_core::object::{Kind, Locator, Name, Namespace, ObjectRef, Uid};
 use responder_core::playbook::NotifyMoment;
-use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier, ReadError};
+use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier, ReadError, Reply};
 use responder_core::request::Request;
 use serde::Serialize;
 
@@ -45,7 +45,7 @@ pub enum End {
         /// What somebody else had changed and was left alone.
         left: Vec<String>,
     },
-    /// The pod was deleted, and the policy is gone.
+    /// The pod was deleted. The policy holds while it ends, and goes when it is gone.
     Deleted,
     /// The pod was gone already, and now the policy is too.
     PodGone,
@@ -157,6 +157,10 @@ where
         let Some(end) = held_while(shared, &record, end(shared, policy, &uid, &record)).await else {
             continue;
         };
+        // The pod that was deleted has ended, and its policy is gone with it: that was told when it began.
+        if end == End::PodGone && reported.get(&uid) == Some(&End::Deleted.as_str()) {
+            continue;
+        }
         // What stays as it is is told once.
         if reported.insert(uid, end.as_str()) == Some(end.as_str()) {
             continue;
@@ -286,6 +290,8 @@ where
                 UndoOutcome::Failed { because } => End::Failed { because },
             }
         }
+        // It was asked for before. While it ends, perhaps for as long as its owner has written, it stays cut off.
+        OnExpiry::Delete if seen.is_ending => End::Deleted,
         OnExpiry::Delete => {
             let permit = match may_delete(shared, &namespace).await {
                 Ok(Ok(mode)) => mode.permit(),
@@ -301,6 +307,9 @@ where
                 grace_seconds: None,
             };
             match sender.send(&request, &permit, Until::undo()).await.outcome {
+                RequestOutcome::Done {
+                    reply: Reply::Terminating,
+                } => End::Deleted,
                 RequestOutcome::Done { .. } => remove(&sender, policy, &permit, End::Deleted).await,
                 RequestOutcome::TargetGone { .. } | RequestOutcome::TargetReplaced { .. } => {
                     remove(&sender, policy, &permit, End::PodGone).await

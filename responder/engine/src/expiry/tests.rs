@@ -104,6 +104,27 @@ async fn what_a_person_has_changed_meanwhile_is_left_alone_and_told() {
     assert_eq!(labels, json!({"app": "forensics", "team": "shop"}));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_deleted_stays_cut_off_until_it_is_gone() {
+    let (world, engine) = quarantined("Delete").await;
+    let mut slow = pod(&world);
+    slow["spec"]["terminationGracePeriodSeconds"] = 300.into();
+    world.apply(&slow.to_string());
+    tokio::time::sleep(2 * MINUTE).await;
+    assert_eq!(world.witness.ends(), [End::Deleted]);
+    assert!(pod(&world)["metadata"].get("deletionTimestamp").is_some());
+    assert_eq!(world.quarantines().len(), 1, "the pod still runs");
+
+    tokio::time::sleep(10 * MINUTE).await;
+    assert!(world.object("Pod/web/solo-1").is_none());
+    assert_eq!(world.quarantines(), [""; 0]);
+    let deletions = world.cluster.mutations().into_iter();
+    let deletions = deletions.filter(|request| request.verb() == Verb::Delete && request.at() == pod_at("solo-1"));
+    assert_eq!(deletions.count(), 1);
+    assert_eq!(world.witness.ends(), [End::Deleted]);
+    assert_eq!(expiries(&engine), [("deleted", 1)]);
+}
+
 /// Nothing collects what belonged to the pod here: another has its name.
 #[tokio::test(start_paused = true)]
 async fn a_policy_whose_pod_is_gone_is_removed_and_the_pod_that_has_the_name_is_not_touched() {
