@@ -7,9 +7,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use responder_core::action::{OnExpiry, QUARANTINE_LABEL, QuarantineRecord};
@@ -104,7 +106,12 @@ where
     let mut reported = Reported::new();
     let looks = async {
         loop {
-            sweep(&shared, &mut reported).await;
+            // One panic must not be the end of all ends.
+            let sweep = AssertUnwindSafe(sweep(&shared, &mut reported)).catch_unwind().await;
+            if sweep.is_err() {
+                shared.accounting.panicked();
+                tracing::error!("a look for quarantines whose time is over panicked: a defect of responder");
+            }
             tokio::time::sleep(shared.config.expiry_interval).await;
         }
     };
@@ -169,7 +176,8 @@ where
     }
 }
 
-/// Does something while the pod's key is held; `None` where a response was at work on the pod for too long.
+/// Does something while the pod's key is held; `None` where a response was at work on the pod for too long, or where it
+/// panicked: then it is counted, and the key is free again.
 async fn held_while<C, L, N, K, T>(
     shared: &Arc<Shared<C, L, N, K>>,
     record: &QuarantineRecord,
@@ -192,10 +200,17 @@ where
             return None;
         }
     }
-    let done = task.await;
+    let done = AssertUnwindSafe(task).catch_unwind().await;
     shared.entry().lanes.release(&key);
     shared.dispatch();
-    Some(done)
+    done.inspect_err(|_| {
+        shared.accounting.panicked();
+        tracing::error!(
+            incident = record.incident,
+            "the end of a quarantine panicked: a defect of responder"
+        );
+    })
+    .ok()
 }
 
 fn report<C, L, N, K>(shared: &Arc<Shared<C, L, N, K>>, record: &QuarantineRecord, end: &End)

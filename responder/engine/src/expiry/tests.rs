@@ -271,3 +271,22 @@ async fn a_controller_that_does_not_enforce_ends_nothing() {
         assert_eq!(expiries(&engine), []);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_not_the_end_of_all_ends() {
+    for method in ["network_policies_labelled", "pod"] {
+        let (world, engine) = quarantined("Release").await;
+        tokio::time::sleep(Duration::from_secs(59)).await;
+        world.cluster.before(move |_, before| {
+            let panics = matches!(before, Before::Read(asked, 0..3) if asked == method);
+            assert!(!panics, "as the test asked for");
+            Then::Go
+        });
+        tokio::time::sleep(2 * MINUTE).await;
+        assert_eq!(engine.accounts().panics, 3, "{method}");
+        assert_eq!(world.witness.ends(), [released()], "{method}");
+        // The pod is free for its next response.
+        engine.submit(crate::testing::shell("p", "solo-1", 17, 2));
+        at_rest(&engine).await;
+    }
+}
