@@ -146,6 +146,7 @@ async fn a_target_that_became_another_is_not_acted_on_and_its_claim_is_taken_bac
     assert_eq!(decided(&world), ["Contended"]);
     assert!(world.cluster.mutations().is_empty());
     assert!(world.ledger.view().await.unwrap().claims.is_empty());
+    assert_eq!(accounts.refunds, 1);
     // It may come again, and is right then.
     assert!(is_accepted(&engine.submit(shell("p", "solo-1", 17, 0))));
     at_rest(&engine).await;
