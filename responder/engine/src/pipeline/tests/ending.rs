@@ -114,6 +114,20 @@ async fn after_the_end_nothing_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_second_call_to_end_counts_nothing_twice() {
+    let world = World::new(&enforced("p", DELETE));
+    let _hold = world.cluster.inner.hold();
+    let engine = world.engine();
+    engine.submit(solo());
+    let first = engine.shutdown(Duration::ZERO).await;
+    let second = engine.shutdown(Duration::ZERO).await;
+    assert_eq!(first.handed_back, second.handed_back);
+    let accounts = engine.accounts();
+    assert!(accounts.is_balanced(), "{accounts:?}");
+    assert_eq!(accounts.decisions.refused, [(Reason::ShuttingDown, 1)].into());
+}
+
+#[tokio::test(start_paused = true)]
 async fn verifications_that_are_under_way_end_as_inconclusive() {
     let world = World::new(&enforced("p", "[{delete: {gracePeriodSeconds: 20}}]"));
     let engine = world.engine();
