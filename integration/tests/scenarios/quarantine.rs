@@ -340,7 +340,11 @@ async fn the_end_of_a_quarantine_is_kept_over_a_kill_of_the_responder() {
     integration::fixtures::wait_gone(&deleted.client, &pods[0])
         .await
         .unwrap();
-    assert!(policies(deleted).await.is_empty());
+    // It stays for as long as the pod ends, and goes with it.
+    eventually("the policy goes with its pod", async || {
+        policies(deleted).await.is_empty().then_some(())
+    })
+    .await;
     assert!(policies(released).await.is_empty());
     // The ReplicaSet has one pod too many now, and ends this one or another.
     if let Some(live) = released.get(&pods[1]).await {

@@ -118,7 +118,11 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Rest> Judge<'_, C, L, K, R> {
     /// Looks, decides and commits.
     pub(crate) async fn rule(&self, case: Case<'_>) -> Ruling {
         let snapshot = match Subject::of(case.alert) {
-            Ok(subject) => self.timed(Stage::Snapshot, self.look(case, &subject)).await,
+            Ok(subject) => {
+                // On the heap: it is by far the largest part of a ruling, and would be copied into every task.
+                let look = Box::pin(self.look(case, &subject));
+                self.timed(Stage::Snapshot, look).await
+            }
             // Refused by the screen before anybody looks.
             Err(none) => return self.refuse(case, "subject", Reason::NoTarget, none.to_string()).into(),
         };
@@ -182,3 +186,6 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Rest> Judge<'_, C, L, K, R> {
         done
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,9 +66,9 @@ pub(crate) async fn execute<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>
             });
             end = match (step_end, step.on_failure) {
                 (End::Failed, OnFailure::Continue) => None,
-                (End::Failed, OnFailure::Revert) => {
+                (step_end @ (End::Failed | End::Expired), OnFailure::Revert) => {
                     reverts = true;
-                    Some(End::Failed)
+                    Some(step_end)
                 }
                 (step_end, _) => Some(step_end),
             };

@@ -7,16 +7,19 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use responder_core::action::{OnExpiry, QUARANTINE_LABEL, QuarantineRecord};
 use responder_core::guard::{protected_by_labels, protected_by_name};
 use responder_core::mode::{EffectiveMode, Mode, ModeSource, Permit};
 use responder_core::object::{Kind, Locator, Name, Namespace, ObjectRef, Uid};
 use responder_core::playbook::NotifyMoment;
-use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier, ReadError};
+use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier, ReadError, Reply};
 use responder_core::request::Request;
 use serde::Serialize;
 use tracing::Instrument as _;
@@ -46,7 +49,7 @@ pub enum End {
         /// What somebody else had changed and was left alone.
         left: Vec<String>,
     },
-    /// The pod was deleted, and the policy is gone.
+    /// The pod was deleted. The policy holds while it ends, and goes when it is gone.
     Deleted,
     /// The pod was gone already, and now the policy is too.
     PodGone,
@@ -108,7 +111,12 @@ where
     let mut reported = Reported::new();
     let looks = async {
         loop {
-            sweep(&shared, &mut reported).await;
+            // One panic must not be the end of all ends.
+            let sweep = AssertUnwindSafe(sweep(&shared, &mut reported)).catch_unwind().await;
+            if sweep.is_err() {
+                shared.accounting.panicked();
+                tracing::error!("a look for quarantines whose time is over panicked: a defect of responder");
+            }
             tokio::time::sleep(shared.config.expiry_interval).await;
         }
     };
@@ -164,6 +172,10 @@ where
             continue;
         };
         span.record("responder.outcome", end.as_str());
+        // The pod that was deleted has ended, and its policy is gone with it: that was told when it began.
+        if end == End::PodGone && reported.get(&uid) == Some(&End::Deleted.as_str()) {
+            continue;
+        }
         // What stays as it is is told once.
         if reported.insert(uid, end.as_str()) == Some(end.as_str()) {
             continue;
@@ -172,7 +184,8 @@ where
     }
 }
 
-/// Does something while the pod's key is held; `None` where a response was at work on the pod for too long.
+/// Does something while the pod's key is held; `None` where a response was at work on the pod for too long, or where it
+/// panicked: then it is counted, and the key is free again.
 async fn held_while<C, L, N, K, T>(
     shared: &Arc<Shared<C, L, N, K>>,
     record: &QuarantineRecord,
@@ -195,10 +208,17 @@ where
             return None;
         }
     }
-    let done = task.await;
+    let done = AssertUnwindSafe(task).catch_unwind().await;
     shared.entry().lanes.release(&key);
     shared.dispatch();
-    Some(done)
+    done.inspect_err(|_| {
+        shared.accounting.panicked();
+        tracing::error!(
+            incident = record.incident,
+            "the end of a quarantine panicked: a defect of responder"
+        );
+    })
+    .ok()
 }
 
 fn report<C, L, N, K>(shared: &Arc<Shared<C, L, N, K>>, record: &QuarantineRecord, end: &End)
@@ -262,6 +282,7 @@ where
             because: "its policy has not the name that we give".to_owned(),
         };
     };
+    let selector = policy.spec.as_ref().and_then(|spec| spec.pod_selector.as_ref());
     let policy = ObjectRef { at, uid: uid.clone() };
     let cluster = &*shared.ports.cluster;
     let about = about(shared, record);
@@ -286,6 +307,9 @@ where
             };
         }
     };
+    if record.on_expiry == OnExpiry::Release && is_released(&seen, selector, record) {
+        return remove(&sender, policy, &permit, End::Released { left: Vec::new() }).await;
+    }
     if let Some(because) = contradiction(&seen, record) {
         return End::Held { because };
     }
@@ -303,6 +327,8 @@ where
                 UndoOutcome::Failed { because } => End::Failed { because },
             }
         }
+        // It was asked for before. While it ends, perhaps for as long as its owner has written, it stays cut off.
+        OnExpiry::Delete if seen.is_ending => End::Deleted,
         OnExpiry::Delete => {
             let permit = match may_delete(shared, &namespace).await {
                 Ok(Ok(mode)) => mode.permit(),
@@ -318,6 +344,9 @@ where
                 grace_seconds: None,
             };
             match sender.send(&request, &permit, Until::undo()).await.outcome {
+                RequestOutcome::Done {
+                    reply: Reply::Terminating,
+                } => End::Deleted,
                 RequestOutcome::Done { .. } => remove(&sender, policy, &permit, End::Deleted).await,
                 RequestOutcome::TargetGone { .. } | RequestOutcome::TargetReplaced { .. } => {
                     remove(&sender, policy, &permit, End::PodGone).await
@@ -341,6 +370,20 @@ fn place(policy: &NetworkPolicy, record: &QuarantineRecord) -> Option<(Namespace
         namespace.clone(),
         Locator::namespaced(Kind::NetworkPolicy, namespace, Name::new(name)?)?,
     ))
+}
+
+/// Whether the pod is out of quarantine already, and only the policy is left: whoever released it was stopped before the
+/// policy was removed, or whoever began it before the pod was patched. A policy that selects no more than the label of a
+/// quarantine that the pod does not wear isolates nothing.
+fn is_released(seen: &Seen, selector: Option<&LabelSelector>, record: &QuarantineRecord) -> bool {
+    let (left, _) = record.pod_patch();
+    let ours = LabelSelector {
+        match_labels: Some(BTreeMap::from([(QUARANTINE_LABEL.to_owned(), record.incident.clone())])),
+        match_expressions: None,
+    };
+    selector == Some(&ours)
+        && !seen.labels.contains_key(QUARANTINE_LABEL)
+        && !left.annotations.keys().any(|key| seen.annotations.contains_key(key))
 }
 
 /// What the pod says against the record on the policy.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use responder_core::action::QuarantineRecord;
 use responder_core::object::{Kind, Locator, ObjectRef, Uid};
 use responder_core::port::{ClusterReader, ReadError};
 use responder_core::request::OwnObject;
@@ -90,6 +91,9 @@ pub(crate) async fn policy<C: ClusterReader>(cluster: &C, at: &Locator) -> Resul
 /// The uid of an object of ours that is there already, if it is really the one that we wanted to create: the same marks
 /// and the same content. One of that name that somebody else made is not ours, and one of ours that was changed by hand
 /// does not do what the plan says.
+///
+/// A quarantine's end may be sooner than planned: then an earlier run of the same response, which was killed before it
+/// came to the pod, has made the policy, and counted from its own decision.
 pub(crate) async fn our_own<C: ClusterReader>(cluster: &C, object: &OwnObject) -> Result<Option<Uid>, ReadError> {
     match object {
         OwnObject::NetworkPolicy { at, manifest } => {
@@ -110,9 +114,22 @@ fn is_same_policy(live: &NetworkPolicy, ours: &NetworkPolicy) -> bool {
     let (Some(live_spec), Some(our_spec)) = (&live.spec, &ours.spec) else {
         return false;
     };
+    let (Some(Ok(live_record)), Some(Ok(our_record))) = (QuarantineRecord::of(live), QuarantineRecord::of(ours)) else {
+        return false;
+    };
+    let is_no_later = match (live_record.expires_at, our_record.expires_at) {
+        (None, None) => true,
+        (Some(live), Some(ours)) => live <= ours,
+        _ => false,
+    };
+    let live_record = QuarantineRecord {
+        expires_at: our_record.expires_at,
+        ..live_record
+    };
     // The API server leaves out empty lists.
     has_all(&live.metadata.labels, &ours.metadata.labels)
-        && has_all(&live.metadata.annotations, &ours.metadata.annotations)
+        && live_record == our_record
+        && is_no_later
         && live.metadata.deletion_timestamp.is_none()
         && live_spec.pod_selector == our_spec.pod_selector
         && live_spec.policy_types == our_spec.policy_types

@@ -380,7 +380,8 @@ where
         let unfinished: Vec<Arc<Accepted>> = shared.entry().lanes.unfinished().map(Arc::clone).collect();
         let mut handed_back = Vec::with_capacity(unfinished.len());
         for job in unfinished {
-            for _ in job.decided.load(Ordering::Relaxed)..job.playbooks.len() {
+            // Swapped, so that a second call counts none of them again.
+            for _ in job.decided.swap(job.playbooks.len(), Ordering::Relaxed)..job.playbooks.len() {
                 shared.accounting.refused(Reason::ShuttingDown);
             }
             let alert = job.handed_back();

@@ -95,6 +95,8 @@ pub(crate) async fn restore<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>
     permit: &Permit,
 ) -> UndoOutcome {
     let mut because = String::new();
+    // A patch without an answer may be carried out, and then what was given back is as before and not as we left it.
+    let mut is_perhaps_done = false;
     for _ in 0..MOST_RESTORES {
         let seen = match look(sender.cluster, target).await {
             Ok(Look::Same(seen)) => seen,
@@ -115,6 +117,9 @@ pub(crate) async fn restore<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>
             }
         };
         let (patch, others) = still_as_left(left, before, &seen);
+        if is_empty(&patch) && is_perhaps_done {
+            return given_back(others);
+        }
         if is_empty(&patch) {
             return UndoOutcome::Nothing {
                 because: format!("nothing on {} is as we left it", target.at),
@@ -125,10 +130,7 @@ pub(crate) async fn restore<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>
             patch,
         };
         match sender.send(&request, permit, Until::undo()).await.outcome {
-            RequestOutcome::Done { .. } | RequestOutcome::Rehearsed if others.is_empty() => return UndoOutcome::Undone,
-            RequestOutcome::Done { .. } | RequestOutcome::Rehearsed => {
-                return UndoOutcome::PartlyUndone { left: others };
-            }
+            RequestOutcome::Done { .. } | RequestOutcome::Rehearsed => return given_back(others),
             RequestOutcome::TargetGone { .. } | RequestOutcome::TargetReplaced { .. } => {
                 return UndoOutcome::Nothing {
                     because: format!("{} is gone", target.at),
@@ -137,8 +139,11 @@ pub(crate) async fn restore<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>
             RequestOutcome::Failed {
                 because: Failure::Answer(SendErrorKind::Conflict),
                 detail,
-                ..
-            } => because = detail,
+                is_certain,
+            } => {
+                because = detail;
+                is_perhaps_done |= !is_certain;
+            }
             other => {
                 return UndoOutcome::Failed {
                     because: other.to_string(),
@@ -151,19 +156,34 @@ pub(crate) async fn restore<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>
     }
 }
 
+fn given_back(others: Vec<String>) -> UndoOutcome {
+    if others.is_empty() {
+        UndoOutcome::Undone
+    } else {
+        UndoOutcome::PartlyUndone { left: others }
+    }
+}
+
 /// The part of `before` that may be given back, bound to the state that was read, and what somebody else has changed.
 ///
-/// A label or annotation is given back where it has the value that we left. A node is uncordoned only where everything
-/// that we wrote beside the cordon still stands: a cordon that somebody else has taken over is theirs.
+/// A label or annotation is given back where it has the value that we left; one that is as before already needs nothing.
+/// A node is uncordoned only where everything that we wrote beside the cordon still stands: a cordon that somebody else
+/// has taken over is theirs.
 pub(crate) fn still_as_left(left: &MergePatch, before: &MergePatch, seen: &Seen) -> (MergePatch, Vec<String>) {
     let mut others = Vec::new();
+    let mut all_stands = true;
     let mut part = |what: &str, left: &Entries, before: &Entries, now: &BTreeMap<String, String>| {
         let mut patch = Entries::new();
         for (key, value) in left {
-            if now.get(key) != value.as_ref() {
+            let now = now.get(key);
+            if now == value.as_ref() {
+                patch.extend(before.get(key).map(|earlier| (key.clone(), earlier.clone())));
+                continue;
+            }
+            all_stands = false;
+            let is_as_before = before.get(key).is_some_and(|earlier| earlier.as_ref() == now);
+            if !is_as_before {
                 others.push(format!("{what} {key}"));
-            } else if let Some(earlier) = before.get(key) {
-                patch.insert(key.clone(), earlier.clone());
             }
         }
         patch
@@ -172,9 +192,9 @@ pub(crate) fn still_as_left(left: &MergePatch, before: &MergePatch, seen: &Seen)
     let annotations = part("annotation", &left.annotations, &before.annotations, &seen.annotations);
     let mut unschedulable = None;
     if let (Some(ours), Some(earlier)) = (left.unschedulable, before.unschedulable) {
-        if ours == seen.unschedulable && others.is_empty() {
+        if ours == seen.unschedulable && all_stands {
             unschedulable = Some(earlier);
-        } else {
+        } else if seen.unschedulable != earlier {
             others.push("spec.unschedulable".to_owned());
         }
     }

@@ -261,3 +261,6 @@ fn out_of_time(attempt: &Attempt<'_>, last: Option<&SendError>) -> RequestOutcom
 fn is_bound_to_version(request: &Request) -> bool {
     matches!(request, Request::Patch { patch, .. } if patch.resource_version.is_some())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,15 @@
-//! A small cluster for tests.
+//! A small cluster for tests, and all that a response in it needs.
+//!
+//! The cluster is the simulated one, with hooks before each read and each send: there a test lets requests fail, changes
+//! things behind the engine's back, or waits. Time is tokio's, so a paused runtime stands still and jumps for the clock
+//! port, the graces of the cluster and the pauses of the engine alike.
+
+mod cluster;
+mod witness;
+mod world;
+
+pub(crate) use self::cluster::{Before, Stage, Then};
+pub(crate) use self::witness::Witness;
+pub(crate) use self::world::{
+    TestEngine, World, alert, at_rest, enforced, guard, playbook, pod_at, reason, shell, uid_of,
+};

@@ -297,10 +297,11 @@ where
         if ticket.object() == Some(&key) {
             return ruling;
         }
-        if let Some(claim) = ruling.claim
-            && let Err(error) = self.ports.ledger.refund(claim).await
-        {
-            tracing::warn!(%error, "a claim could not be taken back and stays spent");
+        if let Some(claim) = ruling.claim {
+            match self.ports.ledger.refund(claim).await {
+                Ok(()) => self.accounting.refunded(),
+                Err(error) => tracing::warn!(%error, "a claim could not be taken back and stays spent"),
+            }
         }
         judge
             .refuse(

@@ -1,1 +1,278 @@
-//! Tests.
+//! What is given back, and what stays because it is somebody else's.
+
+use responder_cluster::simulated::SendFault;
+use responder_core::action::{CORDONED_AT, CORDONED_BY};
+use responder_core::alert::Alert;
+use responder_core::plan::Plan;
+use responder_core::port::ReadErrorKind;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::testing::{Before, Then, World, alert, enforced, playbook, pod_at};
+
+const STEPS: &str = "[{label: {labels: {suspect: \"yes\", team: null, app: caught}}}]";
+
+fn solo() -> Alert {
+    alert("p", json!({}))
+}
+
+/// A world in which the pod was labelled, and the plan of it.
+async fn labelled() -> (World, Plan) {
+    let world = World::new(&enforced("p", STEPS));
+    let plan = world.plan(&solo()).await;
+    world.execute(&plan).await;
+    assert_eq!(labels(&world), json!({"app": "caught", "suspect": "yes"}));
+    (world, plan)
+}
+
+fn labels(world: &World) -> Value {
+    world.object("Pod/web/solo-1").unwrap()["metadata"]["labels"].clone()
+}
+
+/// Somebody else changes the pod.
+fn edit(cluster: &responder_cluster::SimulatedCluster, labels: &str) {
+    let uid = crate::testing::uid_of(17);
+    let pod = format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: solo-1, namespace: web, uid: {uid}, labels: {labels}, \
+         creationTimestamp: \"2026-11-24T01:00:00Z\"}}, spec: {{nodeName: worker-1, containers: [{{name: app, image: \"app:1\"}}]}}}}"
+    );
+    cluster.apply(&pod).unwrap_or_else(|error| panic!("{error}"));
+}
+
+async fn undone(world: &World, plan: &Plan) -> UndoOutcome {
+    let planned = plan.requests().next().unwrap();
+    let outcome = RequestOutcome::Done {
+        reply: Reply::Patched {
+            resource_version: "1".to_owned(),
+        },
+    };
+    let changed = Changed {
+        planned,
+        outcome: &outcome,
+    };
+    undo(&world.sender(), changed, &plan.permit()).await.outcome
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_as_we_left_it_is_given_back() {
+    let (world, plan) = labelled().await;
+    assert_eq!(undone(&world, &plan).await, UndoOutcome::Undone);
+    assert_eq!(labels(&world), json!({"app": "solo", "team": "shop"}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_has_changed_since_stays() {
+    let (world, plan) = labelled().await;
+    edit(&world.cluster.inner, "{app: caught, suspect: cleared, team: bank}");
+    let outcome = undone(&world, &plan).await;
+    let left = ["label suspect", "label team"].map(str::to_owned).to_vec();
+    assert_eq!(outcome, UndoOutcome::PartlyUndone { left });
+    assert_eq!(
+        labels(&world),
+        json!({"app": "solo", "suspect": "cleared", "team": "bank"})
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_is_as_we_left_it_nothing_is_sent() {
+    let (world, plan) = labelled().await;
+    edit(&world.cluster.inner, "{app: other, suspect: cleared, team: bank}");
+    let sent = world.cluster.mutations().len();
+    let outcome = undone(&world, &plan).await;
+    assert!(matches!(outcome, UndoOutcome::Nothing { .. }), "{outcome:?}");
+    assert_eq!(world.cluster.mutations().len(), sent);
+}
+
+/// The edit comes between our look and our patch: the server sees another version, and we look again.
+#[tokio::test(start_paused = true)]
+async fn an_edit_in_the_last_moment_is_seen_and_stays() {
+    let (world, plan) = labelled().await;
+    world.cluster.before(|cluster, before| {
+        if let Before::Send(_, 0) = before {
+            edit(cluster, "{app: caught, suspect: cleared}");
+        }
+        Then::Go
+    });
+    let outcome = undone(&world, &plan).await;
+    let left = vec!["label suspect".to_owned()];
+    assert_eq!(outcome, UndoOutcome::PartlyUndone { left });
+    assert_eq!(
+        labels(&world),
+        json!({"app": "solo", "suspect": "cleared", "team": "shop"})
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_keeps_changing_is_given_up_and_told() {
+    let (world, plan) = labelled().await;
+    let mut edits = 0;
+    world.cluster.before(move |cluster, before| {
+        if let Before::Send(..) = before {
+            edits += 1;
+            edit(
+                cluster,
+                &format!("{{app: caught, suspect: \"yes\", edit: \"{edits}\"}}"),
+            );
+        }
+        Then::Go
+    });
+    let outcome = undone(&world, &plan).await;
+    assert!(
+        matches!(&outcome, UndoOutcome::Failed { because } if because.contains("kept changing")),
+        "{outcome:?}"
+    );
+    let sent = world.cluster.mutations().len();
+    assert_eq!(sent, 1 + MOST_RESTORES as usize);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_whose_answer_was_lost_is_told_as_done() {
+    let (world, plan) = labelled().await;
+    world.cluster.script([Then::Fail(SendFault::AnswerLost)]);
+    assert_eq!(undone(&world, &plan).await, UndoOutcome::Undone);
+    assert_eq!(labels(&world), json!({"app": "solo", "team": "shop"}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_whose_answer_was_lost_still_tells_what_was_left_alone() {
+    let (world, plan) = labelled().await;
+    edit(&world.cluster.inner, "{app: caught, suspect: cleared}");
+    world.cluster.script([Then::Fail(SendFault::AnswerLost)]);
+    let left = vec!["label suspect".to_owned()];
+    assert_eq!(undone(&world, &plan).await, UndoOutcome::PartlyUndone { left });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_took_the_name_is_not_touched() {
+    let (world, plan) = labelled().await;
+    let at = pod_at("solo-1");
+    world.cluster.inner.replace(at.namespace().unwrap(), at.name()).unwrap();
+    let before = world.objects();
+    let outcome = undone(&world, &plan).await;
+    assert!(
+        matches!(&outcome, UndoOutcome::Nothing { because } if because.contains("another object")),
+        "{outcome:?}"
+    );
+    assert_eq!(world.changes_since(&before), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_gone_has_nothing_to_be_given_back() {
+    let (world, plan) = labelled().await;
+    world.cluster.inner.remove(&pod_at("solo-1"));
+    let outcome = undone(&world, &plan).await;
+    assert!(
+        matches!(&outcome, UndoOutcome::Nothing { because } if because.contains("is gone")),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_that_can_not_look_says_so() {
+    let (world, plan) = labelled().await;
+    world.cluster.inner.fail_reads([ReadErrorKind::Unavailable]);
+    let outcome = undone(&world, &plan).await;
+    assert!(
+        matches!(&outcome, UndoOutcome::Failed { because } if because.contains("pod/web/solo-1") || because.contains("Pod/web/solo-1")),
+        "{outcome:?}"
+    );
+}
+
+/// A policy by the name of ours that is not the one that we created.
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_is_not_the_one_we_created_stays() {
+    let world = World::new(&enforced("p", "[{quarantine: {}}]"));
+    let plan = world.plan(&solo()).await;
+    let planned = plan.requests().next().unwrap();
+    let outcome = RequestOutcome::Done {
+        reply: Reply::Created(Uid::new("the-one-we-created").unwrap()),
+    };
+    let name = format!("responder-quarantine-{}", plan.incident);
+    let foreign = format!(
+        "{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: {name}, namespace: web}}, spec: {{podSelector: {{}}}}}}"
+    );
+    world.cluster.inner.apply(&foreign).unwrap();
+    let changed = Changed {
+        planned,
+        outcome: &outcome,
+    };
+    let report = undo(&world.sender(), changed, &plan.permit()).await;
+    assert!(matches!(report.outcome, UndoOutcome::Nothing { .. }), "{report:?}");
+    assert_eq!(world.quarantines().len(), 1);
+}
+
+// --- nodes ---------------------------------------------------------------------------------------
+
+async fn cordoned() -> (World, Plan) {
+    let world = World::new(&playbook("p", "mode: Enforce\ntarget: Node\nsteps: [{cordon: {}}]"));
+    let plan = world.plan(&solo()).await;
+    world.execute(&plan).await;
+    assert_eq!(node(&world)["spec"]["unschedulable"], true);
+    (world, plan)
+}
+
+fn node(world: &World) -> Value {
+    world.object("Node/worker-1").unwrap()
+}
+
+/// Somebody else writes the node's metadata and spec anew.
+fn write_node(world: &World, annotations: &Value, unschedulable: bool) {
+    let node = json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": "worker-1", "uid": "worker-1-uid", "annotations": annotations},
+        "spec": {"unschedulable": unschedulable},
+    });
+    world.cluster.inner.apply(&node.to_string()).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn our_cordon_is_taken_back() {
+    let (world, plan) = cordoned().await;
+    assert_eq!(undone(&world, &plan).await, UndoOutcome::Undone);
+    assert!(node(&world)["spec"].get("unschedulable").is_none());
+    assert!(node(&world)["metadata"].get("annotations").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cordon_that_somebody_has_taken_over_stays() {
+    for take_over in [json!("sre/maintenance"), Value::Null] {
+        let (world, plan) = cordoned().await;
+        let mut annotations = node(&world)["metadata"]["annotations"].clone();
+        annotations[CORDONED_BY] = take_over.clone();
+        if take_over.is_null() {
+            annotations.as_object_mut().unwrap().remove(CORDONED_BY);
+        }
+        write_node(&world, &annotations, true);
+        let outcome = undone(&world, &plan).await;
+        assert!(
+            matches!(&outcome, UndoOutcome::PartlyUndone { left } if left.contains(&"spec.unschedulable".to_owned())),
+            "{take_over}: {outcome:?}"
+        );
+        assert_eq!(node(&world)["spec"]["unschedulable"], true, "{take_over}");
+        assert!(node(&world)["metadata"]["annotations"].get(CORDONED_AT).is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_somebody_has_uncordoned_stays_so() {
+    let (world, plan) = cordoned().await;
+    let annotations = node(&world)["metadata"]["annotations"].clone();
+    write_node(&world, &annotations, false);
+    let outcome = undone(&world, &plan).await;
+    assert!(outcome.is_clean(), "{outcome:?}");
+    assert_ne!(node(&world)["spec"]["unschedulable"], true);
+}
+
+// --- owners --------------------------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_gets_its_annotations_back() {
+    let steps = "[{annotate: {annotations: {seen: \"yes\"}}}]";
+    let world = World::new(&playbook("p", &format!("mode: Enforce\ntarget: Owner\nsteps: {steps}")));
+    let before = world.objects();
+    let plan = world.plan(&crate::testing::shell("p", "web-1", 1, 0)).await;
+    world.execute(&plan).await;
+    assert_ne!(world.objects(), before);
+    assert_eq!(undone(&world, &plan).await, UndoOutcome::Undone);
+    assert_eq!(world.changes_since(&before), [""; 0]);
+}

@@ -1,1 +1,401 @@
-//! Tests.
+//! What is read, in how many reads, and what is made of what is not there.
+
+use std::sync::{Arc, Mutex};
+
+use responder_core::port::ReadErrorKind;
+use rstest::rstest;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::*;
+use crate::rest::InPlace;
+use crate::testing::{Before, Then, World, alert, pod_at, shell, uid_of};
+
+const PATIENCE: Duration = Duration::from_secs(3);
+
+const ALL: Needs = Needs {
+    owners: true,
+    node: true,
+    namespace: true,
+    policies: true,
+    services: true,
+    nodes: true,
+};
+
+fn world() -> World {
+    World::new("")
+}
+
+fn solo() -> Subject {
+    Subject::of(&alert("p", json!({}))).unwrap()
+}
+
+/// A pod of the Deployment.
+fn web() -> Subject {
+    Subject::of(&shell("p", "web-1", 1, 0)).unwrap()
+}
+
+fn host(hostname: &str) -> Subject {
+    Subject::Host {
+        hostname: hostname.to_owned(),
+    }
+}
+
+async fn read(world: &World, subject: &Subject, needs: Needs) -> Result<Snapshot, ReadError> {
+    snapshot(&world.cluster, &*world.clock, &InPlace, subject, needs, PATIENCE).await
+}
+
+/// The names of the port's methods that are called from here on.
+fn watched(world: &World) -> Arc<Mutex<Vec<&'static str>>> {
+    let reads = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&reads);
+    world.cluster.before(move |_, before| {
+        if let Before::Read(method, _) = before {
+            noted.lock().unwrap().push(method);
+        }
+        Then::Go
+    });
+    reads
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_asks_for_nothing_costs_one_read() {
+    let world = world();
+    let reads = watched(&world);
+    let snapshot = read(&world, &web(), Needs::default()).await.unwrap();
+    assert_eq!(*reads.lock().unwrap(), ["pod"]);
+    assert!(snapshot.pod.found().is_some());
+    let expected = Snapshot {
+        pod: snapshot.pod.clone(),
+        ..Snapshot::empty(snapshot.taken_at)
+    };
+    assert_eq!(snapshot, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_not_there_costs_one_read_whatever_is_asked() {
+    let world = world();
+    world.cluster.inner.remove(&pod_at("solo-1"));
+    let reads = watched(&world);
+    let snapshot = read(&world, &solo(), ALL).await.unwrap();
+    assert_eq!(*reads.lock().unwrap(), ["pod"]);
+    assert_eq!(snapshot.pod, Part::Missing);
+    assert_eq!(snapshot.node, Part::NotAsked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_that_is_asked_is_read() {
+    let world = world();
+    let snapshot = read(&world, &web(), ALL).await.unwrap();
+    let owners: Vec<String> = snapshot
+        .owners
+        .found()
+        .unwrap()
+        .owners
+        .iter()
+        .map(|owner| owner.object.to_string())
+        .collect();
+    assert_eq!(
+        owners,
+        [
+            "replicaset/web/web-7d9f (uid replicaset-uid)",
+            "deployment/web/web (uid deployment-uid)"
+        ]
+    );
+    let topmost = snapshot.owners.found().unwrap().topmost().unwrap();
+    assert_eq!(topmost.replicas, Some(3));
+    assert_eq!(
+        snapshot.node.found().unwrap().metadata.name.as_deref(),
+        Some("worker-1")
+    );
+    assert_eq!(
+        snapshot.namespace.found().unwrap().metadata.labels.as_ref().unwrap()["team"],
+        "shop"
+    );
+    assert_eq!(
+        snapshot.policies.found().unwrap().engine.as_ref().unwrap().0,
+        "kube-router"
+    );
+    assert_eq!(snapshot.services.found().unwrap().len(), 2);
+    assert_eq!(snapshot.nodes.found().unwrap().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_fails_wherever_it_is_fails_the_whole() {
+    let world = world();
+    let reads = watched(&world);
+    read(&world, &web(), ALL).await.unwrap();
+    let count = reads.lock().unwrap().len();
+    assert!(count >= 8, "{reads:?}");
+    for place in 0..count {
+        let world = self::world();
+        world.cluster.before(move |cluster, before| {
+            if let Before::Read(_, read) = before
+                && read == place
+            {
+                cluster.fail_reads([ReadErrorKind::Unavailable]);
+            }
+            Then::Go
+        });
+        let error = read(&world, &web(), ALL).await.unwrap_err();
+        assert_eq!(error.kind, ReadErrorKind::Unavailable, "read {place}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_on_no_node_misses_its_node() {
+    let world = world();
+    world.apply(
+        "{apiVersion: v1, kind: Pod, metadata: {name: solo-1, namespace: web}, spec: {containers: []}, status: {phase: Pending}}",
+    );
+    let snapshot = read(&world, &solo(), ALL).await.unwrap();
+    assert_eq!(snapshot.node, Part::Missing);
+}
+
+// --- the chain of controllers ----------------------------------------------------------------------
+
+async fn chain(world: &World, subject: &Subject) -> OwnerChain {
+    let needs = Needs {
+        owners: true,
+        ..Needs::default()
+    };
+    read(world, subject, needs)
+        .await
+        .unwrap()
+        .owners
+        .found()
+        .unwrap()
+        .clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bare_pod_has_a_chain_without_anybody() {
+    assert_eq!(chain(&world(), &solo()).await, OwnerChain::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_that_was_made_anew_under_its_name_breaks_the_chain() {
+    let world = world();
+    world.apply(
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: web, uid: another-uid}, \
+         spec: {replicas: 3, selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: []}}}}",
+    );
+    let chain = chain(&world, &web()).await;
+    assert!(chain.broken.as_deref().unwrap().contains("another-uid"), "{chain:?}");
+    assert_eq!(chain.owners.len(), 1);
+    assert_eq!(chain.topmost(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_that_is_gone_breaks_the_chain() {
+    let world = world();
+    let at = |kind, name| Locator::namespaced(kind, Namespace::new("web").unwrap(), Name::new(name).unwrap()).unwrap();
+    world.cluster.inner.remove(&at(Kind::Deployment, "web"));
+    let chain = chain(&world, &web()).await;
+    assert_eq!(chain.broken.as_deref(), Some("the ReplicaSet web-7d9f is gone"));
+    assert_eq!(chain.topmost(), None);
+}
+
+fn controlled_by(kind: &str, api_version: &str, name: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "solo-1", "namespace": "web", "labels": {"a": "b"}, "ownerReferences": [
+            {"apiVersion": api_version, "kind": kind, "name": name, "uid": "u", "controller": true},
+        ]},
+        "spec": {"containers": [{"name": "app", "image": "app:1"}]},
+    })
+}
+
+#[rstest]
+#[case::foreign("Rollout", "argoproj.io/v1alpha1", "web")]
+#[case::no_controller_of_pods("Namespace", "v1", "web")]
+#[case::no_name("ReplicaSet", "apps/v1", "../web")]
+#[tokio::test(start_paused = true)]
+async fn a_controller_that_is_not_followed_breaks_the_chain(
+    #[case] kind: &str,
+    #[case] api_version: &str,
+    #[case] name: &str,
+) {
+    let world = world();
+    world.apply(&controlled_by(kind, api_version, name).to_string());
+    let reads = watched(&world);
+    let chain = chain(&world, &solo()).await;
+    assert!(chain.broken.as_deref().unwrap().contains("not followed"), "{chain:?}");
+    assert_eq!(*reads.lock().unwrap(), ["pod"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_that_runs_in_a_circle_ends() {
+    let world = world();
+    world.apply(
+        "{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: circle, namespace: web, uid: u, ownerReferences: \
+         [{apiVersion: apps/v1, kind: ReplicaSet, name: circle, uid: u, controller: true}]}, \
+         spec: {replicas: 1, selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: []}}}}",
+    );
+    world.apply(&controlled_by("ReplicaSet", "apps/v1", "circle").to_string());
+    let chain = chain(&world, &solo()).await;
+    assert!(chain.broken.is_some());
+    assert_eq!(chain.owners.len(), MOST_OWNERS);
+}
+
+// --- a container that the status does not show yet ---------------------------------------------------
+
+/// `solo-1` as the kubelet has not reported it yet, or with the container's id.
+fn starting(reported: bool) -> String {
+    let container = if reported {
+        json!({"name": "app", "image": "app:1", "imageID": "", "ready": true, "restartCount": 0,
+            "containerID": format!("containerd://{}", uid_of(17).replace('-', "")),
+            "state": {"running": {"startedAt": "2026-11-24T03:00:00Z"}}})
+    } else {
+        json!({"name": "app", "image": "app:1", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": "ContainerCreating"}}})
+    };
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "solo-1", "namespace": "web", "uid": uid_of(17)},
+        "spec": {"nodeName": "worker-1", "containers": [{"name": "app", "image": "app:1"}]},
+        "status": {"phase": "Running", "containerStatuses": [container]},
+    })
+    .to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_shows_within_the_patience_is_waited_for() {
+    let world = world();
+    world.apply(&starting(false));
+    world.cluster.before(|cluster, before| {
+        if let Before::Read("pod", 3) = before {
+            cluster.apply(&starting(true)).unwrap();
+        }
+        Then::Go
+    });
+    let began = Instant::now();
+    let snapshot = read(&world, &solo(), Needs::default()).await.unwrap();
+    let Subject::Pod(claim) = solo() else { panic!() };
+    assert!(pod::container(snapshot.pod.found().unwrap(), &claim.container.unwrap()).is_some());
+    assert_eq!(world.cluster.reads(), 4);
+    // 100, 200 and 400 ms.
+    assert!(began.elapsed() >= Duration::from_millis(700) && began.elapsed() < PATIENCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_never_shows_is_waited_for_as_long_as_the_patience() {
+    let world = world();
+    world.apply(&starting(false));
+    let began = Instant::now();
+    let snapshot = read(&world, &solo(), Needs::default()).await.unwrap();
+    assert!(snapshot.pod.found().is_some());
+    assert!(began.elapsed() >= PATIENCE && began.elapsed() < PATIENCE + Duration::from_millis(100));
+    // At 0, 100, 300, 700, 1500, 2500 and 3000 ms.
+    assert_eq!(world.cluster.reads(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_no_patience_reads_once() {
+    let world = world();
+    world.apply(&starting(false));
+    let (cluster, clock, subject) = (&world.cluster, &*world.clock, solo());
+    let read = snapshot(cluster, clock, &InPlace, &subject, Needs::default(), Duration::ZERO);
+    read.await.unwrap();
+    assert_eq!(world.cluster.reads(), 1);
+}
+
+#[rstest]
+#[case::another_container_that_is_reported(json!({"container.id": "cccccccccccc"}), true, json!({}))]
+#[case::another_pod(json!({"k8s.pod.uid": "another"}), false, json!({}))]
+#[case::ending(json!({}), false, json!({"deletionTimestamp": "2026-11-24T03:00:00Z"}))]
+#[case::no_container_in_the_alert(json!({"container.id": null}), false, json!({}))]
+#[tokio::test(start_paused = true)]
+async fn what_waiting_would_not_change_is_not_waited_for(
+    #[case] fields: Value,
+    #[case] reported: bool,
+    #[case] metadata: Value,
+) {
+    let world = world();
+    let mut pod: Value = serde_json::from_str(&starting(reported)).unwrap();
+    for (key, value) in metadata.as_object().unwrap() {
+        pod["metadata"][key] = value.clone();
+    }
+    world.apply(&pod.to_string());
+    let subject = Subject::of(&alert("p", json!({"output_fields": fields}))).unwrap();
+    read(&world, &subject, Needs::default()).await.unwrap();
+    assert_eq!(world.cluster.reads(), 1);
+}
+
+// --- hosts -----------------------------------------------------------------------------------------
+
+fn node_of(snapshot: &Snapshot) -> Option<&str> {
+    snapshot.node.found()?.metadata.name.as_deref()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_is_the_node_of_its_name() {
+    let world = world();
+    let snapshot = read(&world, &host("worker-3"), Needs::default()).await.unwrap();
+    assert_eq!(node_of(&snapshot), Some("worker-3"));
+    assert_eq!((&snapshot.falco_pod, &snapshot.pod), (&Part::NotAsked, &Part::NotAsked));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_is_the_node_of_the_falco_pod_of_its_name() {
+    let world = world();
+    let snapshot = read(&world, &host("falco-x7k2p"), ALL).await.unwrap();
+    assert_eq!(node_of(&snapshot), Some("worker-2"));
+    assert!(snapshot.falco_pod.found().is_some());
+    assert_eq!(snapshot.nodes.found().unwrap().len(), 3);
+}
+
+fn named_like_falco(namespace: &str) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: falco-x7k2p, namespace: {namespace}}}, spec: {{nodeName: worker-3, containers: []}}}}"
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenants_pod_that_is_called_like_falcos_points_nowhere() {
+    let world = world();
+    world.apply(&named_like_falco("web"));
+    let snapshot = read(&world, &host("falco-x7k2p"), Needs::default()).await.unwrap();
+    assert_eq!(node_of(&snapshot), Some("worker-2"));
+    let falco = Locator::pod(Namespace::new("falco").unwrap(), Name::new("falco-x7k2p").unwrap());
+    world.cluster.inner.remove(&falco);
+    let snapshot = read(&world, &host("falco-x7k2p"), Needs::default()).await.unwrap();
+    assert_eq!((snapshot.node, snapshot.falco_pod), (Part::Missing, Part::Missing));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_falco_pods_of_one_name_nobody_knows_which_spoke() {
+    let world = world();
+    world.apply(&named_like_falco("falco-system"));
+    let snapshot = read(&world, &host("falco-x7k2p"), Needs::default()).await.unwrap();
+    assert_eq!((snapshot.node, snapshot.falco_pod), (Part::Missing, Part::Missing));
+}
+
+#[rstest]
+#[case("nowhere")]
+#[case("../nodes/worker-1")]
+#[case("Worker-1")]
+#[tokio::test(start_paused = true)]
+async fn a_host_that_nothing_is_called_is_missing(#[case] hostname: &str) {
+    let snapshot = read(&world(), &host(hostname), Needs::default()).await.unwrap();
+    assert_eq!(snapshot.node, Part::Missing);
+}
+
+// --- the key of what a playbook steps up to ----------------------------------------------------------
+
+#[rstest]
+#[case::pod(web(), TargetKind::Pod, None)]
+#[case::owner(web(), TargetKind::Owner, Some(Key::Owner(Uid::new("deployment-uid").unwrap())))]
+#[case::node(web(), TargetKind::Node, Some(Key::Node(Name::new("worker-1").unwrap())))]
+#[case::no_owner(solo(), TargetKind::Owner, None)]
+#[case::host(host("worker-2"), TargetKind::Node, Some(Key::Node(Name::new("worker-2").unwrap())))]
+#[case::falco(host("falco-x7k2p"), TargetKind::Node, Some(Key::Node(Name::new("worker-2").unwrap())))]
+#[case::nowhere(host("nowhere"), TargetKind::Node, None)]
+#[tokio::test(start_paused = true)]
+async fn two_ways_to_one_object_lead_to_one_key(
+    #[case] subject: Subject,
+    #[case] target: TargetKind,
+    #[case] expected: Option<Key>,
+) {
+    let key = stepped_up(&world().cluster, &subject, target).await.unwrap();
+    assert_eq!(key, expected);
+}

@@ -1,0 +1,329 @@
+//! Promise 3: alerts that race for a budget, step by step in every order that a seed gives.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use responder_core::guard::{Claim, LedgerVersion};
+use responder_core::port::{LedgerError, ReadErrorKind};
+use serde_json::json;
+
+use super::*;
+use crate::execute::execute;
+use crate::ledger::MemoryLedger;
+use crate::testing::{Before, Then, World, alert, enforced, guard, pod_at, reason, uid_of};
+
+fn deletes(max: u32) -> String {
+    let budget = format!("budgets: [{{scope: Cluster, class: Destroy, max: {max}, per: 10m}}]");
+    enforced("p", "[{delete: {gracePeriodSeconds: 0}}]") + &guard(&budget)
+}
+
+/// A ledger whose every answer takes a moment in which others go on, before and after it is worked out.
+struct Yielding<'a>(&'a MemoryLedger);
+
+impl Ledger for Yielding<'static> {
+    async fn view(&self) -> Result<LedgerView, LedgerError> {
+        pause().await;
+        let view = self.0.view().await;
+        pause().await;
+        view
+    }
+
+    async fn commit(&self, claim: Claim, seen: LedgerVersion) -> Result<ClaimId, CommitError> {
+        pause().await;
+        let committed = self.0.commit(claim, seen).await;
+        pause().await;
+        committed
+    }
+
+    async fn refund(&self, claim: ClaimId) -> Result<(), LedgerError> {
+        self.0.refund(claim).await
+    }
+}
+
+/// Ready when it is asked for the second time.
+async fn pause() {
+    let mut is_second = false;
+    std::future::poll_fn(|_| {
+        if std::mem::replace(&mut is_second, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+/// A sequence of numbers from a seed. Source: splitmix64.
+struct Seeded(u64);
+
+impl Seeded {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % bound as u64).unwrap()
+    }
+}
+
+/// Lets all of them go on one step at a time, whichever the seed names, and gives back the order as well.
+async fn interleaved(seed: u64, tasks: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) -> Vec<usize> {
+    let mut seeded = Seeded(seed);
+    let mut tasks: Vec<_> = tasks.into_iter().enumerate().collect();
+    let mut order = Vec::new();
+    while !tasks.is_empty() {
+        let place = seeded.below(tasks.len());
+        order.push(tasks[place].0);
+        let poll = tasks[place]
+            .1
+            .as_mut()
+            .poll(&mut TaskContext::from_waker(Waker::noop()));
+        if poll.is_ready() {
+            drop(tasks.remove(place));
+        }
+        // So that the runtime's budget of steps is never used up.
+        tokio::task::yield_now().await;
+    }
+    order
+}
+
+/// Runs alerts in one order: each is decided, committed on a new ledger and carried out. Gives back how many requests
+/// were sent, the order of the steps, and how often somebody was too late to commit.
+async fn race(world: &World, alerts: &[Alert], seed: u64) -> (u64, Vec<usize>, u64) {
+    let counted = || {
+        let counts = world.accounting.snapshot();
+        (counts.requests.values().sum::<u64>(), counts.ledger_conflicts)
+    };
+    let before = counted();
+    // A small loan for the test's life: the port asks for ledgers that live as long as the program.
+    let ledger = Yielding(Box::leak(Box::default()));
+    let tasks = alerts.iter().map(|alert| -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        let ledger = &ledger;
+        Box::pin(async move {
+            let playbook = world.rules.index.matching(alert)[0];
+            let id = alert.id();
+            let case = Case {
+                alert,
+                id,
+                sender: None,
+                playbook,
+            };
+            let judge = world.judge(ledger);
+            assert!(judge.screen(case).await.is_none());
+            let ruling = judge.rule(case).await;
+            match ruling.decision.outcome {
+                Outcome::Act { plan, .. } => {
+                    assert!(ruling.claim.is_some());
+                    execute(&world.sender(), &plan).await;
+                }
+                Outcome::Refuse(refusal) => assert_eq!(refusal.reason, Reason::BudgetExhausted, "{refusal}"),
+            }
+        })
+    });
+    let order = interleaved(seed, tasks.collect()).await;
+    let after = counted();
+    (after.0 - before.0, order, after.1 - before.1)
+}
+
+/// A world in which every alert leaves a mark of its own, on so many targets at most.
+fn marks(max: u32) -> World {
+    let mark = "[{annotate: {annotations: {mark: {field: proc.name}}}}]";
+    let budget = format!("budgets: [{{scope: Cluster, class: Annotate, max: {max}, per: 10m}}]");
+    World::new(&(enforced("p", mark) + &guard(&budget)))
+}
+
+/// An alert about each of the pods `solo-1`, `solo-2`, …
+fn racers(count: u32, seed: u64) -> Vec<Alert> {
+    (1..=count)
+        .map(|place| {
+            let fields = json!({
+                "k8s.pod.name": format!("solo-{place}"), "proc.name": format!("seed-{seed}"),
+                "container.id": &uid_of(16 + place).replace('-', "")[..12],
+            });
+            alert("p", json!({"output_fields": fields}))
+        })
+        .collect()
+}
+
+/// Fails when `MemoryLedger::commit` does not look at the version.
+#[tokio::test]
+async fn of_alerts_that_race_for_the_last_slot_exactly_one_acts_in_every_order() {
+    let world = marks(1);
+    let (mut orders, mut races_lost) = (BTreeSet::new(), 0);
+    for seed in 0..1000 {
+        let racers = racers(2 + u32::try_from(seed % 3).unwrap(), seed);
+        let (mutations, order, conflicts) = race(&world, &racers, seed).await;
+        assert_eq!(mutations, 1, "seed {seed}: {order:?}");
+        orders.insert(order);
+        races_lost += u64::from(conflicts > 0);
+    }
+    // Otherwise nobody has raced.
+    assert!(orders.len() > 800, "{} orders", orders.len());
+    assert!(races_lost > 300, "{races_lost} races were lost");
+}
+
+#[tokio::test]
+async fn racing_alerts_use_a_budget_up_and_not_more() {
+    let world = marks(3);
+    for seed in 0..300 {
+        let (mutations, order, _) = race(&world, &racers(4, seed), seed).await;
+        assert_eq!(mutations, 3, "seed {seed}: {order:?}");
+    }
+}
+
+#[tokio::test]
+async fn two_deliveries_of_one_alert_that_race_act_once() {
+    let world = marks(9);
+    for seed in 0..300 {
+        let alert = alert("p", json!({}));
+        let ledger = Yielding(Box::leak(Box::default()));
+        let acted = std::sync::atomic::AtomicUsize::new(0);
+        let deliveries = [(), ()].map(|()| -> Pin<Box<dyn Future<Output = ()> + '_>> {
+            Box::pin(async {
+                let playbook = world.rules.index.matching(&alert)[0];
+                let id = alert.id();
+                let case = Case {
+                    alert: &alert,
+                    sender: None,
+                    id,
+                    playbook,
+                };
+                let ruling = world.judge(&ledger).rule(case).await;
+                match reason(&ruling.decision) {
+                    None => drop(acted.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
+                    Some(reason) => assert_eq!(reason, Reason::Duplicate),
+                }
+            })
+        });
+        interleaved(seed, deliveries.into()).await;
+        assert_eq!(acted.into_inner(), 1, "seed {seed}");
+    }
+}
+
+/// A ledger in which others are always first.
+struct Busy;
+
+impl Ledger for Busy {
+    async fn view(&self) -> Result<LedgerView, LedgerError> {
+        Ok(LedgerView::empty())
+    }
+
+    async fn commit(&self, _: Claim, _: LedgerVersion) -> Result<ClaimId, CommitError> {
+        Err(CommitError::Conflict)
+    }
+
+    async fn refund(&self, _: ClaimId) -> Result<(), LedgerError> {
+        Ok(())
+    }
+}
+
+/// A ledger that does not answer.
+struct Broken;
+
+impl Ledger for Broken {
+    async fn view(&self) -> Result<LedgerView, LedgerError> {
+        Err(LedgerError::Unavailable("as the test asked for".to_owned()))
+    }
+
+    async fn commit(&self, _: Claim, _: LedgerVersion) -> Result<ClaimId, CommitError> {
+        Err(LedgerError::Unavailable("as the test asked for".to_owned()).into())
+    }
+
+    async fn refund(&self, _: ClaimId) -> Result<(), LedgerError> {
+        Ok(())
+    }
+}
+
+async fn judged<L: Ledger>(world: &World, ledger: &L, alert: &Alert) -> Ruling {
+    let playbook = world.rules.index.matching(alert)[0];
+    let id = alert.id();
+    let case = Case {
+        alert,
+        id,
+        sender: None,
+        playbook,
+    };
+    let judge = world.judge(ledger);
+    match judge.screen(case).await {
+        Some(refused) => refused.into(),
+        None => judge.rule(case).await,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_never_gets_to_commit_is_refused_as_contended() {
+    let world = World::new(&deletes(1));
+    let ruling = judged(&world, &Busy, &alert("p", json!({}))).await;
+    assert_eq!(reason(&ruling.decision), Some(Reason::Contended));
+    assert_eq!(world.accounting.snapshot().ledger_conflicts, u64::from(MOST_COMMITS));
+    assert!(ruling.claim.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_ledger_nothing_is_acted_on() {
+    let world = World::new(&deletes(1));
+    let ruling = judged(&world, &Broken, &alert("p", json!({}))).await;
+    assert_eq!(reason(&ruling.decision), Some(Reason::LedgerUnavailable));
+    assert_eq!(world.cluster.reads(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_ledger_refuses() {
+    let world = World::new(&deletes(9));
+    let ledger = MemoryLedger::new(1);
+    let [first, second] = &racers(2, 0)[..] else { panic!() };
+    assert!(judged(&world, &ledger, first).await.claim.is_some());
+    let ruling = judged(&world, &ledger, second).await;
+    assert_eq!(reason(&ruling.decision), Some(Reason::LedgerUnavailable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_commits_nothing() {
+    let world = World::new(&deletes(1));
+    let alert = alert("p", json!({}));
+    let playbook = world.rules.index.matching(&alert)[0];
+    let id = alert.id();
+    let case = Case {
+        alert: &alert,
+        sender: None,
+        id,
+        playbook,
+    };
+    let judge = Judge {
+        commits: false,
+        ..world.judge(&*world.ledger)
+    };
+    for _ in 0..2 {
+        let ruling = judge.rule(case).await;
+        assert!(reason(&ruling.decision).is_none() && ruling.claim.is_none());
+    }
+    assert!(world.ledger.view().await.unwrap().claims.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_not_be_read_is_refused_as_unreadable() {
+    let world = World::new(&deletes(1));
+    world.cluster.inner.fail_reads([ReadErrorKind::Forbidden]);
+    assert_eq!(
+        reason(&world.decide(&alert("p", json!({}))).await),
+        Some(Reason::Unreadable)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_claim_is_committed_before_the_first_request() {
+    let world = World::new(&deletes(1));
+    let ledger = std::sync::Arc::clone(&world.ledger);
+    world.cluster.before(move |_, before| {
+        if let Before::Send(..) = before {
+            let view = pin!(ledger.view()).poll(&mut TaskContext::from_waker(Waker::noop()));
+            let Poll::Ready(Ok(view)) = view else { panic!() };
+            assert_eq!(view.claims[0].target.as_str(), uid_of(17));
+        }
+        Then::Go
+    });
+    let plan = world.plan(&alert("p", json!({}))).await;
+    world.execute(&plan).await;
+    assert_eq!(world.cluster.mutations()[0].at(), pod_at("solo-1"));
+}

@@ -1,0 +1,237 @@
+//! Random steps over the lanes, with everything that holds after each of them.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const CONCURRENCY: usize = 4;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Accept {
+        lane: Lane,
+        subject: Option<u8>,
+    },
+    Next,
+    /// The response at work in this place (of those there are) needs the key of a node.
+    Climb(usize, u8),
+    Rest(usize),
+    Resume(usize),
+    Finish(usize),
+    /// The end of a quarantine asks for a pod's key.
+    Hold(u8),
+    /// One that waits for a key gives up.
+    Abandon(usize),
+    Release(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let lane = prop::sample::select(Lane::ALL.to_vec());
+    let place = 0..8_usize;
+    prop_oneof![
+        4 => (lane, prop::option::weighted(0.9, 0..4_u8)).prop_map(|(lane, subject)| Step::Accept { lane, subject }),
+        4 => Just(Step::Next),
+        2 => (place.clone(), 0..2_u8).prop_map(|(place, node)| Step::Climb(place, node)),
+        1 => place.clone().prop_map(Step::Rest),
+        1 => place.clone().prop_map(Step::Resume),
+        3 => place.clone().prop_map(Step::Finish),
+        1 => (0..4_u8).prop_map(Step::Hold),
+        1 => place.clone().prop_map(Step::Abandon),
+        1 => place.prop_map(Step::Release),
+    ]
+}
+
+fn subject_key(number: u8) -> Key {
+    pod(&format!("pod-{number}"))
+}
+
+/// Everybody outside the lanes: who works, who rests, and whoever holds or waits for a key without a ticket.
+struct Model {
+    lanes: Lanes<u32>,
+    accepted: u32,
+    finished: HashSet<u32>,
+    working: Vec<Ticket<u32>>,
+    resting: Vec<(Ticket<u32>, Option<oneshot::Receiver<()>>)>,
+    holding: Vec<Key>,
+    waiting: Vec<(Key, oneshot::Receiver<()>)>,
+}
+
+impl Model {
+    fn new() -> Self {
+        Self {
+            lanes: Lanes::new(LaneLimits {
+                per_subject: 6,
+                ..limits(CONCURRENCY, 1)
+            }),
+            accepted: 0,
+            finished: HashSet::new(),
+            working: Vec::new(),
+            resting: Vec::new(),
+            holding: Vec::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, step: &Step) {
+        match *step {
+            Step::Accept { lane, subject } => {
+                let job = Arc::new(self.accepted);
+                let subject = subject.map(subject_key);
+                if self.lanes.accept(lane, subject, 1, job, Instant::now()).is_ok() {
+                    self.accepted += 1;
+                }
+            }
+            Step::Next => {
+                self.next();
+            }
+            Step::Climb(place, number) if !self.working.is_empty() => {
+                let mut ticket = self.working.remove(place % self.working.len());
+                let key = node(&format!("node-{number}"));
+                if ticket.subject.is_none() {
+                    // An alert that names nothing leads to no node.
+                    self.working.push(ticket);
+                } else if self.lanes.try_hold(&mut ticket, &key) {
+                    self.working.push(ticket);
+                } else {
+                    self.lanes.park(ticket, key);
+                }
+            }
+            Step::Rest(place) if !self.working.is_empty() => {
+                let ticket = self.working.remove(place % self.working.len());
+                self.lanes.release_slot(ticket.lane());
+                self.resting.push((ticket, None));
+            }
+            Step::Resume(place) if !self.resting.is_empty() => {
+                let place = place % self.resting.len();
+                let (ticket, woken) = &mut self.resting[place];
+                if woken.is_none() {
+                    *woken = Some(self.lanes.resume(ticket.lane()));
+                }
+            }
+            Step::Finish(place) if !self.working.is_empty() => {
+                let ticket = self.working.remove(place % self.working.len());
+                self.finish(ticket, true);
+            }
+            Step::Hold(number) => {
+                let key = subject_key(number);
+                match self.lanes.hold(&key) {
+                    None => self.holding.push(key),
+                    Some(woken) => self.waiting.push((key, woken)),
+                }
+            }
+            Step::Abandon(place) if !self.waiting.is_empty() => {
+                self.waiting.remove(place % self.waiting.len());
+            }
+            Step::Release(place) if !self.holding.is_empty() => {
+                let key = self.holding.remove(place % self.holding.len());
+                self.lanes.release(&key);
+            }
+            _ => {}
+        }
+        self.wake();
+    }
+
+    fn next(&mut self) -> bool {
+        match self.lanes.next() {
+            None => return false,
+            Some(Turn::Start(ticket)) => self.working.push(ticket),
+            Some(Turn::Resume(_, wake)) => wake.send(()).unwrap(),
+        }
+        self.wake();
+        true
+    }
+
+    fn finish(&mut self, ticket: Ticket<u32>, has_slot: bool) {
+        assert!(self.finished.insert(*ticket.job), "finished twice");
+        self.lanes.finish(ticket, has_slot);
+    }
+
+    /// Moves those who got what they waited for.
+    fn wake(&mut self) {
+        let (woken, still): (Vec<_>, Vec<_>) = self
+            .waiting
+            .drain(..)
+            .map(|(key, mut woken)| (woken.try_recv().is_ok(), key, woken))
+            .partition(|(is_woken, ..)| *is_woken);
+        self.holding.extend(woken.into_iter().map(|(_, key, _)| key));
+        self.waiting
+            .extend(still.into_iter().map(|(_, key, woken)| (key, woken)));
+        for (ticket, woken) in std::mem::take(&mut self.resting) {
+            let mut woken = woken;
+            if woken.as_mut().is_some_and(|woken| woken.try_recv().is_ok()) {
+                self.working.push(ticket);
+            } else {
+                self.resting.push((ticket, woken));
+            }
+        }
+    }
+
+    fn check(&self) {
+        let running: usize = self.lanes.states.iter().map(|state| state.running).sum();
+        assert_eq!(running, self.working.len(), "slots");
+        assert!(running <= CONCURRENCY, "too many at work");
+        let mut keys = HashSet::new();
+        let tickets = self.working.iter().chain(self.resting.iter().map(|(ticket, _)| ticket));
+        let of_tickets = tickets.flat_map(|ticket| {
+            assert!(
+                ticket.holds_subject || ticket.subject.is_none(),
+                "at work without its key"
+            );
+            [ticket.subject.as_ref(), ticket.object.as_ref()].into_iter().flatten()
+        });
+        for key in of_tickets.chain(&self.holding) {
+            assert!(keys.insert(key.clone()), "{key:?} is held twice");
+            assert!(self.lanes.held.contains_key(key), "{key:?} counts as free");
+        }
+        assert_eq!(
+            self.lanes.unfinished().count() + self.finished.len(),
+            self.accepted as usize
+        );
+    }
+
+    /// Lets everything end.
+    fn drain(&mut self) {
+        loop {
+            for place in 0..self.resting.len() {
+                self.take(&Step::Resume(place));
+            }
+            let mut has_moved = false;
+            while self.next() {
+                has_moved = true;
+                self.check();
+            }
+            while !self.working.is_empty() || !self.holding.is_empty() {
+                has_moved = true;
+                self.take(&Step::Finish(0));
+                self.take(&Step::Release(0));
+                self.check();
+            }
+            if !has_moved {
+                return;
+            }
+        }
+    }
+}
+
+proptest! {
+    /// No ticket is lost or finished twice, no key is held twice, and never are more at work than may be.
+    #[test]
+    fn whatever_happens_every_accepted_alert_is_finished_once(steps in prop::collection::vec(step(), 1..120)) {
+        let mut model = Model::new();
+        for step in steps {
+            model.take(&step);
+            model.check();
+        }
+        model.drain();
+        prop_assert_eq!(model.finished.len(), model.accepted as usize);
+        prop_assert!(model.lanes.is_idle());
+        prop_assert!(model.lanes.held.is_empty(), "{:?}", model.lanes.held.keys());
+        prop_assert!(model.lanes.per_subject.is_empty());
+        for lane in Lane::ALL {
+            prop_assert_eq!(model.lanes.depth(lane, Instant::now()), LaneDepth::default());
+            prop_assert_eq!(model.lanes.states[lane.index()].bytes, 0);
+        }
+    }
+}

@@ -1,0 +1,505 @@
+//! One request against a cluster that answers badly, and the looks in between.
+
+use std::sync::Arc;
+
+use responder_cluster::simulated::SendFault;
+use responder_core::alert::Alert;
+use responder_core::plan::Plan;
+use responder_core::port::ReadErrorKind;
+use rstest::rstest;
+use serde_json::json;
+
+use super::*;
+use crate::testing::{Before, Then, World, alert, enforced, playbook, pod_at};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn solo() -> Alert {
+    alert("p", json!({}))
+}
+
+fn refused(kind: SendErrorKind) -> Then {
+    Then::Fail(SendFault::Refused(kind))
+}
+
+/// A world and the plan of this one step in it.
+async fn planned(step: &str) -> (World, Plan) {
+    let world = World::new(&enforced("p", &format!("[{step}]")));
+    let plan = world.plan(&solo()).await;
+    (world, plan)
+}
+
+const LABEL: &str = "{label: {labels: {a: \"1\"}}}";
+const DELETE: &str = "{delete: {gracePeriodSeconds: 0}}";
+const EVICT: &str = "{evict: {gracePeriodSeconds: 0}}";
+
+fn until(world: &World, length: Duration) -> Until {
+    let valid = world.clock.now().checked_add(HOUR).unwrap();
+    Until {
+        deadline: Instant::now() + length,
+        valid: Some(valid),
+    }
+}
+
+/// Sends the only request of a plan.
+async fn send(world: &World, plan: &Plan) -> RequestReport {
+    let request = &plan.requests().next().unwrap().request;
+    let until = until(world, Duration::from_secs(30));
+    world.sender().send(request, &plan.permit(), until).await
+}
+
+/// Another pod takes the name before this send.
+fn replaced_before(world: &World, place: usize, mut then: impl FnMut(usize) -> Then + Send + 'static) {
+    world.cluster.before(move |cluster, before| match before {
+        Before::Send(_, sent) => {
+            if sent == place {
+                let at = pod_at("solo-1");
+                cluster.replace(at.namespace().unwrap(), at.name()).unwrap();
+            }
+            then(sent)
+        }
+        Before::Read(..) => Then::Go,
+    });
+}
+
+// --- gone and replaced ---------------------------------------------------------------------------
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_gone_is_reported_as_gone(#[values(LABEL, DELETE, EVICT)] step: &str) {
+    let (world, plan) = planned(step).await;
+    world.cluster.inner.remove(&pod_at("solo-1"));
+    let before = world.objects();
+    let report = send(&world, &plan).await;
+    assert_eq!(report.outcome, RequestOutcome::TargetGone { is_certain: true });
+    assert_eq!(report.tries, 1);
+    assert_eq!(world.changes_since(&before), [""; 0], "nothing is created");
+}
+
+/// 422 of a patch, 409 of a delete, and of an eviction 429 by a budget, which the server looks at before the uid.
+#[rstest]
+#[case::patch(LABEL, None)]
+#[case::delete(DELETE, None)]
+#[case::evict(EVICT, None)]
+#[case::blocked(EVICT, Some(1))]
+#[case::blocked_by_several(EVICT, Some(2))]
+#[tokio::test(start_paused = true)]
+async fn a_replaced_target_is_never_touched(#[case] step: &str, #[case] budgets: Option<u32>) {
+    let (world, plan) = planned(step).await;
+    for budget in 0..budgets.unwrap_or_default() {
+        let manifest = format!(
+            "{{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {{name: all-{budget}, namespace: web}}, \
+             spec: {{minAvailable: 100, selector: {{matchLabels: {{app: solo}}}}}}}}"
+        );
+        world.cluster.inner.apply(&manifest).unwrap();
+    }
+    let at = pod_at("solo-1");
+    let new = world.cluster.inner.replace(at.namespace().unwrap(), at.name()).unwrap();
+    let before = world.objects();
+    let report = send(&world, &plan).await;
+    let expected = RequestOutcome::TargetReplaced {
+        found: new,
+        is_certain: true,
+    };
+    assert_eq!((report.outcome, report.tries), (expected, 1));
+    assert_eq!(world.changes_since(&before), [""; 0]);
+}
+
+#[rstest]
+#[case::patch(LABEL)]
+#[case::delete(DELETE)]
+#[case::evict(EVICT)]
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_replaced_between_two_tries_is_never_touched(#[case] step: &str) {
+    let (world, plan) = planned(step).await;
+    replaced_before(&world, 1, |sent| match sent {
+        0 => refused(SendErrorKind::Busy),
+        _ => Then::Go,
+    });
+    let report = send(&world, &plan).await;
+    assert!(
+        matches!(report.outcome, RequestOutcome::TargetReplaced { is_certain: true, .. }),
+        "{:?}",
+        report.outcome
+    );
+    let pod = world.object("Pod/web/solo-1").unwrap();
+    assert_eq!(pod["metadata"]["labels"], json!({"app": "solo", "team": "shop"}));
+    assert!(pod["metadata"].get("deletionTimestamp").is_none());
+}
+
+// --- 409, 422, 429 -------------------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_on_a_target_that_is_still_the_same_is_tried_again() {
+    let (world, plan) = planned(LABEL).await;
+    world
+        .cluster
+        .script([refused(SendErrorKind::Conflict), refused(SendErrorKind::Conflict)]);
+    let report = send(&world, &plan).await;
+    assert!(matches!(
+        report.outcome,
+        RequestOutcome::Done {
+            reply: Reply::Patched { .. }
+        }
+    ));
+    assert_eq!((report.tries, world.cluster.reads()), (3, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalid_patch_on_a_target_that_is_still_the_same_is_not_tried_again() {
+    let (world, plan) = planned(LABEL).await;
+    world.cluster.script([refused(SendErrorKind::Invalid)]);
+    let report = send(&world, &plan).await;
+    assert!(
+        matches!(
+            report.outcome,
+            RequestOutcome::Failed {
+                because: Failure::Answer(SendErrorKind::Invalid),
+                is_certain: true,
+                ..
+            }
+        ),
+        "{:?}",
+        report.outcome
+    );
+    assert_eq!((report.tries, world.cluster.reads()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_eviction_waits_for_its_budget_and_looks_each_time() {
+    let (world, plan) = planned(EVICT).await;
+    world.cluster.script(vec![refused(SendErrorKind::BlockedByBudget); 3]);
+    let began = Instant::now();
+    let report = send(&world, &plan).await;
+    assert_eq!(
+        report.outcome,
+        RequestOutcome::Done {
+            reply: Reply::Terminating
+        }
+    );
+    assert_eq!((report.tries, world.cluster.reads()), (4, 3));
+    assert!(began.elapsed() >= Duration::from_secs(9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_eviction_that_stays_blocked_says_so_at_the_end_of_its_time() {
+    let (world, plan) = planned(EVICT).await;
+    world.cluster.script(vec![refused(SendErrorKind::BlockedByBudget); 99]);
+    let began = Instant::now();
+    let report = send(&world, &plan).await;
+    assert!(
+        matches!(
+            report.outcome,
+            RequestOutcome::Failed {
+                because: Failure::Answer(SendErrorKind::BlockedByBudget),
+                is_certain: true,
+                ..
+            }
+        ),
+        "{:?}",
+        report.outcome
+    );
+    assert!(began.elapsed() <= Duration::from_secs(30));
+    assert!(world.object("Pod/web/solo-1").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_look_fails_the_answer_counts_as_it_was() {
+    let (world, plan) = planned(DELETE).await;
+    world.cluster.script([refused(SendErrorKind::UidMismatch)]);
+    world.cluster.inner.fail_reads([ReadErrorKind::Unavailable]);
+    let report = send(&world, &plan).await;
+    assert!(
+        matches!(
+            report.outcome,
+            RequestOutcome::Failed {
+                because: Failure::Answer(SendErrorKind::UidMismatch),
+                ..
+            }
+        ),
+        "{:?}",
+        report.outcome
+    );
+    assert!(world.object("Pod/web/solo-1").is_some());
+}
+
+// --- answers that never came -----------------------------------------------------------------------
+
+#[rstest]
+#[case::delete(DELETE)]
+#[case::evict(EVICT)]
+#[tokio::test(start_paused = true)]
+async fn a_deletion_whose_answer_was_lost_is_counted_as_ours(#[case] step: &str) {
+    let (world, plan) = planned(step).await;
+    world.cluster.script([Then::Fail(SendFault::AnswerLost)]);
+    let report = send(&world, &plan).await;
+    assert_eq!(report.outcome, RequestOutcome::Done { reply: Reply::Gone });
+    assert_eq!(report.tries, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_whose_answer_was_lost_and_whose_name_is_taken_again_is_ours_and_the_new_pod_stays() {
+    let (world, plan) = planned(DELETE).await;
+    let number = crate::testing::uid_of(77);
+    world.cluster.before(move |cluster, before| match before {
+        Before::Send(_, 0) => Then::Fail(SendFault::AnswerLost),
+        Before::Send(_, 1) => {
+            let pod = format!(
+                "{{apiVersion: v1, kind: Pod, metadata: {{name: solo-1, namespace: web, uid: {number}}}, spec: {{containers: []}}}}"
+            );
+            cluster.apply(&pod).unwrap();
+            Then::Go
+        }
+        _ => Then::Go,
+    });
+    let report = send(&world, &plan).await;
+    assert_eq!(report.outcome, RequestOutcome::Done { reply: Reply::Gone });
+    assert_eq!(
+        world.object("Pod/web/solo-1").unwrap()["metadata"]["uid"],
+        crate::testing::uid_of(77)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_without_an_answer_is_not_ours_before_it_is_certain_to_have_been_sent() {
+    let (world, plan) = planned(DELETE).await;
+    world.cluster.before(|cluster, before| match before {
+        // Nothing went out, and meanwhile somebody else deletes it.
+        Before::Send(_, 0) => Then::Fail(SendFault::Refused(SendErrorKind::Unreachable)),
+        Before::Send(_, 1) => {
+            cluster.remove(&pod_at("solo-1"));
+            Then::Go
+        }
+        _ => Then::Go,
+    });
+    let report = send(&world, &plan).await;
+    assert_eq!(report.outcome, RequestOutcome::TargetGone { is_certain: true });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_does_not_answer_is_asked_until_the_time_is_over() {
+    let (world, plan) = planned(DELETE).await;
+    let hold = world.cluster.inner.hold();
+    let began = Instant::now();
+    let report = send(&world, &plan).await;
+    assert!(
+        matches!(
+            report.outcome,
+            RequestOutcome::Failed {
+                because: Failure::Answer(SendErrorKind::Timeout),
+                is_certain: false,
+                ..
+            }
+        ),
+        "{:?}",
+        report.outcome
+    );
+    // Each try has ten seconds of the thirty.
+    assert_eq!(report.tries, 3);
+    assert!(began.elapsed() <= Duration::from_secs(30) + ADAPTER_GRACE);
+    drop(hold);
+    assert!(world.object("Pod/web/solo-1").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adapter_that_never_comes_back_is_given_up() {
+    let (world, plan) = planned(DELETE).await;
+    world.cluster.script([Then::Never]);
+    let began = Instant::now();
+    let report = send(&world, &plan).await;
+    assert_eq!(
+        (report.outcome, report.tries),
+        (RequestOutcome::Done { reply: Reply::Gone }, 2)
+    );
+    assert!(began.elapsed() >= DEFAULT_DEADLINE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_was_slow_to_be_answered_and_is_under_way_counts_as_done() {
+    let (world, plan) = planned("{delete: {gracePeriodSeconds: 20}}").await;
+    world
+        .cluster
+        .script([Then::Fail(SendFault::AnswerLost), refused(SendErrorKind::Conflict)]);
+    let report = send(&world, &plan).await;
+    assert_eq!(
+        report.outcome,
+        RequestOutcome::Done {
+            reply: Reply::Terminating
+        }
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_whose_creation_was_not_answered_is_recognised_as_our_own() {
+    let (world, plan) = planned("{quarantine: {ttl: 1h}}").await;
+    world.cluster.script([Then::Fail(SendFault::AnswerLost)]);
+    let report = send(&world, &plan).await;
+    assert!(
+        matches!(
+            report.outcome,
+            RequestOutcome::Done {
+                reply: Reply::Created(_)
+            }
+        ),
+        "{:?}",
+        report.outcome
+    );
+    assert_eq!((report.tries, world.quarantines().len()), (2, 1));
+}
+
+#[rstest]
+#[case::of_somebody_else("metadata", json!({"labels": null, "annotations": null}))]
+#[case::for_another_pod("metadata", json!({"annotations": {"responder.dev/pod-uid": "other"}}))]
+#[case::with_a_later_end("metadata", json!({"annotations": {"responder.dev/expires-at": "2027-01-01T00:00:00Z"}}))]
+#[case::without_an_end("metadata", json!({"annotations": {"responder.dev/expires-at": null}}))]
+#[case::with_a_hole("spec", json!({"egress": [{}]}))]
+#[case::for_all_pods("spec", json!({"podSelector": {}}))]
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_has_the_name_and_is_not_what_we_meant_is_left_alone(
+    #[case] part: &'static str,
+    #[case] change: serde_json::Value,
+) {
+    let (world, plan) = planned("{quarantine: {ttl: 1h}}").await;
+    let policy = serde_json::to_value(&plan.requests().next().unwrap().request).unwrap();
+    let mut policy = policy["object"]["manifest"].clone();
+    for (key, value) in change.as_object().unwrap() {
+        match value.as_object().filter(|map| !map.is_empty()) {
+            Some(entries) if part == "metadata" => {
+                for (entry, value) in entries {
+                    policy[part][key][entry] = value.clone();
+                    if value.is_null() {
+                        policy[part][key].as_object_mut().unwrap().remove(entry);
+                    }
+                }
+            }
+            _ => policy[part][key] = value.clone(),
+        }
+    }
+    world.cluster.inner.apply(&policy.to_string()).unwrap();
+    let before = world.objects();
+    let report = send(&world, &plan).await;
+    assert!(
+        matches!(
+            report.outcome,
+            RequestOutcome::Failed {
+                because: Failure::Answer(SendErrorKind::AlreadyExists),
+                is_certain: true,
+                ..
+            }
+        ),
+        "{:?}",
+        report.outcome
+    );
+    assert_eq!(world.changes_since(&before), [""; 0]);
+}
+
+// --- bounds --------------------------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn tries_have_a_bound_whatever_time_there_is() {
+    let (world, plan) = planned(LABEL).await;
+    world.cluster.script(vec![refused(SendErrorKind::Busy); 100]);
+    let request = &plan.requests().next().unwrap().request;
+    let report = world.sender().send(request, &plan.permit(), until(&world, HOUR)).await;
+    assert_eq!(report.tries, MOST_TRIES);
+    assert!(matches!(
+        report.outcome,
+        RequestOutcome::Failed { is_certain: true, .. }
+    ));
+    let retries = world.accounting.snapshot().retries[&Verb::Patch];
+    assert_eq!(retries, u64::from(MOST_TRIES) - 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_when_the_step_has_no_time_left() {
+    let (world, plan) = planned(LABEL).await;
+    let request = &plan.requests().next().unwrap().request;
+    let report = world
+        .sender()
+        .send(request, &plan.permit(), until(&world, Duration::ZERO))
+        .await;
+    assert!(
+        matches!(
+            report.outcome,
+            RequestOutcome::Failed {
+                because: Failure::StepTimeout,
+                is_certain: true,
+                ..
+            }
+        ),
+        "{:?}",
+        report.outcome
+    );
+    assert_eq!((report.tries, world.cluster.mutations().len()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_for_an_alert_that_is_too_old() {
+    let (world, plan) = planned(LABEL).await;
+    let request = &plan.requests().next().unwrap().request;
+    let valid = Some(world.clock.now());
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let until = Until {
+        valid,
+        ..until(&world, HOUR)
+    };
+    let report = world.sender().send(request, &plan.permit(), until).await;
+    let expired = RequestOutcome::NotSent {
+        because: NotSent::Expired,
+    };
+    assert_eq!((report.outcome, report.tries), (expired, 0));
+    assert!(world.cluster.mutations().is_empty());
+}
+
+#[rstest]
+#[case::busy(SendErrorKind::Busy, true)]
+#[case::unknown(SendErrorKind::Unknown, false)]
+#[tokio::test(start_paused = true)]
+async fn an_alert_that_becomes_too_old_between_two_tries_ends_them(
+    #[case] kind: SendErrorKind,
+    #[case] is_certain: bool,
+) {
+    let (world, plan) = planned(LABEL).await;
+    world.cluster.script(vec![refused(kind); 100]);
+    let request = &plan.requests().next().unwrap().request;
+    let until = Until {
+        valid: world.clock.now().checked_add(Duration::from_secs(2)).ok(),
+        ..until(&world, HOUR)
+    };
+    let report = world.sender().send(request, &plan.permit(), until).await;
+    assert_eq!(report.outcome, RequestOutcome::Expired { is_certain });
+    assert!(report.tries > 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_is_never_too_late() {
+    let (world, plan) = planned(LABEL).await;
+    tokio::time::sleep(HOUR).await;
+    let request = &plan.requests().next().unwrap().request;
+    let report = world.sender().send(request, &plan.permit(), Until::undo()).await;
+    assert!(matches!(report.outcome, RequestOutcome::Done { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_try_is_counted_by_verb_and_answer() {
+    let rules = playbook("p", &format!("mode: Rehearse\nsteps: [{LABEL}]"));
+    let world = World::new(&rules);
+    let plan = world.plan(&solo()).await;
+    world
+        .cluster
+        .script([refused(SendErrorKind::Busy), refused(SendErrorKind::Busy)]);
+    let report = send(&world, &plan).await;
+    assert_eq!(report.outcome, RequestOutcome::Rehearsed);
+    let labels = |result| RequestLabels {
+        verb: Verb::Patch,
+        dry_run: true,
+        result,
+    };
+    let counts = world.accounting.snapshot();
+    assert_eq!(
+        counts.requests,
+        [(labels("done"), 1), (labels(SendErrorKind::Busy.as_str()), 2)].into()
+    );
+    assert_eq!(counts.retries, [(Verb::Patch, 2)].into());
+    assert_eq!(Arc::strong_count(&world.accounting), 1);
+}

@@ -1,0 +1,77 @@
+//! Who listens: to the audit trail and to the notifications.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use responder_core::port::{Notification, Notifier};
+
+use crate::audit::{AuditRecord, AuditTrail};
+use crate::expiry::End;
+use crate::outcome::Response;
+use crate::verify::Verification;
+
+/// Keeps all that it is told. A clone is the same witness.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Witness {
+    records: Arc<Mutex<Vec<AuditRecord>>>,
+    notifications: Arc<Mutex<Vec<Notification>>>,
+}
+
+impl AuditTrail for Witness {
+    fn write(&self, record: &AuditRecord) {
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        records.push(record.clone());
+    }
+}
+
+impl Notifier for Witness {
+    fn notify(&self, notification: &Notification) {
+        let mut notifications = self.notifications.lock().unwrap_or_else(PoisonError::into_inner);
+        notifications.push(notification.clone());
+    }
+}
+
+impl Witness {
+    pub(crate) fn records(&self) -> Vec<AuditRecord> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn notifications(&self) -> Vec<Notification> {
+        self.notifications
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The responses that were settled, in order.
+    pub(crate) fn responses(&self) -> Vec<Response> {
+        let records = self.records().into_iter();
+        records
+            .filter_map(|record| match record {
+                AuditRecord::Settled { response, .. } => Some(*response),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// How quarantines ended, in order.
+    pub(crate) fn ends(&self) -> Vec<End> {
+        let records = self.records().into_iter();
+        records
+            .filter_map(|record| match record {
+                AuditRecord::Expired { end, .. } => Some(end),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The verifications, in order.
+    pub(crate) fn verifications(&self) -> Vec<Verification> {
+        let records = self.records().into_iter();
+        records
+            .filter_map(|record| match record {
+                AuditRecord::Verified { verification, .. } => Some(verification),
+                _ => None,
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,336 @@
+//! The world of a test: the cluster, the rules, the clock, and a plan or an engine in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use responder_cluster::SimulatedCluster;
+use responder_core::alert::{Alert, Bounds};
+use responder_core::decide::{Decision, Outcome, OwnIdentity};
+use responder_core::guard::Guard;
+use responder_core::mode::Mode;
+use responder_core::object::{Locator, Name, Namespace};
+use responder_core::plan::Plan;
+use responder_core::playbook::{Index, Source, load};
+use responder_core::port::Clock;
+use responder_core::refusal::Reason;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{Stage, Witness};
+use crate::accounting::{Accounting, AccountingSnapshot};
+use crate::decision::{Case, Judge, Ruling};
+use crate::execute::{Execution, execute};
+use crate::ledger::MemoryLedger;
+use crate::pipeline::{Engine, EngineConfig, Ports, RuleSet};
+use crate::rest::InPlace;
+use crate::send::Sender;
+
+/// Pods `web-1` to `web-3` of a Deployment, `db-0` of a StatefulSet, `solo-1` to `solo-4` of nobody, Services, three
+/// nodes, Falco, and a network that enforces policies.
+const CLUSTER: &str = include_str!("cluster.yaml");
+
+/// When a test begins.
+pub(crate) fn start_of_time() -> Timestamp {
+    "2026-11-24T03:00:00Z".parse().unwrap()
+}
+
+/// Tokio's time as the clock port.
+#[derive(Debug)]
+pub(crate) struct RuntimeClock {
+    began: Instant,
+}
+
+impl Clock for RuntimeClock {
+    fn now(&self) -> Timestamp {
+        start_of_time().checked_add(self.began.elapsed()).unwrap()
+    }
+}
+
+/// A playbook that matches the alerts of its own rule, `<name>`, and has this after `match` in its `spec` (flow YAML).
+pub(crate) fn playbook(name: &str, spec: &str) -> String {
+    let indented = spec.replace('\n', "\n  ");
+    format!(
+        "---\napiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {{name: {name}}}\nspec:\n  \
+         description: A test.\n  match: {{rules: [\"*{name}*\"]}}\n  {indented}\n"
+    )
+}
+
+/// The same in Enforce, with these steps (flow YAML).
+pub(crate) fn enforced(name: &str, steps: &str) -> String {
+    playbook(name, &format!("mode: Enforce\nsteps: {steps}"))
+}
+
+/// A guard that permits everything and has this in its `spec`.
+pub(crate) fn guard(spec: &str) -> String {
+    format!(
+        "---\napiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {{name: default}}\nspec:\n  mode: Enforce\n  {}\n",
+        spec.replace('\n', "\n  ")
+    )
+}
+
+/// The uid of the pod of this number.
+pub(crate) fn uid_of(number: u32) -> String {
+    format!("{number:08x}-0000-4000-8000-000000000000")
+}
+
+/// Where a pod of the namespace `web` is.
+pub(crate) fn pod_at(name: &str) -> Locator {
+    Locator::pod(Namespace::new("web").unwrap(), Name::new(name).unwrap())
+}
+
+/// An alert with these keys over those of a shell in `solo-1`, which the rule `rule` has raised.
+pub(crate) fn alert(rule: &str, over: Value) -> Alert {
+    let mut alert = json!({
+        "rule": rule, "priority": "Notice", "source": "syscall", "hostname": "worker-1", "time": "2026-11-24T03:00:00.5Z",
+        "output_fields": {"container.id": "000000110000", "k8s.ns.name": "web", "k8s.pod.name": "solo-1", "proc.name": "bash"},
+    });
+    merge(&mut alert, over);
+    Alert::decode(alert.to_string().as_bytes(), &Bounds::default()).unwrap()
+}
+
+/// An alert of this rule about a pod of the namespace `web` by its number, the `nth` of its kind, from whichever node.
+pub(crate) fn shell(rule: &str, pod: &str, number: u32, nth: u32) -> Alert {
+    let over = json!({
+        "time": format!("2026-11-24T03:00:00.5{nth:06}Z"), "hostname": "falco-qqqqq",
+        "output_fields": {"container.id": &uid_of(number).replace('-', "")[..12], "k8s.pod.name": pod},
+    });
+    alert(rule, over)
+}
+
+fn merge(target: &mut Value, over: Value) {
+    match (target, over) {
+        (Value::Object(target), Value::Object(over)) => {
+            for (key, value) in over {
+                merge(target.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (target, over) => *target = over,
+    }
+}
+
+pub(crate) type TestEngine = Engine<Stage, MemoryLedger, Witness, RuntimeClock>;
+
+/// All that a response needs. A clone is the same world.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) cluster: Stage,
+    pub(crate) clock: Arc<RuntimeClock>,
+    pub(crate) ledger: Arc<MemoryLedger>,
+    pub(crate) rules: Arc<RuleSet>,
+    pub(crate) own: OwnIdentity,
+    pub(crate) accounting: Arc<Accounting>,
+    pub(crate) witness: Witness,
+}
+
+impl World {
+    /// A world with these playbooks, and a guard where one is among them.
+    pub(crate) fn new(rules: &str) -> Self {
+        let clock = Arc::new(RuntimeClock { began: Instant::now() });
+        let shared: Arc<dyn Clock> = clock.clone();
+        let cluster = SimulatedCluster::from_manifests([("cluster.yaml", CLUSTER)])
+            .unwrap_or_else(|error| panic!("{error}"))
+            .with_clock(shared);
+        Self {
+            cluster: Stage::new(cluster),
+            clock,
+            ledger: Arc::default(),
+            rules: Arc::new(ruleset(rules)),
+            own: OwnIdentity {
+                namespace: Namespace::new("responder"),
+                pod: Name::new("responder-0"),
+            },
+            accounting: Arc::default(),
+            witness: Witness::default(),
+        }
+    }
+
+    /// The same world after a restart: what was in memory is gone.
+    pub(crate) fn restarted(&self) -> Self {
+        self.cluster.before(|_, _| super::Then::Go);
+        Self {
+            ledger: Arc::default(),
+            accounting: Arc::default(),
+            witness: Witness::default(),
+            ..self.clone()
+        }
+    }
+
+    /// The same cluster under other rules, after a restart.
+    pub(crate) fn restarted_with(&self, rules: &str) -> Self {
+        Self {
+            rules: Arc::new(ruleset(rules)),
+            ..self.restarted()
+        }
+    }
+
+    /// Adds objects, or writes them anew, as somebody else would.
+    pub(crate) fn apply(&self, manifests: &str) {
+        let applied = self.cluster.inner.apply(manifests);
+        applied.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Adds so many bare pods `flood-0`, `flood-1`, … with the numbers from 1000 on.
+    pub(crate) fn flood(&self, pods: u32) {
+        let mut manifests = String::new();
+        for place in 0..pods {
+            let uid = uid_of(1000 + place);
+            write!(
+                manifests,
+                "---\n{{apiVersion: v1, kind: Pod, metadata: {{name: flood-{place}, namespace: web, uid: {uid}, \
+                 creationTimestamp: \"2026-11-24T01:00:00Z\"}}, spec: {{containers: [{{name: a, image: \"a:1\"}}]}}}}\n"
+            )
+            .unwrap();
+        }
+        self.apply(&manifests);
+    }
+
+    pub(crate) fn judge<'a, L>(&'a self, ledger: &'a L) -> Judge<'a, Stage, L, RuntimeClock, InPlace> {
+        Judge {
+            cluster: &self.cluster,
+            ledger,
+            clock: &self.clock,
+            rest: &InPlace,
+            rules: &self.rules,
+            process_mode: Mode::Enforce,
+            own: &self.own,
+            patience: Duration::from_secs(3),
+            commits: true,
+            accounting: Some(&self.accounting),
+        }
+    }
+
+    /// What the first playbook that matches decides.
+    pub(crate) async fn rule(&self, alert: &Alert) -> Ruling {
+        let playbook = self.rules.index.matching(alert)[0];
+        let id = alert.id();
+        let case = Case {
+            alert,
+            id,
+            sender: None,
+            playbook,
+        };
+        self.judge(&*self.ledger).rule(case).await
+    }
+
+    pub(crate) async fn decide(&self, alert: &Alert) -> Decision {
+        self.rule(alert).await.decision
+    }
+
+    /// The plan of the first playbook that matches.
+    pub(crate) async fn plan(&self, alert: &Alert) -> Plan {
+        let decision = self.decide(alert).await;
+        match decision.outcome {
+            Outcome::Act { plan, .. } => *plan,
+            Outcome::Refuse(refusal) => panic!("{refusal}\n{}", decision.trace),
+        }
+    }
+
+    pub(crate) fn sender(&self) -> Sender<'_, Stage, RuntimeClock, InPlace> {
+        Sender {
+            cluster: &self.cluster,
+            clock: &self.clock,
+            rest: &InPlace,
+            accounting: &self.accounting,
+            trail: None,
+        }
+    }
+
+    pub(crate) async fn execute(&self, plan: &Plan) -> Execution {
+        execute(&self.sender(), plan).await
+    }
+
+    /// Enforce, and otherwise the defaults.
+    pub(crate) fn config(&self) -> EngineConfig {
+        EngineConfig {
+            process_mode: Mode::Enforce,
+            own: self.own.clone(),
+            ..EngineConfig::default()
+        }
+    }
+
+    pub(crate) fn engine(&self) -> TestEngine {
+        self.engine_with(self.config())
+    }
+
+    pub(crate) fn engine_with(&self, config: EngineConfig) -> TestEngine {
+        let ports = Ports {
+            cluster: Arc::new(self.cluster.clone()),
+            ledger: Arc::clone(&self.ledger),
+            notifier: Arc::new(self.witness.clone()),
+            clock: Arc::clone(&self.clock),
+        };
+        Engine::start(config, Arc::clone(&self.rules), ports, Arc::new(self.witness.clone()))
+    }
+
+    /// One object as stored, without what changes with every write.
+    pub(crate) fn object(&self, key: &str) -> Option<Value> {
+        self.objects().remove(key)
+    }
+
+    /// Every object as stored, without what changes with every write.
+    pub(crate) fn objects(&self) -> BTreeMap<String, Value> {
+        let mut objects = self.cluster.inner.objects();
+        for object in objects.values_mut() {
+            if let Some(metadata) = object["metadata"].as_object_mut() {
+                metadata.remove("resourceVersion");
+            }
+        }
+        objects
+    }
+
+    /// What is not as it was, each object with its two states.
+    pub(crate) fn changes_since(&self, before: &BTreeMap<String, Value>) -> Vec<String> {
+        let after = self.objects();
+        let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        keys.into_iter()
+            .filter(|key| before.get(*key) != after.get(*key))
+            .map(|key| format!("{key}: {:?} became {:?}", before.get(key), after.get(key)))
+            .collect()
+    }
+
+    /// The names of all quarantine policies.
+    pub(crate) fn quarantines(&self) -> Vec<String> {
+        let objects = self.objects().into_keys();
+        objects.filter(|key| key.contains("responder-quarantine-")).collect()
+    }
+}
+
+fn ruleset(text: &str) -> RuleSet {
+    let source = Source {
+        file: "rules.yaml".into(),
+        text: text.to_owned(),
+    };
+    let loaded = load(&[source], start_of_time()).unwrap_or_else(|problems| panic!("{problems}"));
+    RuleSet {
+        index: Index::new(loaded.playbooks),
+        guard: loaded.guard.unwrap_or_else(|| Arc::new(Guard::built_in())),
+    }
+}
+
+/// Waits until nothing that was accepted is unfinished.
+pub(crate) async fn at_rest<C, L, N, K>(engine: &Engine<C, L, N, K>) -> AccountingSnapshot
+where
+    C: responder_core::port::ClusterReader + responder_core::port::ClusterWriter,
+    L: responder_core::port::Ledger,
+    N: responder_core::port::Notifier,
+    K: Clock,
+{
+    loop {
+        let accounts = engine.accounts();
+        if accounts.lanes.values().all(|lane| lane.accepted == 0) {
+            return accounts;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The reason of a refusal; `None` for a plan.
+pub(crate) fn reason(decision: &Decision) -> Option<Reason> {
+    match &decision.outcome {
+        Outcome::Act { .. } => None,
+        Outcome::Refuse(refusal) => Some(refusal.reason),
+    }
+}
