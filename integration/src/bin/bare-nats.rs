@@ -1,5 +1,5 @@
 //! The consumer that responder is compared with in the benchmark `load`: async-nats that reads messages and does nothing
-//! with them, of core NATS or of a stream. Prints a line when it is ready, and one for each step of messages; ends when
+//! with them: of core NATS on subjects of its own, or of the stream of the alerts. Prints a line when it is ready, and one for each step of messages; ends when
 //! its standard input closes.
 
 use std::{
@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         }
     };
     if kind == "core" {
-        let mut messages = client.queue_subscribe("falco.>", "bare".to_owned()).await?;
+        let mut messages = client.queue_subscribe("bare.>", "bare".to_owned()).await?;
         client.flush().await?;
         writeln!(io::stdout(), "ready")?;
         while let Some(message) = messages.next().await {
