@@ -4,6 +4,9 @@
 //! Every label value is one of a closed set that this program spells: no text of an alert becomes one. The sets that are
 //! small and known are there from the start with zeros, so that `increase()` sees the first of each.
 
+mod files;
+mod nats;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -29,6 +32,8 @@ use responder_intake::TRANSPORT_KINDS;
 use responder_intake::auth::Reloads;
 use responder_intake::nats::NatsSnapshot;
 
+use self::files::Files;
+use self::nats::OverNats;
 use super::reads::ReadErrors;
 use super::traces::{SpanCounts, Traces};
 use crate::clock::WallClock;
@@ -311,106 +316,6 @@ impl Accounts {
             to_settlement
                 .each_ref()
                 .map(|(label, histogram)| (*label, histogram.as_ref())),
-        )
-    }
-}
-
-/// The files of intake that are read again.
-#[derive(Debug)]
-struct Files(Vec<(&'static str, Reloads)>);
-
-impl Collector for Files {
-    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut page = Page(encoder);
-        let reloads = self.0.iter().flat_map(|(files, reloads)| {
-            [("taken", reloads.taken), ("refused", reloads.refused)]
-                .map(|(result, count)| (vec![("files", *files), ("result", result)], count))
-        });
-        page.families(
-            "file_reloads",
-            "Files that changed and were read again, by whether what is in them can be used",
-            MetricType::Counter,
-            reloads,
-        )?;
-        let outdated = self.0.iter().map(|(files, reloads)| {
-            let value = u64::from(reloads.is_outdated);
-            (vec![("files", *files)], value)
-        });
-        page.families(
-            "files_outdated",
-            "1 where what is in the files can't be used, and what was read before is in force",
-            MetricType::Gauge,
-            outdated,
-        )
-    }
-}
-
-/// The intake over NATS.
-#[derive(Debug)]
-struct OverNats(NatsSnapshot);
-
-impl Collector for OverNats {
-    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let nats = &self.0;
-        let mut page = Page(encoder);
-        page.gauge(
-            "nats_connected",
-            "Whether there is a connection to NATS",
-            u64::from(nats.connected),
-        )?;
-        page.counter(
-            "nats_reconnects",
-            "Connections to NATS beyond the first",
-            nats.reconnects,
-        )?;
-        page.counter(
-            "nats_messages_received",
-            "Messages, each delivery of one",
-            nats.received,
-        )?;
-        page.counter(
-            "nats_messages_redelivered",
-            "Second and later deliveries of messages of a stream",
-            nats.redelivered,
-        )?;
-        page.counter(
-            "nats_messages_overflowed",
-            "Messages of core NATS that came faster than they could be read: lost",
-            nats.overflowed,
-        )?;
-        page.counter(
-            "nats_messages_acknowledged",
-            "Messages of a stream that are done with",
-            nats.acknowledged,
-        )?;
-        page.counter(
-            "nats_acknowledgements_unconfirmed",
-            "Acknowledgements that the server did not confirm: it delivers those messages again",
-            nats.unconfirmed,
-        )?;
-        let given_back = nats.naks.iter().map(|(cause, count)| (cause.as_str(), *count));
-        page.counters(
-            "nats_messages_given_back",
-            "Messages of a stream to be delivered again, by cause",
-            "cause",
-            given_back,
-        )?;
-        let dead_letters = nats.dead_letters.iter().map(|(cause, count)| (cause.as_str(), *count));
-        page.counters(
-            "nats_dead_letters",
-            "Messages that nobody will decide, by cause",
-            "cause",
-            dead_letters,
-        )?;
-        page.gauge(
-            "nats_messages_in_flight",
-            "Messages of a stream that are worked on",
-            nats.in_flight,
-        )?;
-        page.gauge(
-            "nats_messages_pending",
-            "Messages of the stream that wait on the server, as of the last delivery",
-            nats.pending,
         )
     }
 }
