@@ -18,6 +18,7 @@ fn read(subject: &Subject<'_>, allowed: &[&str]) -> ClientCertificate {
 #[case::common_name(&[], &[], &["falco"], &["falco"], Some("falco"))]
 #[case::the_second_of_several(&["a", "b"], &[], &[], &["b"], Some("b"))]
 #[case::common_name_beside_others(&["a"], &[], &["falco"], &["falco"], None)]
+#[case::another_common_name(&[], &[], &["falco2"], &["falco"], None)]
 #[case::two_common_names(&[], &[], &["falco", "other"], &["falco"], None)]
 #[case::another(&["falco.other.svc"], &[], &[], &["falco.falco.svc"], None)]
 #[case::a_wildcard_is_a_name_like_another(&["*.falco.svc"], &[], &[], &["a.falco.svc"], None)]
