@@ -55,6 +55,7 @@ fn dispatch(cli: &Cli, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Command::Check(args) => command::check::run(args),
         Command::Explain(args) => runtime()?.block_on(command::explain::run(args)),
         Command::Replay(args) => runtime()?.block_on(command::replay::run(args)),
+        Command::Rbac(args) => command::rbac::run(args),
         Command::Schema(args) => command::schema::run(args),
         Command::Completions(args) => command::completions::run(args),
     }
