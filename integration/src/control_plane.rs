@@ -292,11 +292,6 @@ impl ControlPlane {
         self.components.assets.kubectl()
     }
 
-    /// helm.
-    pub fn helm(&self) -> PathBuf {
-        self.components.assets.helm()
-    }
-
     /// Waits for a component to end by itself, which none should. For who runs a control plane for long.
     pub async fn failed(&mut self) -> StartError {
         loop {

@@ -36,7 +36,8 @@
 {{- $tls := dict "certificateFile" "/secrets/tls/tls.crt" "keyFile" "/secrets/tls/tls.key" -}}
 {{- if .Values.tls.clientCertificates -}}
 {{- $_ := set $tls "clientCaFile" "/secrets/tls/ca.crt" -}}
-{{- $_ := set $tls "allowedNames" (required "tls.allowedNames: name whose certificates are taken" .Values.tls.allowedNames) -}}
+{{- if not .Values.tls.allowedNames -}}{{- fail "tls.allowedNames: name whose certificates are taken" -}}{{- end -}}
+{{- $_ := set $tls "allowedNames" .Values.tls.allowedNames -}}
 {{- end -}}
 {{- $_ := set $http "tls" $tls -}}
 {{- end -}}

@@ -65,17 +65,23 @@ process, the guard and the playbook can all be beyond Observe: then the requests
 {{- dict "rows" (keys $rows | sortAlpha) | toJson -}}
 {{- end -}}
 
-{{/* A list of rights as rules, one for each resource. */}}
+{{/* A list of rights as rules: what has the same verbs in one. */}}
 {{- define "responder.rules" -}}
 {{- $verbs := dict -}}
 {{- range . -}}
 {{- $key := printf "%s|%s" .group .resource -}}
 {{- $_ := set $verbs $key (append (default list (get $verbs $key)) .verb | uniq) -}}
 {{- end -}}
-{{- range $key := keys $verbs | sortAlpha }}
-{{- $parts := splitList "|" $key }}
-- apiGroups: [{{ index $parts 0 | quote }}]
-  resources: [{{ index $parts 1 }}]
-  verbs: [{{ get $verbs $key | sortAlpha | join ", " }}]
+{{- $resources := dict -}}
+{{- range $key := keys $verbs | sortAlpha -}}
+{{- $parts := splitList "|" $key -}}
+{{- $rule := printf "%s|%s" (first $parts) (get $verbs $key | sortAlpha | join ", ") -}}
+{{- $_ := set $resources $rule (append (default list (get $resources $rule)) (last $parts)) -}}
+{{- end -}}
+{{- range $rule := keys $resources | sortAlpha }}
+{{- $parts := splitList "|" $rule }}
+- apiGroups: [{{ first $parts | quote }}]
+  resources: [{{ get $resources $rule | join ", " }}]
+  verbs: [{{ last $parts }}]
 {{- end }}
 {{- end -}}

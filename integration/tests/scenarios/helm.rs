@@ -7,16 +7,14 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Arc,
     time::Duration,
 };
 
 use futures_util::future::join_all;
-use integration::{assets::Assets, control_plane::ControlPlane, responder::binary};
-use jiff::Timestamp;
+use integration::assets;
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{ConfigMap, Namespace, Pod, Secret},
+    core::v1::{Namespace, Pod, Secret},
     rbac::v1::{ClusterRole, PolicyRule},
 };
 use kube::{
@@ -24,13 +22,6 @@ use kube::{
     api::{DynamicObject, ListParams, Patch, PatchParams, PostParams},
     discovery::{Discovery, Scope, verbs},
 };
-use responder_core::{
-    guard::Guard,
-    mode::Mode,
-    playbook::{Source, load},
-    rbac::{Access, Table},
-};
-use rstest::rstest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -59,23 +50,22 @@ impl Ran {
 /// helm with a home of its own.
 pub(crate) struct Helm {
     program: PathBuf,
-    home: TempDir,
+    pub(crate) home: TempDir,
     kubeconfig: Option<PathBuf>,
 }
 
 impl Helm {
-    fn new(program: PathBuf, kubeconfig: Option<&Path>) -> Self {
+    async fn new(kubeconfig: Option<&Path>) -> Self {
         Self {
-            program,
+            program: program().await,
             home: tempfile::Builder::new().prefix("helm-").tempdir().unwrap(),
             kubeconfig: kubeconfig.map(Path::to_owned),
         }
     }
 
     /// Without a cluster: it renders, packages and pushes.
-    async fn alone() -> Self {
-        let assets = tokio::task::spawn_blocking(Assets::find_or_build).await.unwrap();
-        Self::new(assets.unwrap().helm(), None)
+    pub(crate) async fn alone() -> Self {
+        Self::new(None).await
     }
 
     pub(crate) async fn run<S: AsRef<str>>(&self, arguments: &[S]) -> Ran {
@@ -94,14 +84,14 @@ impl Helm {
     }
 
     /// A file in its home.
-    fn write(&self, name: &str, contents: &str) -> String {
+    pub(crate) fn write(&self, name: &str, contents: &str) -> String {
         let path = self.home.path().join(name);
         fs::write(&path, contents).unwrap();
         path.display().to_string()
     }
 
     /// The objects of the chart with these values, by kind and name.
-    async fn template(&self, values: &Value) -> BTreeMap<String, Value> {
+    pub(crate) async fn template(&self, values: &Value) -> BTreeMap<String, Value> {
         let values = self.write("values.json", &values.to_string());
         let rendered = self
             .run(&[
@@ -128,7 +118,12 @@ impl Helm {
     }
 }
 
-async fn run(mut command: Command) -> Ran {
+/// Built once into the cache.
+async fn program() -> PathBuf {
+    tokio::task::spawn_blocking(assets::helm).await.unwrap().unwrap()
+}
+
+pub(crate) async fn run(mut command: Command) -> Ran {
     let ended = tokio::task::spawn_blocking(move || command.output());
     let output = tokio::time::timeout(DEADLINE, ended).await.unwrap().unwrap().unwrap();
     Ran {
@@ -138,7 +133,7 @@ async fn run(mut command: Command) -> Ran {
     }
 }
 
-fn chart() -> String {
+pub(crate) fn chart() -> String {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../charts/responder")
         .display()
@@ -163,14 +158,14 @@ pub(crate) fn values_of(mode: &str, playbooks: &str) -> Value {
 /// A release called `responder` in a namespace of its own.
 pub(crate) struct Release<'a> {
     pub(crate) stage: Stage<'a>,
-    helm: Helm,
+    pub(crate) helm: Helm,
 }
 
 impl Release<'static> {
     pub(crate) async fn new(name: &str) -> Self {
         let mut stage = Stage::new(name).await;
         stage.user = format!("system:serviceaccount:{name}:responder");
-        let helm = Helm::new(stage.control_plane.helm(), Some(stage.control_plane.kubeconfig()));
+        let helm = Helm::new(Some(stage.control_plane.kubeconfig())).await;
         let namespaces: Api<Namespace> = Api::all(stage.client.clone());
         let label = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
         namespaces
@@ -225,7 +220,7 @@ impl Release<'_> {
     }
 
     /// Every object of the namespace, and those of the cluster that are called after it. Not the events, which are the
-    /// cluster's own memory of an hour.
+    /// cluster's own memory of an hour, nor the roots that every namespace is given sooner or later.
     async fn objects(&self) -> BTreeSet<String> {
         let (client, namespace) = (&self.stage.client, &self.stage.name);
         let discovery = Discovery::new(client.clone()).run_aggregated().await.unwrap();
@@ -247,16 +242,18 @@ impl Release<'_> {
                 let name = move |object: DynamicObject| format!("{}/{}", resource.plural, object.name_any());
                 found.items.into_iter().filter(ours).map(name).collect::<Vec<_>>()
             });
-        join_all(listed).await.into_iter().flatten().collect()
+        let mut objects: BTreeSet<String> = join_all(listed).await.into_iter().flatten().collect();
+        objects.remove("configmaps/kube-root-ca.crt");
+        objects
     }
 }
 
-fn is_read(right: &str) -> bool {
+pub(crate) fn is_read(right: &str) -> bool {
     right.starts_with("get ") || right.starts_with("list ")
 }
 
 /// Rules as single rights, such as `create pods/eviction` and `patch apps/deployments`.
-fn rights(rules: &[PolicyRule]) -> BTreeSet<String> {
+pub(crate) fn rights(rules: &[PolicyRule]) -> BTreeSet<String> {
     let mut rights = BTreeSet::new();
     for rule in rules {
         for group in rule.api_groups.as_ref().unwrap() {
@@ -269,7 +266,7 @@ fn rights(rules: &[PolicyRule]) -> BTreeSet<String> {
     rights
 }
 
-fn strings(list: &[&str]) -> BTreeSet<String> {
+pub(crate) fn strings(list: &[&str]) -> BTreeSet<String> {
     list.iter().map(|&text| text.to_owned()).collect()
 }
 
@@ -340,79 +337,6 @@ async fn a_release_is_installed_upgraded_rolled_back_and_uninstalled_without_lef
     .await;
 }
 
-/// Everything that can be switched on.
-fn everything() -> Value {
-    values(json!({
-        "mode": "Enforce",
-        "image": {
-            "repository": "registry.example:5000/security/responder",
-            "digest": format!("sha256:{}", "0".repeat(64)),
-            "pullSecrets": [{"name": "registry"}],
-        },
-        "playbooks": {"shell.yaml": on_shell("Enforce", &["delete: {}"])},
-        "guard": "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec: {mode: Enforce}\n",
-        "rbac": {"actions": ["cordon/Node", "quarantine/Pod/onExpiry=Delete"]},
-        "serviceAccount": {"annotations": {"example.org/a": "b"}},
-        "auth": {"existingSecret": "senders"},
-        "tls": {"secretName": "tls", "clientCertificates": true, "allowedNames": ["falco"]},
-        "config": {"nats": {"servers": ["nats://nats.nats.svc:4222"]}},
-        "secretMounts": [{"name": "nats", "secretName": "nats"}],
-        "replicas": 2,
-        "service": {"type": "LoadBalancer", "annotations": {"example.org/a": "b"}},
-        "networkPolicy": {"scrapers": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]},
-        "podLabels": {"team": "security"},
-        "podAnnotations": {"example.org/a": "b"},
-        "nodeSelector": {"kubernetes.io/os": "linux"},
-        "tolerations": [{"key": "a", "operator": "Exists"}],
-        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
-            {"matchExpressions": [{"key": "a", "operator": "Exists"}]},
-        ]}}},
-        "priorityClassName": "system-cluster-critical",
-    }))
-}
-
-#[rstest]
-#[case("plain", values(json!({})))]
-#[case("without-auth", values(json!({"auth": {"enabled": false}, "networkPolicy": {"senders": []}})))]
-#[case("everything", everything())]
-#[tokio::test]
-async fn what_is_rendered_passes_a_dry_run_on_the_server(#[case] name: &str, #[case] values: Value) {
-    let release = Release::new(&format!("helm-dry-{name}")).await;
-    let values = release.helm.write("values.json", &values.to_string());
-    let namespace = &release.stage.name;
-    let rendered = release
-        .helm
-        .run(&[
-            "template",
-            "responder",
-            &chart(),
-            "--namespace",
-            namespace,
-            "--values",
-            &values,
-        ])
-        .await
-        .ok();
-    let file = release.helm.write("rendered.yaml", &rendered);
-    let mut kubectl = Command::new(release.stage.control_plane.kubectl());
-    kubectl
-        .args([
-            "apply",
-            "--dry-run=server",
-            "--validate=strict",
-            "--warnings-as-errors",
-            "-f",
-            &file,
-        ])
-        .args(["--namespace", namespace])
-        .env_clear()
-        .env("HOME", release.helm.home.path())
-        .env("KUBECONFIG", release.stage.control_plane.kubeconfig());
-    let applied = run(kubectl).await.ok();
-    let kinds = rendered.lines().filter(|line| line.starts_with("kind: ")).count();
-    assert_eq!(applied.lines().count(), kinds, "{applied}");
-}
-
 #[tokio::test]
 async fn pod_security_restricted_takes_the_pod_and_would_refuse_a_laxer_one() {
     let release = Release::new("helm-restricted").await;
@@ -439,132 +363,8 @@ async fn pod_security_restricted_takes_the_pod_and_would_refuse_a_laxer_one() {
     assert!(refused.contains("violates PodSecurity \"restricted"), "{refused}");
 }
 
-#[rstest]
-#[case("mode=observe", "mode")]
-#[case("mdoe=Observe", "mdoe")]
-#[case("replicas=two", "replicas")]
-#[case("auth.pasword=x", "pasword")]
-#[case("networkPolicy.senders[0].namespace=falco", "namespace")]
-#[case("image.repository=registry.example/responder:latest", "repository")]
-#[case("secretMounts[0].name=senders,secretMounts[0].secretName=x", "secretMounts/0/name")]
-#[case("image.repository=", "image.repository: name where you have pushed the image")]
-#[case("library[0]=nonsense", "library: there is no playbook nonsense in the chart")]
-#[case(
-    "mode=Enforce,rbac.actions[0]=delete/Node",
-    "rbac.actions: there is no delete/Node; there are: annotate/Node"
-)]
-#[case(
-    "library=null,library={}",
-    "there is no playbook: name some in library, playbooks or existingPlaybooks"
-)]
-#[case(
-    "tls.secretName=tls,tls.clientCertificates=true",
-    "tls.allowedNames: name whose certificates are taken"
-)]
-#[tokio::test]
-async fn nonsense_in_the_values_is_refused_by_name(#[case] set: &str, #[case] named: &str) {
-    let helm = Helm::alone().await;
-    let image = "image.repository=registry.example/responder";
-    let ran = helm
-        .run(&["template", "it", &chart(), "--set", image, "--set", set])
-        .await;
-    assert!(!ran.success, "{}", ran.stdout);
-    assert!(ran.stderr.contains(named), "{}", ran.stderr);
-}
-
-/// What the chart's role allows, reads and writes apart.
-async fn chart_rights(helm: &Helm, values: &Value) -> (BTreeSet<String>, BTreeSet<String>) {
-    let objects = helm.template(values).await;
-    let role: ClusterRole = serde_json::from_value(objects["ClusterRole/responder-it-responder"].clone()).unwrap();
-    rights(&role.rules.unwrap())
-        .into_iter()
-        .partition(|right| is_read(right))
-}
-
-fn access(playbooks: &str, guard: &str, mode: Mode) -> Access {
-    let source = |file: &str, text: &str| Source {
-        file: file.into(),
-        text: text.to_owned(),
-    };
-    let mut sources = vec![source("playbooks.yaml", playbooks)];
-    if !guard.is_empty() {
-        sources.push(source("guard.yaml", guard));
-    }
-    let loaded = load(&sources, Timestamp::now()).unwrap_or_else(|found| panic!("{}", found.render(false)));
-    let guard = loaded.guard.unwrap_or_else(|| Arc::new(Guard::built_in()));
-    Access::of(&loaded.playbooks, &guard, mode)
-}
-
-fn in_words(permissions: &BTreeSet<responder_core::rbac::Permission>) -> BTreeSet<String> {
-    let rules = Access {
-        reads: permissions.clone(),
-        writes: BTreeSet::new(),
-    };
-    rights(&rules.rules())
-}
-
-const RAISED: &str = "{selector: {matchLabels: {a: b}}, mode: Enforce}";
-
-/// Every action, on every target, in several documents of one file.
-fn every_action(mode: &str) -> String {
-    use crate::stage::playbook;
-    let spec = |target: &str| format!("mode: {mode}\n  match: {{minPriority: Debug}}\n  target: {target}");
-    let label = "label: {labels: {incident: open}}";
-    [
-        playbook(
-            "pods",
-            &spec("Pod"),
-            &[label, "quarantine: {ttl: 1h, onExpiry: Release}", "evict: {}"],
-        ),
-        playbook("owners", &spec("Owner"), &["annotate: {annotations: {incident: open}}"]),
-        playbook("nodes", &spec("Node"), &["cordon: {}", label]),
-    ]
-    .concat()
-}
-
-#[rstest]
-#[case::one(on_shell("Enforce", &["delete: {}"]), String::new())]
-#[case::several(every_action("Rehearse"), String::new())]
-#[case::observed(every_action("Observe"), String::new())]
-#[case::deletes_at_the_end(on_shell("Enforce", &["quarantine: {ttl: 1h, onExpiry: Delete}"]), String::new())]
-#[case::rollout(
-    on_shell("Observe\n  rollout: [{namespaces: {matchLabels: {a: b}}, mode: Rehearse}]", &["evict: {}"]),
-    String::new()
-)]
-#[case::guarded(every_action("Enforce"), crate::stage::guard("mode: Observe"))]
-#[case::guard_raises(every_action("Enforce"), crate::stage::guard(&format!("mode: Observe\n  namespaces: [{RAISED}]")))]
-#[tokio::test]
-async fn the_role_of_the_chart_writes_exactly_what_responder_says(#[case] playbooks: String, #[case] guard: String) {
-    let helm = Helm::alone().await;
-    for mode in Mode::ALL {
-        let mut values = values_of(mode.as_str(), &playbooks);
-        values["guard"] = guard.clone().into();
-        let (reads, writes) = chart_rights(&helm, &values).await;
-        let access = access(&playbooks, &guard, mode);
-        assert_eq!(writes, in_words(&access.writes), "{mode}");
-        // A template can't tell what an expression reads, so the chart allows the reads of all.
-        assert!(reads.is_superset(&in_words(&access.reads)), "{mode}");
-        assert_eq!(reads, in_words(&Table::of_all_actions().unwrap().reads));
-    }
-}
-
-#[tokio::test]
-async fn a_playbook_of_the_library_is_replaced_by_one_of_the_same_name() {
-    let helm = Helm::alone().await;
-    let mine = on_shell("Enforce", &["delete: {}"]);
-    let objects = helm
-        .template(&values(
-            json!({"mode": "Enforce", "playbooks": {"terminal-shell.yaml": mine}}),
-        ))
-        .await;
-    let files: ConfigMap = serde_json::from_value(objects["ConfigMap/it-responder-playbooks"].clone()).unwrap();
-    let files = files.data.unwrap();
-    assert_eq!(files.len(), 9, "{:?}", files.keys());
-    assert_eq!(files["terminal-shell.yaml"].trim(), mine.trim());
-}
-
 /// A program that is killed when the test ends.
-struct Killed(Child);
+pub(crate) struct Killed(pub(crate) Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
@@ -573,72 +373,9 @@ impl Drop for Killed {
     }
 }
 
-#[tokio::test]
-async fn the_arguments_of_the_deployment_start_the_program() {
-    let helm = Helm::alone().await;
-    let guard = crate::stage::guard("mode: Enforce");
-    // Without credentials: who may send is another test's matter.
-    let objects = helm
-        .template(&values(
-            json!({"mode": "Rehearse", "guard": guard, "auth": {"enabled": false}}),
-        ))
-        .await;
-    let deployment: Deployment = serde_json::from_value(objects["Deployment/it-responder"].clone()).unwrap();
-    let pod = deployment.spec.unwrap().template.spec.unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let mut moved = BTreeMap::new();
-    for mount in pod.containers[0].volume_mounts.as_ref().unwrap() {
-        let volume = pod
-            .volumes
-            .as_ref()
-            .unwrap()
-            .iter()
-            .find(|volume| volume.name == mount.name)
-            .unwrap();
-        let name = &volume.config_map.as_ref().unwrap().name;
-        let files: ConfigMap = serde_json::from_value(objects[&format!("ConfigMap/{name}")].clone()).unwrap();
-        let place = directory.path().join(&mount.name);
-        fs::create_dir(&place).unwrap();
-        for (file, text) in files.data.unwrap_or_default() {
-            fs::write(place.join(file), text).unwrap();
-        }
-        moved.insert(mount.mount_path.clone(), place.display().to_string());
-    }
-    let arguments = pod.containers[0].args.as_ref().unwrap().iter().map(|argument| {
-        let moved = moved.iter().fold(argument.clone(), |text, (from, to)| {
-            text.replace(&format!("={from}"), &format!("={to}"))
-        });
-        moved.replace("0.0.0.0:2803", "0.0.0.0:0")
-    });
-    let simulated = Path::new(env!("CARGO_MANIFEST_DIR")).join("../playbooks/demo/cluster");
-    let child = Command::new(binary().unwrap())
-        .args(arguments)
-        .arg("--simulate")
-        .arg(simulated)
-        .env_clear()
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut child = Killed(child);
-    let lines = BufReader::new(child.0.stderr.take().unwrap()).lines();
-    let said: Vec<String> = lines
-        .map(Result::unwrap)
-        .scan(false, |done, line| {
-            (!*done).then(|| {
-                *done = line.contains("listening on");
-                line
-            })
-        })
-        .collect();
-    let said = said.join("\n");
-    assert!(said.contains("listening on http://0.0.0.0:"), "{said}");
-    assert!(said.contains("ceiling: Rehearse"), "{said}");
-}
-
 /// A registry as any other, by plain HTTP on a free port; it ends when its standard input closes.
-fn start_registry(control_plane: &ControlPlane) -> (Killed, String) {
-    let child = Command::new(control_plane.helm())
+async fn start_registry() -> (Killed, String) {
+    let child = Command::new(program().await)
         .arg("serve-registry")
         .env_clear()
         .stdin(Stdio::piped())
@@ -658,7 +395,7 @@ fn start_registry(control_plane: &ControlPlane) -> (Killed, String) {
 async fn the_packaged_chart_is_pushed_to_a_registry_and_installed_from_it() {
     let release = Release::new("helm-registry").await;
     let helm = &release.helm;
-    let (_registry, address) = start_registry(release.stage.control_plane);
+    let (_registry, address) = start_registry().await;
     let repository = format!("oci://{address}/charts");
 
     helm.run(&["package", &chart()]).await.ok();
