@@ -168,8 +168,7 @@ pub fn nats_server() -> Result<PathBuf, AssetsError> {
 /// yet.
 pub fn telemetry() -> Result<PathBuf, AssetsError> {
     find_or_build(&TELEMETRY)
-    links: &[],
-};
+}
 
 /// helm, or a build of it. Blocks. With the one argument `serve-registry` it is an OCI registry that keeps what is pushed to
 /// it in memory: it says its address on standard output and ends when its standard input closes.

@@ -10,11 +10,8 @@
 mod accounting;
 mod auth;
 mod bursts;
-<<<<<<< HEAD
-mod cluster_name;
-=======
 mod chart;
->>>>>>> de2a860 (charts: documented values, strict schema, roles from one table; integration: helm, the image and the chart as OCI archives (in progress))
+mod cluster_name;
 mod conformance;
 mod control_plane;
 mod eviction;
