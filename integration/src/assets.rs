@@ -23,6 +23,9 @@ const KUBERNETES_VERSION: &str = "v1.37.2";
 /// The kwok release in `kwok/go.mod`.
 const KWOK_VERSION: &str = "v0.8.0";
 
+/// The helm release in `helm/go.mod`.
+const HELM_VERSION: &str = "v4.3.1";
+
 /// A Go module of this crate: what is built, and from what. The sources are part of this crate's binaries, so that a build
 /// never sees other sources than its hash.
 #[derive(Debug)]
@@ -84,6 +87,14 @@ const TELEMETRY: Module = Module {
     is: "the collector's receiver of traces and Prometheus' parser: a minute",
     files: files!("telemetry"),
     stamps: &[],
+    links: &[],
+};
+
+const HELM: Module = Module {
+    name: "helm",
+    is: "helm: 2 to 3 minutes",
+    files: files!("helm"),
+    stamps: &[("helm.sh/helm/v4/internal/version.version", HELM_VERSION)],
     links: &[],
 };
 
@@ -157,6 +168,12 @@ pub fn nats_server() -> Result<PathBuf, AssetsError> {
 /// yet.
 pub fn telemetry() -> Result<PathBuf, AssetsError> {
     find_or_build(&TELEMETRY)
+}
+
+/// helm, or a build of it. Blocks. With the one argument `serve-registry` it is an OCI registry that keeps what is pushed to
+/// it in memory: it says its address on standard output and ends when its standard input closes.
+pub fn helm() -> Result<PathBuf, AssetsError> {
+    find_or_build(&HELM)
 }
 
 /// The programs of a control plane, ready to start.
@@ -291,6 +308,7 @@ mod tests {
     #[test]
     fn the_stamped_versions_are_those_of_the_lock_files() {
         let lock = |module: &Module| module.files[0].1;
+        assert!(lock(&HELM).contains(&format!("helm.sh/helm/v4 {HELM_VERSION}\n")));
         assert!(lock(&KWOK).contains(&format!("sigs.k8s.io/kwok {KWOK_VERSION}\n")));
         assert!(lock(&CONTROL_PLANE).contains(&format!("k8s.io/kubernetes {KUBERNETES_VERSION}\n")));
         let staging = KUBERNETES_VERSION.replace("v1.", "v0.");

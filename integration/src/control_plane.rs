@@ -231,6 +231,14 @@ impl ControlPlane {
         Ok(client(&config, false))
     }
 
+    /// Writes a kubeconfig with a service account's token, as its pod would have it.
+    pub fn kubeconfig_with_token(&self, user: &str, token: &str) -> Result<PathBuf, StartError> {
+        Ok(self
+            .components
+            .pki
+            .kubeconfig_with_token(user, token, &self.components.ports.api_server_url())?)
+    }
+
     /// Every finished request so far, in the order in which they were finished. Complete: what was answered is in it.
     /// Without the reads of the control plane's own components.
     pub fn audit(&self) -> Result<Vec<AuditEvent>, AuditError> {

@@ -6,6 +6,8 @@
 //! same rules. [`fixtures`] has what tests put into it, and [`responder`] is the program under test as a process, whose
 //! traces and metrics [`telemetry`] reads.
 //!
+//! [`oci`] packs the program and its chart for others to run.
+//!
 //! It stands beside the flow of the responder, not in it: here the flow meets the API server that decides whether it
 //! was right.
 
@@ -13,5 +15,6 @@ pub mod assets;
 pub mod control_plane;
 pub mod fixtures;
 pub mod nats;
+pub mod oci;
 pub mod responder;
 pub mod telemetry;

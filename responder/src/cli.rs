@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::command::{check, completions, explain, replay, run, schema};
+use crate::command::{check, completions, explain, rbac, replay, run, schema};
 use crate::config::LogFormat;
 
 /// Answers Falco alerts on Kubernetes: by playbook, within limits, and never without saying why.
@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Explain(explain::ExplainArgs),
     /// Shows what would have been decided about recorded alerts, by their own clock; changes nothing
     Replay(replay::ReplayArgs),
+    /// Prints the roles that playbooks need, and no more
+    Rbac(rbac::RbacArgs),
     /// Prints the JSON schema of playbooks and guards, or of the configuration, for editors
     Schema(schema::SchemaArgs),
     /// Prints completions for a shell

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 mod consult;
 pub(crate) mod explain;
+pub(crate) mod rbac;
 mod recording;
 pub(crate) mod replay;
 pub(crate) mod run;

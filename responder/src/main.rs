@@ -17,6 +17,11 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use crate::cli::{Cli, Command};
 use crate::config::Log;
 
+/// musl's own allocator takes one lock for all threads.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // The matches are kept: `run --print-config` shows where each value came from.
     let matches = Cli::command().get_matches();
@@ -55,6 +60,7 @@ fn dispatch(cli: &Cli, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Command::Check(args) => command::check::run(args),
         Command::Explain(args) => runtime()?.block_on(command::explain::run(args)),
         Command::Replay(args) => runtime()?.block_on(command::replay::run(args)),
+        Command::Rbac(args) => command::rbac::run(args),
         Command::Schema(args) => command::schema::run(args),
         Command::Completions(args) => command::completions::run(args),
     }

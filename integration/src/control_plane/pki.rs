@@ -97,6 +97,26 @@ impl Pki {
         let stem = file_stem(user, group);
         self.sign(&stem, params)?;
 
+        let credentials = json!({
+            "client-certificate": self.file(&format!("{stem}.crt")),
+            "client-key": self.file(&format!("{stem}.key")),
+        });
+        self.write_kubeconfig(&stem, user, &credentials, server)
+    }
+
+    /// Writes a kubeconfig for `user` with a bearer token and nothing else.
+    pub(super) fn kubeconfig_with_token(&self, user: &str, token: &str, server: &str) -> Result<PathBuf, PkiError> {
+        let stem = format!("{}-by-token", file_stem(user, None));
+        self.write_kubeconfig(&stem, user, &json!({ "token": token }), server)
+    }
+
+    fn write_kubeconfig(
+        &self,
+        stem: &str,
+        user: &str,
+        credentials: &serde_json::Value,
+        server: &str,
+    ) -> Result<PathBuf, PkiError> {
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
@@ -106,13 +126,7 @@ impl Pki {
                 "name": "integration",
                 "cluster": { "server": server, "certificate-authority": self.file("ca.crt") },
             }],
-            "users": [{
-                "name": user,
-                "user": {
-                    "client-certificate": self.file(&format!("{stem}.crt")),
-                    "client-key": self.file(&format!("{stem}.key")),
-                },
-            }],
+            "users": [{ "name": user, "user": credentials }],
         });
         // JSON is YAML, and every client reads it.
         let file = format!("{stem}.kubeconfig");

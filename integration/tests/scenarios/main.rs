@@ -10,11 +10,13 @@
 mod accounting;
 mod auth;
 mod bursts;
+mod chart;
 mod cluster_name;
 mod conformance;
 mod control_plane;
 mod eviction;
 mod gate;
+mod helm;
 mod hostile;
 mod identity;
 mod modes;
@@ -24,3 +26,4 @@ mod quarantine;
 mod sources;
 mod stage;
 mod telemetry;
+mod token;

@@ -12,45 +12,45 @@ use crate::stage::{Stage, in_words, playbook, post_shells, uid};
 
 /// An action, and what it asks of the API server.
 #[derive(Debug, Clone, Copy)]
-struct Action {
-    name: &'static str,
+pub(crate) struct Action {
+    pub(crate) name: &'static str,
     step: &'static str,
-    asks: &'static [&'static str],
+    pub(crate) asks: &'static [&'static str],
 }
 
-const LABEL: Action = Action {
+pub(crate) const LABEL: Action = Action {
     name: "label",
     step: "label: {labels: {incident: open, process: {field: proc.name}}}",
     asks: &["patch pods"],
 };
-const ANNOTATE: Action = Action {
+pub(crate) const ANNOTATE: Action = Action {
     name: "annotate",
     step: "annotate: {annotations: {incident: open}}",
     asks: &["patch pods"],
 };
-const QUARANTINE: Action = Action {
+pub(crate) const QUARANTINE: Action = Action {
     name: "quarantine",
     step: "quarantine: {ttl: 2h, detach: Always}",
     asks: &["create networkpolicies", "patch pods"],
 };
-const CORDON: Action = Action {
+pub(crate) const CORDON: Action = Action {
     name: "cordon",
     step: "cordon: {}",
     asks: &["patch nodes"],
 };
-const EVICT: Action = Action {
+pub(crate) const EVICT: Action = Action {
     name: "evict",
     step: "evict: {}",
     asks: &["create pods/eviction"],
 };
-const DELETE: Action = Action {
+pub(crate) const DELETE: Action = Action {
     name: "delete",
     step: "delete: {}",
     asks: &["delete pods"],
 };
 
 impl Action {
-    fn playbook(self, mode: &str) -> String {
+    pub(crate) fn playbook(self, mode: &str) -> String {
         let target = if self.name == "cordon" { "Node" } else { "Pod" };
         let spec = format!("mode: {mode}\n  match: {{rules: [Terminal shell in container]}}\n  target: {target}");
         playbook(self.name, &spec, &[self.step])
@@ -66,7 +66,7 @@ impl Action {
     }
 
     /// Whether the action has been done to this pod or its node.
-    async fn is_done(self, stage: &Stage<'_>, pod: &Pod) -> bool {
+    pub(crate) async fn is_done(self, stage: &Stage<'_>, pod: &Pod) -> bool {
         let live = stage.get(pod).await;
         let has = |key: &str, value: &str| {
             live.as_ref()

@@ -1,10 +1,7 @@
 //! What a scenario plays on: a namespace and a node of its own, and a responder under a user of its own who may do what
 //! its playbooks need and nothing else.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use integration::{
@@ -16,20 +13,22 @@ use jiff::Timestamp;
 use k8s_openapi::{
     api::{
         authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
-        core::v1::{Node, Pod},
+        core::v1::{Namespace, Node, Pod},
         rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject},
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
     Api, Client, ResourceExt as _,
-    api::{DeleteParams, DynamicObject, ListParams, PostParams},
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     discovery::{Discovery, Scope, verbs},
 };
 use responder_core::{
+    guard::Guard,
     mode::Mode,
     node::takes_pods,
     playbook::{Source, load},
+    rbac::Access,
 };
 use serde_json::{Value, json};
 
@@ -95,6 +94,17 @@ impl<'a> Stage<'a> {
         let params = DeleteParams::default().grace_period(0);
         self.pods().delete(&pod.name_any(), &params).await.unwrap();
         integration::fixtures::wait_gone(&self.client, pod).await.unwrap();
+    }
+
+    /// Takes the Pod Security level away, where the namespace has one.
+    pub(crate) async fn allow_any_pod(&self) {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let level = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": null}}});
+        let params = PatchParams::default();
+        namespaces
+            .patch(&self.name, &params, &Patch::Merge(level))
+            .await
+            .unwrap();
     }
 
     pub(crate) fn pods(&self) -> Api<Pod> {
@@ -268,47 +278,15 @@ pub(crate) async fn start(options: &Options) -> Responder {
     responder
 }
 
-/// What every responder reads, and what the steps of these playbooks write; in Observe they write nothing.
+/// What these playbooks take, by the same list that the chart's roles are made of.
 fn rules(playbooks: &str) -> Vec<PolicyRule> {
-    let rule = |group: &str, resources: &[&str], verbs: &[&str]| PolicyRule {
-        api_groups: Some(vec![group.to_owned()]),
-        resources: Some(resources.iter().map(|&resource| resource.to_owned()).collect()),
-        verbs: verbs.iter().map(|&verb| verb.to_owned()).collect(),
-        ..PolicyRule::default()
-    };
-    let mut rules = vec![
-        rule("", &["pods", "nodes", "services"], &["get", "list"]),
-        rule("", &["namespaces", "replicationcontrollers"], &["get"]),
-        rule(
-            "apps",
-            &["deployments", "replicasets", "statefulsets", "daemonsets"],
-            &["get"],
-        ),
-        rule("batch", &["jobs", "cronjobs"], &["get"]),
-        rule("networking.k8s.io", &["networkpolicies"], &["get", "list"]),
-    ];
     let source = Source {
         file: "playbooks.yaml".into(),
         text: playbooks.to_owned(),
     };
     let loaded = load(&[source], Timestamp::now()).unwrap_or_else(|found| panic!("{}", found.render(false)));
-    let writers = loaded.playbooks.iter().filter(|playbook| playbook.mode > Mode::Observe);
-    let needed: BTreeSet<_> = writers
-        .flat_map(|playbook| {
-            playbook
-                .steps
-                .iter()
-                .flat_map(|step| step.action.permissions(playbook.target))
-        })
-        .collect();
-    rules.extend(needed.into_iter().map(|needed| {
-        let resource = match needed.subresource {
-            "" => needed.kind.plural().to_owned(),
-            subresource => format!("{}/{subresource}", needed.kind.plural()),
-        };
-        rule(needed.kind.group(), &[&resource], &[needed.verb])
-    }));
-    rules
+    let guard = loaded.guard.unwrap_or_else(|| Arc::new(Guard::built_in()));
+    Access::of(&loaded.playbooks, &guard, Mode::Enforce).rules()
 }
 
 /// A playbook that answers "Terminal shell in container" on its pod.

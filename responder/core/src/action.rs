@@ -14,6 +14,7 @@ use crate::guard::KeepSchedulable;
 use crate::object::{Kind, Uid};
 use crate::plan::StepPlan;
 use crate::playbook::PlaybookName;
+use crate::rbac::Permission;
 use crate::refusal::Refusal;
 use crate::request::Verb;
 use crate::snapshot::{Needs, Snapshot};
@@ -74,28 +75,6 @@ impl fmt::Display for ActionClass {
     }
 }
 
-/// One right on the API server that an action takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Permission {
-    /// The kind.
-    pub kind: Kind,
-    /// The subresource, such as `eviction`; empty for none.
-    pub subresource: &'static str,
-    /// The RBAC verb.
-    pub verb: &'static str,
-}
-
-impl Permission {
-    /// A right on a kind itself.
-    pub const fn on(kind: Kind, verb: &'static str) -> Self {
-        Self {
-            kind,
-            subresource: "",
-            verb,
-        }
-    }
-}
-
 /// The rights to patch the metadata of a target.
 fn permissions_to_patch(target: TargetKind) -> Vec<Permission> {
     match target {
@@ -106,7 +85,7 @@ fn permissions_to_patch(target: TargetKind) -> Vec<Permission> {
 }
 
 /// The kinds that can stand above a pod.
-const OWNERS: [Kind; 7] = [
+pub(crate) const OWNERS: [Kind; 7] = [
     Kind::ReplicationController,
     Kind::ReplicaSet,
     Kind::Deployment,
@@ -184,6 +163,19 @@ pub struct ActionInfo {
     /// How it is undone, in a few words.
     pub undo: &'static str,
     /// A step as it stands in a playbook.
+    pub example: &'static str,
+    /// Parameters with which a step takes more rights than the example does.
+    pub widened_by: &'static [Widening],
+}
+
+/// A parameter that makes an action take more rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Widening {
+    /// The parameter.
+    pub parameter: &'static str,
+    /// The value that widens.
+    pub value: &'static str,
+    /// A step with it.
     pub example: &'static str,
 }
 

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod playbook;
 pub mod pod;
 pub mod port;
+pub mod rbac;
 pub mod refusal;
 pub mod request;
 pub mod snapshot;

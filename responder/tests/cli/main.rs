@@ -10,5 +10,6 @@ mod demo;
 mod explain;
 mod harness;
 mod library;
+mod rbac;
 mod replay;
 mod schema;

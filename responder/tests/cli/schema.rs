@@ -27,7 +27,7 @@ fn the_schema_beside_the_library_is_the_one_that_is_printed() {
 fn a_shell_completes_every_command(#[case] shell: &str) {
     let ran = responder(&["completions", shell]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    for command in ["run", "check", "explain", "replay", "schema", "completions"] {
+    for command in ["run", "check", "explain", "replay", "rbac", "schema", "completions"] {
         assert!(ran.stdout.contains(command), "{shell} knows no {command}");
     }
 }
@@ -37,6 +37,7 @@ fn a_shell_completes_every_command(#[case] shell: &str) {
 #[case("check")]
 #[case("explain")]
 #[case("replay")]
+#[case("rbac")]
 #[case("schema")]
 #[case("completions")]
 fn the_help_of_every_command_has_examples(#[case] command: &str) {

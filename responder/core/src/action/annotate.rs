@@ -32,6 +32,7 @@ impl AnnotateDoc {
         verbs: &[Verb::Patch],
         undo: "gives back the entries that nobody has changed since",
         example: "annotate: {annotations: {incident: under-investigation, process: {field: proc.name}}}",
+        widened_by: &[],
     };
 
     pub(super) fn compile(&self) -> Result<Annotate, ActionProblem> {

@@ -38,6 +38,7 @@ impl CordonDoc {
         verbs: &[Verb::Patch],
         undo: "uncordons, unless somebody has changed it since",
         example: "cordon: {}",
+        widened_by: &[],
     };
 
     #[expect(

@@ -31,6 +31,7 @@ impl DeleteDoc {
         verbs: &[Verb::Delete],
         undo: "none",
         example: "delete: {gracePeriodSeconds: 5}",
+        widened_by: &[],
     };
 
     pub(super) fn compile(&self) -> Result<Delete, ActionProblem> {

@@ -31,6 +31,7 @@ impl EvictDoc {
         verbs: &[Verb::Evict],
         undo: "none",
         example: "evict: {gracePeriodSeconds: 5}",
+        widened_by: &[],
     };
 
     pub(super) fn compile(&self) -> Result<Evict, ActionProblem> {
@@ -66,11 +67,7 @@ impl Action for Evict {
     }
 
     fn permissions(&self, _: TargetKind) -> Vec<Permission> {
-        vec![Permission {
-            kind: Kind::Pod,
-            subresource: "eviction",
-            verb: "create",
-        }]
+        vec![Permission::on_sub(Kind::Pod, "eviction", "create")]
     }
 
     fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, Refusal> {

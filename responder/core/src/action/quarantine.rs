@@ -15,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, ActionClass, ActionContext, ActionInfo, ActionProblem, Permission};
+use super::{Action, ActionClass, ActionContext, ActionInfo, ActionProblem, Permission, Widening};
 use crate::guard::isolation;
 use crate::object::{Kind, Locator, Name, ObjectRef};
 use crate::plan::{Expectation, PlannedRequest, StepPlan, Undo};
@@ -105,6 +105,11 @@ impl QuarantineDoc {
         verbs: &[Verb::Create, Verb::Patch],
         undo: "gives back the labels that nobody has changed since, and removes the policy",
         example: "quarantine: {ttl: 2h, onExpiry: Hold, detach: IfSafe, allow: {dns: false}}",
+        widened_by: &[Widening {
+            parameter: "onExpiry",
+            value: "Delete",
+            example: "quarantine: {ttl: 2h, onExpiry: Delete}",
+        }],
     };
 
     pub(super) fn compile(&self) -> Result<Quarantine, ActionProblem> {

@@ -1,0 +1,58 @@
+{{- define "responder.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Not longer than a label may be, with room for what is put behind it. */}}
+{{- define "responder.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else if contains (include "responder.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "responder.name" .) | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Roles of the cluster: two releases in two namespaces must not share one. */}}
+{{- define "responder.clusterName" -}}
+{{- printf "%s-%s" .Release.Namespace (include "responder.fullname" .) -}}
+{{- end -}}
+
+{{- define "responder.selector" -}}
+app.kubernetes.io/name: {{ include "responder.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "responder.labels" -}}
+{{ include "responder.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "responder.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "responder.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name: name the service account, since serviceAccount.create is false" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "responder.image" -}}
+{{- $repository := required "image.repository: name where you have pushed the image, such as registry.example/responder" .Values.image.repository -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" $repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The Secret by which senders prove who they are. */}}
+{{- define "responder.sendersSecret" -}}
+{{- default (printf "%s-senders" (include "responder.fullname" .)) .Values.auth.existingSecret -}}
+{{- end -}}
+
+{{/* The ConfigMap with the playbooks. */}}
+{{- define "responder.playbooksConfigMap" -}}
+{{- default (printf "%s-playbooks" (include "responder.fullname" .)) .Values.existingPlaybooks -}}
+{{- end -}}

@@ -1,0 +1,87 @@
+{{/*
+What the enabled steps may do, by the rows of files/rbac.yaml, which responder itself has printed. A row counts when the
+process, the guard and the playbook can all be beyond Observe: then the requests are sent, in Rehearse as dry runs.
+*/}}
+
+{{/* The documents in a map of texts, as {"documents": […]}. */}}
+{{- define "responder.documents" -}}
+{{- $documents := list -}}
+{{- range $file, $text := . -}}
+{{- range regexSplit "(?m)^---(?:[ \\t\\r]|$)" $text -1 -}}
+{{- $document := fromYaml . -}}
+{{- with $document.Error -}}{{- fail (printf "%s is not YAML: %s" $file .) -}}{{- end -}}
+{{- if $document -}}{{- $documents = append $documents $document -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- dict "documents" $documents | toJson -}}
+{{- end -}}
+
+{{/* "true" where a spec with `mode` and a list of exceptions from it goes beyond Observe somewhere. */}}
+{{- define "responder.beyondObserve" -}}
+{{- $beyond := ne (default "Observe" .mode) "Observe" -}}
+{{- range .exceptions -}}{{- if ne (default "Observe" .mode) "Observe" -}}{{- $beyond = true -}}{{- end -}}{{- end -}}
+{{- if $beyond -}}true{{- end -}}
+{{- end -}}
+
+{{/* The rows that are enabled, as {"rows": […]}. */}}
+{{- define "responder.rows" -}}
+{{- $table := (.Files.Get "files/rbac.yaml" | fromYaml).writes -}}
+{{- $rows := dict -}}
+{{- range .Values.rbac.actions -}}
+{{- if not (hasKey $table .) -}}{{- fail (printf "rbac.actions: there is no %s; there are: %s" . (keys $table | sortAlpha | join ", ")) -}}{{- end -}}
+{{- $_ := set $rows . true -}}
+{{- end -}}
+{{- $files := include "responder.playbooks" . | fromJson -}}
+{{- if .Values.guard -}}{{- $_ := set $files "guard" (include "responder.text" .Values.guard) -}}{{- end -}}
+{{- $documents := (include "responder.documents" $files | fromJson).documents -}}
+{{- $guarded := true -}}
+{{- range $documents -}}
+{{- if and (eq (default "" .kind) "Guard") (kindIs "map" .spec) -}}
+{{- $guarded = include "responder.beyondObserve" (dict "mode" .spec.mode "exceptions" .spec.namespaces) | eq "true" -}}
+{{- end -}}
+{{- end -}}
+{{- range $documents -}}
+{{- if and $guarded (eq (default "" .kind) "ClusterPlaybook") (kindIs "map" .spec) -}}
+{{- if include "responder.beyondObserve" (dict "mode" .spec.mode "exceptions" .spec.rollout) -}}
+{{- $target := default "Pod" .spec.target -}}
+{{- range .spec.steps -}}
+{{- range $action, $parameters := . -}}
+{{- $row := printf "%s/%s" $action $target -}}
+{{- if hasKey $table $row -}}{{- $_ := set $rows $row true -}}{{- end -}}
+{{- if kindIs "map" $parameters -}}
+{{- range $parameter, $value := $parameters -}}
+{{- if kindIs "string" $value -}}
+{{- $row := printf "%s/%s/%s=%s" $action $target $parameter $value -}}
+{{- if hasKey $table $row -}}{{- $_ := set $rows $row true -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if eq .Values.mode "Observe" -}}{{- $rows = dict -}}{{- end -}}
+{{- dict "rows" (keys $rows | sortAlpha) | toJson -}}
+{{- end -}}
+
+{{/* A list of rights as rules: what has the same verbs in one. */}}
+{{- define "responder.rules" -}}
+{{- $verbs := dict -}}
+{{- range . -}}
+{{- $key := printf "%s|%s" .group .resource -}}
+{{- $_ := set $verbs $key (append (default list (get $verbs $key)) .verb | uniq) -}}
+{{- end -}}
+{{- $resources := dict -}}
+{{- range $key := keys $verbs | sortAlpha -}}
+{{- $parts := splitList "|" $key -}}
+{{- $rule := printf "%s|%s" (first $parts) (get $verbs $key | sortAlpha | join ", ") -}}
+{{- $_ := set $resources $rule (append (default list (get $resources $rule)) (last $parts)) -}}
+{{- end -}}
+{{- range $rule := keys $resources | sortAlpha }}
+{{- $parts := splitList "|" $rule }}
+- apiGroups: [{{ first $parts | quote }}]
+  resources: [{{ get $resources $rule | join ", " }}]
+  verbs: [{{ last $parts }}]
+{{- end }}
+{{- end -}}

@@ -1,0 +1,287 @@
+//! What the chart renders: whether the API server takes it, whether nonsense is refused, and whether its role is the one that
+//! responder itself would print.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+use integration::responder::binary;
+use jiff::Timestamp;
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::ConfigMap, rbac::v1::ClusterRole};
+use responder_core::{
+    guard::Guard,
+    mode::Mode,
+    playbook::{Source, load},
+    rbac::{Access, Permission, Table},
+};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::{
+    helm::{Helm, Killed, Release, chart, is_read, rights, run, values, values_of},
+    stage::{guard, on_shell, playbook},
+};
+
+/// Everything that can be switched on.
+fn everything() -> Value {
+    values(json!({
+        "mode": "Enforce",
+        "image": {
+            "repository": "registry.example:5000/security/responder",
+            "digest": format!("sha256:{}", "0".repeat(64)),
+            "pullSecrets": [{"name": "registry"}],
+        },
+        "playbooks": {"shell.yaml": on_shell("Enforce", &["delete: {}"])},
+        "guard": "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec: {mode: Enforce}\n",
+        "rbac": {"actions": ["cordon/Node", "quarantine/Pod/onExpiry=Delete"]},
+        "serviceAccount": {"annotations": {"example.org/a": "b"}},
+        "auth": {"existingSecret": "senders"},
+        "tls": {"secretName": "tls", "clientCertificates": true, "allowedNames": ["falco"]},
+        "config": {"nats": {"servers": ["nats://nats.nats.svc:4222"]}},
+        "secretMounts": [{"name": "nats", "secretName": "nats"}],
+        "replicas": 2,
+        "service": {"type": "LoadBalancer", "annotations": {"example.org/a": "b"}},
+        "networkPolicy": {"scrapers": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]},
+        "podLabels": {"team": "security"},
+        "podAnnotations": {"example.org/a": "b"},
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"key": "a", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+            {"matchExpressions": [{"key": "a", "operator": "Exists"}]},
+        ]}}},
+        "priorityClassName": "system-cluster-critical",
+    }))
+}
+
+#[rstest]
+#[case("plain", values(json!({})))]
+#[case("without-auth", values(json!({"auth": {"enabled": false}, "networkPolicy": {"senders": []}})))]
+#[case("everything", everything())]
+#[tokio::test]
+async fn what_is_rendered_passes_a_dry_run_on_the_server(#[case] name: &str, #[case] values: Value) {
+    let release = Release::new(&format!("helm-dry-{name}")).await;
+    let values = release.helm.write("values.json", &values.to_string());
+    let namespace = &release.stage.name;
+    let rendered = release
+        .helm
+        .run(&[
+            "template",
+            "responder",
+            &chart(),
+            "--namespace",
+            namespace,
+            "--values",
+            &values,
+        ])
+        .await
+        .ok();
+    let file = release.helm.write("rendered.yaml", &rendered);
+    let mut kubectl = Command::new(release.stage.control_plane.kubectl());
+    kubectl
+        .args([
+            "apply",
+            "--dry-run=server",
+            "--validate=strict",
+            "--warnings-as-errors",
+            "-f",
+            &file,
+        ])
+        .args(["--namespace", namespace])
+        .env_clear()
+        .env("HOME", release.helm.home.path())
+        .env("KUBECONFIG", release.stage.control_plane.kubeconfig());
+    let applied = run(kubectl).await.ok();
+    let kinds = rendered.lines().filter(|line| line.starts_with("kind: ")).count();
+    assert_eq!(applied.lines().count(), kinds, "{applied}");
+}
+
+#[rstest]
+#[case("mode=observe", "mode")]
+#[case("mdoe=Observe", "mdoe")]
+#[case("replicas=two", "replicas")]
+#[case("auth.pasword=x", "pasword")]
+#[case("networkPolicy.senders[0].namespace=falco", "namespace")]
+#[case("image.repository=registry.example/responder:latest", "repository")]
+#[case("secretMounts[0].name=senders,secretMounts[0].secretName=x", "secretMounts/0/name")]
+#[case("image.repository=", "image.repository: name where you have pushed the image")]
+#[case("library[0]=nonsense", "library: there is no playbook nonsense in the chart")]
+#[case(
+    "mode=Enforce,rbac.actions[0]=delete/Node",
+    "rbac.actions: there is no delete/Node; there are: annotate/Node"
+)]
+#[case(
+    "library=null",
+    "there is no playbook: name some in library, playbooks or existingPlaybooks"
+)]
+#[case(
+    "tls.secretName=tls,tls.clientCertificates=true",
+    "tls.allowedNames: name whose certificates are taken"
+)]
+#[tokio::test]
+async fn nonsense_in_the_values_is_refused_by_name(#[case] set: &str, #[case] named: &str) {
+    let helm = Helm::alone().await;
+    let image = "image.repository=registry.example/responder";
+    let ran = helm
+        .run(&["template", "it", &chart(), "--set", image, "--set", set])
+        .await;
+    assert!(!ran.success, "{}", ran.stdout);
+    assert!(ran.stderr.contains(named), "{}", ran.stderr);
+}
+
+/// What the chart's role allows, reads and writes apart.
+async fn chart_rights(helm: &Helm, values: &Value) -> (BTreeSet<String>, BTreeSet<String>) {
+    let objects = helm.template(values).await;
+    let role: ClusterRole = serde_json::from_value(objects["ClusterRole/responder-it-responder"].clone()).unwrap();
+    rights(&role.rules.unwrap())
+        .into_iter()
+        .partition(|right| is_read(right))
+}
+
+fn access(playbooks: &str, guard: &str, mode: Mode) -> Access {
+    let source = |file: &str, text: &str| Source {
+        file: file.into(),
+        text: text.to_owned(),
+    };
+    let mut sources = vec![source("playbooks.yaml", playbooks)];
+    if !guard.is_empty() {
+        sources.push(source("guard.yaml", guard));
+    }
+    let loaded = load(&sources, Timestamp::now()).unwrap_or_else(|found| panic!("{}", found.render(false)));
+    let guard = loaded.guard.unwrap_or_else(|| Arc::new(Guard::built_in()));
+    Access::of(&loaded.playbooks, &guard, mode)
+}
+
+fn in_words(permissions: &BTreeSet<Permission>) -> BTreeSet<String> {
+    let rules = Access {
+        reads: permissions.clone(),
+        writes: BTreeSet::new(),
+    };
+    rights(&rules.rules())
+}
+
+const RAISED: &str = "{selector: {matchLabels: {a: b}}, mode: Enforce}";
+
+/// Every action, on every target, in several documents of one file.
+fn every_action(mode: &str) -> String {
+    let spec = |target: &str| format!("mode: {mode}\n  match: {{minPriority: Debug}}\n  target: {target}");
+    let label = "label: {labels: {incident: open}}";
+    [
+        playbook(
+            "pods",
+            &spec("Pod"),
+            &[label, "quarantine: {ttl: 1h, onExpiry: Release}", "evict: {}"],
+        ),
+        playbook("owners", &spec("Owner"), &["annotate: {annotations: {incident: open}}"]),
+        playbook("nodes", &spec("Node"), &["cordon: {}", label]),
+    ]
+    .concat()
+}
+
+#[rstest]
+#[case::one(on_shell("Enforce", &["delete: {}"]), String::new())]
+#[case::several(every_action("Rehearse"), String::new())]
+#[case::observed(every_action("Observe"), String::new())]
+#[case::deletes_at_the_end(on_shell("Enforce", &["quarantine: {ttl: 1h, onExpiry: Delete}"]), String::new())]
+#[case::rollout(
+    on_shell("Observe\n  rollout: [{namespaces: {matchLabels: {a: b}}, mode: Rehearse}]", &["evict: {}"]),
+    String::new()
+)]
+#[case::guarded(every_action("Enforce"), guard("mode: Observe"))]
+#[case::guard_raises(every_action("Enforce"), guard(&format!("mode: Observe\n  namespaces: [{RAISED}]")))]
+#[tokio::test]
+async fn the_role_of_the_chart_writes_exactly_what_responder_says(#[case] playbooks: String, #[case] guard: String) {
+    let helm = Helm::alone().await;
+    for mode in Mode::ALL {
+        let mut values = values_of(mode.as_str(), &playbooks);
+        values["guard"] = guard.clone().into();
+        let (reads, writes) = chart_rights(&helm, &values).await;
+        let access = access(&playbooks, &guard, mode);
+        assert_eq!(writes, in_words(&access.writes), "{mode}");
+        // A template can't tell what an expression reads, so the chart allows the reads of all.
+        assert!(reads.is_superset(&in_words(&access.reads)), "{mode}");
+        assert_eq!(reads, in_words(&Table::of_all_actions().unwrap().reads));
+    }
+}
+
+#[tokio::test]
+async fn a_playbook_of_the_library_is_replaced_by_one_of_the_same_name() {
+    let helm = Helm::alone().await;
+    let mine = on_shell("Enforce", &["delete: {}"]);
+    let objects = helm
+        .template(&values(
+            json!({"mode": "Enforce", "playbooks": {"terminal-shell.yaml": mine}}),
+        ))
+        .await;
+    let files: ConfigMap = serde_json::from_value(objects["ConfigMap/it-responder-playbooks"].clone()).unwrap();
+    let files = files.data.unwrap();
+    assert_eq!(files.len(), 9, "{:?}", files.keys());
+    assert_eq!(files["terminal-shell.yaml"].trim(), mine.trim());
+}
+
+#[tokio::test]
+async fn the_arguments_of_the_deployment_start_the_program() {
+    let helm = Helm::alone().await;
+    let guarded = guard("mode: Enforce");
+    // Without credentials: who may send is another test's matter.
+    let objects = helm
+        .template(&values(
+            json!({"mode": "Rehearse", "guard": guarded, "auth": {"enabled": false}}),
+        ))
+        .await;
+    let deployment: Deployment = serde_json::from_value(objects["Deployment/it-responder"].clone()).unwrap();
+    let pod = deployment.spec.unwrap().template.spec.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut moved = BTreeMap::new();
+    for mount in pod.containers[0].volume_mounts.as_ref().unwrap() {
+        let volume = pod
+            .volumes
+            .as_ref()
+            .unwrap()
+            .iter()
+            .find(|volume| volume.name == mount.name)
+            .unwrap();
+        let name = &volume.config_map.as_ref().unwrap().name;
+        let files: ConfigMap = serde_json::from_value(objects[&format!("ConfigMap/{name}")].clone()).unwrap();
+        let place = directory.path().join(&mount.name);
+        fs::create_dir(&place).unwrap();
+        for (file, text) in files.data.unwrap_or_default() {
+            fs::write(place.join(file), text).unwrap();
+        }
+        moved.insert(mount.mount_path.clone(), place.display().to_string());
+    }
+    let arguments = pod.containers[0].args.as_ref().unwrap().iter().map(|argument| {
+        let moved = moved.iter().fold(argument.clone(), |text, (from, to)| {
+            text.replace(&format!("={from}"), &format!("={to}"))
+        });
+        moved.replace("0.0.0.0:2803", "0.0.0.0:0")
+    });
+    let simulated = Path::new(env!("CARGO_MANIFEST_DIR")).join("../playbooks/demo/cluster");
+    let child = Command::new(binary().unwrap())
+        .args(arguments)
+        .arg("--simulate")
+        .arg(simulated)
+        .env_clear()
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut child = Killed(child);
+    let lines = BufReader::new(child.0.stderr.take().unwrap()).lines();
+    let said: Vec<String> = lines
+        .map(Result::unwrap)
+        .scan(false, |done, line| {
+            (!*done).then(|| {
+                *done = line.contains("listening on");
+                line
+            })
+        })
+        .collect();
+    let said = said.join("\n");
+    assert!(said.contains("listening on http://0.0.0.0:"), "{said}");
+    assert!(said.contains("ceiling: Rehearse"), "{said}");
+}

@@ -1,0 +1,451 @@
+//! The chart by a real helm on a real API server, in a namespace that enforces Pod Security `restricted`. There is no
+//! scheduler, so the Deployment's pod stays pending; the program itself is started by `token.rs`, with the chart's rights.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use integration::assets;
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Namespace, Pod, Secret},
+    rbac::v1::{ClusterRole, PolicyRule},
+};
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    discovery::{Discovery, Scope, verbs},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::stage::{Stage, eventually, on_shell};
+
+/// A helm operation does without hooks and without waiting: seconds, even beside a build.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// How a program ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) success: bool,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// What it has printed, if it went well.
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        assert!(self.success, "{}\n{}", self.stdout, self.stderr);
+        self.stdout
+    }
+}
+
+/// helm with a home of its own.
+pub(crate) struct Helm {
+    program: PathBuf,
+    pub(crate) home: TempDir,
+    kubeconfig: Option<PathBuf>,
+}
+
+impl Helm {
+    async fn new(kubeconfig: Option<&Path>) -> Self {
+        Self {
+            program: program().await,
+            home: tempfile::Builder::new().prefix("helm-").tempdir().unwrap(),
+            kubeconfig: kubeconfig.map(Path::to_owned),
+        }
+    }
+
+    /// Without a cluster: it renders, packages and pushes.
+    pub(crate) async fn alone() -> Self {
+        Self::new(None).await
+    }
+
+    pub(crate) async fn run<S: AsRef<str>>(&self, arguments: &[S]) -> Ran {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments.iter().map(AsRef::as_ref))
+            .current_dir(self.home.path())
+            // The person's own repositories, plugins and clusters must not reach it.
+            .env_clear()
+            .env("HOME", self.home.path())
+            .stdin(Stdio::null());
+        if let Some(kubeconfig) = &self.kubeconfig {
+            command.env("KUBECONFIG", kubeconfig);
+        }
+        run(command).await
+    }
+
+    /// A file in its home.
+    pub(crate) fn write(&self, name: &str, contents: &str) -> String {
+        let path = self.home.path().join(name);
+        fs::write(&path, contents).unwrap();
+        path.display().to_string()
+    }
+
+    /// The objects of the chart with these values, by kind and name.
+    pub(crate) async fn template(&self, values: &Value) -> BTreeMap<String, Value> {
+        let values = self.write("values.json", &values.to_string());
+        let rendered = self
+            .run(&[
+                "template",
+                "it",
+                &chart(),
+                "--namespace",
+                "responder",
+                "--values",
+                &values,
+            ])
+            .await
+            .ok();
+        let objects: Vec<Value> = serde_saphyr::from_multiple(&rendered).unwrap();
+        let named = |object: Value| {
+            let name = object["metadata"]["name"].as_str().unwrap();
+            (format!("{}/{name}", object["kind"].as_str().unwrap()), object)
+        };
+        objects
+            .into_iter()
+            .filter(|object| !object.is_null())
+            .map(named)
+            .collect()
+    }
+}
+
+/// Built once into the cache.
+async fn program() -> PathBuf {
+    tokio::task::spawn_blocking(assets::helm).await.unwrap().unwrap()
+}
+
+pub(crate) async fn run(mut command: Command) -> Ran {
+    let ended = tokio::task::spawn_blocking(move || command.output());
+    let output = tokio::time::timeout(DEADLINE, ended).await.unwrap().unwrap().unwrap();
+    Ran {
+        success: output.status.success(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+pub(crate) fn chart() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../charts/responder")
+        .display()
+        .to_string()
+}
+
+/// Values with an image, which the chart can't know.
+pub(crate) fn values(more: Value) -> Value {
+    let mut values = json!({"image": {"repository": "registry.example/responder"}});
+    let Value::Object(more) = more else {
+        panic!("values are a map")
+    };
+    values.as_object_mut().unwrap().extend(more);
+    values
+}
+
+/// Values by which one file of playbooks is all there is.
+pub(crate) fn values_of(mode: &str, playbooks: &str) -> Value {
+    values(json!({"mode": mode, "library": [], "playbooks": {"it.yaml": playbooks}}))
+}
+
+/// A release called `responder` in a namespace of its own.
+pub(crate) struct Release<'a> {
+    pub(crate) stage: Stage<'a>,
+    pub(crate) helm: Helm,
+}
+
+impl Release<'static> {
+    pub(crate) async fn new(name: &str) -> Self {
+        let mut stage = Stage::new(name).await;
+        stage.user = format!("system:serviceaccount:{name}:responder");
+        let helm = Helm::new(Some(stage.control_plane.kubeconfig())).await;
+        let namespaces: Api<Namespace> = Api::all(stage.client.clone());
+        let label = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
+        namespaces
+            .patch(name, &PatchParams::default(), &Patch::Merge(label))
+            .await
+            .unwrap();
+        Self { stage, helm }
+    }
+}
+
+impl Release<'_> {
+    /// `install` or `upgrade` with these values.
+    pub(crate) async fn apply(&self, verb: &str, values: &Value) -> Ran {
+        let values = self.helm.write("values.json", &values.to_string());
+        self.helm
+            .run(&[
+                verb,
+                "responder",
+                &chart(),
+                "--namespace",
+                &self.stage.name,
+                "--values",
+                &values,
+            ])
+            .await
+    }
+
+    async fn deployment(&self) -> Deployment {
+        let deployments: Api<Deployment> = Api::namespaced(self.stage.client.clone(), &self.stage.name);
+        deployments.get("responder").await.unwrap()
+    }
+
+    async fn arguments(&self) -> Vec<String> {
+        let template = self.deployment().await.spec.unwrap().template;
+        template.spec.unwrap().containers[0].args.clone().unwrap()
+    }
+
+    /// The verbs that the role allows and that are no reads.
+    async fn writes(&self) -> BTreeSet<String> {
+        let roles: Api<ClusterRole> = Api::all(self.stage.client.clone());
+        let role = roles.get(&format!("{}-responder", self.stage.name)).await.unwrap();
+        rights(&role.rules.unwrap())
+            .into_iter()
+            .filter(|right| !is_read(right))
+            .collect()
+    }
+
+    async fn token(&self) -> String {
+        let secrets: Api<Secret> = Api::namespaced(self.stage.client.clone(), &self.stage.name);
+        let data = secrets.get("responder-senders").await.unwrap().data.unwrap();
+        String::from_utf8(data["token"].0.clone()).unwrap()
+    }
+
+    /// Every object of the namespace, and those of the cluster that are called after it. Not the events, which are the
+    /// cluster's own memory of an hour, nor the roots that every namespace is given sooner or later.
+    async fn objects(&self) -> BTreeSet<String> {
+        let (client, namespace) = (&self.stage.client, &self.stage.name);
+        let discovery = Discovery::new(client.clone()).run_aggregated().await.unwrap();
+        let listed = discovery
+            .groups()
+            .flat_map(kube::discovery::ApiGroup::recommended_resources)
+            .filter(|(resource, capabilities)| {
+                capabilities.supports_operation(verbs::LIST) && resource.plural != "events"
+            })
+            .map(|(resource, capabilities)| async move {
+                let api: Api<DynamicObject> = match capabilities.scope {
+                    Scope::Namespaced => Api::namespaced_with(client.clone(), namespace, &resource),
+                    Scope::Cluster => Api::all_with(client.clone(), &resource),
+                };
+                let found = api.list(&ListParams::default()).await.unwrap();
+                let ours = move |object: &DynamicObject| {
+                    object.metadata.namespace.is_some() || object.name_any().contains(namespace.as_str())
+                };
+                let name = move |object: DynamicObject| format!("{}/{}", resource.plural, object.name_any());
+                found.items.into_iter().filter(ours).map(name).collect::<Vec<_>>()
+            });
+        let mut objects: BTreeSet<String> = join_all(listed).await.into_iter().flatten().collect();
+        objects.remove("configmaps/kube-root-ca.crt");
+        objects
+    }
+}
+
+pub(crate) fn is_read(right: &str) -> bool {
+    right.starts_with("get ") || right.starts_with("list ")
+}
+
+/// Rules as single rights, such as `create pods/eviction` and `patch apps/deployments`.
+pub(crate) fn rights(rules: &[PolicyRule]) -> BTreeSet<String> {
+    let mut rights = BTreeSet::new();
+    for rule in rules {
+        for group in rule.api_groups.as_ref().unwrap() {
+            for resource in rule.resources.as_ref().unwrap() {
+                let slash = if group.is_empty() { "" } else { "/" };
+                rights.extend(rule.verbs.iter().map(|verb| format!("{verb} {group}{slash}{resource}")));
+            }
+        }
+    }
+    rights
+}
+
+pub(crate) fn strings(list: &[&str]) -> BTreeSet<String> {
+    list.iter().map(|&text| text.to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_release_is_installed_upgraded_rolled_back_and_uninstalled_without_leftovers() {
+    let release = Release::new("helm-release").await;
+    let namespace = release.stage.name.clone();
+    let before = release.objects().await;
+
+    // As a newcomer: with nothing but an image.
+    let notes = release.apply("install", &values(json!({}))).await.ok();
+    assert!(
+        notes.contains("It decides and reports, and may change nothing."),
+        "{notes}"
+    );
+    assert!(
+        notes.contains(&format!("url: http://falco:$PASSWORD@responder.{namespace}.svc:2803/")),
+        "{notes}"
+    );
+    assert!(release.arguments().await.contains(&"--mode=Observe".to_owned()));
+    assert_eq!(release.writes().await, strings(&[]));
+    let (token, first) = (release.token().await, release.deployment().await);
+    assert_eq!(token.len(), 48);
+    // Admission has taken the pod; `restricted` refuses it otherwise.
+    eventually("the Deployment's pod", async || {
+        let pods = release.stage.pods().list(&ListParams::default()).await.unwrap();
+        (pods.items.len() == 1).then_some(())
+    })
+    .await;
+
+    let playbook = on_shell("Enforce", &["delete: {}"]);
+    release.apply("upgrade", &values_of("Enforce", &playbook)).await.ok();
+    assert!(release.arguments().await.contains(&"--mode=Enforce".to_owned()));
+    assert_eq!(release.writes().await, strings(&["delete pods"]));
+    assert_eq!(release.token().await, token, "the token that senders know stays");
+    let checksum = |deployment: &Deployment| {
+        let template = deployment.spec.as_ref().unwrap().template.metadata.as_ref().unwrap();
+        template.annotations.as_ref().unwrap()["checksum/config"].clone()
+    };
+    assert_ne!(
+        checksum(&release.deployment().await),
+        checksum(&first),
+        "other playbooks make new pods"
+    );
+
+    release
+        .helm
+        .run(&["rollback", "responder", "1", "--namespace", &namespace])
+        .await
+        .ok();
+    assert!(release.arguments().await.contains(&"--mode=Observe".to_owned()));
+    assert_eq!(
+        release.writes().await,
+        strings(&[]),
+        "what it may do is rolled back too"
+    );
+    assert_eq!(release.token().await, token);
+    assert_eq!(checksum(&release.deployment().await), checksum(&first));
+
+    release
+        .helm
+        .run(&["uninstall", "responder", "--namespace", &namespace])
+        .await
+        .ok();
+    eventually("everything is gone", async || {
+        (release.objects().await == before).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pod_security_restricted_takes_the_pod_and_would_refuse_a_laxer_one() {
+    let release = Release::new("helm-restricted").await;
+    release.apply("install", &values(json!({}))).await.ok();
+    let spec = release.deployment().await.spec.unwrap().template.spec.unwrap();
+    let pod = Pod {
+        metadata: kube::core::ObjectMeta {
+            name: Some("it".to_owned()),
+            ..Default::default()
+        },
+        spec: Some(spec),
+        status: None,
+    };
+    let dry = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    release.stage.pods().create(&dry, &pod).await.unwrap();
+
+    let mut laxer = pod.clone();
+    let container = &mut laxer.spec.as_mut().unwrap().containers[0];
+    container.security_context.as_mut().unwrap().allow_privilege_escalation = Some(true);
+    let refused = release.stage.pods().create(&dry, &laxer).await.unwrap_err().to_string();
+    assert!(refused.contains("violates PodSecurity \"restricted"), "{refused}");
+}
+
+/// A program that is killed when the test ends.
+pub(crate) struct Killed(pub(crate) Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A registry as any other, by plain HTTP on a free port; it ends when its standard input closes.
+async fn start_registry() -> (Killed, String) {
+    let child = Command::new(program().await)
+        .arg("serve-registry")
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut child = Killed(child);
+    let mut address = String::new();
+    BufReader::new(child.0.stdout.take().unwrap())
+        .read_line(&mut address)
+        .unwrap();
+    (child, address.trim().to_owned())
+}
+
+#[tokio::test]
+async fn the_packaged_chart_is_pushed_to_a_registry_and_installed_from_it() {
+    let release = Release::new("helm-registry").await;
+    let helm = &release.helm;
+    let (_registry, address) = start_registry().await;
+    let repository = format!("oci://{address}/charts");
+
+    helm.run(&["package", &chart()]).await.ok();
+    helm.run(&["push", "responder-0.1.0.tgz", &repository, "--plain-http"])
+        .await
+        .ok();
+    let values = helm.write("values.json", &values(json!({})).to_string());
+    let installed = helm
+        .run(&[
+            "install",
+            "responder",
+            &format!("{repository}/responder"),
+            "--version",
+            "0.1.0",
+            "--plain-http",
+            "--namespace",
+            &release.stage.name,
+            "--values",
+            &values,
+        ])
+        .await
+        .ok();
+    assert!(installed.contains("responder runs in Observe"), "{installed}");
+    let objects = release.objects().await;
+    assert!(objects.contains("deployments/responder"), "{objects:?}");
+}
+
+/// For `token.rs`: a client and a kubeconfig with the token that the pod would have.
+pub(crate) async fn as_service_account(release: &Release<'_>) -> (Client, PathBuf) {
+    use k8s_openapi::api::authentication::v1::TokenRequest;
+    use k8s_openapi::api::core::v1::ServiceAccount;
+
+    let accounts: Api<ServiceAccount> = Api::namespaced(release.stage.client.clone(), &release.stage.name);
+    let asked: TokenRequest =
+        serde_json::from_value(json!({"spec": {"audiences": [], "expirationSeconds": 3600}})).unwrap();
+    let answered = accounts
+        .create_token_request("responder", &PostParams::default(), &asked)
+        .await
+        .unwrap();
+    let token = answered.status.unwrap().token;
+    let kubeconfig = release
+        .stage
+        .control_plane
+        .kubeconfig_with_token(&release.stage.user, &token)
+        .unwrap();
+    let config = kube::Config::from_custom_kubeconfig(
+        kube::config::Kubeconfig::read_from(&kubeconfig).unwrap(),
+        &kube::config::KubeConfigOptions::default(),
+    )
+    .await
+    .unwrap();
+    (Client::try_from(config).unwrap(), kubeconfig)
+}

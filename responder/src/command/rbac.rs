@@ -1,0 +1,184 @@
+//! `rbac`: the rights that a set of playbooks takes, as manifests. Reads files, and no cluster.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use jiff::Timestamp;
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use responder_core::mode::Mode;
+use responder_core::object::{Name, Namespace};
+use responder_core::rbac::{Access, Permission, Table, highest_mode};
+
+use crate::cli::PlaybookArgs;
+use crate::report::{counted, print_data};
+use crate::rules::{Ceiling, Rules};
+
+/// For which playbooks, and for whom.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct RbacArgs {
+    /// Files, or directories with *.yaml and *.yml files, with playbooks; a guard may be among them
+    #[arg(long, required_unless_present = "chart", num_args = 1.., value_name = "PATH", env = "RESPONDER_PLAYBOOKS", value_delimiter = ':', hide_env = true)]
+    playbooks: Vec<PathBuf>,
+    /// A file with `kind: Guard`: its ceilings lower what is needed
+    #[arg(long, value_name = "FILE", env = "RESPONDER_GUARD", hide_env = true)]
+    guard: Option<PathBuf>,
+    /// The most that is done, as for run: Observe, Rehearse or Enforce
+    #[arg(long, value_name = "MODE", env = "RESPONDER_MODE", hide_env = true)]
+    mode: Option<Mode>,
+    /// Of the service account
+    #[arg(long, value_name = "NAMESPACE", default_value = "responder", value_parser = namespace)]
+    namespace: Namespace,
+    /// Whose rights they are; the role and its binding are called the same
+    #[arg(long, value_name = "NAME", default_value = "responder", value_parser = name)]
+    service_account: Name,
+    /// Prints instead what every action takes, for the Helm chart to choose from
+    #[arg(long, conflicts_with_all = ["playbooks", "guard", "mode", "namespace", "service_account"])]
+    chart: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  responder rbac --playbooks mine --guard guard.yaml --mode Rehearse
+  responder rbac --playbooks mine --mode Enforce --namespace security --service-account responder | kubectl apply -f -
+  responder rbac --chart > charts/responder/files/rbac.yaml
+
+Observe takes no right to change anything. Rehearse takes what Enforce takes: a dry run is authorised like any other request.
+
+Exit codes:
+  0  printed
+  2  errors in the playbooks or the guard, or an unknown option";
+
+pub(crate) fn run(args: &RbacArgs) -> anyhow::Result<ExitCode> {
+    if args.chart {
+        let table = Table::of_all_actions().map_err(|found| anyhow::anyhow!("{}", found.render(false)));
+        print_data(&chart_table(&table.context("an example of an action is no step")?))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let playbooks = PlaybookArgs {
+        playbooks: args.playbooks.clone(),
+        guard: args.guard.clone(),
+    };
+    let Ok(rules) = Rules::load(&playbooks, Timestamp::now())? else {
+        return Ok(ExitCode::from(2));
+    };
+    print_data(&manifests(args, &rules))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn namespace(text: &str) -> Result<Namespace, &'static str> {
+    Namespace::new(text).ok_or("no namespace can be called so")
+}
+
+fn name(text: &str) -> Result<Name, &'static str> {
+    Name::new(text).ok_or("no service account can be called so")
+}
+
+/// The role and its binding. A ClusterRole, because alerts come from any namespace.
+fn manifests(args: &RbacArgs, rules: &Rules) -> String {
+    let ceiling = rules.ceiling(args.mode);
+    let access = Access::of(&rules.playbooks, &rules.guard, ceiling.mode);
+    let (name, namespace) = (&args.service_account, &args.namespace);
+    format!(
+        "{}apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: {name}
+rules:
+{}---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: {name}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: {name}
+subjects:
+- kind: ServiceAccount
+  name: {name}
+  namespace: {namespace}
+",
+        reasons(rules, ceiling),
+        access.rules().iter().map(rule).collect::<String>(),
+    )
+}
+
+/// Why the role is as it is: a line for each playbook.
+fn reasons(rules: &Rules, ceiling: Ceiling) -> String {
+    let mut text = format!(
+        "# The rights of {} at most in {} ({}).\n",
+        counted(rules.playbooks.len(), "playbook"),
+        ceiling.mode,
+        ceiling.because
+    );
+    for playbook in &rules.playbooks {
+        let mode = highest_mode(playbook, &rules.guard, ceiling.mode);
+        let actions: BTreeSet<&str> = playbook.steps.iter().map(|step| step.action.name()).collect();
+        let actions = actions.into_iter().collect::<Vec<_>>().join(", ");
+        let what = match mode {
+            Mode::Observe => "changes nothing",
+            // The API server authorises a dry run like any other request.
+            Mode::Rehearse => "takes the rights of Enforce for its dry runs",
+            Mode::Enforce => "acts",
+        };
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "#   {}: {actions}; at most {mode}: {what}", playbook.name);
+    }
+    text
+}
+
+/// In YAML's flow form: every word of it is the name of a kind or a verb.
+fn rule(rule: &PolicyRule) -> String {
+    let list = |words: &[String]| {
+        format!(
+            "[{}]",
+            words
+                .iter()
+                .map(|word| word_or_empty(word))
+                .collect::<Vec<_>>()
+                .join(", ")
+        )
+    };
+    format!(
+        "- apiGroups: {}\n  resources: {}\n  verbs: {}\n",
+        list(rule.api_groups.as_deref().unwrap_or_default()),
+        list(rule.resources.as_deref().unwrap_or_default()),
+        list(&rule.verbs)
+    )
+}
+
+fn word_or_empty(word: &str) -> &str {
+    if word.is_empty() { "\"\"" } else { word }
+}
+
+/// The table as the chart reads it.
+fn chart_table(table: &Table) -> String {
+    let mut text = "# Made by `responder rbac --chart`; a test fails where it differs.\n\n".to_owned();
+    text += "# What any playbook may read.\nreads:\n";
+    text += &rights(&table.reads);
+    text += "\n# What a step takes beyond that in Rehearse and Enforce, by action and target;\n";
+    text += "# by a parameter what it takes with that on top.\nwrites:\n";
+    for (key, permissions) in &table.writes {
+        let _ = write!(text, "  {key}:\n{}", rights(permissions));
+    }
+    text
+}
+
+fn rights(permissions: &BTreeSet<Permission>) -> String {
+    permissions
+        .iter()
+        .map(|right| {
+            format!(
+                "  - {{group: {}, resource: {}, verb: {}}}\n",
+                word_or_empty(right.group),
+                right.resource(),
+                right.verb
+            )
+        })
+        .collect()
+}
