@@ -49,8 +49,8 @@ enum Error {
     Failed(&'static str),
     #[error("two builds differ: {0} and {1}")]
     Differs(String, String),
-    #[error("the image's program did not answer /healthz within {} s: {0}", START_DEADLINE.as_secs())]
-    Silent(String),
+    #[error("the image's program did not answer /healthz within {} s: {how}", START_DEADLINE.as_secs())]
+    Silent { how: String },
 }
 
 fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Error {
@@ -228,14 +228,17 @@ fn start(program: Vec<u8>) -> Result<Duration, Error> {
     let mut child = Killed(child);
     while started.elapsed() < START_DEADLINE {
         if let Some(status) = child.0.try_wait().map_err(io("wait for the program"))? {
-            return Err(Error::Silent(format!("it ended, {status}")));
+            let how = format!("it ended, {status}");
+            return Err(Error::Silent { how });
         }
         if healthy(&port.to_string()).is_ok_and(|healthy| healthy) {
             return Ok(started.elapsed());
         }
         thread::sleep(Duration::from_millis(1));
     }
-    Err(Error::Silent("it runs".to_owned()))
+    Err(Error::Silent {
+        how: "it runs".to_owned(),
+    })
 }
 
 fn healthy(address: &str) -> io::Result<bool> {
