@@ -44,5 +44,7 @@
 {{- $config := dict -}}
 {{- if $http -}}{{- $_ := set $config "http" $http -}}{{- end -}}
 {{- $config = mustMergeOverwrite $config (deepCopy .Values.config) -}}
-{{- if $config -}}{{- toYaml $config -}}{{- end -}}
+{{- if $config -}}
+{{- mustMergeOverwrite (dict "apiVersion" "responder.dev/v1alpha1" "kind" "Configuration") $config | toYaml -}}
+{{- end -}}
 {{- end -}}

@@ -12,7 +12,11 @@ use std::{
 
 use integration::responder::binary;
 use jiff::Timestamp;
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::ConfigMap, rbac::v1::ClusterRole};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{ConfigMap, Secret},
+    rbac::v1::ClusterRole,
+};
 use responder_core::{
     guard::Guard,
     mode::Mode,
@@ -223,65 +227,93 @@ async fn a_playbook_of_the_library_is_replaced_by_one_of_the_same_name() {
     assert_eq!(files["terminal-shell.yaml"].trim(), mine.trim());
 }
 
-#[tokio::test]
-async fn the_arguments_of_the_deployment_start_the_program() {
-    let helm = Helm::alone().await;
-    let guarded = guard("mode: Enforce");
-    // Without credentials: who may send is another test's matter.
-    let objects = helm
-        .template(&values(
-            json!({"mode": "Rehearse", "guard": guarded, "auth": {"enabled": false}}),
-        ))
-        .await;
+/// Lays what a pod mounts into a directory, and returns the pod's arguments with the places that they name there.
+fn mounted(objects: &BTreeMap<String, Value>, directory: &Path) -> Vec<String> {
     let deployment: Deployment = serde_json::from_value(objects["Deployment/it-responder"].clone()).unwrap();
     let pod = deployment.spec.unwrap().template.spec.unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let mut moved = BTreeMap::new();
-    for mount in pod.containers[0].volume_mounts.as_ref().unwrap() {
-        let volume = pod
-            .volumes
-            .as_ref()
-            .unwrap()
-            .iter()
-            .find(|volume| volume.name == mount.name)
-            .unwrap();
-        let name = &volume.config_map.as_ref().unwrap().name;
-        let files: ConfigMap = serde_json::from_value(objects[&format!("ConfigMap/{name}")].clone()).unwrap();
-        let place = directory.path().join(&mount.name);
-        fs::create_dir(&place).unwrap();
-        for (file, text) in files.data.unwrap_or_default() {
-            fs::write(place.join(file), text).unwrap();
+    let volumes = pod.volumes.unwrap();
+    let container = &pod.containers[0];
+    let mounts = container.volume_mounts.as_ref().unwrap();
+    let places: Vec<(String, String)> = mounts
+        .iter()
+        .map(|mount| {
+            let place = directory.join(&mount.name).display().to_string();
+            (mount.mount_path.clone(), place)
+        })
+        .collect();
+    let moved = |text: &str, before: &str| {
+        places.iter().fold(text.to_owned(), |text, (from, to)| {
+            text.replace(&format!("{before}{from}"), &format!("{before}{to}"))
+        })
+    };
+    for (mount, (_, place)) in mounts.iter().zip(&places) {
+        let volume = volumes.iter().find(|volume| volume.name == mount.name).unwrap();
+        fs::create_dir(place).unwrap();
+        if let Some(source) = &volume.config_map {
+            let files: ConfigMap =
+                serde_json::from_value(objects[&format!("ConfigMap/{}", source.name)].clone()).unwrap();
+            for (file, text) in files.data.unwrap_or_default() {
+                fs::write(Path::new(place).join(file), moved(&text, ": ")).unwrap();
+            }
+        } else {
+            let name = volume.secret.as_ref().unwrap().secret_name.as_ref().unwrap();
+            let files: Secret = serde_json::from_value(objects[&format!("Secret/{name}")].clone()).unwrap();
+            for (file, contents) in files.data.unwrap() {
+                fs::write(Path::new(place).join(file), contents.0).unwrap();
+            }
         }
-        moved.insert(mount.mount_path.clone(), place.display().to_string());
     }
-    let arguments = pod.containers[0].args.as_ref().unwrap().iter().map(|argument| {
-        let moved = moved.iter().fold(argument.clone(), |text, (from, to)| {
-            text.replace(&format!("={from}"), &format!("={to}"))
-        });
-        moved.replace("0.0.0.0:2803", "0.0.0.0:0")
-    });
-    let simulated = Path::new(env!("CARGO_MANIFEST_DIR")).join("../playbooks/demo/cluster");
+    let arguments = container.args.as_ref().unwrap().iter();
+    arguments
+        .map(|argument| moved(argument, "=").replace("0.0.0.0:2803", "127.0.0.1:0"))
+        .collect()
+}
+
+#[tokio::test]
+async fn the_program_runs_with_the_arguments_the_files_and_the_credentials_of_the_deployment() {
+    let helm = Helm::alone().await;
+    let objects = helm
+        .template(&values(json!({"mode": "Rehearse", "guard": guard("mode: Enforce")})))
+        .await;
+    let directory = tempfile::tempdir().unwrap();
     let child = Command::new(binary().unwrap())
-        .args(arguments)
+        .args(mounted(&objects, directory.path()))
         .arg("--simulate")
-        .arg(simulated)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../playbooks/demo/cluster"))
         .env_clear()
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut child = Killed(child);
-    let lines = BufReader::new(child.0.stderr.take().unwrap()).lines();
-    let said: Vec<String> = lines
-        .map(Result::unwrap)
-        .scan(false, |done, line| {
-            (!*done).then(|| {
-                *done = line.contains("listening on");
-                line
-            })
-        })
-        .collect();
-    let said = said.join("\n");
-    assert!(said.contains("listening on http://0.0.0.0:"), "{said}");
+    let mut said = String::new();
+    let mut log = BufReader::new(child.0.stderr.take().unwrap());
+    while !said.contains("listening on") {
+        assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+    }
     assert!(said.contains("ceiling: Rehearse"), "{said}");
+    let (_, address) = said.rsplit_once("http://").unwrap();
+    let address: String = address
+        .chars()
+        .take_while(|c| *c == '.' || *c == ':' || c.is_ascii_digit())
+        .collect();
+
+    let secret: Secret = serde_json::from_value(objects["Secret/it-responder-senders"].clone()).unwrap();
+    let secret = |key: &str| String::from_utf8(secret.data.as_ref().unwrap()[key].0.clone()).unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let post = || {
+        client
+            .post(format!("http://{address}/"))
+            .json(&json!({"not": "an alert"}))
+    };
+    let nobody = post().send().await.unwrap().status();
+    let sidekick = post().bearer_auth(secret("token")).send().await.unwrap().status();
+    let falco = post()
+        .basic_auth("falco", Some(secret("password")))
+        .send()
+        .await
+        .unwrap()
+        .status();
+    // Whoever is known is told what is wrong with his alert.
+    assert_eq!((nobody.as_u16(), sidekick.as_u16(), falco.as_u16()), (401, 400, 400));
 }
