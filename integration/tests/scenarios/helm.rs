@@ -107,8 +107,11 @@ impl Helm {
             .ok();
         let objects: Vec<Value> = serde_saphyr::from_multiple(&rendered).unwrap();
         let named = |object: Value| {
-            let name = object["metadata"]["name"].as_str().unwrap();
-            (format!("{}/{name}", object["kind"].as_str().unwrap()), object)
+            let (kind, name) = (object["kind"].as_str(), object["metadata"]["name"].as_str());
+            let (Some(kind), Some(name)) = (kind, name) else {
+                panic!("{object:#} is no object; rendered were\n{rendered}")
+            };
+            (format!("{kind}/{name}"), object)
         };
         objects
             .into_iter()

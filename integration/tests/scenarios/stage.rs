@@ -96,7 +96,8 @@ impl<'a> Stage<'a> {
         integration::fixtures::wait_gone(&self.client, pod).await.unwrap();
     }
 
-    /// Takes the Pod Security level away, where the namespace has one.
+    /// Takes the Pod Security level away, where the namespace has one, and waits until admission knows: it learns of
+    /// namespaces by a watch.
     pub(crate) async fn allow_any_pod(&self) {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let level = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": null}}});
@@ -105,6 +106,14 @@ impl<'a> Stage<'a> {
             .patch(&self.name, &params, &Patch::Merge(level))
             .await
             .unwrap();
+        let dry = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        eventually("any pod is taken", async || {
+            self.pods().create(&dry, &self.pod("any")).await.ok()
+        })
+        .await;
     }
 
     pub(crate) fn pods(&self) -> Api<Pod> {
