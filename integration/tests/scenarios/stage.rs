@@ -219,7 +219,7 @@ impl<'a> Stage<'a> {
         events
     }
 
-    /// Every object of the namespace and the node, whole, once nothing has changed between two looks. Of the node without
+    /// Every object of the namespace but Events, and the node, whole, once nothing has changed between two looks. Of the node without
     /// its status, which the kubelet's heartbeat changes.
     pub(crate) async fn objects(&self) -> BTreeMap<String, Value> {
         let discovery = Discovery::new(self.client.clone()).run_aggregated().await.unwrap();
@@ -240,8 +240,12 @@ impl<'a> Stage<'a> {
             .groups()
             .flat_map(kube::discovery::ApiGroup::recommended_resources);
         let listed = resources
-            .filter(|(_, capabilities)| {
-                capabilities.scope == Scope::Namespaced && capabilities.supports_operation(verbs::LIST)
+            // Events are what others say of objects, whenever they come to it: the API server itself writes one when it
+            // repairs the cluster IP of a Service that has just been made.
+            .filter(|(resource, capabilities)| {
+                resource.plural != "events"
+                    && capabilities.scope == Scope::Namespaced
+                    && capabilities.supports_operation(verbs::LIST)
             })
             .map(|(resource, _)| async move {
                 let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.name, &resource);
