@@ -55,7 +55,7 @@ async fn an_eviction_that_a_budget_blocks_fails_within_its_steps_time_and_says_s
         text.contains("disruption budget") || text.contains("BlockedByBudget") || text.contains("PodDisruptionBudget"),
         "{text}"
     );
-    assert!(stage.get(&pod).await.is_some());
+    stage.still_there(&pod).await;
     let writes = stage.writes();
     assert!(!writes.is_empty());
     assert!(
@@ -88,7 +88,7 @@ async fn an_eviction_that_was_blocked_ends_when_its_pod_is_replaced() {
         "{:#?}",
         responder.trail()
     );
-    assert_eq!(stage.get(&second).await.unwrap().uid(), second.uid());
+    assert_eq!(stage.still_there(&second).await.uid(), second.uid());
     assert_eq!(stage.mutations(), []);
 }
 
@@ -146,5 +146,5 @@ async fn an_eviction_under_two_budgets_is_given_up_at_once() {
     );
     let writes = stage.writes();
     assert_eq!(writes.len(), 1, "{writes:#?}");
-    assert!(stage.get(&pod).await.is_some());
+    stage.still_there(&pod).await;
 }

@@ -74,7 +74,7 @@ async fn text_of_an_alert_becomes_a_label_a_string_and_nothing_else() {
         "{:#?}",
         responder.trail()
     );
-    let live = stage.get(&web).await.unwrap();
+    let live = stage.still_there(&web).await;
     assert_eq!(live.labels()["app"], "web");
     let process = &live.labels()["process"];
     assert!(
@@ -152,7 +152,7 @@ async fn a_responder_without_the_right_asks_once_and_says_so() {
     let writes = stage.writes();
     assert_eq!(writes.iter().map(in_words).collect::<Vec<_>>(), ["delete pods"]);
     assert_eq!(writes[0].code, 403);
-    assert!(stage.get(&web).await.is_some());
+    stage.still_there(&web).await;
 }
 
 /// The cluster can't be read: nothing is guessed.
@@ -183,5 +183,5 @@ async fn a_responder_that_may_not_read_refuses() {
         "{:#?}",
         responder.trail()
     );
-    assert!(stage.get(&web).await.is_some());
+    stage.still_there(&web).await;
 }

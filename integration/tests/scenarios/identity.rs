@@ -51,7 +51,7 @@ async fn a_pod_that_took_the_name_of_the_alerts_pod_is_left_alone() {
     by_uid["output_fields"]["k8s.pod.uid"] = json!(uid(&first));
     assert_eq!(refused(&mut responder, &by_uid).await, "TargetReplaced");
 
-    assert!(stage.get(&second).await.is_some());
+    stage.still_there(&second).await;
     assert_eq!(stage.writes(), []);
 }
 
@@ -85,7 +85,7 @@ async fn an_alert_without_a_container_id_is_too_little_to_destroy() {
     alert["output_fields"]["container.id"] = Value::Null;
     assert_eq!(refused(&mut responder, &alert).await, "Uncorroborated");
 
-    assert!(stage.get(&web).await.is_some());
+    stage.still_there(&web).await;
     assert_eq!(stage.writes(), []);
 }
 
@@ -180,7 +180,7 @@ async fn a_target_that_changes_between_decision_and_request_is_not_touched_by_na
         "{writes:#?}"
     );
     if let Some(second) = second {
-        assert!(stage.get(&second).await.is_some());
+        stage.still_there(&second).await;
     }
 }
 
@@ -220,7 +220,7 @@ async fn a_quarantine_whose_pod_changes_before_its_patch_leaves_no_policy_behind
     })
     .await;
     if let Some(second) = second {
-        let live = stage.get(&second).await.unwrap();
+        let live = stage.still_there(&second).await;
         assert_eq!(live.labels(), second.labels());
     }
 }

@@ -101,7 +101,7 @@ async fn a_quarantined_pod_is_cut_off_by_one_patch_after_its_policy_and_is_repla
         (served.len() == 3 && !served.contains(&uid(&pod))).then_some(())
     })
     .await;
-    let freed = stage.get(&pod).await.unwrap();
+    let freed = stage.still_there(&pod).await;
     assert!(
         freed
             .owner_references()

@@ -61,7 +61,7 @@ async fn an_exec_into_a_pod_that_was_replaced_since_is_refused() {
         "{:#?}",
         responder.trail()
     );
-    assert!(stage.get(&second).await.is_some());
+    stage.still_there(&second).await;
 }
 
 /// Up from the pod over its ReplicaSet, each hop checked by uid.

@@ -125,6 +125,30 @@ impl<'a> Stage<'a> {
         found.filter(|found| found.uid() == pod.uid())
     }
 
+    /// The pod as it is, of which the test says that nobody may have taken it away.
+    pub(crate) async fn still_there(&self, pod: &Pod) -> Pod {
+        if let Some(found) = self.get(pod).await {
+            return found;
+        }
+        let mut events = self.control_plane.audit().unwrap();
+        events.retain(|event| event.namespace == self.name && event.name == pod.name_any() && event.is_write());
+        let told: Vec<_> = events
+            .iter()
+            .map(|event| {
+                let AuditEvent {
+                    received,
+                    user,
+                    verb,
+                    subresource,
+                    code,
+                    ..
+                } = event;
+                format!("{received} {user}: {verb} {subresource} -> {code}")
+            })
+            .collect();
+        panic!("{} ({:?}) is gone: {told:#?}", pod.name_any(), pod.uid())
+    }
+
     /// Options for a responder with these playbooks that may do what they need: its rights come from the same list of
     /// actions as those of the chart.
     pub(crate) async fn options(&self, playbooks: &str) -> Options {
