@@ -206,7 +206,8 @@ pub(crate) struct Shared<C, L, N, K> {
     pub(crate) idle: Notify,
     /// Turns of the verifications.
     pub(crate) readers: Semaphore,
-    pub(crate) verifying: AtomicUsize,
+    /// Places of verifications, at work or waiting for their turn; a task that panics gives its own back as well.
+    pub(crate) verifications: Arc<Semaphore>,
     runtime: Handle,
 }
 
@@ -249,6 +250,7 @@ where
         let shared = Arc::new(Shared {
             entry: Mutex::new(Entry::new(config.lanes, config.window, Instant::now())),
             readers: Semaphore::new(config.verify.concurrency.max(1)),
+            verifications: Arc::new(Semaphore::new(config.verify.pending)),
             config,
             rules,
             ports,
@@ -257,7 +259,6 @@ where
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             idle: Notify::new(),
-            verifying: AtomicUsize::new(0),
             runtime: Handle::current(),
         });
         if shared.config.process_mode == Mode::Enforce {

@@ -415,14 +415,13 @@ where
         if let Some(findings) = checks.iter().map(Check::known).collect::<Option<Vec<Finding>>>() {
             return span.in_scope(|| self.verified(playbook, about, Verification::of(findings)));
         }
-        if self.verifying.fetch_add(1, Ordering::Relaxed) >= self.config.verify.pending {
-            self.verifying.fetch_sub(1, Ordering::Relaxed);
+        let Ok(place) = Arc::clone(&self.verifications).try_acquire_owned() else {
             let finding = Finding {
                 verdict: Verdict::Inconclusive,
                 detail: "too many verifications are under way".to_owned(),
             };
             return span.in_scope(|| self.verified(playbook, about, Verification::of(vec![finding])));
-        }
+        };
         let (shared, playbook) = (Arc::clone(self), Arc::clone(playbook));
         let begun = Instant::now();
         // A task of its own, and still a part of the trace.
@@ -441,7 +440,7 @@ where
                 }
                 findings = look => findings,
             };
-            shared.verifying.fetch_sub(1, Ordering::Relaxed);
+            drop(place);
             shared.accounting.took(Stage::Verify, begun.elapsed());
             shared.verified(&playbook, about, Verification::of(findings));
         };

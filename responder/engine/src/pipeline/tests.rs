@@ -308,7 +308,7 @@ async fn more_verifications_than_may_be_under_way_are_inconclusive_at_once() {
         engine.accounts().verifications,
         [("effective", 1), ("inconclusive", 2)].into()
     );
-    assert_eq!(engine.shared.verifying.load(Ordering::Relaxed), 0);
+    assert_eq!(engine.shared.verifications.available_permits(), 1);
 }
 
 // --- modes and questions ---------------------------------------------------------------------------------
