@@ -17,6 +17,7 @@ use tokio::{net::TcpStream, task, time};
 use crate::{
     assets::{self, AssetsError},
     control_plane::{ports, server::Server, tail},
+    nats::Identity,
 };
 
 /// Up in 50 ms on an idle machine.
@@ -77,6 +78,7 @@ pub struct Span {
 pub struct Receiver {
     port: u16,
     program: PathBuf,
+    identity: Option<Identity>,
     server: Option<Server>,
     directory: TempDir,
 }
@@ -84,6 +86,15 @@ pub struct Receiver {
 impl Receiver {
     /// Starts one on a free port, and waits until it listens.
     pub async fn start() -> Result<Self, TelemetryError> {
+        Self::start_as(None).await
+    }
+
+    /// Starts one that proves itself with a certificate.
+    pub async fn start_with_tls(identity: Identity) -> Result<Self, TelemetryError> {
+        Self::start_as(Some(identity)).await
+    }
+
+    async fn start_as(identity: Option<Identity>) -> Result<Self, TelemetryError> {
         let program = program().await?;
         let port = ports::free().map_err(|error| TelemetryError::Process("find a free port", error))?;
         let directory = tempfile::Builder::new()
@@ -93,6 +104,7 @@ impl Receiver {
         let mut receiver = Self {
             port,
             program,
+            identity,
             server: None,
             directory,
         };
@@ -100,9 +112,10 @@ impl Receiver {
         Ok(receiver)
     }
 
-    /// `http://127.0.0.1:<port>`.
+    /// `http://127.0.0.1:<port>`, or `https://…`.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let scheme = if self.identity.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// Ends it, and waits until it is gone. What it has received stays known.
@@ -115,6 +128,9 @@ impl Receiver {
     pub async fn resume(&mut self) -> Result<(), TelemetryError> {
         let mut command = Command::new(&self.program);
         command.arg("otlp").arg(format!("127.0.0.1:{}", self.port));
+        if let Some(identity) = &self.identity {
+            command.args([&identity.certificate, &identity.key]);
+        }
         let server = Server::start("receiver", command, self.directory.path())
             .map_err(|error| TelemetryError::Process("start the receiver of traces", error))?;
         let server = self.server.insert(server);

@@ -1,7 +1,8 @@
 // What others read our telemetry with, in one program: the receiver of the
 // OpenTelemetry collector, and the parser of Prometheus.
 //
-//	telemetry otlp ADDRESS   takes OTLP over gRPC, and writes each batch of
+//	telemetry otlp ADDRESS [CERTIFICATE KEY]
+//	                         takes OTLP over gRPC, and writes each batch of
 //	                         spans as a line of OTLP's JSON; until its standard
 //	                         input closes, so that it ends with the test
 //	telemetry openmetrics    reads a page of metrics from standard input, and
@@ -22,6 +23,7 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/config/configgrpc"
 	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/config/configtls"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/receiver"
@@ -38,19 +40,24 @@ func main() {
 func run(arguments []string) error {
 	switch {
 	case len(arguments) == 2 && arguments[0] == "otlp":
-		return otlp(arguments[1])
+		return otlp(arguments[1], configoptional.None[configtls.ServerConfig]())
+	case len(arguments) == 4 && arguments[0] == "otlp":
+		tls := configtls.NewDefaultServerConfig()
+		tls.CertFile, tls.KeyFile = arguments[2], arguments[3]
+		return otlp(arguments[1], configoptional.Some(tls))
 	case len(arguments) == 1 && arguments[0] == "openmetrics":
 		return openMetrics(bufio.NewReader(os.Stdin))
 	}
-	return errors.New("expected `otlp ADDRESS` or `openmetrics`")
+	return errors.New("expected `otlp ADDRESS [CERTIFICATE KEY]` or `openmetrics`")
 }
 
-func otlp(address string) error {
+func otlp(address string, tls configoptional.Optional[configtls.ServerConfig]) error {
 	ctx := context.Background()
 	factory := otlpreceiver.NewFactory()
 	config := factory.CreateDefaultConfig().(*otlpreceiver.Config)
 	grpc := configgrpc.NewDefaultServerConfig()
 	grpc.NetAddr.Endpoint = address
+	grpc.TLS = tls
 	config.Protocols.GRPC = configoptional.Some(grpc)
 	config.Protocols.HTTP = configoptional.None[otlpreceiver.HTTPConfig]()
 

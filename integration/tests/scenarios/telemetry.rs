@@ -6,10 +6,12 @@ use std::{
 };
 
 use integration::{
+    nats::Authority,
     responder::{Answer, Options, Responder, alert},
     telemetry::{Receiver, Span, open_metrics},
 };
 use jiff::Timestamp;
+use rstest::rstest;
 use serde_json::Value;
 
 use crate::stage::{eventually, guard, on_shell, start};
@@ -240,6 +242,38 @@ async fn a_receiver_that_is_away_costs_no_decision() {
     let log = responder.log();
     assert_eq!(log.matches("spans can't be sent").count(), 1, "{log}");
     assert!(log.contains("spans are sent again"), "{log}");
+}
+
+/// How the responder is told whom to trust: by our setting, or by what every program's system roots are replaced with.
+#[rstest]
+#[case::by_the_setting("OTEL_EXPORTER_OTLP_CERTIFICATE")]
+#[case::by_the_systems_roots("SSL_CERT_FILE")]
+#[tokio::test]
+async fn traces_go_to_a_receiver_that_a_trusted_authority_vouches_for_and_to_no_other(#[case] variable: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let [ours, strangers] = ["ours", "strangers"].map(|name| Authority::create(name, directory.path()).unwrap());
+    let receiver = Receiver::start_with_tls(ours.server().unwrap()).await.unwrap();
+    let trusting = |authority: &Authority| {
+        let mut options = simulated(on_shell("Observe", &["label: {labels: {incident: open}}"]), &receiver);
+        let file = authority.certificate().display().to_string();
+        options.environment.push((variable.to_owned(), file));
+        options
+    };
+
+    let mut responder = start(&trusting(&strangers)).await;
+    assert_eq!(responder.post(&shell()).await.unwrap().outcome(), "accepted");
+    responder.wait_until_at_rest(1).await.unwrap();
+    eventually("the spans are lost", async || {
+        let metrics = responder.metrics().await.unwrap();
+        (metrics.total("responder_spans_total", &[("result", "failed")]) > 0.0).then_some(())
+    })
+    .await;
+    assert_eq!(receiver.spans(), []);
+
+    let responder = start(&trusting(&ours)).await;
+    let answer = responder.post(&shell()).await.unwrap();
+    let is_ours = |span: &Span| span.attributes.get("responder.alert.id") == Some(&answer.alert());
+    trace_with(&receiver, "alert", is_ours).await;
 }
 
 #[tokio::test]

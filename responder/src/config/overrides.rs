@@ -127,6 +127,9 @@ struct TraceArgs {
         hide_env_values = true
     )]
     otlp_endpoint: Option<String>,
+    /// The authorities that may have signed the certificate of an https:// receiver, as PEM; otherwise the system's
+    #[arg(long, value_name = "PATH", env = "OTEL_EXPORTER_OTLP_CERTIFICATE")]
+    otlp_ca_file: Option<PathBuf>,
     /// The share of alerts that get a trace, from 0 to 1; one that comes with a trace of its own goes by that one's word
     #[arg(long, value_name = "RATIO", env = "OTEL_TRACES_SAMPLER_ARG", value_parser = ratio)]
     otlp_sample: Option<f64>,
@@ -141,7 +144,7 @@ fn ratio(text: &str) -> Result<f64, String> {
 
 /// The option of each setting that has one, by clap's id, with its place in the file. A flag is named after its id, and
 /// so is its variable, but for those that OpenTelemetry names.
-const SETTINGS: [(&str, &str); 18] = [
+const SETTINGS: [(&str, &str); 19] = [
     ("playbooks", "playbooks"),
     ("guard", "guard"),
     ("mode", "mode"),
@@ -155,6 +158,7 @@ const SETTINGS: [(&str, &str); 18] = [
     ("nats_stream", "nats.jetStream.stream"),
     ("nats_create_stream", "nats.jetStream.createStream"),
     ("otlp_endpoint", "telemetry.otlpEndpoint"),
+    ("otlp_ca_file", "telemetry.otlpCaFile"),
     ("otlp_sample", "telemetry.otlpSample"),
     ("max_in_flight", "maxInFlight"),
     ("shutdown_deadline", "shutdownDeadline"),
@@ -188,6 +192,7 @@ impl Overrides {
         over(&mut doc.log.filter, log.log.as_ref());
         self.nats.apply(&mut doc.nats);
         over(&mut doc.telemetry.otlp_endpoint, self.traces.otlp_endpoint.as_ref());
+        over(&mut doc.telemetry.otlp_ca_file, self.traces.otlp_ca_file.as_ref());
         over(&mut doc.telemetry.otlp_sample, self.traces.otlp_sample.as_ref());
         doc.http.listen = self.listen.unwrap_or(doc.http.listen);
         doc.http.insecure_no_auth |= self.insecure_no_auth;
@@ -220,6 +225,7 @@ pub(super) fn origins(matches: &ArgMatches) -> Origins {
 fn variable(id: &str) -> String {
     match id {
         "otlp_endpoint" => "OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(),
+        "otlp_ca_file" => "OTEL_EXPORTER_OTLP_CERTIFICATE".to_owned(),
         "otlp_sample" => "OTEL_TRACES_SAMPLER_ARG".to_owned(),
         id => format!("RESPONDER_{}", id.to_uppercase()),
     }

@@ -1,5 +1,7 @@
 //! The section `telemetry`: where traces go.
 
+use std::path::PathBuf;
+
 use responder_core::document::{Findings, Path, Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,11 @@ pub(crate) struct TelemetryDoc {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub(super) otlp_endpoint: Option<String>,
+    /// The authorities that may have signed the certificate of an `https://` receiver, as PEM; read once, at the start.
+    /// Default: the system's. `--otlp-ca-file`, OTEL_EXPORTER_OTLP_CERTIFICATE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub(super) otlp_ca_file: Option<PathBuf>,
     /// The share of alerts that get a trace, from 0 to 1; 1 by default. One that comes with a trace of its own goes by
     /// that one's word. `--otlp-sample`, OTEL_TRACES_SAMPLER_ARG.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,6 +33,8 @@ pub(crate) struct TelemetryDoc {
 pub(crate) struct Telemetry {
     /// The receiver; `None` for no traces.
     pub(crate) otlp_endpoint: Option<String>,
+    /// Who may have signed its certificate; `None` for the system's authorities.
+    pub(crate) otlp_ca_file: Option<PathBuf>,
     /// The share of alerts that get a trace, from 0 to 1.
     pub(crate) otlp_sample: f64,
 }
@@ -54,6 +63,7 @@ impl TelemetryDoc {
         }
         Telemetry {
             otlp_endpoint: endpoint.map(str::to_owned),
+            otlp_ca_file: self.otlp_ca_file.clone(),
             otlp_sample: sample,
         }
     }

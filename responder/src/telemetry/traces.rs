@@ -12,7 +12,8 @@ use anyhow::Context as _;
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry::trace::{Span as _, TraceContextExt as _, Tracer as _, TracerProvider as _};
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
+use opentelemetry_otlp::tonic_types::transport::{Certificate, ClientTlsConfig};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithTonicConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider, TracerProviderBuilder};
@@ -61,10 +62,15 @@ impl Traces {
         let Some(endpoint) = settings.otlp_endpoint.as_deref() else {
             return Ok(None);
         };
-        let exporter = SpanExporter::builder()
+        let mut exporter = SpanExporter::builder()
             .with_tonic()
             .with_endpoint(endpoint)
-            .with_timeout(EXPORT_TIMEOUT)
+            .with_timeout(EXPORT_TIMEOUT);
+        // By itself it trusts nobody (opentelemetry-otlp 0.33, `ClientTlsConfig::new`).
+        if endpoint.starts_with("https://") {
+            exporter = exporter.with_tls_config(trusted(settings)?);
+        }
+        let exporter = exporter
             .build()
             .context("traces can't be sent to --otlp-endpoint (or OTEL_EXPORTER_OTLP_ENDPOINT): correct it")?;
         let counts = SpanCounts::default();
@@ -146,6 +152,21 @@ impl Traces {
             tracing::warn!("the last spans could not be sent: {error}");
         }
     }
+}
+
+/// The authorities in the file, or the system's.
+fn trusted(settings: &Telemetry) -> anyhow::Result<ClientTlsConfig> {
+    let tls = ClientTlsConfig::new();
+    let Some(path) = &settings.otlp_ca_file else {
+        return Ok(tls.with_enabled_roots());
+    };
+    let authorities = std::fs::read(path).with_context(|| {
+        format!(
+            "cannot read the authorities of the OTLP receiver from {}",
+            path.display()
+        )
+    })?;
+    Ok(tls.ca_certificate(Certificate::from_pem(authorities)))
 }
 
 fn resource(own: &OwnIdentity, cluster: Option<&ClusterIdentity>) -> Resource {
