@@ -1,16 +1,13 @@
-//! What an alert that nothing matches costs over HTTP: CPU time of the process, beside a bare axum handler that reads the
+//! What an alert that nothing matches costs over HTTP: rate and CPU time of the process, beside a bare axum handler that reads the
 //! same body, from the same client, in turns.
-
-use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::StatusCode;
 use integration::responder::Responder;
-use tokio::time::sleep;
 
 use crate::{
-    process::{BareAxum, cpu_time},
-    report::{Figures, Row, Table},
+    process::{BareAxum, Cost, Meter},
+    report::Table,
     say,
     sender::Sender,
 };
@@ -25,7 +22,7 @@ const TALON: f64 = 158.0;
 pub(crate) async fn measure(responder: &Responder, quick: bool, table: &mut Table) -> anyhow::Result<()> {
     let bare = BareAxum::start()?;
     let (rounds, requests) = if quick { (3, 5_000) } else { (7, 10_000) };
-    for (place, connections) in [(30, 1), (31, 32)] {
+    for (place, connections) in [(30, 1), (32, 32)] {
         say(&format!(
             "HTTP: {rounds} times {requests} alerts that nothing matches, {connections} connections, and as many to bare axum"
         ));
@@ -38,26 +35,16 @@ pub(crate) async fn measure(responder: &Responder, quick: bool, table: &mut Tabl
             theirs.push(cost(&mut to_bare, bare.pid(), requests).await?);
             ours.push(cost(&mut to_responder, responder.pid(), requests).await?);
         }
-        let (ours, theirs) = (Figures::new(ours), Figures::new(theirs));
-        let ratio = ours.median() / theirs.median();
         let plural = if connections == 1 { "" } else { "s" };
-        table.row(Row {
+        table.costs(
             place,
-            what: format!("CPU of an unmatched alert, {connections} connection{plural}"),
-            responder: format!("{:.1} us", ours.median()),
-            limit: format!("{:.1} us", theirs.median()),
-            ratio: format!("{ratio:.2} x"),
-            goal: Some(("<= 1.5 x".to_owned(), ratio <= 1.5)),
-        });
-        let note = format!(
-            "unmatched, {connections} connection{plural}, us of each round: responder {}; bare axum {}.",
-            ours.list(1),
-            theirs.list(1)
+            &format!("HTTP, {connections} connection{plural}"),
+            Some(1.5),
+            [&ours, &theirs],
         );
-        table.note(place, note);
     }
     table.note(
-        32,
+        34,
         format!(
             "unmatched: user and system time of the process, {} bytes a body, 100 playbooks; the limit is an axum handler \
              that reads the body. Talon: {TALON:.0} us.",
@@ -67,15 +54,10 @@ pub(crate) async fn measure(responder: &Responder, quick: bool, table: &mut Tabl
     Ok(())
 }
 
-/// Microseconds of CPU time for each request.
-async fn cost(sender: &mut Sender, pid: u32, requests: usize) -> anyhow::Result<f64> {
-    let before = cpu_time(pid)?;
+async fn cost(sender: &mut Sender, pid: u32, requests: usize) -> anyhow::Result<Cost> {
+    let meter = Meter::start(pid)?;
     sender
         .post_for(StatusCode::OK, requests, |_| Bytes::from_static(UNMATCHED))
         .await?;
-    // Whatever the last answers still cost.
-    sleep(Duration::from_millis(50)).await;
-    let spent = cpu_time(pid)?.saturating_sub(before);
-    #[expect(clippy::cast_precision_loss, reason = "thousands")]
-    Ok(spent.as_secs_f64() * 1e6 / requests as f64)
+    meter.cost(requests)
 }

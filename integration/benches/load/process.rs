@@ -4,16 +4,18 @@ use std::{
     fs,
     io::{BufRead as _, BufReader},
     process::{Child, ChildStdout, Command, Stdio},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
 
 /// Ticks a second in `/proc/<pid>/stat`: 100 on every architecture that Rust and Kubernetes run on (`USER_HZ`).
 const TICKS: u32 = 100;
+const REST: Duration = Duration::from_millis(50);
 
 /// User and system time of all threads so far, to 10 ms.
-pub(crate) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
+fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("no CPU time is known: this needs Linux")?;
     // The program's name, in parentheses, may have blanks. After it the state is field 3; utime and stime are 14 and 15
     // (proc_pid_stat(5)).
@@ -25,6 +27,44 @@ pub(crate) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
         .filter_map(|field| field.parse().ok())
         .collect();
     Ok(Duration::from_secs(u64::from(ticks.iter().sum::<u32>())) / TICKS)
+}
+
+/// What a message or a request costs a process.
+pub(crate) struct Cost {
+    /// Of them a second, as long as the sender has more.
+    pub(crate) rate: f64,
+    /// Microseconds of CPU time for each.
+    pub(crate) cpu: f64,
+}
+
+/// A process' CPU time, and the clock, from a moment on.
+pub(crate) struct Meter {
+    pid: u32,
+    started: Instant,
+    before: Duration,
+}
+
+impl Meter {
+    pub(crate) fn start(pid: u32) -> anyhow::Result<Self> {
+        Ok(Self {
+            pid,
+            started: Instant::now(),
+            before: cpu_time(pid)?,
+        })
+    }
+
+    /// What so many have cost.
+    #[expect(clippy::cast_precision_loss, reason = "thousands")]
+    pub(crate) fn cost(self, count: usize) -> anyhow::Result<Cost> {
+        let elapsed = self.started.elapsed();
+        // Whatever the last of them still costs.
+        thread::sleep(REST);
+        let spent = cpu_time(self.pid)?.saturating_sub(self.before);
+        Ok(Cost {
+            rate: count as f64 / elapsed.as_secs_f64(),
+            cpu: spent.as_secs_f64() * 1e6 / count as f64,
+        })
+    }
 }
 
 /// Resident memory in MiB: now, and the most that it ever was.

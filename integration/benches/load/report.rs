@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use crate::process::Cost;
+
 /// One line: what responder takes, what the limit is, and how they compare.
 #[derive(Debug)]
 pub(crate) struct Row {
@@ -29,6 +31,39 @@ impl Table {
     /// A sentence under the table.
     pub(crate) fn note(&mut self, place: u8, text: impl Into<String>) {
         self.notes.push((place, text.into()));
+    }
+
+    /// Two lines of this table: what an alert that nothing matches costs over a transport, beside whoever does nothing
+    /// with it. The goal is half of its rate, and where one is named so many times its CPU time.
+    pub(crate) fn costs(&mut self, place: u8, transport: &str, times: Option<f64>, [ours, theirs]: [&[Cost]; 2]) {
+        let rates = |costs: &[Cost]| Figures::new(costs.iter().map(|cost| cost.rate));
+        let cpus = |costs: &[Cost]| Figures::new(costs.iter().map(|cost| cost.cpu));
+        let ratio = rates(ours).median() / rates(theirs).median();
+        self.row(Row {
+            place,
+            what: format!("unmatched alerts a second, {transport}"),
+            responder: format!("{:.0}/s", rates(ours).median()),
+            limit: format!("{:.0}/s", rates(theirs).median()),
+            ratio: format!("{:.0} %", ratio * 100.0),
+            goal: Some((">= 50 %".to_owned(), ratio >= 0.5)),
+        });
+        let ratio = cpus(ours).median() / cpus(theirs).median();
+        self.row(Row {
+            place: place + 1,
+            what: format!("CPU of an unmatched alert, {transport}"),
+            responder: format!("{:.1} us", cpus(ours).median()),
+            limit: format!("{:.1} us", cpus(theirs).median()),
+            ratio: format!("{ratio:.2} x"),
+            goal: times.map(|times| (format!("<= {times:.1} x"), ratio <= times)),
+        });
+        self.note(
+            place,
+            format!(
+                "{transport}, alerts a second of each round: responder {}; bare {}.",
+                rates(ours).list(0),
+                rates(theirs).list(0)
+            ),
+        );
     }
 
     pub(crate) fn sort(&mut self) {
