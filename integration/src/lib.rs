@@ -18,3 +18,4 @@ pub mod nats;
 pub mod oci;
 pub mod responder;
 pub mod telemetry;
+mod watched;

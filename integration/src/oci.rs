@@ -15,6 +15,9 @@ use serde_json::json;
 
 pub mod chart;
 pub mod image;
+pub mod program;
+pub mod start;
+pub mod unpack;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";

@@ -6,7 +6,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time;
 
-use crate::control_plane::tail;
+use crate::{control_plane::tail, watched::Watched};
 
 pub mod alert;
 mod binary;
@@ -117,9 +117,7 @@ impl Answer {
 #[derive(Debug)]
 #[must_use = "responder is killed when this is dropped"]
 pub struct Responder {
-    child: Child,
-    /// Kills the child when this process is gone without having dropped it: its standard input closes then.
-    watchdog: Child,
+    child: Watched,
     url: String,
     http: reqwest::Client,
     log: PathBuf,
@@ -136,19 +134,11 @@ impl Responder {
             .tempdir()
             .map_err(|error| ResponderError::Process("make a directory for", error))?;
         let log = directory.path().join("responder.log");
-        let mut child = spawn(&program, options, directory.path(), &log)
+        let child = spawn(&program, options, directory.path(), &log)
             .map_err(|error| ResponderError::Process("start", error))?;
-        let watchdog = match watch(&child) {
-            Ok(watchdog) => watchdog,
-            Err(error) => {
-                let _ = child.kill();
-                return Err(ResponderError::Process("watch", error));
-            }
-        };
         let http = client(options.authority.as_deref())?;
         let mut responder = Self {
             child,
-            watchdog,
             url: String::new(),
             http,
             log,
@@ -294,16 +284,10 @@ impl Responder {
 
     /// Kills it (SIGKILL), waits until it is gone, and returns all that it has logged.
     pub fn kill(mut self) -> Result<String, ResponderError> {
-        self.end().map_err(|error| ResponderError::Process("kill", error))?;
+        self.child
+            .end()
+            .map_err(|error| ResponderError::Process("kill", error))?;
         Ok(self.log())
-    }
-
-    /// The watchdog first: a process id that was waited for may be somebody else's.
-    fn end(&mut self) -> io::Result<()> {
-        self.watchdog.kill()?;
-        self.watchdog.wait()?;
-        self.child.kill()?;
-        self.child.wait().map(drop)
     }
 
     /// The address is in the log: the system has chosen the port.
@@ -358,7 +342,7 @@ impl Drop for Responder {
         reason = "whoever reads of a failed test wants to know what responder said last"
     )]
     fn drop(&mut self) {
-        let _ = self.end();
+        let _ = self.child.end();
         if std::thread::panicking() {
             eprintln!("the end of responder's log:\n{}", tail(&self.log));
         }
@@ -376,7 +360,7 @@ fn client(authority: Option<&Path>) -> Result<reqwest::Client, ResponderError> {
     builder.build().map_err(failed)
 }
 
-fn spawn(program: &Path, options: &Options, directory: &Path, log: &Path) -> io::Result<Child> {
+fn spawn(program: &Path, options: &Options, directory: &Path, log: &Path) -> io::Result<Watched> {
     let playbooks = directory.join("playbooks.yaml");
     fs::write(&playbooks, &options.playbooks)?;
     let output = fs::File::create(log)?;
@@ -409,20 +393,8 @@ fn spawn(program: &Path, options: &Options, directory: &Path, log: &Path) -> io:
         .envs(options.environment.iter().map(|(key, value)| (key, value)))
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
-        .stderr(output)
-        .spawn()
-}
-
-/// A shell that waits for the end of its input, which only this process holds open, and then kills.
-fn watch(child: &Child) -> io::Result<Child> {
-    Command::new("/bin/sh")
-        .args(["-c", "while read -r _; do :; done; kill -KILL \"$1\"", "watchdog"])
-        .arg(child.id().to_string())
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
+        .stderr(output);
+    Watched::spawn(&mut command)
 }
 
 async fn answer(what: &'static str, request: reqwest::RequestBuilder) -> Result<Answer, ResponderError> {

@@ -19,6 +19,7 @@ mod gate;
 mod helm;
 mod hostile;
 mod identity;
+mod image;
 mod modes;
 mod nats;
 mod outage;

@@ -1,0 +1,40 @@
+//! The image: what was packed, unpacked and started where there is nothing else.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use integration::{
+    control_plane::chain,
+    oci::{
+        image,
+        program::{self, Profile},
+        start,
+    },
+};
+
+/// Names below a directory, with what each needs of others.
+fn names(directory: &Path) -> BTreeSet<String> {
+    fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+#[test]
+fn the_program_of_the_unpacked_archive_answers_healthz_in_an_empty_root_as_nobody() {
+    let target = program::target_directory().join("image-test");
+    let program = program::build(Profile::Test, &target).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    let archive = image::layout(program, "0.0.0").unwrap().archive().unwrap();
+    let started = start::start(&archive).unwrap_or_else(|error| panic!("{}", chain(&error)));
+
+    let root = format!("/proc/{}/root", started.pid());
+    assert_eq!(
+        names(Path::new(&root)),
+        ["LICENSE", "cluster", "etc", "playbooks", "responder"]
+            .map(str::to_owned)
+            .into(),
+        "there is no library and no shell to fall back on"
+    );
+    let status = fs::read_to_string(format!("/proc/{}/status", started.pid())).unwrap();
+    let capabilities = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap();
+    assert_eq!(capabilities.trim(), "0000000000000000");
+}
