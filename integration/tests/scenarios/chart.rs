@@ -51,6 +51,7 @@ fn everything() -> Value {
         "replicas": 2,
         "service": {"type": "LoadBalancer", "annotations": {"example.org/a": "b"}},
         "networkPolicy": {"scrapers": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]},
+        "serviceMonitor": {"enabled": true, "labels": {"release": "prometheus"}},
         "podLabels": {"team": "security"},
         "podAnnotations": {"example.org/a": "b"},
         "nodeSelector": {"kubernetes.io/os": "linux"},
@@ -65,6 +66,7 @@ fn everything() -> Value {
 #[rstest]
 #[case("plain", values(json!({})))]
 #[case("without-auth", values(json!({"auth": {"enabled": false}, "networkPolicy": {"senders": []}})))]
+#[case("scraped-without-tls", values(json!({"serviceMonitor": {"enabled": true}})))]
 #[case("everything", everything())]
 #[tokio::test]
 async fn what_is_rendered_passes_a_dry_run_on_the_server(#[case] name: &str, #[case] values: Value) {
@@ -85,23 +87,44 @@ async fn what_is_rendered_passes_a_dry_run_on_the_server(#[case] name: &str, #[c
         .await
         .ok();
     let file = release.helm.write("rendered.yaml", &rendered);
-    let mut kubectl = Command::new(release.stage.control_plane.kubectl());
-    kubectl
-        .args([
+    // As the Prometheus operator brings it.
+    let monitors = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/scenarios/chart/service-monitor-crd.yaml"
+    );
+    kubectl(&release, &["apply", "--server-side", "-f", monitors]).await;
+    kubectl(
+        &release,
+        &["wait", "--for=condition=Established", "--timeout=60s", "-f", monitors],
+    )
+    .await;
+    let applied = kubectl(
+        &release,
+        &[
             "apply",
             "--dry-run=server",
             "--validate=strict",
             "--warnings-as-errors",
+            "--namespace",
+            namespace,
             "-f",
             &file,
-        ])
-        .args(["--namespace", namespace])
+        ],
+    )
+    .await;
+    let kinds = rendered.lines().filter(|line| line.starts_with("kind: ")).count();
+    assert_eq!(applied.lines().count(), kinds, "{applied}");
+}
+
+/// What kubectl says as the cluster's administrator.
+async fn kubectl(release: &Release<'_>, arguments: &[&str]) -> String {
+    let mut kubectl = Command::new(release.stage.control_plane.kubectl());
+    kubectl
+        .args(arguments)
         .env_clear()
         .env("HOME", release.helm.home.path())
         .env("KUBECONFIG", release.stage.control_plane.kubeconfig());
-    let applied = run(kubectl).await.ok();
-    let kinds = rendered.lines().filter(|line| line.starts_with("kind: ")).count();
-    assert_eq!(applied.lines().count(), kinds, "{applied}");
+    run(kubectl).await.ok()
 }
 
 #[rstest]
