@@ -4,60 +4,63 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::{Message, Subscriber};
-use futures_util::StreamExt as _;
-use futures_util::stream::select_all;
+use tokio_stream::StreamMap;
 
 use super::Intake;
 use super::config::Core;
 use crate::{Sink, Taken};
 
+/// The subscriptions, by their places in the configuration.
+type Subscriptions = StreamMap<usize, Subscriber>;
+
+/// Messages between two looks at anything else: a look costs a tenth of a message, and this many take a tenth of a
+/// millisecond.
+const BATCH: usize = 64;
 /// How often what was lost is looked for.
 const LOOK: Duration = Duration::from_millis(250);
 /// For what is on its way when it is told to stop.
 const DRAIN: Duration = Duration::from_secs(2);
 
 pub(super) async fn run<S: Sink>(intake: &Intake<S>, core: &Core) {
-    let mut subscribers = Vec::with_capacity(core.subjects.len());
-    for subject in &core.subjects {
+    let mut messages = Subscriptions::with_capacity(core.subjects.len());
+    for (place, subject) in core.subjects.iter().enumerate() {
         // Queued by the client until it is connected.
         let subscribed = tokio::select! {
             () = intake.stop.cancelled() => return,
             subscribed = intake.client.queue_subscribe(subject.as_str().to_owned(), core.queue.to_string()) => subscribed,
         };
         match subscribed {
-            Ok(messages) => subscribers.push(messages),
+            Ok(subscriber) => {
+                messages.insert(place, subscriber);
+            }
             Err(error) => tracing::error!(%subject, %error, "can't subscribe; nothing comes from this subject"),
         }
     }
     let mut lost = Lost::default();
     let mut look = tokio::time::interval(LOOK);
-    let mut messages = select_all(subscribers);
+    let mut batch = Vec::with_capacity(BATCH);
     loop {
         tokio::select! {
             biased;
             () = intake.stop.cancelled() => break,
-            Some(message) = messages.next() => {
-                lost.seen += 1;
-                intake.take(&message);
-            }
+            _ = messages.next_many(&mut batch, BATCH), if !messages.is_empty() => intake.take_all(&mut batch, &mut lost),
             // Only when nothing waits: then whatever came before the last look was read, or had no room.
             _ = look.tick() => lost.look(intake),
         }
     }
-    drain(intake, messages.into_iter().collect(), &mut lost).await;
+    drain(intake, messages, &mut lost).await;
 }
 
 /// What the server has sent already is still taken.
-async fn drain<S: Sink>(intake: &Intake<S>, mut subscribers: Vec<Subscriber>, lost: &mut Lost) {
+async fn drain<S: Sink>(intake: &Intake<S>, mut messages: Subscriptions, lost: &mut Lost) {
     if intake.state.is_connected() {
         let rest = async {
-            for subscriber in &mut subscribers {
+            for subscriber in messages.values_mut() {
                 let _ = subscriber.drain().await;
             }
-            let mut messages = select_all(subscribers);
-            while let Some(message) = messages.next().await {
-                lost.seen += 1;
-                intake.take(&message);
+            let mut batch = Vec::with_capacity(BATCH);
+            while messages.next_many(&mut batch, BATCH).await > 0 {
+                intake.take_all(&mut batch, lost);
             }
         };
         let _ = tokio::time::timeout(DRAIN, rest).await;
@@ -67,6 +70,13 @@ async fn drain<S: Sink>(intake: &Intake<S>, mut subscribers: Vec<Subscriber>, lo
 }
 
 impl<S: Sink> Intake<S> {
+    fn take_all(&self, batch: &mut Vec<(usize, Message)>, lost: &mut Lost) {
+        lost.seen += batch.len() as u64;
+        for (_, message) in batch.drain(..) {
+            self.take(&message);
+        }
+    }
+
     fn take(&self, message: &Message) {
         self.state.received(false, 0);
         match self.hand_over(message, S::submit) {
