@@ -71,7 +71,7 @@ pub(crate) async fn core(quick: bool, table: &mut Table) -> anyhow::Result<()> {
         lost < 1.0,
         "{lost} messages were lost, so what was measured is not what it should be"
     );
-    table.costs(40, "core NATS", None, [&ours, &theirs]);
+    table.costs(35, "core NATS", None, [&ours, &theirs]);
     Ok(())
 }
 
@@ -143,7 +143,7 @@ pub(crate) async fn jetstream(quick: bool, table: &mut Table) -> anyhow::Result<
         until_read(&context, "responder", messages).await?;
         ours.push(meter.cost(messages)?);
     }
-    table.costs(42, "JetStream", None, [&ours, &theirs]);
+    table.costs(37, "JetStream", None, [&ours, &theirs]);
     Ok(())
 }
 

@@ -1,12 +1,13 @@
 //! The consumer that responder is compared with in the benchmark `load`: async-nats that reads messages and does nothing
-//! with them: of core NATS on subjects of its own, or of the stream of the alerts. Prints a line when it is ready, and one for each step of messages; ends when
-//! its standard input closes.
+//! with them: of core NATS on subjects of its own, or of the stream of the alerts. Prints a line when it is ready, and one
+//! for each step of messages; ends when its standard input closes, or when no message comes for a minute.
 
 use std::{
     env,
     error::Error,
     io::{self, Read as _, Write as _},
     process, thread,
+    time::Duration,
 };
 
 use async_nats::{
@@ -14,6 +15,10 @@ use async_nats::{
     jetstream::{self, consumer::pull},
 };
 use futures_util::StreamExt as _;
+use tokio::time::timeout;
+
+/// Whoever waits for our next line then reads that we have ended.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `bare-nats <url> core|jetstream <messages in a step>`
 #[tokio::main]
@@ -42,9 +47,11 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     };
     if kind == "core" {
         let mut messages = client.queue_subscribe("bare.>", "bare".to_owned()).await?;
-        client.flush().await?;
+        // The server reads in order: once this comes back, it has the subscription.
+        client.publish("bare.ready", "".into()).await?;
+        timeout(PATIENCE, messages.next()).await?;
         writeln!(io::stdout(), "ready")?;
-        while let Some(message) = messages.next().await {
+        while let Some(message) = timeout(PATIENCE, messages.next()).await? {
             count(message.payload.len())?;
         }
     } else {
@@ -58,7 +65,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         let consumer = stream.create_consumer(config).await?;
         writeln!(io::stdout(), "ready")?;
         let mut messages = consumer.stream().max_messages_per_batch(256).messages().await?;
-        while let Some(message) = messages.next().await {
+        while let Some(message) = timeout(PATIENCE, messages.next()).await? {
             let message = message?;
             message.ack().await?;
             count(message.payload.len())?;
