@@ -24,6 +24,7 @@ mod modes;
 mod nats;
 mod outage;
 mod quarantine;
+mod readme;
 mod sources;
 mod stage;
 mod telemetry;

@@ -115,6 +115,7 @@ impl NatsArgs {
 /// Where traces go.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Traces")]
+#[expect(clippy::struct_field_names, reason = "the flags are named after them")]
 struct TraceArgs {
     /// An OTLP receiver (gRPC) for traces, such as http://otel-collector:4317; without one there are none
     ///

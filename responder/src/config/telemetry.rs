@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Telemetry")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the keys of the file: there are other ways than OTLP"
+)]
 pub(crate) struct TelemetryDoc {
     /// An OTLP receiver (gRPC) for traces, such as `http://otel-collector:4317`; without one there are none. Headers,
     /// such as a token, are read from OTEL_EXPORTER_OTLP_HEADERS. `--otlp-endpoint`, OTEL_EXPORTER_OTLP_ENDPOINT.
@@ -32,11 +36,11 @@ pub(crate) struct TelemetryDoc {
 #[derive(Debug, Clone)]
 pub(crate) struct Telemetry {
     /// The receiver; `None` for no traces.
-    pub(crate) otlp_endpoint: Option<String>,
+    pub(crate) endpoint: Option<String>,
     /// Who may have signed its certificate; `None` for the system's authorities.
-    pub(crate) otlp_ca_file: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
     /// The share of alerts that get a trace, from 0 to 1.
-    pub(crate) otlp_sample: f64,
+    pub(crate) sample: f64,
 }
 
 impl TelemetryDoc {
@@ -62,9 +66,9 @@ impl TelemetryDoc {
             );
         }
         Telemetry {
-            otlp_endpoint: endpoint.map(str::to_owned),
-            otlp_ca_file: self.otlp_ca_file.clone(),
-            otlp_sample: sample,
+            endpoint: endpoint.map(str::to_owned),
+            ca_file: self.otlp_ca_file.clone(),
+            sample,
         }
     }
 }

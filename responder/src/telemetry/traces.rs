@@ -59,7 +59,7 @@ impl Traces {
         own: &OwnIdentity,
         cluster: Option<&ClusterIdentity>,
     ) -> anyhow::Result<Option<Self>> {
-        let Some(endpoint) = settings.otlp_endpoint.as_deref() else {
+        let Some(endpoint) = settings.endpoint.as_deref() else {
             return Ok(None);
         };
         let mut exporter = SpanExporter::builder()
@@ -78,7 +78,7 @@ impl Traces {
         let builder = SdkTracerProvider::builder()
             .with_span_processor(queue)
             .with_resource(resource(own, cluster));
-        Ok(Some(Self::of(builder, settings.otlp_sample, counts)))
+        Ok(Some(Self::of(builder, settings.sample, counts)))
     }
 
     fn of(builder: TracerProviderBuilder, sample: f64, counts: SpanCounts) -> Self {
@@ -157,7 +157,7 @@ impl Traces {
 /// The authorities in the file, or the system's.
 fn trusted(settings: &Telemetry) -> anyhow::Result<ClientTlsConfig> {
     let tls = ClientTlsConfig::new();
-    let Some(path) = &settings.otlp_ca_file else {
+    let Some(path) = &settings.ca_file else {
         return Ok(tls.with_enabled_roots());
     };
     let authorities = std::fs::read(path).with_context(|| {

@@ -30,8 +30,8 @@ pub(super) async fn run<S: Sink>(intake: &Intake<S>, core: &Core) {
             subscribed = intake.client.queue_subscribe(subject.as_str().to_owned(), core.queue.to_string()) => subscribed,
         };
         match subscribed {
-            Ok(subscriber) => {
-                messages.insert(place, subscriber);
+            Ok(stream) => {
+                messages.insert(place, stream);
             }
             Err(error) => tracing::error!(%subject, %error, "can't subscribe; nothing comes from this subject"),
         }
