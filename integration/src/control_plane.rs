@@ -20,21 +20,20 @@ use kube::{
 use tempfile::TempDir;
 use tokio::{sync::OnceCell, task, time};
 
-use crate::assets::{Assets, AssetsError};
+use crate::{
+    assets::{Assets, AssetsError},
+    process::{Server, tail},
+};
 
 mod audit;
 mod components;
 mod pki;
-pub(crate) mod ports;
-pub(crate) mod server;
 
 pub use audit::{AuditError, AuditEvent};
 pub use pki::PkiError;
-pub(crate) use server::tail;
 
 use components::{CONTROLLER_MANAGER_USER, Components, KWOK_USER, Ports};
 use pki::Pki;
-use server::Server;
 
 /// Everything is up in 3 to 5 s on an idle machine; a build beside it on two cores makes that ten times as long.
 const START_DEADLINE: Duration = Duration::from_secs(90);

@@ -16,6 +16,6 @@ pub mod control_plane;
 pub mod fixtures;
 pub mod nats;
 pub mod oci;
+mod process;
 pub mod responder;
 pub mod telemetry;
-mod watched;

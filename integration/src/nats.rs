@@ -16,7 +16,7 @@ use tokio::{io::AsyncReadExt as _, net::TcpStream, task, time};
 
 use crate::{
     assets::{self, AssetsError},
-    control_plane::{ports, server::Server, tail},
+    process::{Server, ports, tail},
 };
 
 mod identity;

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time;
 
-use crate::{control_plane::tail, watched::Watched};
+use crate::process::{Watched, tail};
 
 pub mod alert;
 mod binary;

@@ -16,8 +16,8 @@ use tokio::{net::TcpStream, task, time};
 
 use crate::{
     assets::{self, AssetsError},
-    control_plane::{ports, server::Server, tail},
     nats::Identity,
+    process::{Server, ports, tail},
 };
 
 /// Up in 50 ms on an idle machine.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{AssetsError, Module, create_directory};
-use crate::control_plane::tail;
+use crate::process::tail;
 
 /// A build was seen to take 8 min 40 s on two cores; seven times that is a hung one.
 const BUILD_DEADLINE: Duration = Duration::from_secs(60 * 60);

@@ -2,8 +2,9 @@
 
 use std::{io, path::Path};
 
-use super::{StartError, pki::Pki, ports, server::Server};
+use super::{StartError, pki::Pki};
 use crate::assets::Assets;
+use crate::process::{Server, ports};
 
 /// Users of the components themselves; the audit policy knows them by these names.
 pub(super) const CONTROLLER_MANAGER_USER: &str = "system:kube-controller-manager";

@@ -14,7 +14,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::unpack::unpack;
-use crate::watched::Watched;
+use crate::process::Watched;
 
 /// The program is up within a tenth of a second; a busy machine makes that many.
 const START_DEADLINE: Duration = Duration::from_secs(30);

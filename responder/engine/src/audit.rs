@@ -108,7 +108,7 @@ pub enum AuditRecord {
         /// The pod.
         pod: String,
         /// What was done.
-        end: crate::expiry::End,
+        end: crate::end::End,
     },
     /// An accepted alert that is handed back unfinished at the end.
     HandedBack {

@@ -10,8 +10,8 @@ use responder_core::port::{Clock, ClusterReader, Ledger};
 use responder_core::trace::Trace;
 use serde::Serialize;
 
+use crate::config::RuleSet;
 use crate::decision::{Case, Judge};
-use crate::pipeline::RuleSet;
 use crate::rest::InPlace;
 
 /// How an alert is considered.

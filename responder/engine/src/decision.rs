@@ -20,8 +20,8 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::accounting::Accounting;
+use crate::config::RuleSet;
 use crate::latency::Stage;
-use crate::pipeline::RuleSet;
 use crate::rest::Rest;
 use crate::snapshot::snapshot;
 use crate::spans;

@@ -9,9 +9,11 @@
 
 pub mod accounting;
 pub mod audit;
+mod config;
 pub mod consider;
 mod decision;
 mod dedup;
+mod end;
 pub mod execute;
 pub mod expiry;
 pub mod lane;
@@ -35,9 +37,11 @@ mod testing;
 
 pub use accounting::{Accounting, AccountingSnapshot};
 pub use audit::{About, AuditRecord, AuditTrail, TracingAudit};
+pub use config::{EngineConfig, Ports, RuleSet};
 pub use consider::{Consideration, consider};
+pub use end::End;
 pub use lane::{Lane, LaneBound, LaneLimits, ShedCause};
 pub use ledger::MemoryLedger;
 pub use outcome::{Response, ResponseOutcome};
-pub use pipeline::{Engine, EngineConfig, Ports, RuleSet, Settled, Settlement, Submission};
+pub use pipeline::{Engine, Settled, Settlement, Submission};
 pub use shutdown::{Handback, HandedBack, Progress};

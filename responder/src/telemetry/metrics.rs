@@ -27,7 +27,7 @@ use responder_core::request::Verb;
 use responder_engine::latency::{BUCKETS, Histogram, Stage};
 use responder_engine::outcome::ResponseOutcome;
 use responder_engine::verify::Verdict;
-use responder_engine::{AccountingSnapshot, Lane, ShedCause, expiry};
+use responder_engine::{AccountingSnapshot, End, Lane, ShedCause};
 use responder_intake::TRANSPORT_KINDS;
 use responder_intake::auth::Reloads;
 use responder_intake::nats::NatsSnapshot;
@@ -246,7 +246,7 @@ impl Accounts {
             "verdict",
             verifications,
         )?;
-        let expiries = expiry::End::NAMES.map(|name| (name, counts.expiries.get(name).copied().unwrap_or(0)));
+        let expiries = End::NAMES.map(|name| (name, counts.expiries.get(name).copied().unwrap_or(0)));
         page.counters(
             "quarantines_expired",
             "Quarantines whose time ran out, by what was done",

@@ -8,7 +8,7 @@ use responder_core::request::Verb;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::pipeline::EngineConfig;
+use crate::config::EngineConfig;
 use crate::testing::{Before, TestEngine, Then, World, alert, at_rest, guard, playbook, pod_at};
 
 const MINUTE: Duration = Duration::from_secs(60);

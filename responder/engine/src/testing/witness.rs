@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use responder_core::port::{Notification, Notifier};
 
 use crate::audit::{AuditRecord, AuditTrail};
-use crate::expiry::End;
+use crate::end::End;
 use crate::outcome::Response;
 use crate::verify::Verification;
 

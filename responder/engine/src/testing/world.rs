@@ -21,10 +21,11 @@ use tokio::time::Instant;
 
 use super::{Stage, Witness};
 use crate::accounting::{Accounting, AccountingSnapshot};
+use crate::config::{EngineConfig, Ports, RuleSet};
 use crate::decision::{Case, Judge, Ruling};
 use crate::execute::{Execution, execute};
 use crate::ledger::MemoryLedger;
-use crate::pipeline::{Engine, EngineConfig, Ports, RuleSet};
+use crate::pipeline::Engine;
 use crate::rest::InPlace;
 use crate::send::Sender;
 

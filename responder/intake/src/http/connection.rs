@@ -11,22 +11,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use super::handle::{self, Peer};
 use super::linger::Lingering;
 use super::tls::{self, Secured};
-use super::{Pages, Server, handle};
+use super::{Pages, Server};
 use crate::Sink;
-use crate::auth::ClientCertificate;
 
 /// Bytes that are read ahead, and so the most that headers can have. Falco's have 200.
 const READ_AHEAD: usize = 16 * 1024;
-
-/// Whoever is at the other end.
-#[derive(Debug)]
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
-    /// What TLS has verified of it.
-    pub(super) certificate: Option<ClientCertificate>,
-}
 
 pub(super) async fn serve<S: Sink, P: Pages>(
     server: Arc<Server<S, P>>,

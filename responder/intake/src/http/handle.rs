@@ -12,13 +12,20 @@ use responder_core::alert::{Alert, DecodeError, Sender};
 
 use super::answer::{self, Answer};
 use super::body::{self, NoBody};
-use super::connection::Peer;
 use super::{Pages, Server};
-use crate::auth::Unproven;
+use crate::auth::{ClientCertificate, Unproven};
 use crate::{Arrival, Sink, Taken};
 
 const POST_ALERTS: &str = "Alerts are sent to / with POST (or PUT).\n";
 const GET_PAGES: &str = "This page is read with GET; alerts are sent to / with POST.\n";
+
+/// Whoever is at the other end.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    /// What TLS has verified of it.
+    pub(super) certificate: Option<ClientCertificate>,
+}
 
 pub(super) async fn request<S: Sink, P: Pages>(
     server: &Server<S, P>,

@@ -11,10 +11,11 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::Intake;
 use super::config::JetStream;
 use super::dead_letter::{self, Reason};
-use super::jetstream::ANSWER;
 use super::state::{DeadLetterCause, NakCause, Working};
 use crate::{Settled, Settling, SettlingSink, Taken};
 
+/// For one answer of the server.
+pub(super) const ANSWER: Duration = Duration::from_secs(5);
 /// How long a message that was given back stays away: doubling from the first to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

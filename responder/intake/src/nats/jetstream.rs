@@ -14,7 +14,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::Intake;
 use super::config::JetStream;
-use super::delivery::Delivery;
+use super::delivery::{ANSWER, Delivery};
 use super::setup::{self, SetupError};
 use super::state::NakCause;
 use crate::SettlingSink;
@@ -23,8 +23,6 @@ use crate::SettlingSink;
 const PULL: Duration = Duration::from_secs(30);
 /// A server that is silent for twice this is asked again.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// For one answer of the server.
-pub(super) const ANSWER: Duration = Duration::from_secs(5);
 /// Pauses between attempts to pull: the first and the longest.
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(10);

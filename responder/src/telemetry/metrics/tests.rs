@@ -191,7 +191,7 @@ fn the_readme_has_every_value_of_the_small_label_sets() {
         ("cause", &causes),
         ("mode", &modes),
         ("outcome", &ResponseOutcome::NAMES),
-        ("end", &expiry::End::NAMES),
+        ("end", &End::NAMES),
         ("kind", &read_errors),
     ];
     for (label, values) in sets {

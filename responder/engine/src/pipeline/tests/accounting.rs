@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::lane::LaneLimits;
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {

@@ -1,4 +1,4 @@
-//! One process of the control plane: started with its output in a file, ended by closing its standard input.
+//! A server of others, started with its output in a file and ended by closing its standard input.
 
 use std::{
     fs::{self, File},

@@ -1,0 +1,63 @@
+//! How the time of a quarantine ended: what the audit trail and the messages say of it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How a quarantine ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "is")]
+pub enum End {
+    /// It stays, as the playbook asks, or because something stands against the end that it asks for.
+    Held {
+        /// Why.
+        because: String,
+    },
+    /// The pod has its labels again, and the policy is gone.
+    Released {
+        /// What somebody else had changed and was left alone.
+        left: Vec<String>,
+    },
+    /// The pod was deleted. The policy holds while it ends, and goes when it is gone.
+    Deleted,
+    /// The pod was gone already, and now the policy is too.
+    PodGone,
+    /// It could not be ended; it is tried again.
+    Failed {
+        /// Why.
+        because: String,
+    },
+}
+
+impl End {
+    /// Every name, for metrics.
+    pub const NAMES: [&'static str; 5] = ["held", "released", "deleted", "pod gone", "failed"];
+
+    /// A bounded name for metrics.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Held { .. } => "held",
+            Self::Released { .. } => "released",
+            Self::Deleted => "deleted",
+            Self::PodGone => "pod gone",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Held { because } => write!(f, "it stays in quarantine: {because}"),
+            Self::Released { left } if left.is_empty() => f.write_str("it was released"),
+            Self::Released { left } => write!(
+                f,
+                "it was released; changed by others and left alone: {}",
+                left.join(", ")
+            ),
+            Self::Deleted => f.write_str("it was deleted"),
+            Self::PodGone => f.write_str("it was gone already"),
+            Self::Failed { because } => write!(f, "it could not be ended: {because}"),
+        }
+    }
+}
