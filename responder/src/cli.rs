@@ -1,11 +1,9 @@
 //! The command line: every command, option, default and exit code that a person or a manifest can rely on.
 
-use std::path::PathBuf;
+use clap::{Parser, Subcommand};
 
-use clap::{Args, Parser, Subcommand};
-
+use crate::arguments::LogArgs;
 use crate::command::{check, completions, explain, rbac, replay, run, schema};
-use crate::config::LogFormat;
 
 /// Answers Falco alerts on Kubernetes: by playbook, within limits, and never without saying why.
 #[derive(Debug, Parser)]
@@ -42,51 +40,4 @@ pub(crate) enum Command {
     Schema(schema::SchemaArgs),
     /// Prints completions for a shell
     Completions(completions::CompletionsArgs),
-}
-
-/// What is logged, and how. Goes to standard error.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Logging")]
-pub(crate) struct LogArgs {
-    /// How log lines look; text by default
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        value_name = "FORMAT",
-        env = "RESPONDER_LOG_FORMAT",
-        hide_env = true
-    )]
-    pub(crate) log_format: Option<LogFormat>,
-    /// Which lines are logged: error, warn, info, debug, trace, or per target as in `info,responder_engine=debug`
-    ///
-    /// RUST_LOG is read where this is not given. The default is info, and warn for commands other than run.
-    #[arg(long, global = true, value_name = "FILTER", env = "RESPONDER_LOG", hide_env = true)]
-    pub(crate) log: Option<String>,
-}
-
-/// Which playbooks, and which guard.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct PlaybookArgs {
-    /// Files, or directories with *.yaml and *.yml files, with playbooks; a guard may be among them
-    #[arg(long, required = true, num_args = 1.., value_name = "PATH", env = "RESPONDER_PLAYBOOKS", value_delimiter = ':', hide_env = true)]
-    pub(crate) playbooks: Vec<PathBuf>,
-    /// A file with `kind: Guard`: ceilings, protections, budgets. Without one the built-in floor holds
-    #[arg(long, value_name = "FILE", env = "RESPONDER_GUARD", hide_env = true)]
-    pub(crate) guard: Option<PathBuf>,
-}
-
-/// Which cluster. Without an option: the one of the kubeconfig, or the one that this runs in.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Cluster")]
-pub(crate) struct ClusterArgs {
-    /// A simulated cluster in memory, made from the manifests in this directory
-    #[arg(long, value_name = "DIR", env = "RESPONDER_SIMULATE", hide_env = true, conflicts_with_all = ["kubeconfig", "context"])]
-    pub(crate) simulate: Option<PathBuf>,
-    /// A kubeconfig file; otherwise KUBECONFIG, ~/.kube/config or the service account of the pod
-    #[arg(long, value_name = "FILE", env = "RESPONDER_KUBECONFIG", hide_env = true)]
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// A context of the kubeconfig; otherwise its current one
-    #[arg(long, value_name = "NAME", env = "RESPONDER_CONTEXT", hide_env = true)]
-    pub(crate) context: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! The `responder` binary.
 
+mod arguments;
 mod cli;
 mod clock;
 mod command;
@@ -62,6 +63,6 @@ fn dispatch(cli: &Cli, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => runtime()?.block_on(command::replay::run(args)),
         Command::Rbac(args) => command::rbac::run(args),
         Command::Schema(args) => command::schema::run(args),
-        Command::Completions(args) => command::completions::run(args),
+        Command::Completions(args) => command::completions::run(args, &mut Cli::command()),
     }
 }

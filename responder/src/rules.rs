@@ -9,7 +9,7 @@ use responder_core::guard::Guard;
 use responder_core::mode::Mode;
 use responder_core::playbook::{Playbook, load};
 
-use crate::cli::PlaybookArgs;
+use crate::arguments::PlaybookArgs;
 use crate::report::{Paint, counted, print_message};
 use crate::sources::Sources;
 

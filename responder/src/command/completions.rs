@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::report::print_data;
 
 /// For which shell.
@@ -23,9 +22,9 @@ Examples:
   responder completions zsh > ~/.zfunc/_responder
   responder completions fish > ~/.config/fish/completions/responder.fish";
 
-pub(crate) fn run(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &CompletionsArgs, cli: &mut Command) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "responder", &mut script);
+    clap_complete::generate(args.shell, cli, "responder", &mut script);
     print_data(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -20,7 +20,7 @@ use responder_engine::{Consideration, MemoryLedger, RuleSet};
 use serde_json::{Value, json};
 
 use super::assumed::Assumed;
-use crate::cli::{ClusterArgs, PlaybookArgs};
+use crate::arguments::{ClusterArgs, PlaybookArgs};
 use crate::rules::{Ceiling, Rules};
 
 /// By what, and against which cluster.

@@ -13,7 +13,7 @@ use responder_core::mode::Mode;
 use responder_core::object::{Name, Namespace};
 use responder_core::rbac::{Access, Permission, Table, highest_mode};
 
-use crate::cli::PlaybookArgs;
+use crate::arguments::PlaybookArgs;
 use crate::report::{counted, print_data};
 use crate::rules::{Ceiling, Rules};
 

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 
 use self::identity::own_identity;
 use self::serve::{Door, Parts, serve};
-use crate::cli::{LogArgs, PlaybookArgs};
+use crate::arguments::{LogArgs, PlaybookArgs};
 use crate::clock::WallClock;
 use crate::config::{self, Cluster, Configuration, Overrides};
 use crate::report::print_data;

@@ -12,7 +12,7 @@ use responder_core::span::Span;
 use super::doc::ConfigurationDoc;
 use super::kubernetes::KubernetesDoc;
 use super::nats::{JetStreamDoc, NatsDoc};
-use crate::cli::{ClusterArgs, LogArgs};
+use crate::arguments::{ClusterArgs, LogArgs};
 
 /// What `run` takes on the command line and from the environment. Whatever is not given is as the file has it.
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@ use super::Configuration;
 use super::doc::ConfigurationDoc;
 use super::effective::Effective;
 use super::overrides::{Overrides, origins};
-use crate::cli::LogArgs;
+use crate::arguments::LogArgs;
 use crate::report::{Paint, counted, print_message};
 use crate::rules::Mistaken;
 use crate::sources::read_text;

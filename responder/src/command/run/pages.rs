@@ -9,7 +9,7 @@ use responder_intake::http::Pages;
 use responder_intake::nats::NatsState;
 use tokio_util::sync::CancellationToken;
 
-use super::serve::RunningEngine;
+use super::sink::RunningEngine;
 use crate::telemetry::{Exposed, Process, render_metrics};
 
 /// What the pages show.

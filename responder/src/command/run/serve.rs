@@ -18,15 +18,12 @@ use tokio_util::sync::CancellationToken;
 use super::identity::{actor, own_identity};
 use super::pages::EnginePages;
 use super::probe::probe;
-use super::sink::EngineSink;
+use super::sink::{EngineSink, RunningEngine};
 use crate::clock::WallClock;
 use crate::config::Configuration;
 use crate::notify::{FromCluster, LogNotifier};
 use crate::rules::{Ceiling, Rules};
 use crate::telemetry::{Counted, Process, Traces, audit_trail};
-
-/// The engine that `run` drives.
-pub(super) type RunningEngine<C> = Engine<Counted<C>, MemoryLedger, FromCluster<LogNotifier>, WallClock>;
 
 /// What `run` is made of, beside the cluster.
 pub(super) struct Parts {

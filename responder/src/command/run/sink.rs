@@ -2,12 +2,16 @@
 
 use responder_core::alert::{Alert, AlertId};
 use responder_core::port::{ClusterReader, ClusterWriter};
-use responder_engine::{ShedCause, Submission};
+use responder_engine::{Engine, MemoryLedger, ShedCause, Submission};
 use responder_intake::{Arrival, Settled, Settling, SettlingSink, Sink, Taken};
 use tracing::Span;
 
-use super::serve::RunningEngine;
-use crate::telemetry::Traces;
+use crate::clock::WallClock;
+use crate::notify::{FromCluster, LogNotifier};
+use crate::telemetry::{Counted, Traces};
+
+/// The engine that `run` drives.
+pub(super) type RunningEngine<C> = Engine<Counted<C>, MemoryLedger, FromCluster<LogNotifier>, WallClock>;
 
 /// The engine as intake knows it.
 pub(super) struct EngineSink<C> {
