@@ -81,6 +81,7 @@ pub fn build(profile: Profile, target: &Path) -> Result<Vec<u8>, ProgramError> {
         }
         Profile::Test => {
             cargo
+                .arg("--quiet")
                 .env("CARGO_PROFILE_DEV_DEBUG", "false")
                 .env("CARGO_INCREMENTAL", "0");
             "debug"
