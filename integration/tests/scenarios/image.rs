@@ -38,3 +38,12 @@ fn the_program_of_the_unpacked_archive_answers_healthz_in_an_empty_root_as_nobod
     let capabilities = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap();
     assert_eq!(capabilities.trim(), "0000000000000000");
 }
+
+/// Otherwise the root would not be empty, and the scenario above would say nothing.
+#[test]
+fn a_program_that_needs_a_library_does_not_start_there() {
+    let linked = fs::read(env!("CARGO_BIN_EXE_bare-axum")).unwrap();
+    let archive = image::layout(linked, "0.0.0").unwrap().archive().unwrap();
+    let error = start::start(&archive).unwrap_err();
+    assert!(chain(&error).contains("No such file or directory"), "{}", chain(&error));
+}
