@@ -36,6 +36,7 @@ pub use delete::{Delete, DeleteDoc};
 pub use evict::{Evict, EvictDoc};
 pub use label::{Label, LabelDoc};
 pub(crate) use quarantine::is_untouched_policy;
+pub use quarantine::isolates_both_ways;
 pub use quarantine::{
     Detach, OnExpiry, QUARANTINE_LABEL, Quarantine, QuarantineAllowDoc, QuarantineDoc, QuarantineRecord, RecordProblem,
 };

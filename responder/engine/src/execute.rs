@@ -135,6 +135,7 @@ async fn run_step<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>(
     let until = Until {
         deadline: Instant::now() + step.timeout,
         valid: Some(plan.valid_until),
+        undoes: false,
     };
     let mut end = None;
     let mut requests = Vec::with_capacity(step.plan.requests.len());

@@ -284,7 +284,7 @@ where
                 target: record.pod.clone(),
                 grace_seconds: None,
             };
-            match sender.send(&request, &permit, Until::undo()).await.outcome {
+            match sender.send(&request, &permit, Until::expiry()).await.outcome {
                 RequestOutcome::Done {
                     reply: Reply::Terminating,
                 } => End::Deleted,

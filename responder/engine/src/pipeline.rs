@@ -362,8 +362,7 @@ impl<C, L, N, K> Shared<C, L, N, K> {
     fn about(&self, alert: AlertId, playbook: &Playbook) -> About {
         About {
             alert: Some(alert),
-            playbook_hash: Some(playbook.hash.to_string()),
-            ..self.about_playbook(playbook.name.to_string())
+            ..self.about_hashed(playbook.name.to_string(), Some(playbook.hash.to_string()))
         }
     }
 
@@ -374,12 +373,16 @@ impl<C, L, N, K> Shared<C, L, N, K> {
             .filter(|loaded| loaded.name.as_str() == playbook)
             .map(|loaded| loaded.hash.to_string())
             .next();
+        self.about_hashed(playbook, hash)
+    }
+
+    fn about_hashed(&self, playbook: String, playbook_hash: Option<String>) -> About {
         About {
             actor: Arc::clone(&self.config.actor),
             cluster: self.cluster_name(),
             alert: None,
             playbook,
-            playbook_hash: hash,
+            playbook_hash,
             incident: None,
             target: None,
             target_uid: None,

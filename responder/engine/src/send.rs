@@ -36,15 +36,27 @@ pub(crate) struct Sender<'a, C, K, R> {
 pub(crate) struct Until {
     /// The end of the step's time.
     pub(crate) deadline: Instant,
-    /// The end of the alert's; `None` for undo, which is never too late.
+    /// The end of the alert's; `None` where there is none that could be too old.
     pub(crate) valid: Option<Timestamp>,
+    /// Whether the request gives back what an earlier one changed.
+    pub(crate) undoes: bool,
 }
 
 impl Until {
+    /// For an undo, which is never too late.
     pub(crate) fn undo() -> Self {
+        Self {
+            undoes: true,
+            ..Self::expiry()
+        }
+    }
+
+    /// For what the end of a quarantine's time asks for anew.
+    pub(crate) fn expiry() -> Self {
         Self {
             deadline: Instant::now() + UNDO_TIMEOUT,
             valid: None,
+            undoes: false,
         }
     }
 }
@@ -55,7 +67,6 @@ const UNDO_TIMEOUT: Duration = Duration::from_secs(30);
 /// One request on its way.
 struct Attempt<'a> {
     armed: Armed<'a>,
-    /// Whether it gives back what an earlier one changed.
     undoes: bool,
     tries: u32,
     /// Whether an earlier try may have been carried out.
@@ -80,7 +91,7 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Rest> Sender<'_, C, K, R> {
         };
         let mut attempt = Attempt {
             armed,
-            undoes: until.valid.is_none(),
+            undoes: until.undoes,
             tries: 0,
             is_certain: true,
         };

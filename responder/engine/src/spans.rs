@@ -1,5 +1,5 @@
 //! The spans of a trace, one for each step of a response. Who wants traces gives a span to
-//! [`Engine::submit_traced`](crate::Engine::submit_traced), and everything that is done for that alert becomes a part of it.
+//! [`Engine::submit_from`](crate::Engine::submit_from), and everything that is done for that alert becomes a part of it.
 //!
 //! An alert without a trace costs no span: each of these looks at its parent first, and where nobody listens to
 //! [`SPANS`], `tracing` knows so at each place by one load.

@@ -8,6 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
+use responder_core::action::isolates_both_ways;
 use responder_core::guard::{Isolation, isolation};
 use responder_core::object::{Locator, ObjectRef};
 use responder_core::plan::{Expectation, Plan, PlannedStep};
@@ -312,6 +313,10 @@ async fn isolated<C: ClusterReader>(
         .and_then(Selector::of);
     if !selector.is_some_and(|selector| selector.matches(&labels)) {
         return Finding::new(Verdict::Ineffective, format!("{at} does not select {}", target.at));
+    }
+    // The same of one that isolates one direction only.
+    if !isolates_both_ways(ours) {
+        return Finding::new(Verdict::Ineffective, format!("{at} does not isolate both ways"));
     }
     let observed = isolation(&labels, &policies, engine.as_ref());
     let expected = predicted.map(Isolation::leaks).unwrap_or_default();

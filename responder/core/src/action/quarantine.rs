@@ -379,8 +379,19 @@ pub(crate) fn is_untouched_policy(policy: &NetworkPolicy) -> bool {
     };
     let egress = spec.egress.as_deref().unwrap_or_default();
     spec.pod_selector.as_ref() == Some(&selects_label(QUARANTINE_LABEL, incident))
+        && isolates_both_ways(policy)
         && spec.ingress.as_ref().is_none_or(Vec::is_empty)
         && (egress.is_empty() || egress == [to_cluster_dns()])
+}
+
+/// Whether a policy isolates what it selects in both directions. One that names no types isolates egress only where it has
+/// rules for it; the API server keeps those that we write.
+/// Source: <https://kubernetes.io/docs/concepts/services-networking/network-policies/#networkpolicy-resource>
+pub fn isolates_both_ways(policy: &NetworkPolicy) -> bool {
+    let types = policy.spec.as_ref().and_then(|spec| spec.policy_types.as_deref());
+    ["Ingress", "Egress"]
+        .iter()
+        .all(|way| types.unwrap_or_default().iter().any(|has| has == way))
 }
 
 fn selects_label(key: &str, value: &str) -> LabelSelector {

@@ -87,6 +87,7 @@ async fn a_released_pod_has_its_labels_again_and_the_policy_is_gone() {
     let (world, engine) = quarantined("Release").await;
     tokio::time::sleep(2 * MINUTE).await;
     assert_eq!(world.witness.ends(), [released()]);
+    assert!(world.witness.requests().last().unwrap().undoes);
     assert_eq!(world.changes_since(&before), [""; 0]);
     assert_eq!(expiries(&engine), [("released", 1)]);
 }
@@ -121,6 +122,16 @@ async fn a_pod_that_is_deleted_stays_cut_off_until_it_is_gone() {
     let deletions = world.cluster.mutations().into_iter();
     let deletions = deletions.filter(|request| request.verb() == Verb::Delete && request.at() == pod_at("solo-1"));
     assert_eq!(deletions.count(), 1);
+    let recorded = world.witness.requests().into_iter();
+    let recorded: Vec<_> = recorded
+        .filter(|request| request.verb == Verb::Delete)
+        .map(|request| (request.object, request.undoes))
+        .collect();
+    assert_eq!(
+        recorded[0],
+        (pod_at("solo-1").to_string(), false),
+        "a deletion gives nothing back"
+    );
     assert_eq!(world.witness.ends(), [End::Deleted]);
     assert_eq!(expiries(&engine), [("deleted", 1)]);
 }

@@ -38,6 +38,7 @@ fn until(world: &World, length: Duration) -> Until {
     Until {
         deadline: Instant::now() + length,
         valid: Some(valid),
+        undoes: false,
     }
 }
 

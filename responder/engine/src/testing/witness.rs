@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use responder_core::port::{Notification, Notifier};
 
-use crate::audit::{AuditRecord, AuditTrail};
+use crate::audit::{AuditRecord, AuditTrail, SentRequest};
 use crate::end::End;
 use crate::outcome::Response;
 use crate::verify::Verification;
@@ -48,6 +48,17 @@ impl Witness {
         records
             .filter_map(|record| match record {
                 AuditRecord::Settled { response, .. } => Some(*response),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The requests that were sent, in order.
+    pub(crate) fn requests(&self) -> Vec<SentRequest> {
+        let records = self.records().into_iter();
+        records
+            .filter_map(|record| match record {
+                AuditRecord::Requested { request, .. } => Some(request),
                 _ => None,
             })
             .collect()

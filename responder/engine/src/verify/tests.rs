@@ -222,6 +222,17 @@ async fn a_policy_that_is_gone_isolates_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_policy_that_isolates_one_direction_only_is_no_quarantine() {
+    let (world, checks) = quarantined().await;
+    let mut edited = policy(&world);
+    edited["spec"]["policyTypes"] = json!(["Ingress"]);
+    world.apply(&edited.to_string());
+    let finding = verdict(&world, &checks).await;
+    assert_eq!(finding.verdict, Verdict::Ineffective);
+    assert!(finding.detail.contains("both ways"), "{}", finding.detail);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pod_without_the_label_is_not_selected() {
     let (world, checks) = quarantined().await;
     let mut edited = pod(&world);
