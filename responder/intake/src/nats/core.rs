@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::{Message, Subscriber};
+use futures_util::FutureExt as _;
 use tokio_stream::StreamMap;
 
 use super::Intake;
@@ -64,6 +65,12 @@ async fn drain<S: Sink>(intake: &Intake<S>, mut messages: Subscriptions, lost: &
             }
         };
         let _ = tokio::time::timeout(DRAIN, rest).await;
+    } else {
+        // Nothing comes any more, and what came is still ours.
+        let mut batch = Vec::with_capacity(BATCH);
+        while let Some(1..) = messages.next_many(&mut batch, BATCH).now_or_never() {
+            intake.take_all(&mut batch, lost);
+        }
     }
     lost.look(intake);
     lost.look(intake);

@@ -6,10 +6,11 @@ use async_nats::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
 
 use super::config::JetStream;
+use super::delivery::ANSWER;
 use super::state::DeadLetterCause;
 
-/// What is added to a message, at most: headers of a few hundred bytes.
-const HEADERS: usize = 4096;
+/// For the names that the protocol adds, and for what says that the payload is left out.
+const HEADERS: usize = 1024;
 /// A detail is a sentence or two.
 const LONGEST_DETAIL: usize = 1024;
 
@@ -27,6 +28,8 @@ pub(super) enum DeadLetterError {
     Publish(#[from] jetstream::context::PublishError),
     #[error("NATS does not take it: {0}")]
     Plain(#[from] async_nats::PublishError),
+    #[error("NATS does not take it in time")]
+    Late(#[from] tokio::time::error::Elapsed),
 }
 
 /// Sends the message as it came, with the reason in headers. A stream over the subject confirms it, and knows a second
@@ -38,7 +41,12 @@ pub(super) async fn send(
 ) -> Result<(), DeadLetterError> {
     let subject = settings.dead_letters.to_string();
     let mut headers = headers(message, settings, reason);
-    let fits = message.payload.len().saturating_add(HEADERS) <= message.context.client().max_payload();
+    let whole = message
+        .payload
+        .len()
+        .saturating_add(length(&headers))
+        .saturating_add(HEADERS);
+    let fits = whole <= message.context.client().max_payload();
     let payload = if fits {
         message.payload.clone()
     } else {
@@ -58,13 +66,11 @@ pub(super) async fn send(
     };
     match published {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == PublishErrorKind::StreamNotFound => {
-            message
-                .context
-                .client()
-                .publish_with_headers(subject, headers, payload)
-                .await?;
-            Ok(())
+        // A stream that we made is there, and only has no leader at the moment: then the message is given back.
+        Err(error) if error.kind() == PublishErrorKind::StreamNotFound && settings.create.is_none() => {
+            let client = message.context.client();
+            let publish = client.publish_with_headers(subject, headers, payload);
+            Ok(tokio::time::timeout(ANSWER, publish).await??)
         }
         Err(error) => Err(error.into()),
     }
@@ -72,6 +78,14 @@ pub(super) async fn send(
 
 fn headers(message: &jetstream::Message, settings: &JetStream, reason: &Reason<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
+    for (name, values) in message.headers.iter().flat_map(HeaderMap::iter) {
+        // A context of a trace may be among them, and words to the stream that it was published to, which are not for this one.
+        if !AsRef::<str>::as_ref(name).starts_with("Nats-") {
+            for value in values {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+    }
     headers.insert("Responder-Reason", reason.cause.as_str());
     headers.insert("Responder-Detail", one_line(reason.detail));
     headers.insert("Responder-Subject", one_line(&message.subject));
@@ -86,9 +100,19 @@ fn headers(message: &jetstream::Message, settings: &JetStream, reason: &Reason<'
     headers
 }
 
-/// No alert's text begins a header of its own.
+/// In bytes, as lines.
+fn length(headers: &HeaderMap) -> usize {
+    let lines = headers
+        .iter()
+        .flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+    lines
+        .map(|(name, value)| AsRef::<str>::as_ref(name).len() + value.as_str().len() + 4)
+        .sum()
+}
+
+/// No alert's text begins a header of its own. ASCII, so that a character is a byte.
 fn one_line(text: &str) -> HeaderValue {
-    let line: String = text.escape_debug().take(LONGEST_DETAIL).collect();
+    let line: String = text.escape_default().take(LONGEST_DETAIL).collect();
     // Nothing that this refuses is left.
     line.parse().unwrap_or_else(|_| HeaderValue::from(0_u64))
 }
@@ -96,6 +120,11 @@ fn one_line(text: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_detail_has_a_bound_in_bytes() {
+        assert_eq!(one_line(&"é".repeat(5000)).as_str().len(), LONGEST_DETAIL);
+    }
 
     #[test]
     fn no_text_of_an_alert_begins_a_header_of_its_own() {

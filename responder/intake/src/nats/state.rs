@@ -254,7 +254,12 @@ impl NatsState {
     /// Whether messages are pulled, and why not.
     pub(super) fn pulling(&self, is_pulling: Result<(), String>) {
         debug_assert!(self.pulls, "core NATS has no consumer");
-        self.trouble().consumer = is_pulling.err();
+        let mut trouble = self.trouble();
+        if is_pulling.is_ok() {
+            // What was refused before is allowed by now, or is refused again.
+            trouble.refused = None;
+        }
+        trouble.consumer = is_pulling.err();
     }
 
     pub(super) fn received(&self, is_again: bool, pending: u64) {
