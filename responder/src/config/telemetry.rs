@@ -58,6 +58,14 @@ impl TelemetryDoc {
                 problem.help("write http://HOST:4317 or https://HOST:4317"),
             );
         }
+        // It would be printed with the configuration.
+        if endpoint.is_some_and(|endpoint| endpoint.contains('@')) {
+            let problem = Problem::new("a URL is no place for a user or a password").before_a_secret();
+            findings.error(
+                &path.key("otlpEndpoint"),
+                problem.help("put what proves who sends into OTEL_EXPORTER_OTLP_HEADERS"),
+            );
+        }
         let sample = self.otlp_sample.unwrap_or(1.0);
         if !(0.0..=1.0).contains(&sample) {
             findings.error(

@@ -39,6 +39,26 @@ fn the_configuration_in_force_is_shown_with_the_origin_of_each_value() {
     insta::assert_snapshot!(ran.stdout);
 }
 
+/// A comma ends a URL in prose, and is part of a password here.
+#[test]
+fn a_password_in_the_url_of_the_receiver_is_refused_and_not_shown() {
+    let url = "http://user:hunter2,more@collector:4317";
+    let args = [
+        "run",
+        "--playbooks",
+        "x",
+        "--simulate",
+        "x",
+        "--print-config",
+        "--otlp-endpoint",
+        url,
+    ];
+    let ran = responder(&args);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("OTEL_EXPORTER_OTLP_HEADERS"), "{}", ran.stderr);
+    assert!(!ran.all().contains("hunter2"), "{}", ran.all());
+}
+
 #[test]
 fn what_is_shown_can_be_read_again() {
     let config = here("config/good.yaml");

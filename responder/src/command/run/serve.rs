@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use responder_core::playbook::Index;
 use responder_core::port::{ClusterReader, ClusterWriter};
+use responder_core::rbac::highest_mode;
 use responder_engine::{Engine, EngineConfig, LaneLimits, MemoryLedger, Ports, RuleSet};
 use responder_intake::auth::Access;
 use responder_intake::http::Server;
@@ -113,7 +114,11 @@ where
             }
             tracing::info!("stopped: {} finished, {} handed back", handback.finished, handback.handed_back.len());
         }
-        () = first_signal(&mut interrupt, &mut terminate) => tracing::warn!("stopped at once, by a second signal"),
+        () = first_signal(&mut interrupt, &mut terminate) => {
+            tracing::warn!("stopped at once, by a second signal");
+            // Without the last spans: a receiver that is away would hold it for seconds.
+            return Ok(ExitCode::SUCCESS);
+        }
     }
     probe.abort();
     if let Some(traces) = traces {
@@ -164,7 +169,7 @@ fn announce(place: &str, rules: &Rules, ceiling: Ceiling) {
     tracing::info!("cluster: {place}");
     tracing::info!("ceiling: {} ({})", ceiling.mode, ceiling.because);
     for playbook in &rules.playbooks {
-        let mode = playbook.mode.min(ceiling.mode).min(rules.guard.mode);
+        let mode = highest_mode(playbook, &rules.guard, ceiling.mode);
         tracing::info!(
             "playbook {} ({}): {}, here at most {mode}",
             playbook.name,

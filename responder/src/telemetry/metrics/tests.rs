@@ -181,6 +181,8 @@ fn the_readme_has_every_value_of_the_small_label_sets() {
     let verbs = Verb::ALL.map(Verb::as_str);
     let verdicts = Verdict::ALL.map(Verdict::as_str);
     let causes = ShedCause::ALL.map(ShedCause::as_str);
+    let naks: Vec<_> = NakCause::ALL.iter().map(|cause| cause.as_str()).collect();
+    let dead: Vec<_> = DeadLetterCause::ALL.iter().map(|cause| cause.as_str()).collect();
     let modes = Mode::ALL.map(Mode::as_str);
     let read_errors = ReadErrors::default().counts().map(|(kind, _)| kind);
     let sets = [
@@ -189,6 +191,10 @@ fn the_readme_has_every_value_of_the_small_label_sets() {
         ("verb", &verbs),
         ("verdict", &verdicts),
         ("cause", &causes),
+        ("cause", &naks),
+        ("cause", &dead),
+        ("result", &["taken", "refused"]),
+        ("files", &["credentials", "tls"]),
         ("mode", &modes),
         ("outcome", &ResponseOutcome::NAMES),
         ("end", &End::NAMES),
