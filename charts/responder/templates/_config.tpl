@@ -32,6 +32,8 @@
 {{- $basic := dict "user" .Values.auth.user "passwordFile" "/secrets/senders/password" -}}
 {{- $_ := set $http "auth" (dict "bearer" (list $bearer) "basic" (list $basic)) -}}
 {{- end -}}
+{{- if and .Values.tls.clientCertificates (not .Values.tls.secretName) -}}{{- fail "tls.secretName: name the certificate of the server, without which nobody is asked for his own" -}}{{- end -}}
+{{- if and .Values.tls.allowedNames (not .Values.tls.clientCertificates) -}}{{- fail "tls.clientCertificates: set it, or tls.allowedNames does nothing" -}}{{- end -}}
 {{- if .Values.tls.secretName -}}
 {{- $tls := dict "certificateFile" "/secrets/tls/tls.crt" "keyFile" "/secrets/tls/tls.key" -}}
 {{- if .Values.tls.clientCertificates -}}

@@ -149,6 +149,11 @@ async fn kubectl(release: &Release<'_>, arguments: &[&str]) -> String {
     "tls.secretName=tls,tls.clientCertificates=true",
     "tls.allowedNames: name whose certificates are taken"
 )]
+#[case(
+    "tls.clientCertificates=true,tls.allowedNames[0]=falco",
+    "tls.secretName: name the certificate"
+)]
+#[case("tls.secretName=tls,tls.allowedNames[0]=falco", "tls.clientCertificates: set it")]
 #[tokio::test]
 async fn nonsense_in_the_values_is_refused_by_name(#[case] set: &str, #[case] named: &str) {
     let helm = Helm::alone().await;
