@@ -27,6 +27,8 @@ pub use pki::{Authority, AuthorityError, Identity};
 
 /// Up in 50 ms on an idle machine.
 const START_DEADLINE: Duration = Duration::from_secs(60);
+/// A server speaks at once; who does not is another one that has taken the port.
+const WORD: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Why there is no server.
@@ -143,7 +145,10 @@ impl NatsServer {
         loop {
             if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)).await {
                 let mut word = [0; 4];
-                if !self.speaks_first || (stream.read_exact(&mut word).await.is_ok() && &word == b"INFO") {
+                if !self.speaks_first
+                    || (matches!(time::timeout(WORD, stream.read_exact(&mut word)).await, Ok(Ok(_)))
+                        && &word == b"INFO")
+                {
                     return Ok(());
                 }
             }

@@ -136,7 +136,9 @@ pub(crate) async fn jetstream(quick: bool, table: &mut Table) -> anyhow::Result<
         // It makes another, which begins at the beginning.
         context.delete_consumer_from_stream("responder", "falco").await?;
         let stream = context.get_stream_no_info("falco").await?;
+        let since = Instant::now();
         while stream.consumer_info("responder").await.is_err() {
+            ensure!(since.elapsed() < DEADLINE, "responder has not made its consumer again");
             sleep(POLL).await;
         }
         let meter = Meter::start(responder.pid())?;

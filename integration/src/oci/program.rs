@@ -7,7 +7,7 @@ use std::{
     ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{self, Command, Stdio},
 };
 
 /// Locked, since another linker makes another program.
@@ -133,17 +133,20 @@ pub fn target_directory() -> PathBuf {
 
 /// cargo-zigbuild and zig, installed once beside cargo's own output.
 fn tools() -> Result<PathBuf, ProgramError> {
-    let directory = target_directory().join("image-tools");
-    if !directory.join("bin/cargo-zigbuild").is_file() {
+    // Of these versions: another linker makes another program.
+    let directory = target_directory().join(format!("image-tools-{}", TOOLS.join("-").replace("==", "-")));
+    if !directory.is_dir() {
+        let building = directory.with_extension(format!("building-{}", process::id()));
         let mut pip = Command::new("python3");
         pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"])
-            .arg(&directory)
+            .arg(&building)
             .args(TOOLS);
         succeed(
             "python3 -m pip install cargo-zigbuild ziglang",
             "building the image takes Python with pip",
             &mut pip,
         )?;
+        fs::rename(&building, &directory).map_err(io("keep cargo-zigbuild and zig"))?;
     }
     Ok(directory)
 }
