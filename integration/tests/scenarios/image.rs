@@ -11,7 +11,7 @@ use integration::{
     },
 };
 
-/// Names below a directory, with what each needs of others.
+/// What is in a directory.
 fn names(directory: &Path) -> BTreeSet<String> {
     fs::read_dir(directory)
         .unwrap()
@@ -34,6 +34,8 @@ fn the_program_of_the_unpacked_archive_answers_healthz_in_an_empty_root_as_nobod
             .into(),
         "there is no library and no shell to fall back on"
     );
+    let users = fs::read_to_string(format!("/proc/{}/uid_map", started.pid())).unwrap();
+    assert_eq!(users.split_whitespace().next(), Some("65532"));
     let status = fs::read_to_string(format!("/proc/{}/status", started.pid())).unwrap();
     let capabilities = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap();
     assert_eq!(capabilities.trim(), "0000000000000000");

@@ -72,6 +72,12 @@ async fn with_its_files(directory: &TempDir) -> Responder {
         .replace("File: secrets/", &place("secrets"));
     fs::write(at("responder.yaml"), written).unwrap();
     let mut options = simulated(&["--config", &at("responder.yaml").display().to_string()]);
+    let playbooks = block("responder.yaml", 0)["playbooks"][0].as_str().unwrap().to_owned();
+    let playbooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(playbooks);
+    let files = fs::read_dir(playbooks).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    let files: Vec<String> = files.map(|path| fs::read_to_string(path).unwrap()).collect();
+    options.playbooks = files.join("---\n");
     options.authority = Some(authority.certificate());
     start(&options).await
 }

@@ -245,11 +245,18 @@ async fn credentials_that_are_not_right_are_refused_until_they_are_replaced(#[ca
     let client = door.client.connect(door.server.url()).await.unwrap();
     client.publish(SUBJECT, payload(&demo_shell()).into()).await.unwrap();
     client.flush().await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert_eq!(responder.metrics().await.unwrap().accounts().received, 0);
 
     // A rotation: the same file, and nobody restarts anything.
     std::fs::copy(directory.join("right.creds"), &wrong).unwrap();
     responder.wait_until_ready().await.unwrap();
+    eventually("an alert comes in", async || {
+        client.publish(SUBJECT, payload(&demo_shell()).into()).await.unwrap();
+        client.flush().await.unwrap();
+        (responder.metrics().await.unwrap().accounts().received > 0).then_some(())
+    })
+    .await;
 }
 
 /// A user who may connect and not listen.
