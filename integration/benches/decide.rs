@@ -15,7 +15,7 @@ use responder_core::alert::{Alert, Bounds};
 use responder_core::decide::{Context, OwnIdentity, decide};
 use responder_core::guard::{Guard, LedgerView};
 use responder_core::mode::Mode;
-use responder_core::playbook::{Index, Playbook, Source, load};
+use responder_core::playbook::{Index, Playbook, SourceFile, load};
 use responder_core::snapshot::{Part, Snapshot};
 
 const SIZES: [usize; 4] = [10, 100, 500, 1000];
@@ -29,7 +29,7 @@ fn main() {
 /// all with predicates on fields.
 fn playbooks(count: usize) -> Vec<Arc<Playbook>> {
     let text: Vec<String> = (0..count).map(playbook).collect();
-    let source = Source {
+    let source = SourceFile {
         file: "bench.yaml".into(),
         text: text.join("---\n"),
     };
@@ -86,7 +86,7 @@ fn decode_an_alert(bencher: Bencher<'_, '_>) {
 fn decide_a_delete(bencher: Bencher<'_, '_>) {
     let text = "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {name: p}\nspec:\n  description: A \
                 benchmark.\n  mode: Enforce\n  match: {rules: [\"*\"]}\n  steps: [{delete: {}}]\n";
-    let source = Source {
+    let source = SourceFile {
         file: "bench.yaml".into(),
         text: text.to_owned(),
     };

@@ -22,7 +22,7 @@ use tokio::{sync::OnceCell, task, time};
 
 use crate::{
     assets::{Assets, AssetsError},
-    process::{Server, tail},
+    process::{ServerProcess, tail},
 };
 
 mod audit;
@@ -32,7 +32,7 @@ mod pki;
 pub use audit::{AuditError, AuditEvent};
 pub use pki::PkiError;
 
-use components::{CONTROLLER_MANAGER_USER, Components, KWOK_USER, Ports};
+use components::{CONTROLLER_MANAGER_USER, ComponentPorts, Components, KWOK_USER};
 use pki::Pki;
 
 /// Everything is up in 3 to 5 s on an idle machine; a build beside it on two cores makes that ten times as long.
@@ -46,7 +46,7 @@ const ADMINS: &str = "system:masters";
 
 /// Why there is no control plane. Where a component failed, the end of its log is part of the message.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum ControlPlaneStartError {
     /// There are no programs to start.
     #[error("the programs of the control plane are missing")]
     Assets(#[from] AssetsError),
@@ -103,7 +103,7 @@ pub enum StartError {
     },
 }
 
-impl StartError {
+impl ControlPlaneStartError {
     /// Somebody took the port between our choosing it and the server's listening on it.
     fn is_port_taken(&self) -> bool {
         matches!(self, Self::Ended { tail, .. } if tail.contains("address already in use"))
@@ -117,24 +117,24 @@ impl StartError {
 #[must_use = "the control plane ends when this is dropped"]
 pub struct ControlPlane {
     // Dropped in this order: who asks before who answers, the directory when nobody writes to it any more.
-    kwok: Server,
-    controller_manager: Server,
+    kwok: ServerProcess,
+    controller_manager: ServerProcess,
     /// `None` between [`ControlPlane::stop_api_server`] and [`ControlPlane::start_api_server`].
-    api_server: Mutex<Option<Server>>,
-    etcd: Server,
+    api_server: Mutex<Option<ServerProcess>>,
+    etcd: ServerProcess,
     components: Components,
     /// The admin's.
     config: Config,
     kubeconfig: PathBuf,
     directory: TempDir,
     /// Removes the directory if this process can't.
-    _sweeper: Server,
+    _sweeper: ServerProcess,
 }
 
 impl ControlPlane {
     /// Starts one and waits until it works: the API server is ready and the controllers run. 3 to 5 s, after the one
     /// build of 7 to 9 minutes. Several can run at once.
-    pub async fn start() -> Result<Self, StartError> {
+    pub async fn start() -> Result<Self, ControlPlaneStartError> {
         let assets = match task::spawn_blocking(Assets::find_or_build).await {
             Ok(assets) => assets?,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -145,23 +145,26 @@ impl ControlPlane {
         }
     }
 
-    async fn start_once(assets: Assets) -> Result<Self, StartError> {
+    async fn start_once(assets: Assets) -> Result<Self, ControlPlaneStartError> {
         let directory = tempfile::Builder::new()
             .prefix("control-plane-")
             // The admin's key is in it.
             .permissions(fs::Permissions::from_mode(0o700))
             .tempdir()
-            .map_err(StartError::Directory)?;
+            .map_err(ControlPlaneStartError::Directory)?;
         let path = directory.path();
-        let sweeper = Server::start("sweeper", assets.sweeper(path), path).map_err(|source| StartError::Spawn {
-            component: "sweeper",
-            source,
+        let sweeper = ServerProcess::start("sweeper", assets.sweeper(path), path).map_err(|source| {
+            ControlPlaneStartError::Spawn {
+                component: "sweeper",
+                source,
+            }
         })?;
-        let write = |name, contents: &str| fs::write(path.join(name), contents).map_err(StartError::Directory);
+        let write =
+            |name, contents: &str| fs::write(path.join(name), contents).map_err(ControlPlaneStartError::Directory);
         write("audit-policy.yaml", include_str!("control_plane/audit-policy.yaml"))?;
         write("stages.yaml", include_str!("control_plane/stages.yaml"))?;
 
-        let ports = Ports::choose().map_err(StartError::Ports)?;
+        let ports = ComponentPorts::choose().map_err(ControlPlaneStartError::Ports)?;
         let pki = Pki::create(path)?;
         let components = Components { assets, pki, ports };
         // The API server waits for etcd by itself.
@@ -214,7 +217,7 @@ impl ControlPlane {
 
     /// Writes a kubeconfig with a client certificate for `user`, in at most one group. Without a role binding the user may
     /// do nothing; in `system:masters` everything. The audit log knows the requests by the user's name.
-    pub fn kubeconfig_for(&self, user: &str, groups: &[&str]) -> Result<PathBuf, StartError> {
+    pub fn kubeconfig_for(&self, user: &str, groups: &[&str]) -> Result<PathBuf, ControlPlaneStartError> {
         Ok(self
             .components
             .pki
@@ -225,13 +228,13 @@ impl ControlPlane {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub async fn client_for(&self, user: &str, groups: &[&str]) -> Result<Client, StartError> {
+    pub async fn client_for(&self, user: &str, groups: &[&str]) -> Result<Client, ControlPlaneStartError> {
         let config = read_config(&self.kubeconfig_for(user, groups)?).await?;
         Ok(client(&config, false))
     }
 
     /// Writes a kubeconfig with a service account's token, as its pod would have it.
-    pub fn kubeconfig_with_token(&self, user: &str, token: &str) -> Result<PathBuf, StartError> {
+    pub fn kubeconfig_with_token(&self, user: &str, token: &str) -> Result<PathBuf, ControlPlaneStartError> {
         Ok(self
             .components
             .pki
@@ -246,7 +249,7 @@ impl ControlPlane {
 
     /// Ends the API server as if it had crashed and waits until its process is gone and its port free. The others go on.
     /// Not on the [`shared`] control plane: other tests use it. Does nothing if it is stopped.
-    pub async fn stop_api_server(&self) -> Result<(), StartError> {
+    pub async fn stop_api_server(&self) -> Result<(), ControlPlaneStartError> {
         let server = self.api_server.lock().unwrap_or_else(PoisonError::into_inner).take();
         match server {
             Some(server) => end(server).await,
@@ -256,7 +259,7 @@ impl ControlPlane {
 
     /// Starts the API server again, on the same port with the same data, and waits until it is ready. Does nothing if it
     /// runs.
-    pub async fn start_api_server(&self) -> Result<(), StartError> {
+    pub async fn start_api_server(&self) -> Result<(), ControlPlaneStartError> {
         if self.api_server.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             return Ok(());
         }
@@ -292,7 +295,7 @@ impl ControlPlane {
     }
 
     /// Waits for a component to end by itself, which none should. For who runs a control plane for long.
-    pub async fn failed(&mut self) -> StartError {
+    pub async fn failed(&mut self) -> ControlPlaneStartError {
         loop {
             let api_server = self.api_server.get_mut().unwrap_or_else(PoisonError::into_inner);
             let servers = [
@@ -311,7 +314,7 @@ impl ControlPlane {
     }
 
     /// Ends all processes, waits until they are gone and removes the directory.
-    pub async fn stop(mut self) -> Result<(), StartError> {
+    pub async fn stop(mut self) -> Result<(), ControlPlaneStartError> {
         // All at once; each is waited for when it is dropped.
         self.kwok.hang_up();
         self.controller_manager.hang_up();
@@ -331,7 +334,7 @@ impl ControlPlane {
         for server in servers.into_iter().flatten() {
             end(server).await?;
         }
-        directory.close().map_err(StartError::Directory)
+        directory.close().map_err(ControlPlaneStartError::Directory)
     }
 }
 
@@ -366,21 +369,21 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     })
 }
 
-fn into_inner(server: Mutex<Option<Server>>) -> Option<Server> {
+fn into_inner(server: Mutex<Option<ServerProcess>>) -> Option<ServerProcess> {
     server.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Off the runtime: it waits for a process.
-async fn end(mut server: Server) -> Result<(), StartError> {
+async fn end(mut server: ServerProcess) -> Result<(), ControlPlaneStartError> {
     let component = server.name();
     match task::spawn_blocking(move || server.end()).await {
-        Ok(ended) => ended.map_err(|source| StartError::End { component, source }),
+        Ok(ended) => ended.map_err(|source| ControlPlaneStartError::End { component, source }),
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
-async fn read_config(path: &Path) -> Result<Config, StartError> {
-    let failed = |source| StartError::Kubeconfig(path.to_owned(), Box::new(source));
+async fn read_config(path: &Path) -> Result<Config, ControlPlaneStartError> {
+    let failed = |source| ControlPlaneStartError::Kubeconfig(path.to_owned(), Box::new(source));
     let kubeconfig = Kubeconfig::read_from(path).map_err(failed)?;
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
@@ -403,12 +406,12 @@ fn client(config: &Config, retry: bool) -> Client {
 /// Waits for the API server's `/readyz`, as long as it and what it depends on run.
 async fn wait_until_ready(
     config: &Config,
-    api_server: &mut Server,
-    mut etcd: Option<&mut Server>,
-) -> Result<(), StartError> {
+    api_server: &mut ServerProcess,
+    mut etcd: Option<&mut ServerProcess>,
+) -> Result<(), ControlPlaneStartError> {
     let mut config = config.clone();
     config.default_retry = false;
-    let client = Client::try_from(config).map_err(|error| StartError::Client(Box::new(error)))?;
+    let client = Client::try_from(config).map_err(|error| ControlPlaneStartError::Client(Box::new(error)))?;
     let started = Instant::now();
     loop {
         if let Some(etcd) = etcd.as_deref_mut() {
@@ -432,7 +435,10 @@ async fn is_ready(client: &Client) -> bool {
 }
 
 /// The controllers run when they have made the service account without which no pod can be created.
-async fn wait_for_controllers(config: &Config, controller_manager: &mut Server) -> Result<(), StartError> {
+async fn wait_for_controllers(
+    config: &Config,
+    controller_manager: &mut ServerProcess,
+) -> Result<(), ControlPlaneStartError> {
     let accounts: Api<ServiceAccount> = Api::namespaced(client(config, false), "default");
     let started = Instant::now();
     loop {
@@ -445,26 +451,26 @@ async fn wait_for_controllers(config: &Config, controller_manager: &mut Server) 
     }
 }
 
-fn within_deadline(started: Instant, what: &'static str, server: &Server) -> Result<(), StartError> {
+fn within_deadline(started: Instant, what: &'static str, server: &ServerProcess) -> Result<(), ControlPlaneStartError> {
     if started.elapsed() < START_DEADLINE {
         return Ok(());
     }
-    Err(StartError::Deadline {
+    Err(ControlPlaneStartError::Deadline {
         what,
         component: server.name(),
         tail: tail(server.log()),
     })
 }
 
-fn check_running(server: &mut Server) -> Result<(), StartError> {
+fn check_running(server: &mut ServerProcess) -> Result<(), ControlPlaneStartError> {
     let component = server.name();
     match server.exited() {
         Ok(None) => Ok(()),
-        Ok(Some(status)) => Err(StartError::Ended {
+        Ok(Some(status)) => Err(ControlPlaneStartError::Ended {
             component,
             status,
             tail: tail(server.log()),
         }),
-        Err(source) => Err(StartError::End { component, source }),
+        Err(source) => Err(ControlPlaneStartError::End { component, source }),
     }
 }

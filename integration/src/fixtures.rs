@@ -22,7 +22,7 @@ mod adjectives;
 mod cluster;
 mod nouns;
 
-pub use adjectives::{Labelled, Placed, PolicyExt};
+pub use adjectives::{Labelled, PlacedOn, PolicyExt};
 pub use cluster::{FixtureError, container_id, create, is_ready, pods, wait_gone, wait_ready, wait_ready_pods};
 pub use nouns::{
     daemon_set, deployment, job, namespace, network_policy, node, pod, pod_disruption_budget, replica_set, service,

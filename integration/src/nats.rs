@@ -16,7 +16,7 @@ use tokio::{io::AsyncReadExt as _, net::TcpStream, task, time};
 
 use crate::{
     assets::{self, AssetsError},
-    process::{Server, ports, tail},
+    process::{ServerProcess, ports, tail},
 };
 
 mod identity;
@@ -55,7 +55,7 @@ pub enum NatsError {
 
 /// What a server is started with, beyond JetStream.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct NatsOptions {
     /// Who may connect, as lines of its configuration, such as `authorization { token: "t" }`; nothing: everybody.
     pub access: String,
     /// Its certificate, and the authority that clients' certificates are checked against, if they need one.
@@ -70,7 +70,7 @@ pub struct Options {
 pub struct NatsServer {
     port: u16,
     program: PathBuf,
-    server: Mutex<Option<Server>>,
+    server: Mutex<Option<ServerProcess>>,
     speaks_first: bool,
     directory: TempDir,
 }
@@ -78,17 +78,17 @@ pub struct NatsServer {
 impl NatsServer {
     /// Starts one with JetStream and without access control, and waits until it listens.
     pub async fn start() -> Result<Self, NatsError> {
-        Self::with(&Options::default()).await
+        Self::with(&NatsOptions::default()).await
     }
 
     /// Starts one, and waits until it listens.
-    pub async fn with(options: &Options) -> Result<Self, NatsError> {
+    pub async fn with(options: &NatsOptions) -> Result<Self, NatsError> {
         let server = Self::create("alone", options, "").await?;
         server.resume().await?;
         Ok(server)
     }
 
-    async fn create(name: &str, options: &Options, cluster: &str) -> Result<Self, NatsError> {
+    async fn create(name: &str, options: &NatsOptions, cluster: &str) -> Result<Self, NatsError> {
         let program = task::spawn_blocking(assets::nats_server)
             .await
             .map_err(|error| NatsError::Process("build", io::Error::other(error)))??;
@@ -134,7 +134,7 @@ impl NatsServer {
     fn spawn(&self) -> Result<(), NatsError> {
         let mut command = Command::new(&self.program);
         command.arg(self.directory.path().join("nats.conf"));
-        let server = Server::start("nats-server", command, self.directory.path())
+        let server = ServerProcess::start("nats-server", command, self.directory.path())
             .map_err(|error| NatsError::Process("start", error))?;
         *self.slot() = Some(server);
         Ok(())
@@ -153,7 +153,7 @@ impl NatsServer {
                 }
             }
             let log = self.directory.path().join("nats-server.log");
-            let exited = self.slot().as_mut().map(Server::exited);
+            let exited = self.slot().as_mut().map(ServerProcess::exited);
             match exited {
                 Some(Ok(Some(status))) => {
                     return Err(NatsError::Ended {
@@ -168,7 +168,7 @@ impl NatsServer {
         }
     }
 
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Server>> {
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<ServerProcess>> {
         // A server is in it or not.
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -193,7 +193,7 @@ impl NatsCluster {
                 "cluster {{ name: integration, listen: \"127.0.0.1:{port}\", no_advertise: true, routes: [{all}] }}\n"
             )
         };
-        let options = Options::default();
+        let options = NatsOptions::default();
         let servers = [
             NatsServer::create("one", &options, &of(routes[0])).await?,
             NatsServer::create("two", &options, &of(routes[1])).await?,
@@ -214,7 +214,7 @@ impl NatsCluster {
     }
 }
 
-fn configuration(name: &str, port: u16, directory: &Path, options: &Options, cluster: &str) -> String {
+fn configuration(name: &str, port: u16, directory: &Path, options: &NatsOptions, cluster: &str) -> String {
     let store = directory.join("store");
     let tls = options.tls.as_ref().map_or(String::new(), |(identity, clients)| {
         let verify = clients.as_ref().map_or(String::new(), |authority| {

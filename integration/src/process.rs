@@ -4,5 +4,5 @@ pub(crate) mod ports;
 mod server;
 mod watched;
 
-pub(crate) use server::{Server, tail};
+pub(crate) use server::{ServerProcess, tail};
 pub(crate) use watched::Watched;

@@ -33,7 +33,7 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// What the process is started with.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct ResponderOptions {
     /// The text of the file that `--playbooks` names: playbooks, and a guard if there is to be one.
     pub playbooks: String,
     /// `--kubeconfig`.
@@ -84,14 +84,14 @@ pub enum ResponderError {
 
 /// How an alert was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct PostAnswer {
     /// The status code.
     pub status: u16,
     /// The body.
     pub body: String,
 }
 
-impl Answer {
+impl PostAnswer {
     /// `accepted`, `unmatched`, `duplicate` or `rejected`; empty for a page.
     pub fn outcome(&self) -> String {
         self.text("outcome")
@@ -127,7 +127,7 @@ pub struct Responder {
 impl Responder {
     /// Starts one on a free port and waits until it takes alerts. Whether it is ready to act on them is another question:
     /// [`Responder::wait_until_ready`].
-    pub async fn start(options: &Options) -> Result<Self, ResponderError> {
+    pub async fn start(options: &ResponderOptions) -> Result<Self, ResponderError> {
         let program = binary()?;
         let directory = tempfile::Builder::new()
             .prefix("responder-")
@@ -159,12 +159,12 @@ impl Responder {
     }
 
     /// Sends an alert as Falco's `http_output` does.
-    pub async fn post(&self, alert: &Value) -> Result<Answer, ResponderError> {
+    pub async fn post(&self, alert: &Value) -> Result<PostAnswer, ResponderError> {
         self.post_body(alert.to_string().into_bytes()).await
     }
 
     /// Sends an alert with headers of its sender's.
-    pub async fn post_with(&self, alert: &Value, headers: &[(&str, &str)]) -> Result<Answer, ResponderError> {
+    pub async fn post_with(&self, alert: &Value, headers: &[(&str, &str)]) -> Result<PostAnswer, ResponderError> {
         let request = self.http.post(&self.url).header("content-type", "application/json");
         let request = headers
             .iter()
@@ -173,7 +173,7 @@ impl Responder {
     }
 
     /// Sends any body to `/`, as JSON.
-    pub async fn post_body(&self, body: Vec<u8>) -> Result<Answer, ResponderError> {
+    pub async fn post_body(&self, body: Vec<u8>) -> Result<PostAnswer, ResponderError> {
         let request = self
             .http
             .post(&self.url)
@@ -183,7 +183,7 @@ impl Responder {
     }
 
     /// Asks for a page, such as `/readyz`.
-    pub async fn get(&self, path: &'static str) -> Result<Answer, ResponderError> {
+    pub async fn get(&self, path: &'static str) -> Result<PostAnswer, ResponderError> {
         answer(path, self.http.get(format!("{}{path}", self.url))).await
     }
 
@@ -360,7 +360,7 @@ fn client(authority: Option<&Path>) -> Result<reqwest::Client, ResponderError> {
     builder.build().map_err(failed)
 }
 
-fn spawn(program: &Path, options: &Options, directory: &Path, log: &Path) -> io::Result<Watched> {
+fn spawn(program: &Path, options: &ResponderOptions, directory: &Path, log: &Path) -> io::Result<Watched> {
     let playbooks = directory.join("playbooks.yaml");
     fs::write(&playbooks, &options.playbooks)?;
     let output = fs::File::create(log)?;
@@ -397,10 +397,10 @@ fn spawn(program: &Path, options: &Options, directory: &Path, log: &Path) -> io:
     Watched::spawn(&mut command)
 }
 
-async fn answer(what: &'static str, request: reqwest::RequestBuilder) -> Result<Answer, ResponderError> {
+async fn answer(what: &'static str, request: reqwest::RequestBuilder) -> Result<PostAnswer, ResponderError> {
     let failed = |error| ResponderError::Http(what, error);
     let response = request.timeout(DEADLINE).send().await.map_err(failed)?;
     let status = response.status().as_u16();
     let body = response.text().await.map_err(failed)?;
-    Ok(Answer { status, body })
+    Ok(PostAnswer { status, body })
 }

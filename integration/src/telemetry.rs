@@ -17,7 +17,7 @@ use tokio::{net::TcpStream, task, time};
 use crate::{
     assets::{self, AssetsError},
     nats::Identity,
-    process::{Server, ports, tail},
+    process::{ServerProcess, ports, tail},
 };
 
 /// Up in 50 ms on an idle machine.
@@ -51,7 +51,7 @@ pub enum TelemetryError {
 
 /// A span as the collector has read it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Span {
+pub struct RecordedSpan {
     /// The trace, as 32 hex digits.
     pub trace: String,
     /// Itself, as 16 hex digits.
@@ -79,7 +79,7 @@ pub struct Receiver {
     port: u16,
     program: PathBuf,
     identity: Option<Identity>,
-    server: Option<Server>,
+    server: Option<ServerProcess>,
     directory: TempDir,
 }
 
@@ -131,7 +131,7 @@ impl Receiver {
         if let Some(identity) = &self.identity {
             command.args([&identity.certificate, &identity.key]);
         }
-        let server = Server::start("receiver", command, self.directory.path())
+        let server = ServerProcess::start("receiver", command, self.directory.path())
             .map_err(|error| TelemetryError::Process("start the receiver of traces", error))?;
         let server = self.server.insert(server);
         let started = Instant::now();
@@ -150,7 +150,7 @@ impl Receiver {
     }
 
     /// Every span that it has received, the oldest first.
-    pub fn spans(&self) -> Vec<Span> {
+    pub fn spans(&self) -> Vec<RecordedSpan> {
         let log = fs::read(self.directory.path().join("receiver.log")).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         // A line that is being written is no JSON yet.
@@ -197,7 +197,7 @@ async fn program() -> Result<PathBuf, TelemetryError> {
 }
 
 /// The spans of one batch: <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>.
-fn spans(batch: &Value) -> Vec<Span> {
+fn spans(batch: &Value) -> Vec<RecordedSpan> {
     let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
     let mut found = Vec::new();
     for of_resource in list(batch, "resourceSpans") {
@@ -208,7 +208,7 @@ fn spans(batch: &Value) -> Vec<Span> {
         {
             let text = |key: &str| span[key].as_str().unwrap_or_default().to_owned();
             let number = |key: &str| text(key).parse().unwrap_or_default();
-            found.push(Span {
+            found.push(RecordedSpan {
                 trace: text("traceId"),
                 id: text("spanId"),
                 parent: text("parentSpanId"),

@@ -13,11 +13,11 @@ mod replay;
 mod table;
 mod text;
 
-pub(crate) use explanation::{Considered, Explanation};
+pub(crate) use explanation::{ExplanationReport, PlaybookReport};
 pub(crate) use json::{to_json_line, to_json_pretty};
 pub(crate) use paint::Paint;
 pub(crate) use print::{Format, print_data, print_message};
-pub(crate) use replay::{Entry, Replay};
+pub(crate) use replay::{Replay, ReplayEntry};
 pub(crate) use text::printable;
 
 /// `1 playbook`, `2 playbooks`.

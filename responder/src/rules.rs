@@ -15,7 +15,7 @@ use crate::sources::Sources;
 
 /// A set of playbooks and a guard that are right.
 #[derive(Debug)]
-pub(crate) struct Rules {
+pub(crate) struct LoadedRules {
     /// In the order as written.
     pub(crate) playbooks: Vec<Arc<Playbook>>,
     /// The one that is written, else the built-in one.
@@ -26,11 +26,11 @@ pub(crate) struct Rules {
 
 /// There are mistakes in them, and each was printed. The exit code is 2.
 #[derive(Debug)]
-pub(crate) struct Mistaken;
+pub(crate) struct InvalidRules;
 
-impl Rules {
+impl LoadedRules {
     /// Reads them. Every mistake and every warning is printed, all in one run. `now` tells which exceptions have expired.
-    pub(crate) fn load(args: &PlaybookArgs, now: Timestamp) -> io::Result<Result<Self, Mistaken>> {
+    pub(crate) fn load(args: &PlaybookArgs, now: Timestamp) -> io::Result<Result<Self, InvalidRules>> {
         let sources = Sources::read(args.playbooks.iter().chain(&args.guard).map(PathBuf::as_path));
         let paint = Paint::of(&io::stderr());
         let mut message: String = sources
@@ -70,7 +70,7 @@ impl Rules {
         print_message(&message)?;
         Ok(match rules {
             Some(rules) if errors == 0 && !rules.playbooks.is_empty() => Ok(rules),
-            _ => Err(Mistaken),
+            _ => Err(InvalidRules),
         })
     }
 
@@ -119,7 +119,7 @@ mod tests {
         #[case] has_guard: bool,
         #[case] mode: Mode,
     ) {
-        let rules = Rules {
+        let rules = LoadedRules {
             playbooks: Vec::new(),
             guard: Arc::new(Guard::built_in()),
             has_guard,

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use responder_core::playbook::Source;
+use responder_core::playbook::SourceFile;
 
 use crate::report::printable;
 
@@ -19,7 +19,7 @@ const LONGEST_FILE: u64 = 4 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     /// What was read, in order.
-    pub(crate) read: Vec<Source>,
+    pub(crate) read: Vec<SourceFile>,
     /// What was not.
     pub(crate) unreadable: Vec<UnreadableFile>,
 }
@@ -61,7 +61,7 @@ impl Sources {
 
     fn add(&mut self, file: PathBuf) {
         match read_text(&file) {
-            Ok(text) => self.read.push(Source { file, text }),
+            Ok(text) => self.read.push(SourceFile { file, text }),
             Err(problem) => self.unreadable.push(UnreadableFile { file, problem }),
         }
     }

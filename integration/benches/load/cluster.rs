@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail, ensure};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use integration::{
     control_plane::ControlPlane,
-    fixtures::{Labelled as _, Placed as _, create, is_ready, namespace, node, pod, pods},
+    fixtures::{Labelled as _, PlacedOn as _, create, is_ready, namespace, node, pod, pods},
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube::{

@@ -25,7 +25,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
-use integration::responder::{Options, Responder};
+use integration::responder::{Responder, ResponderOptions};
 
 use self::{cluster::Cluster, report::Table};
 
@@ -106,11 +106,11 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Table> {
 
 /// One with a hundred playbooks, of which one answers the alerts here, and with its own defaults for everything else.
 async fn responder(cluster: &Cluster) -> anyhow::Result<Responder> {
-    let options = Options {
+    let options = ResponderOptions {
         playbooks: playbooks(),
         kubeconfig: Some(cluster.kubeconfig()?),
         mode: Some("Enforce"),
-        ..Options::default()
+        ..ResponderOptions::default()
     };
     let mut responder = Responder::start(&options).await?;
     responder.wait_until_ready().await?;

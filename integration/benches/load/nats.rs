@@ -8,7 +8,7 @@ use async_nats::{Client, jetstream};
 use bytes::Bytes;
 use integration::{
     nats::NatsServer,
-    responder::{Options, Responder},
+    responder::{Responder, ResponderOptions},
 };
 use serde_json::json;
 use tokio::time::sleep;
@@ -166,12 +166,12 @@ async fn until_read(context: &jetstream::Context, consumer: &str, messages: usiz
 }
 
 async fn responder(nats: &serde_json::Value) -> anyhow::Result<Responder> {
-    let options = Options {
+    let options = ResponderOptions {
         playbooks: playbooks(),
         simulate: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../playbooks/demo/cluster").into()),
         mode: Some("Enforce"),
         nats: Some(nats.to_string()),
-        ..Options::default()
+        ..ResponderOptions::default()
     };
     let mut responder = Responder::start(&options).await?;
     responder.wait_until_ready().await?;

@@ -8,10 +8,10 @@ use std::{
 };
 
 use integration::{
-    control_plane::{ControlPlane, StartError, chain},
+    control_plane::{ControlPlane, ControlPlaneStartError, chain},
     fixtures::{
-        FixtureError, Labelled as _, Placed as _, PolicyExt as _, create, deployment, namespace, network_policy, node,
-        pod, service, wait_ready, wait_ready_pods,
+        FixtureError, Labelled as _, PlacedOn as _, PolicyExt as _, create, deployment, namespace, network_policy,
+        node, pod, service, wait_ready, wait_ready_pods,
     },
 };
 use kube::Client;
@@ -20,7 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("the control plane does not run")]
-    Start(#[from] StartError),
+    Start(#[from] ControlPlaneStartError),
     #[error("the control plane runs and cannot be filled")]
     Fill(#[from] FixtureError),
     #[error("cannot start the async runtime")]

@@ -9,7 +9,7 @@ use integration::{
     oci::{
         self, Layout,
         program::{self, Profile, ProgramError},
-        start::{self, StartError},
+        start::{self, ImageStartError},
     },
 };
 use tempfile::TempDir;
@@ -37,7 +37,7 @@ enum Error {
     #[error("there is no program for the image")]
     Program(#[from] ProgramError),
     #[error("the image does not start")]
-    Start(#[from] StartError),
+    Start(#[from] ImageStartError),
     #[error("two builds differ: {0} and {1}")]
     Differs(String, String),
 }

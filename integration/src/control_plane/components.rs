@@ -2,9 +2,9 @@
 
 use std::{io, path::Path};
 
-use super::{StartError, pki::Pki};
+use super::{ControlPlaneStartError, pki::Pki};
 use crate::assets::Assets;
-use crate::process::{Server, ports};
+use crate::process::{ServerProcess, ports};
 
 /// Users of the components themselves; the audit policy knows them by these names.
 pub(super) const CONTROLLER_MANAGER_USER: &str = "system:kube-controller-manager";
@@ -12,13 +12,13 @@ pub(super) const KWOK_USER: &str = "system:kwok";
 
 /// The ports of one control plane, chosen once: the API server comes back on its own.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ports {
+pub(super) struct ComponentPorts {
     etcd_client: u16,
     etcd_peer: u16,
     api_server: u16,
 }
 
-impl Ports {
+impl ComponentPorts {
     pub(super) fn choose() -> io::Result<Self> {
         Ok(Self {
             etcd_client: ports::free()?,
@@ -36,11 +36,11 @@ impl Ports {
 pub(super) struct Components {
     pub(super) assets: Assets,
     pub(super) pki: Pki,
-    pub(super) ports: Ports,
+    pub(super) ports: ComponentPorts,
 }
 
 impl Components {
-    pub(super) fn etcd(&self, directory: &Path) -> Result<Server, StartError> {
+    pub(super) fn etcd(&self, directory: &Path) -> Result<ServerProcess, ControlPlaneStartError> {
         let mut command = self.assets.etcd();
         let client = format!("http://127.0.0.1:{}", self.ports.etcd_client);
         let peer = format!("http://127.0.0.1:{}", self.ports.etcd_peer);
@@ -57,7 +57,7 @@ impl Components {
         start("etcd", command, directory)
     }
 
-    pub(super) fn api_server(&self, directory: &Path) -> Result<Server, StartError> {
+    pub(super) fn api_server(&self, directory: &Path) -> Result<ServerProcess, ControlPlaneStartError> {
         let mut command = self.assets.api_server();
         let file = |name| self.pki.file(name).display().to_string();
         command
@@ -92,7 +92,11 @@ impl Components {
         start("kube-apiserver", command, directory)
     }
 
-    pub(super) fn controller_manager(&self, directory: &Path, kubeconfig: &Path) -> Result<Server, StartError> {
+    pub(super) fn controller_manager(
+        &self,
+        directory: &Path,
+        kubeconfig: &Path,
+    ) -> Result<ServerProcess, ControlPlaneStartError> {
         let mut command = self.assets.controller_manager();
         command
             .arg(format!("--kubeconfig={}", kubeconfig.display()))
@@ -114,7 +118,7 @@ impl Components {
         start("kube-controller-manager", command, directory)
     }
 
-    pub(super) fn kwok(&self, directory: &Path, kubeconfig: &Path) -> Result<Server, StartError> {
+    pub(super) fn kwok(&self, directory: &Path, kubeconfig: &Path) -> Result<ServerProcess, ControlPlaneStartError> {
         let mut command = self.assets.kwok();
         command
             .arg(format!("--kubeconfig={}", kubeconfig.display()))
@@ -127,8 +131,12 @@ impl Components {
     }
 }
 
-fn start(name: &'static str, command: std::process::Command, directory: &Path) -> Result<Server, StartError> {
-    Server::start(name, command, directory).map_err(|source| StartError::Spawn {
+fn start(
+    name: &'static str,
+    command: std::process::Command,
+    directory: &Path,
+) -> Result<ServerProcess, ControlPlaneStartError> {
+    ServerProcess::start(name, command, directory).map_err(|source| ControlPlaneStartError::Spawn {
         component: name,
         source,
     })

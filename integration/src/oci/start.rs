@@ -21,7 +21,7 @@ const START_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Why the image did not start.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum ImageStartError {
     /// Files and processes.
     #[error("cannot {0}")]
     Io(&'static str, #[source] io::Error),
@@ -44,8 +44,8 @@ pub enum StartError {
     },
 }
 
-fn io(doing: &'static str) -> impl FnOnce(io::Error) -> StartError {
-    move |source| StartError::Io(doing, source)
+fn io(doing: &'static str) -> impl FnOnce(io::Error) -> ImageStartError {
+    move |source| ImageStartError::Io(doing, source)
 }
 
 /// The running image. It is killed when this is dropped.
@@ -69,12 +69,12 @@ impl Started {
 
 /// Unpacks an archive into an empty root, mounts the demo as a pod would mount its playbooks, and starts the image's
 /// program there as the image's user, in a user namespace of its own: it takes no root.
-pub fn start(archive: &[u8]) -> Result<Started, StartError> {
+pub fn start(archive: &[u8]) -> Result<Started, ImageStartError> {
     let root = TempDir::new().map_err(io("make a root"))?;
     let settings = unpack(archive, root.path()).map_err(io("unpack the image"))?;
     mount(root.path()).map_err(io("copy the demo"))?;
     let user = settings.user.split_once(':');
-    let (uid, gid) = user.ok_or_else(|| StartError::User(settings.user.clone()))?;
+    let (uid, gid) = user.ok_or_else(|| ImageStartError::User(settings.user.clone()))?;
     let log = tempfile::tempfile().map_err(io("make a log"))?;
     let port = TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
@@ -105,7 +105,7 @@ pub fn start(archive: &[u8]) -> Result<Started, StartError> {
     while started.elapsed() < START_DEADLINE {
         if let Some(status) = running.child.try_wait().map_err(io("wait for the program"))? {
             let log = said(log);
-            return Err(StartError::Ended { status, log });
+            return Err(ImageStartError::Ended { status, log });
         }
         if healthy(&running.address).is_ok_and(|healthy| healthy) {
             running.after = started.elapsed();
@@ -113,7 +113,7 @@ pub fn start(archive: &[u8]) -> Result<Started, StartError> {
         }
         thread::sleep(Duration::from_millis(1));
     }
-    Err(StartError::Silent { log: said(log) })
+    Err(ImageStartError::Silent { log: said(log) })
 }
 
 /// The demo's playbooks and its cluster.

@@ -23,13 +23,13 @@ const TAIL_LINES: usize = 20;
 ///
 /// A `std` child, not a tokio one: it outlives the runtime of the test that happened to start it.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub(crate) struct ServerProcess {
     name: &'static str,
     child: Child,
     log: PathBuf,
 }
 
-impl Server {
+impl ServerProcess {
     /// Starts `command` with its output appended to `<directory>/<name>.log`.
     pub(crate) fn start(name: &'static str, mut command: Command, directory: &Path) -> io::Result<Self> {
         let log = directory.join(format!("{name}.log"));
@@ -85,7 +85,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         // There is nobody left to tell, and its standard input is closed.
         let _ = self.end();
@@ -117,10 +117,10 @@ pub(crate) fn tail(log: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn start(program: &str, arguments: &[&str], directory: &Path) -> Server {
+    fn start(program: &str, arguments: &[&str], directory: &Path) -> ServerProcess {
         let mut command = Command::new(program);
         command.args(arguments);
-        Server::start("it", command, directory).unwrap()
+        ServerProcess::start("it", command, directory).unwrap()
     }
 
     #[test]

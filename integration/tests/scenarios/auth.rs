@@ -5,7 +5,7 @@ mod pki;
 
 use std::{collections::BTreeSet, fs, os::unix::fs::symlink, path::PathBuf};
 
-use integration::responder::{Options, Responder, Sample, alert};
+use integration::responder::{Responder, ResponderOptions, Sample, alert};
 use k8s_openapi::api::core::v1::Pod;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ impl Files {
     }
 
     /// `http` as it is written in the configuration, with this directory for `DIR`.
-    fn options(&self, http: &str, options: Options) -> Options {
+    fn options(&self, http: &str, options: ResponderOptions) -> ResponderOptions {
         let directory = self.directory.path().display().to_string();
         let http = http.replace("DIR", &directory);
         self.write(
@@ -59,7 +59,7 @@ impl Files {
             &format!("apiVersion: responder.dev/v1alpha1\nkind: Configuration\nhttp: {http}\n"),
         );
         let is_encrypted = http.contains("tls:");
-        Options {
+        ResponderOptions {
             arguments: vec!["--config".to_owned(), self.path("responder.yaml").display().to_string()],
             authority: is_encrypted.then(|| self.path("ca.crt")),
             ..options
@@ -210,10 +210,10 @@ async fn whoever_is_not_known_gets_nothing_done_and_whoever_is_is_named(#[case] 
 
 /// A responder on the demo's cluster that decides and does nothing, and an alert for it.
 async fn observing(files: &Files, http: &str) -> Responder {
-    let options = Options {
+    let options = ResponderOptions {
         playbooks: on_shell("Observe", &["delete: {}"]),
         simulate: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../playbooks/demo/cluster").into()),
-        ..Options::default()
+        ..ResponderOptions::default()
     };
     Responder::start(&files.options(http, options)).await.unwrap()
 }

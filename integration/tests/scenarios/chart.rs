@@ -20,8 +20,8 @@ use k8s_openapi::api::{
 use responder_core::{
     guard::Guard,
     mode::Mode,
-    playbook::{Source, load},
-    rbac::{Access, Permission, Table},
+    playbook::{SourceFile, load},
+    rbac::{Permission, PermissionTable, RbacAccess},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -174,8 +174,8 @@ async fn chart_rights(helm: &Helm, values: &Value) -> (BTreeSet<String>, BTreeSe
         .partition(|right| is_read(right))
 }
 
-fn access(playbooks: &str, guard: &str, mode: Mode) -> Access {
-    let source = |file: &str, text: &str| Source {
+fn access(playbooks: &str, guard: &str, mode: Mode) -> RbacAccess {
+    let source = |file: &str, text: &str| SourceFile {
         file: file.into(),
         text: text.to_owned(),
     };
@@ -185,11 +185,11 @@ fn access(playbooks: &str, guard: &str, mode: Mode) -> Access {
     }
     let loaded = load(&sources, Timestamp::now()).unwrap_or_else(|found| panic!("{}", found.render(false)));
     let guard = loaded.guard.unwrap_or_else(|| Arc::new(Guard::built_in()));
-    Access::of(&loaded.playbooks, &guard, mode)
+    RbacAccess::of(&loaded.playbooks, &guard, mode)
 }
 
 fn in_words(permissions: &BTreeSet<Permission>) -> BTreeSet<String> {
-    let rules = Access {
+    let rules = RbacAccess {
         reads: permissions.clone(),
         writes: BTreeSet::new(),
     };
@@ -236,7 +236,7 @@ async fn the_role_of_the_chart_writes_exactly_what_responder_says(#[case] playbo
         assert_eq!(writes, in_words(&access.writes), "{mode}");
         // A template can't tell what an expression reads, so the chart allows the reads of all.
         assert!(reads.is_superset(&in_words(&access.reads)), "{mode}");
-        assert_eq!(reads, in_words(&Table::of_all_actions().unwrap().reads));
+        assert_eq!(reads, in_words(&PermissionTable::of_all_actions().unwrap().reads));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which cluster: alerts of another one are refused, and whatever leaves the program carries ours.
 
-use integration::responder::{Options, Responder, alert};
+use integration::responder::{Responder, ResponderOptions, alert};
 use serde_json::{Value, json};
 
 use crate::stage::{guard, playbook};
@@ -22,10 +22,10 @@ fn recorded() -> Vec<String> {
 async fn responder(cluster: &str) -> Responder {
     let identity = format!("mode: Observe\n  cluster: {{name: {cluster}, field: cluster}}");
     let every = "mode: Observe\n  match: {minPriority: Debug}\n  notify: [{to: [oncall], on: [Acted, Refused]}]";
-    let options = Options {
+    let options = ResponderOptions {
         playbooks: playbook("every", every, &["delete: {}"]) + &guard(&identity),
         simulate: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../playbooks/demo/cluster").into()),
-        ..Options::default()
+        ..ResponderOptions::default()
     };
     Responder::start(&options).await.unwrap()
 }

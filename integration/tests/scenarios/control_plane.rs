@@ -12,7 +12,7 @@ use std::{
 use integration::{
     control_plane::{AuditEvent, ControlPlane, shared},
     fixtures::{
-        Labelled as _, Placed as _, container_id, create, deployment, namespace, node, pod, pod_disruption_budget,
+        Labelled as _, PlacedOn as _, container_id, create, deployment, namespace, node, pod, pod_disruption_budget,
         pods, wait_gone, wait_ready, wait_ready_pods,
     },
 };

@@ -3,7 +3,7 @@
 
 use integration::{
     control_plane::shared,
-    fixtures::{Placed as _, container_id, create, node, pod, wait_ready},
+    fixtures::{PlacedOn as _, container_id, create, node, pod, wait_ready},
     responder::{Responder, alert},
 };
 use jiff::{SignedDuration, Timestamp};

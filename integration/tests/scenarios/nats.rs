@@ -12,7 +12,7 @@ use async_nats::{Client, jetstream};
 use futures_util::StreamExt as _;
 use integration::{
     nats::NatsServer,
-    responder::{Metrics, Options, Responder, alert},
+    responder::{Metrics, Responder, ResponderOptions, alert},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -20,14 +20,14 @@ use serde_json::{Value, json};
 use crate::stage::{eventually, playbook};
 
 /// A responder over the simulated cluster of the demo, with these settings for NATS.
-fn simulated(playbooks: &str, nats: &Value) -> Options {
+fn simulated(playbooks: &str, nats: &Value) -> ResponderOptions {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../playbooks/demo/cluster");
-    Options {
+    ResponderOptions {
         playbooks: playbooks.to_owned(),
         simulate: Some(demo),
         mode: Some("Enforce"),
         nats: Some(nats.to_string()),
-        ..Options::default()
+        ..ResponderOptions::default()
     }
 }
 

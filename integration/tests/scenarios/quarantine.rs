@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use integration::{
     control_plane::ControlPlane,
     fixtures::{
-        Placed as _, PolicyExt as _, create, deployment, network_policy, service, stateful_set, wait_ready_pods,
+        PlacedOn as _, PolicyExt as _, create, deployment, network_policy, service, stateful_set, wait_ready_pods,
     },
     responder::{Record, Responder},
 };

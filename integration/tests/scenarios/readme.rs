@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use async_nats::jetstream;
 use integration::{
     nats::{Authority, NatsCluster},
-    responder::{Options, Responder, alert},
+    responder::{Responder, ResponderOptions, alert},
 };
 use jiff::Timestamp;
 use rstest::rstest;
@@ -45,12 +45,12 @@ fn shell(container: &str) -> Value {
     shell
 }
 
-fn simulated(arguments: &[&str]) -> Options {
-    Options {
+fn simulated(arguments: &[&str]) -> ResponderOptions {
+    ResponderOptions {
         playbooks: on_shell("Observe", &["label: {labels: {incident: open}}"]),
         simulate: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../playbooks/demo/cluster")),
         arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
-        ..Options::default()
+        ..ResponderOptions::default()
     }
 }
 
@@ -146,7 +146,7 @@ async fn of_two_replicas_with_the_readmes_stream_one_is_killed_and_a_server_lost
     nats["servers"] = json!(cluster.urls());
     // What the killed one held comes again after this and not after the half minute that is usual.
     nats["jetStream"]["ackWait"] = json!("5s");
-    let options = Options {
+    let options = ResponderOptions {
         nats: Some(nats.to_string()),
         ..simulated(&[])
     };

@@ -2,7 +2,7 @@
 
 use integration::{
     control_plane::shared,
-    fixtures::{Placed as _, create, deployment, namespace, node, pod, wait_ready, wait_ready_pods},
+    fixtures::{PlacedOn as _, create, deployment, namespace, node, pod, wait_ready, wait_ready_pods},
     responder::alert,
 };
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Node};

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use integration::{
     control_plane::{AuditEvent, ControlPlane, shared},
-    fixtures::{Labelled as _, Placed as _, create, namespace, node, pod, wait_ready},
-    responder::{Options, Responder, alert},
+    fixtures::{Labelled as _, PlacedOn as _, create, namespace, node, pod, wait_ready},
+    responder::{Responder, ResponderOptions, alert},
 };
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -27,8 +27,8 @@ use responder_core::{
     guard::Guard,
     mode::Mode,
     node::takes_pods,
-    playbook::{Source, load},
-    rbac::Access,
+    playbook::{SourceFile, load},
+    rbac::RbacAccess,
 };
 use serde_json::{Value, json};
 
@@ -149,16 +149,16 @@ impl<'a> Stage<'a> {
         panic!("{} ({:?}) is gone: {told:#?}", pod.name_any(), pod.uid())
     }
 
-    /// Options for a responder with these playbooks that may do what they need: its rights come from the same list of
+    /// ResponderOptions for a responder with these playbooks that may do what they need: its rights come from the same list of
     /// actions as those of the chart.
-    pub(crate) async fn options(&self, playbooks: &str) -> Options {
+    pub(crate) async fn options(&self, playbooks: &str) -> ResponderOptions {
         self.allow(playbooks).await;
         let kubeconfig = self.control_plane.kubeconfig_for(&self.user, &[]).unwrap();
-        Options {
+        ResponderOptions {
             playbooks: playbooks.to_owned(),
             kubeconfig: Some(kubeconfig),
             mode: Some("Enforce"),
-            ..Options::default()
+            ..ResponderOptions::default()
         }
     }
 
@@ -309,7 +309,7 @@ async fn keep_one_schedulable(client: &Client) {
 }
 
 /// Starts a responder and waits until it is ready to act.
-pub(crate) async fn start(options: &Options) -> Responder {
+pub(crate) async fn start(options: &ResponderOptions) -> Responder {
     let mut responder = Responder::start(options).await.unwrap();
     responder.wait_until_ready().await.unwrap();
     responder
@@ -317,13 +317,13 @@ pub(crate) async fn start(options: &Options) -> Responder {
 
 /// What these playbooks take, by the same list that the chart's roles are made of.
 fn rules(playbooks: &str) -> Vec<PolicyRule> {
-    let source = Source {
+    let source = SourceFile {
         file: "playbooks.yaml".into(),
         text: playbooks.to_owned(),
     };
     let loaded = load(&[source], Timestamp::now()).unwrap_or_else(|found| panic!("{}", found.render(false)));
     let guard = loaded.guard.unwrap_or_else(|| Arc::new(Guard::built_in()));
-    Access::of(&loaded.playbooks, &guard, Mode::Enforce).rules()
+    RbacAccess::of(&loaded.playbooks, &guard, Mode::Enforce).rules()
 }
 
 /// A playbook that answers "Terminal shell in container" on its pod.
@@ -363,7 +363,10 @@ pub(crate) async fn post(responder: &Responder, alerts: &[Value]) {
             .map(|alert| async { responder.post(alert).await.unwrap() }),
     )
     .await;
-    let outcomes: Vec<_> = answers.iter().map(integration::responder::Answer::outcome).collect();
+    let outcomes: Vec<_> = answers
+        .iter()
+        .map(integration::responder::PostAnswer::outcome)
+        .collect();
     assert!(outcomes.iter().all(|outcome| outcome == "accepted"), "{answers:?}");
 }
 

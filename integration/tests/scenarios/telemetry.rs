@@ -7,8 +7,8 @@ use std::{
 
 use integration::{
     nats::Authority,
-    responder::{Answer, Options, Responder, alert},
-    telemetry::{Receiver, Span, open_metrics},
+    responder::{PostAnswer, Responder, ResponderOptions, alert},
+    telemetry::{Receiver, RecordedSpan, open_metrics},
 };
 use jiff::Timestamp;
 use rstest::rstest;
@@ -37,9 +37,9 @@ const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SENDER: &str = "b7ad6b7169203331";
 
 /// A responder on the simulated cluster that comes with the program.
-fn simulated(playbooks: String, receiver: &Receiver) -> Options {
+fn simulated(playbooks: String, receiver: &Receiver) -> ResponderOptions {
     let cluster = Path::new(env!("CARGO_MANIFEST_DIR")).join("../playbooks/demo/cluster");
-    Options {
+    ResponderOptions {
         playbooks,
         simulate: Some(cluster),
         mode: Some("Enforce"),
@@ -47,7 +47,7 @@ fn simulated(playbooks: String, receiver: &Receiver) -> Options {
         environment: [("POD_NAME", "responder-0"), ("POD_NAMESPACE", "responder")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
-        ..Options::default()
+        ..ResponderOptions::default()
     }
 }
 
@@ -59,7 +59,7 @@ fn shell() -> Value {
     shell
 }
 
-async fn trace_with(receiver: &Receiver, root: &str, is_meant: impl Fn(&Span) -> bool) -> Vec<Span> {
+async fn trace_with(receiver: &Receiver, root: &str, is_meant: impl Fn(&RecordedSpan) -> bool) -> Vec<RecordedSpan> {
     eventually("the collector has the trace", async || {
         let spans = receiver.spans();
         let root = spans.iter().find(|span| span.name == root && is_meant(span))?;
@@ -90,7 +90,7 @@ async fn an_alert_is_one_trace_from_its_sender_to_its_verification() {
     assert_eq!(receiver.spans(), spans, "there is another trace");
     assert!(spans.iter().all(|span| span.trace == TRACE));
 
-    let by_name: BTreeMap<&str, &Span> = spans.iter().map(|span| (span.name.as_str(), span)).collect();
+    let by_name: BTreeMap<&str, &RecordedSpan> = spans.iter().map(|span| (span.name.as_str(), span)).collect();
     let above = |name: &str| {
         let parent = &by_name[name].parent;
         spans
@@ -162,7 +162,7 @@ async fn an_alert_is_one_trace_from_its_sender_to_its_verification() {
     assert!(receiver.spans().iter().all(|span| span.trace != unwanted));
 }
 
-async fn post_from(responder: &Responder, traceparent: &str) -> Answer {
+async fn post_from(responder: &Responder, traceparent: &str) -> PostAnswer {
     let answer = responder.post_with(&shell(), &[("traceparent", traceparent)]).await;
     let answer = answer.unwrap();
     assert_eq!(answer.outcome(), "accepted");
@@ -170,7 +170,7 @@ async fn post_from(responder: &Responder, traceparent: &str) -> Answer {
 }
 
 /// Each record of the audit trail about the alert carries the trace and a span of it, and says who did what for what.
-fn its_records_lead_to_it(responder: &Responder, alert: &str, spans: &[Span]) {
+fn its_records_lead_to_it(responder: &Responder, alert: &str, spans: &[RecordedSpan]) {
     let log = responder.log();
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut events = Vec::new();
@@ -234,7 +234,7 @@ async fn a_receiver_that_is_away_costs_no_decision() {
         let answer = responder.post(&shell()).await.unwrap();
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         let spans = receiver.spans();
-        let is_ours = |span: &&Span| span.attributes.get("responder.alert.id") == Some(&answer.alert());
+        let is_ours = |span: &&RecordedSpan| span.attributes.get("responder.alert.id") == Some(&answer.alert());
         spans.iter().find(is_ours).cloned()
     })
     .await;
@@ -272,7 +272,7 @@ async fn traces_go_to_a_receiver_that_a_trusted_authority_vouches_for_and_to_no_
 
     let responder = start(&trusting(&ours)).await;
     let answer = responder.post(&shell()).await.unwrap();
-    let is_ours = |span: &Span| span.attributes.get("responder.alert.id") == Some(&answer.alert());
+    let is_ours = |span: &RecordedSpan| span.attributes.get("responder.alert.id") == Some(&answer.alert());
     trace_with(&receiver, "alert", is_ours).await;
 }
 
@@ -282,7 +282,7 @@ async fn the_end_of_a_quarantine_is_a_trace_of_its_own() {
     let playbooks = on_shell("Enforce", &["quarantine: {ttl: 1s, onExpiry: Release}"]);
     let responder = start(&simulated(playbooks, &receiver)).await;
     assert_eq!(responder.post(&shell()).await.unwrap().outcome(), "accepted");
-    let ended = |span: &Span| {
+    let ended = |span: &RecordedSpan| {
         span.attributes
             .get("responder.outcome")
             .is_some_and(|end| end == "released")

@@ -4,11 +4,11 @@
 use http::Method;
 use integration::{
     fixtures::{create, service},
-    responder::Options,
+    responder::ResponderOptions,
 };
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::{Api, Client, ResourceExt as _, api::PostParams};
-use responder_core::rbac::{Permission, Table};
+use responder_core::rbac::{Permission, PermissionTable};
 use rstest::rstest;
 use serde_json::json;
 
@@ -25,13 +25,13 @@ async fn release(name: &str, mode: &str, playbooks: &str) -> Release<'static> {
 }
 
 /// What the pod's program would be started with.
-async fn options(release: &Release<'_>, playbooks: &str) -> (Client, Options) {
+async fn options(release: &Release<'_>, playbooks: &str) -> (Client, ResponderOptions) {
     let (client, kubeconfig) = as_service_account(release).await;
-    let options = Options {
+    let options = ResponderOptions {
         playbooks: playbooks.to_owned(),
         kubeconfig: Some(kubeconfig),
         mode: Some("Enforce"),
-        ..Options::default()
+        ..ResponderOptions::default()
     };
     (client, options)
 }
@@ -57,7 +57,7 @@ async fn may(client: &Client, right: &Permission) -> bool {
 
 /// The authorizer learns of a role by a watch.
 async fn wait_for_role(client: &Client) {
-    let first = *Table::of_all_actions().unwrap().reads.first().unwrap();
+    let first = *PermissionTable::of_all_actions().unwrap().reads.first().unwrap();
     eventually("the authorizer knows the role", async || {
         may(client, &first).await.then_some(())
     })
@@ -147,7 +147,7 @@ async fn every_mutating_request_of_every_action_is_refused_with_the_rights_of_ob
     wait_for_role(&client).await;
     stage.allow_any_pod().await;
     let pod = stage.running("web").await;
-    let table = Table::of_all_actions().unwrap();
+    let table = PermissionTable::of_all_actions().unwrap();
 
     for right in &table.reads {
         assert!(may(&client, right).await, "{right:?}");

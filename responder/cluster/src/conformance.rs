@@ -19,7 +19,7 @@ use responder_core::port::{ClusterReader, ClusterWriter};
 use serde_json::Value;
 
 /// A cluster under test, and the hands that set its stage without going through the adapter.
-pub trait World: Sync {
+pub trait ClusterUnderTest: Sync {
     /// The adapter.
     type Cluster: ClusterReader + ClusterWriter;
 

@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::alert::{Alert, AlertId, Sender};
-use crate::guard::{BudgetScope, Claim, Guard, LedgerView, Realm};
+use crate::guard::{BudgetScope, Claim, ClaimKind, Guard, LedgerView};
 use crate::mode::Mode;
 use crate::object::{Name, Namespace};
 use crate::plan::{Plan, lint};
 use crate::playbook::{Playbook, PlaybookName};
 use crate::port::ReadError;
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::{Needs, Snapshot};
 use crate::target::{Subject, Target};
 use crate::trace::Trace;
@@ -147,7 +147,7 @@ fn act(
     let subject = checks::screen(context, ledger, trace)?;
     let snapshot = snapshot.map_err(|error| {
         trace.failed("readings", error.to_string());
-        Refusal::new(Reason::Unreadable, error.to_string())
+        Refusal::new(RefusalReason::Unreadable, error.to_string())
     })?;
     let target = resolve::target(context, &subject, snapshot, trace)?;
     *resolved = Some(target.clone());
@@ -155,13 +155,13 @@ fn act(
     checks::selection(context, &subject, snapshot, trace)?;
 
     let mode = checks::mode(context, snapshot, &target, trace);
-    let realm = if mode.mode() == Mode::Enforce {
-        Realm::Real
+    let claim_kind = if mode.mode() == Mode::Enforce {
+        ClaimKind::Real
     } else {
-        Realm::Shadow
+        ClaimKind::Rehearsed
     };
-    checks::duplicate(context, ledger, realm, trace)?;
-    let claim = checks::claim(context, snapshot, &target, realm);
+    checks::duplicate(context, ledger, claim_kind, trace)?;
+    let claim = checks::claim(context, snapshot, &target, claim_kind);
     let incident = incident(context, &target);
     let steps = checks::steps(context, snapshot, &target, ledger, &claim, &incident, trace)?;
     checks::limits(context, snapshot, ledger, &claim, trace)?;
@@ -181,7 +181,7 @@ fn act(
     };
     if let Some(fault) = lint(&plan) {
         trace.failed("plan", fault.to_string());
-        return Err(Refusal::new(Reason::PlanUnsound, fault.to_string()));
+        return Err(Refusal::new(RefusalReason::PlanUnsound, fault.to_string()));
     }
     trace.passed(
         "plan",

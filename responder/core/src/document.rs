@@ -23,7 +23,7 @@ pub use path::Path;
 pub use read::{places, read_one};
 pub use schema::schema_of;
 
-pub(crate) use diagnose::Text;
+pub(crate) use diagnose::DiagnosticText;
 pub(crate) use read::{checked, documents};
 pub(crate) use schema::strip_null;
 pub(crate) use suggest::{closest, did_you_mean, either, listed};
@@ -31,7 +31,7 @@ pub(crate) use tree::{Content, Node};
 
 /// A file of YAML documents.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct SourceFile {
     /// Its path, as it is shown to a person.
     pub file: PathBuf,
     /// What is in it.

@@ -12,7 +12,7 @@ pub use doc::GuardDoc;
 
 pub(crate) use doc::compile_guard;
 
-pub use claim::{Claim, ClaimId, LedgerVersion, LedgerView, Realm};
+pub use claim::{Claim, ClaimId, ClaimKind, LedgerVersion, LedgerView};
 pub use protect::{FALCO_NAMESPACES, protected_by_labels, protected_by_name};
 pub use reach::{Direction, Isolation, Leak, isolation};
 pub use rules::{Budget, BudgetScope, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, Protections};

@@ -42,7 +42,7 @@ pub use load::{Loaded, load};
 pub use schema::schema;
 pub use selector::Selector;
 
-pub use crate::document::{Diagnostic, Diagnostics, Severity, Source};
+pub use crate::document::{Diagnostic, Diagnostics, Severity, SourceFile};
 
 pub(crate) use compile::selector as compile_selector;
 

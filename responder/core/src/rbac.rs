@@ -15,7 +15,7 @@ use crate::action::{ACTIONS, OWNERS};
 use crate::guard::Guard;
 use crate::mode::Mode;
 use crate::object::Kind;
-use crate::playbook::{Diagnostics, Playbook, Source, load};
+use crate::playbook::{Diagnostics, Playbook, SourceFile, load};
 use crate::snapshot::Needs;
 use crate::target::TargetKind;
 
@@ -132,7 +132,7 @@ fn to_find(target: TargetKind) -> Vec<Permission> {
 
 /// The rights of a process: what it reads, and what it asks to change.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Access {
+pub struct RbacAccess {
     /// `get` and `list` only.
     pub reads: BTreeSet<Permission>,
     /// Everything else. Empty in Observe. A rehearsal takes what the real request takes: the API server authorises a dry
@@ -140,7 +140,7 @@ pub struct Access {
     pub writes: BTreeSet<Permission>,
 }
 
-impl Access {
+impl RbacAccess {
     /// What these playbooks take under this guard and this ceiling of the process, and nothing more.
     ///
     /// A quarantine whose time runs out is ended with the rights of its playbook: as long as one stands, a playbook that
@@ -213,7 +213,7 @@ fn merged(permissions: &BTreeSet<Permission>) -> Vec<PolicyRule> {
 
 /// The rights by what is enabled, for whoever can't ask a playbook: a Helm template knows steps by their words only.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
+pub struct PermissionTable {
     /// What any playbook may read.
     pub reads: BTreeSet<Permission>,
     /// What a step takes beyond that, by `action/Target`; and by `action/Target/parameter=value` what it takes with that
@@ -221,7 +221,7 @@ pub struct Table {
     pub writes: BTreeMap<String, BTreeSet<Permission>>,
 }
 
-impl Table {
+impl PermissionTable {
     /// Of all actions.
     ///
     /// # Errors
@@ -253,7 +253,7 @@ impl Table {
 
 /// The writes of one step.
 fn of_step(step: &str, target: TargetKind) -> Result<BTreeSet<Permission>, Diagnostics> {
-    let source = Source {
+    let source = SourceFile {
         file: "example.yaml".into(),
         text: format!(
             "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {{name: example}}\nspec:\n  \

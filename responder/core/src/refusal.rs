@@ -8,11 +8,11 @@ macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident => $advice:literal,)+) => {
         /// Why a decision was to do nothing. A closed set: it is a metric label and part of the interface.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-        pub enum Reason {
+        pub enum RefusalReason {
             $($(#[$doc])* $name,)+
         }
 
-        impl Reason {
+        impl RefusalReason {
             /// Every reason.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
@@ -96,7 +96,7 @@ reasons! {
     ShuttingDown => "send the alert again",
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for RefusalReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -107,14 +107,14 @@ impl fmt::Display for Reason {
 #[error("{reason}: {detail}")]
 pub struct Refusal {
     /// The reason.
-    pub reason: Reason,
+    pub reason: RefusalReason,
     /// What was seen, in one sentence without a full stop. Alert text in it is escaped.
     pub detail: String,
 }
 
 impl Refusal {
     /// A refusal with what was seen.
-    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+    pub fn new(reason: RefusalReason, detail: impl Into<String>) -> Self {
         Self {
             reason,
             detail: detail.into(),

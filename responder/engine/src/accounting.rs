@@ -8,12 +8,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use responder_core::mode::Mode;
-use responder_core::refusal::Reason;
+use responder_core::refusal::RefusalReason;
 use responder_core::request::Verb;
 use serde::Serialize;
 
-use crate::lane::{Lane, LaneDepth, ShedCause};
-use crate::latency::{Histogram, Stage};
+use crate::latency::{Histogram, PipelineStage};
+use crate::queue::{QueueClass, QueueDepth, ShedCause};
 
 /// The counters of one engine, since its start.
 #[derive(Debug, Default)]
@@ -47,13 +47,13 @@ pub struct AccountingSnapshot {
     /// Decisions or responses that ended in a panic: defects.
     pub panics: u64,
     /// The lanes.
-    pub lanes: BTreeMap<Lane, LaneDepth>,
+    pub lanes: BTreeMap<QueueClass, QueueDepth>,
     /// How long the steps took.
-    pub stages: BTreeMap<Stage, Histogram>,
+    pub stages: BTreeMap<PipelineStage, Histogram>,
     /// How long alerts took from their acceptance to a decision, waiting included, by lane.
-    pub to_decision: BTreeMap<Lane, Histogram>,
+    pub to_decision: BTreeMap<QueueClass, Histogram>,
     /// How long alerts took from their acceptance to the end of a response, by lane.
-    pub to_settlement: BTreeMap<Lane, Histogram>,
+    pub to_settlement: BTreeMap<QueueClass, Histogram>,
 }
 
 /// Alerts, and what became of them on the way in.
@@ -67,7 +67,7 @@ pub struct AlertCounts {
     /// Matched, and accepted before.
     pub duplicate: u64,
     /// Matched, and there was no room.
-    pub shed: BTreeMap<Lane, BTreeMap<ShedCause, u64>>,
+    pub shed: BTreeMap<QueueClass, BTreeMap<ShedCause, u64>>,
     /// No playbook matched.
     pub unmatched: u64,
     /// Accepted.
@@ -81,7 +81,7 @@ pub struct DecisionCounts {
     /// All that there are to be.
     pub matched: u64,
     /// To do nothing.
-    pub refused: BTreeMap<Reason, u64>,
+    pub refused: BTreeMap<RefusalReason, u64>,
     /// To act, by mode.
     pub planned: BTreeMap<Mode, u64>,
     /// Not taken yet.
@@ -154,7 +154,7 @@ impl Accounting {
         counts.duplicate += 1;
     }
 
-    pub(crate) fn shed(&self, lane: Lane, cause: ShedCause) {
+    pub(crate) fn shed(&self, lane: QueueClass, cause: ShedCause) {
         let counts = &mut self.counts().alerts;
         counts.received += 1;
         add(counts.shed.entry(lane).or_default(), cause);
@@ -169,7 +169,7 @@ impl Accounting {
         counts.decisions.pending += playbooks;
     }
 
-    pub(crate) fn refused(&self, reason: Reason) {
+    pub(crate) fn refused(&self, reason: RefusalReason) {
         let counts = &mut self.counts().decisions;
         counts.pending = counts.pending.saturating_sub(1);
         add(&mut counts.refused, reason);
@@ -201,15 +201,15 @@ impl Accounting {
         add(&mut self.counts().expiries, end);
     }
 
-    pub(crate) fn took(&self, stage: Stage, length: Duration) {
+    pub(crate) fn took(&self, stage: PipelineStage, length: Duration) {
         self.counts().stages.entry(stage).or_default().observe(length);
     }
 
-    pub(crate) fn decided_after(&self, lane: Lane, length: Duration) {
+    pub(crate) fn decided_after(&self, lane: QueueClass, length: Duration) {
         self.counts().to_decision.entry(lane).or_default().observe(length);
     }
 
-    pub(crate) fn settled_after(&self, lane: Lane, length: Duration) {
+    pub(crate) fn settled_after(&self, lane: QueueClass, length: Duration) {
         self.counts().to_settlement.entry(lane).or_default().observe(length);
     }
 
@@ -245,9 +245,9 @@ mod tests {
         accounting.accepted(2);
         accounting.unmatched();
         accounting.rejected("not json");
-        accounting.shed(Lane::Critical, ShedCause::LaneFull);
+        accounting.shed(QueueClass::Critical, ShedCause::QueueFull);
         accounting.duplicate();
-        accounting.refused(Reason::Stale);
+        accounting.refused(RefusalReason::Stale);
         let counts = accounting.snapshot();
         assert!(counts.is_balanced());
         assert_eq!((counts.alerts.received, counts.decisions.pending), (5, 1));

@@ -108,7 +108,7 @@ pub enum AuditRecord {
         /// The pod.
         pod: String,
         /// What was done.
-        end: crate::end::End,
+        end: crate::quarantine_end::QuarantineEnd,
     },
     /// An accepted alert that is handed back unfinished at the end.
     HandedBack {

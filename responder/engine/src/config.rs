@@ -9,7 +9,7 @@ use responder_core::mode::Mode;
 use responder_core::playbook::Index;
 
 use crate::dedup::WindowLimits;
-use crate::lane::LaneLimits;
+use crate::queue::QueueLimits;
 use crate::verify::VerifyLimits;
 
 /// What is decided by.
@@ -45,7 +45,7 @@ pub struct EngineConfig {
     /// `responder`, which is the default.
     pub actor: Arc<str>,
     /// The lanes.
-    pub lanes: LaneLimits,
+    pub lanes: QueueLimits,
     /// The window in which a second delivery is known as one.
     pub window: WindowLimits,
     /// How long a container that a pod's status does not show yet is waited for; 3 s by default.
@@ -62,7 +62,7 @@ impl Default for EngineConfig {
             process_mode: Mode::Observe,
             own: OwnIdentity::default(),
             actor: "responder".into(),
-            lanes: LaneLimits::default(),
+            lanes: QueueLimits::default(),
             window: WindowLimits::default(),
             patience: Duration::from_secs(3),
             verify: VerifyLimits::default(),

@@ -12,7 +12,7 @@ use responder_core::guard::{ClaimId, LedgerView};
 use responder_core::mode::Mode;
 use responder_core::playbook::Playbook;
 use responder_core::port::{Clock, ClusterReader, CommitError, Ledger, ReadError, ReadErrorKind};
-use responder_core::refusal::{Reason, Refusal};
+use responder_core::refusal::{Refusal, RefusalReason};
 use responder_core::snapshot::Snapshot;
 use responder_core::target::Subject;
 use responder_core::trace::Trace;
@@ -21,20 +21,20 @@ use tracing::Instrument as _;
 
 use crate::accounting::Accounting;
 use crate::config::RuleSet;
-use crate::latency::Stage;
-use crate::rest::Rest;
+use crate::latency::PipelineStage;
 use crate::snapshot::snapshot;
 use crate::spans;
+use crate::wait::Wait;
 
 /// So often a decision is taken again because somebody else committed first.
 pub(crate) const MOST_COMMITS: u32 = 16;
 
 /// Whatever is needed to decide.
-pub(crate) struct Judge<'a, C, L, K, R> {
+pub(crate) struct Decider<'a, C, L, K, R> {
     pub(crate) cluster: &'a C,
     pub(crate) ledger: &'a L,
     pub(crate) clock: &'a K,
-    pub(crate) rest: &'a R,
+    pub(crate) wait: &'a R,
     pub(crate) rules: &'a RuleSet,
     pub(crate) process_mode: Mode,
     pub(crate) own: &'a OwnIdentity,
@@ -47,7 +47,7 @@ pub(crate) struct Judge<'a, C, L, K, R> {
 
 /// What is judged.
 #[derive(Clone, Copy)]
-pub(crate) struct Case<'a> {
+pub(crate) struct DecisionRequest<'a> {
     pub(crate) alert: &'a Alert,
     pub(crate) id: AlertId,
     /// `None` where nobody has sent it.
@@ -57,14 +57,14 @@ pub(crate) struct Case<'a> {
 
 /// A decision, and the claim that was committed for it.
 #[derive(Debug)]
-pub(crate) struct Ruling {
+pub(crate) struct CommittedDecision {
     pub(crate) decision: Decision,
     pub(crate) claim: Option<ClaimId>,
     /// Of a refusal for want of a reading: how that failed.
     pub(crate) unread: Option<ReadErrorKind>,
 }
 
-impl From<Decision> for Ruling {
+impl From<Decision> for CommittedDecision {
     fn from(decision: Decision) -> Self {
         Self {
             decision,
@@ -74,13 +74,13 @@ impl From<Decision> for Ruling {
     }
 }
 
-impl<C: ClusterReader, L: Ledger, K: Clock, R: Rest> Judge<'_, C, L, K, R> {
-    fn context<'c>(&'c self, case: Case<'c>) -> Context<'c> {
+impl<C: ClusterReader, L: Ledger, K: Clock, R: Wait> Decider<'_, C, L, K, R> {
+    fn context<'c>(&'c self, request: DecisionRequest<'c>) -> Context<'c> {
         Context {
-            alert: case.alert,
-            alert_id: case.id,
-            sender: case.sender,
-            playbook: case.playbook,
+            alert: request.alert,
+            alert_id: request.id,
+            sender: request.sender,
+            playbook: request.playbook,
             guard: &self.rules.guard,
             process_mode: self.process_mode,
             own: self.own,
@@ -91,59 +91,71 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Rest> Judge<'_, C, L, K, R> {
     /// A decision that core does not come to: something around it says no.
     pub(crate) fn refuse(
         &self,
-        case: Case<'_>,
+        request: DecisionRequest<'_>,
         check: &'static str,
-        reason: Reason,
+        reason: RefusalReason,
         detail: impl Into<String>,
     ) -> Decision {
         let refusal = Refusal::new(reason, detail);
         let mut trace = Trace::default();
         trace.failed(check, refusal.detail.clone());
-        refused(&self.context(case), None, refusal, trace)
+        refused(&self.context(request), None, refusal, trace)
     }
 
-    async fn view(&self, case: Case<'_>) -> Result<LedgerView, Box<Decision>> {
+    async fn view(&self, request: DecisionRequest<'_>) -> Result<LedgerView, Box<Decision>> {
         let view = self.ledger.view().await;
-        view.map_err(|error| Box::new(self.refuse(case, "ledger", Reason::LedgerUnavailable, error.to_string())))
+        view.map_err(|error| {
+            Box::new(self.refuse(request, "ledger", RefusalReason::LedgerUnavailable, error.to_string()))
+        })
     }
 
     /// The refusals that need no look at the cluster.
-    pub(crate) async fn screen(&self, case: Case<'_>) -> Option<Decision> {
-        match self.view(case).await {
-            Ok(view) => screen(&self.context(case), &view),
+    pub(crate) async fn screen(&self, request: DecisionRequest<'_>) -> Option<Decision> {
+        match self.view(request).await {
+            Ok(view) => screen(&self.context(request), &view),
             Err(refused) => Some(*refused),
         }
     }
 
     /// Looks, decides and commits.
-    pub(crate) async fn rule(&self, case: Case<'_>) -> Ruling {
-        let snapshot = match Subject::of(case.alert) {
+    pub(crate) async fn decide_and_commit(&self, request: DecisionRequest<'_>) -> CommittedDecision {
+        let snapshot = match Subject::of(request.alert) {
             Ok(subject) => {
-                // On the heap: it is by far the largest part of a ruling, and would be copied into every task.
-                let look = Box::pin(self.look(case, &subject));
-                self.timed(Stage::Snapshot, look).await
+                // On the heap: it is by far the largest part of a committed, and would be copied into every task.
+                let look = Box::pin(self.look(request, &subject));
+                self.timed(PipelineStage::Snapshot, look).await
             }
             // Refused by the screen before anybody looks.
-            Err(none) => return self.refuse(case, "subject", Reason::NoTarget, none.to_string()).into(),
+            Err(none) => {
+                return self
+                    .refuse(request, "subject", RefusalReason::NoTarget, none.to_string())
+                    .into();
+            }
         };
         let unread = snapshot.as_ref().err().map(|error| error.kind);
-        let ruling = self.timed(Stage::Decide, self.settle_on(case, snapshot)).await;
-        Ruling { unread, ..ruling }
+        let committed = self
+            .timed(PipelineStage::Decide, self.settle_on(request, snapshot))
+            .await;
+        CommittedDecision { unread, ..committed }
     }
 
-    async fn look(&self, case: Case<'_>, subject: &Subject) -> Result<Snapshot, ReadError> {
-        let needs = needs(case.playbook, &self.rules.guard);
-        snapshot(self.cluster, self.clock, self.rest, subject, needs, self.patience).await
+    async fn look(&self, request: DecisionRequest<'_>, subject: &Subject) -> Result<Snapshot, ReadError> {
+        let needs = needs(request.playbook, &self.rules.guard);
+        snapshot(self.cluster, self.clock, self.wait, subject, needs, self.patience).await
     }
 
     /// Decides on what was read, and commits.
-    async fn settle_on(&self, case: Case<'_>, snapshot: Result<Snapshot, ReadError>) -> Ruling {
+    async fn settle_on(
+        &self,
+        request: DecisionRequest<'_>,
+        snapshot: Result<Snapshot, ReadError>,
+    ) -> CommittedDecision {
         for _ in 0..MOST_COMMITS {
-            let view = match self.view(case).await {
+            let view = match self.view(request).await {
                 Ok(view) => view,
-                Err(refused) => return Ruling::from(*refused),
+                Err(refused) => return CommittedDecision::from(*refused),
             };
-            let decision = decide(&self.context(case), snapshot.as_ref(), &view);
+            let decision = decide(&self.context(request), snapshot.as_ref(), &view);
             let Outcome::Act { claim, .. } = &decision.outcome else {
                 return decision.into();
             };
@@ -155,7 +167,7 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Rest> Judge<'_, C, L, K, R> {
             drop(view);
             match self.ledger.commit((**claim).clone(), seen).await {
                 Ok(id) => {
-                    return Ruling {
+                    return CommittedDecision {
                         claim: Some(id),
                         ..decision.into()
                     };
@@ -168,16 +180,16 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Rest> Judge<'_, C, L, K, R> {
                 }
                 Err(CommitError::Ledger(error)) => {
                     return self
-                        .refuse(case, "ledger", Reason::LedgerUnavailable, error.to_string())
+                        .refuse(request, "ledger", RefusalReason::LedgerUnavailable, error.to_string())
                         .into();
                 }
             }
         }
         let detail = format!("others committed first {MOST_COMMITS} times");
-        self.refuse(case, "ledger", Reason::Contended, detail).into()
+        self.refuse(request, "ledger", RefusalReason::Contended, detail).into()
     }
 
-    async fn timed<T>(&self, stage: Stage, task: impl Future<Output = T>) -> T {
+    async fn timed<T>(&self, stage: PipelineStage, task: impl Future<Output = T>) -> T {
         let begun = Instant::now();
         let done = task.instrument(spans::step(stage)).await;
         if let Some(accounting) = self.accounting {

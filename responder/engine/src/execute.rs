@@ -7,9 +7,9 @@ use responder_core::port::{Clock, ClusterReader, ClusterWriter};
 use tokio::time::Instant;
 
 use crate::outcome::{NotSent, RequestOutcome, RequestReport, Response, ResponseOutcome, StepReport};
-use crate::rest::Rest;
 use crate::revert::{Changed, undo};
-use crate::send::{Sender, Until};
+use crate::send::{RequestSender, Until};
+use crate::wait::Wait;
 
 /// What is left to settle after a plan has run.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Execution {
 
 /// Why a plan goes no further.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum End {
+enum QuarantineEnd {
     TargetGone,
     TargetReplaced,
     Expired,
@@ -40,13 +40,13 @@ struct Failed {
 ///
 /// A target that turns out to be gone or replaced ends the plan whatever `onFailure` says, and what was created for it
 /// is removed again: a policy for a pod that is no more serves nobody.
-pub(crate) async fn execute<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>(
-    sender: &Sender<'_, C, K, R>,
+pub(crate) async fn execute<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
+    sender: &RequestSender<'_, C, K, R>,
     plan: &Plan,
 ) -> Execution {
     let permit = plan.permit();
     let mut reports: Vec<StepReport> = Vec::with_capacity(plan.steps.len());
-    let mut end: Option<End> = None;
+    let mut end: Option<QuarantineEnd> = None;
     let mut failed: Option<Failed> = None;
     let mut reverts = false;
     for step in &plan.steps {
@@ -65,8 +65,8 @@ pub(crate) async fn execute<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>
                 because,
             });
             end = match (step_end, step.on_failure) {
-                (End::Failed, OnFailure::Continue) => None,
-                (step_end @ (End::Failed | End::Expired), OnFailure::Revert) => {
+                (QuarantineEnd::Failed, OnFailure::Continue) => None,
+                (step_end @ (QuarantineEnd::Failed | QuarantineEnd::Expired), OnFailure::Revert) => {
                     reverts = true;
                     Some(step_end)
                 }
@@ -78,7 +78,7 @@ pub(crate) async fn execute<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>
 
     let undone = if let (Permit::Act(_), Some(end)) = (&permit, &end) {
         let changed = changed(plan, &reports);
-        let is_vain = matches!(end, End::TargetGone | End::TargetReplaced);
+        let is_vain = matches!(end, QuarantineEnd::TargetGone | QuarantineEnd::TargetReplaced);
         let wanted =
             |planned: &PlannedRequest| reverts || is_vain && matches!(planned.undo, Undo::DeleteCreated { .. });
         let mut undone = Vec::new();
@@ -101,9 +101,9 @@ pub(crate) async fn execute<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>
     let anything_done =
         requests().any(|request| matches!(request.outcome, RequestOutcome::Done { .. } | RequestOutcome::Rehearsed));
     let outcome = match (end, failed) {
-        (Some(End::TargetGone), _) => ResponseOutcome::TargetGone,
-        (Some(End::TargetReplaced), _) => ResponseOutcome::TargetReplaced,
-        (Some(End::Expired), _) if !anything_done => ResponseOutcome::Expired,
+        (Some(QuarantineEnd::TargetGone), _) => ResponseOutcome::TargetGone,
+        (Some(QuarantineEnd::TargetReplaced), _) => ResponseOutcome::TargetReplaced,
+        (Some(QuarantineEnd::Expired), _) if !anything_done => ResponseOutcome::Expired,
         (_, Some(Failed { step, because })) if anything_done => ResponseOutcome::PartlyDone { step, because },
         (_, Some(Failed { step, because })) => ResponseOutcome::Failed { step, because },
         (_, None) => match permit {
@@ -126,12 +126,12 @@ pub(crate) async fn execute<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>
     }
 }
 
-async fn run_step<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>(
-    sender: &Sender<'_, C, K, R>,
+async fn run_step<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
+    sender: &RequestSender<'_, C, K, R>,
     plan: &Plan,
     step: &PlannedStep,
     permit: &Permit,
-) -> (StepReport, Option<End>) {
+) -> (StepReport, Option<QuarantineEnd>) {
     let until = Until {
         deadline: Instant::now() + step.timeout,
         valid: Some(plan.valid_until),
@@ -147,13 +147,13 @@ async fn run_step<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>(
         let report = sender.send(&planned.request, permit, until).await;
         end = match &report.outcome {
             outcome if outcome.is_success() => None,
-            RequestOutcome::TargetGone { .. } => Some(End::TargetGone),
-            RequestOutcome::TargetReplaced { .. } => Some(End::TargetReplaced),
+            RequestOutcome::TargetGone { .. } => Some(QuarantineEnd::TargetGone),
+            RequestOutcome::TargetReplaced { .. } => Some(QuarantineEnd::TargetReplaced),
             RequestOutcome::Expired { .. }
             | RequestOutcome::NotSent {
                 because: NotSent::Expired,
-            } => Some(End::Expired),
-            _ => Some(End::Failed),
+            } => Some(QuarantineEnd::Expired),
+            _ => Some(QuarantineEnd::Failed),
         };
         requests.push(report);
     }

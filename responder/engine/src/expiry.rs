@@ -23,16 +23,16 @@ use responder_core::request::Request;
 use tracing::Instrument as _;
 
 use crate::audit::{About, AuditRecord, Trail};
-use crate::end::End;
-use crate::lane::Key;
-use crate::look::{Look, Seen, look};
+use crate::lookup::{LiveObject, Lookup, lookup};
 use crate::outcome::{RequestOutcome, UndoOutcome};
 use crate::pipeline::Shared;
-use crate::rest::InPlace;
+use crate::quarantine_end::QuarantineEnd;
+use crate::queue::TargetKey;
 use crate::revert;
-use crate::send::{Sender, Until};
+use crate::send::{RequestSender, Until};
 use crate::settle;
 use crate::spans;
+use crate::wait::WaitInPlace;
 
 /// How long the end of a quarantine waits for a response that is at work on the same pod; then it comes again.
 const KEY_PATIENCE: Duration = Duration::from_secs(30);
@@ -114,7 +114,7 @@ where
         };
         span.record("responder.outcome", end.as_str());
         // The pod that was deleted has ended, and its policy is gone with it: that was told when it began.
-        if end == End::PodGone && reported.get(&uid) == Some(&End::Deleted.as_str()) {
+        if end == QuarantineEnd::PodGone && reported.get(&uid) == Some(&QuarantineEnd::Deleted.as_str()) {
             continue;
         }
         // What stays as it is is told once.
@@ -138,8 +138,8 @@ where
     N: Notifier,
     K: Clock,
 {
-    let key = Key::Pod(record.pod.at.namespace()?.clone(), record.pod.at.name().clone());
-    let waiting = shared.entry().lanes.hold(&key);
+    let key = TargetKey::Pod(record.pod.at.namespace()?.clone(), record.pod.at.name().clone());
+    let waiting = shared.queue().lanes.hold(&key);
     if let Some(mut woken) = waiting
         && tokio::time::timeout(KEY_PATIENCE, &mut woken).await.is_err()
     {
@@ -150,7 +150,7 @@ where
         }
     }
     let done = AssertUnwindSafe(task).catch_unwind().await;
-    shared.entry().lanes.release(&key);
+    shared.queue().lanes.release(&key);
     shared.dispatch();
     done.inspect_err(|_| {
         shared.accounting.panicked();
@@ -162,7 +162,7 @@ where
     .ok()
 }
 
-fn report<C, L, N, K>(shared: &Arc<Shared<C, L, N, K>>, record: &QuarantineRecord, end: &End)
+fn report<C, L, N, K>(shared: &Arc<Shared<C, L, N, K>>, record: &QuarantineRecord, end: &QuarantineEnd)
 where
     C: ClusterReader + ClusterWriter,
     L: Ledger,
@@ -211,7 +211,7 @@ async fn end<C, L, N, K>(
     policy: &NetworkPolicy,
     uid: &Uid,
     record: &QuarantineRecord,
-) -> End
+) -> QuarantineEnd
 where
     C: ClusterReader + ClusterWriter,
     L: Ledger,
@@ -219,7 +219,7 @@ where
     K: Clock,
 {
     let Some((namespace, at)) = place(policy, record) else {
-        return End::Held {
+        return QuarantineEnd::Held {
             because: "its policy has not the name that we give".to_owned(),
         };
     };
@@ -227,10 +227,10 @@ where
     let policy = ObjectRef { at, uid: uid.clone() };
     let cluster = &*shared.ports.cluster;
     let about = about(shared, record);
-    let sender = Sender {
+    let sender = RequestSender {
         cluster,
         clock: &*shared.ports.clock,
-        rest: &InPlace,
+        wait: &WaitInPlace,
         accounting: &shared.accounting,
         trail: Some(Trail {
             audit: &*shared.audit,
@@ -239,43 +239,47 @@ where
     };
     // To give back what we took is no new action: no ceiling but that of the process stands against it.
     let permit = EffectiveMode::safest(shared.config.process_mode, &[]).permit();
-    let seen = match look(cluster, &record.pod).await {
-        Ok(Look::Same(seen)) => seen,
-        Ok(Look::Gone | Look::Replaced(_)) => return remove(&sender, policy, &permit, End::PodGone).await,
+    let seen = match lookup(cluster, &record.pod).await {
+        Ok(Lookup::Same(seen)) => seen,
+        Ok(Lookup::Gone | Lookup::Replaced(_)) => {
+            return remove(&sender, policy, &permit, QuarantineEnd::PodGone).await;
+        }
         Err(error) => {
-            return End::Failed {
+            return QuarantineEnd::Failed {
                 because: error.to_string(),
             };
         }
     };
     if record.on_expiry == OnExpiry::Release && is_released(&seen, selector, record) {
-        return remove(&sender, policy, &permit, End::Released { left: Vec::new() }).await;
+        return remove(&sender, policy, &permit, QuarantineEnd::Released { left: Vec::new() }).await;
     }
     if let Some(because) = contradiction(&seen, record) {
-        return End::Held { because };
+        return QuarantineEnd::Held { because };
     }
     match record.on_expiry {
-        OnExpiry::Hold => End::Held {
+        OnExpiry::Hold => QuarantineEnd::Held {
             because: "until a person ends it, as its playbook asks".to_owned(),
         },
         OnExpiry::Release => {
             let (left, before) = record.pod_patch();
             match revert::restore(&sender, &record.pod, &left, &before, &permit).await {
-                UndoOutcome::PartlyUndone { left } => remove(&sender, policy, &permit, End::Released { left }).await,
-                UndoOutcome::Undone | UndoOutcome::Nothing { .. } | UndoOutcome::Irreversible { .. } => {
-                    remove(&sender, policy, &permit, End::Released { left: Vec::new() }).await
+                UndoOutcome::PartlyUndone { left } => {
+                    remove(&sender, policy, &permit, QuarantineEnd::Released { left }).await
                 }
-                UndoOutcome::Failed { because } => End::Failed { because },
+                UndoOutcome::Undone | UndoOutcome::Nothing { .. } | UndoOutcome::Irreversible { .. } => {
+                    remove(&sender, policy, &permit, QuarantineEnd::Released { left: Vec::new() }).await
+                }
+                UndoOutcome::Failed { because } => QuarantineEnd::Failed { because },
             }
         }
         // It was asked for before. While it ends, perhaps for as long as its owner has written, it stays cut off.
-        OnExpiry::Delete if seen.is_ending => End::Deleted,
+        OnExpiry::Delete if seen.is_ending => QuarantineEnd::Deleted,
         OnExpiry::Delete => {
             let permit = match may_delete(shared, &namespace).await {
                 Ok(Ok(mode)) => mode.permit(),
-                Ok(Err(because)) => return End::Held { because },
+                Ok(Err(because)) => return QuarantineEnd::Held { because },
                 Err(error) => {
-                    return End::Failed {
+                    return QuarantineEnd::Failed {
                         because: error.to_string(),
                     };
                 }
@@ -287,12 +291,12 @@ where
             match sender.send(&request, &permit, Until::expiry()).await.outcome {
                 RequestOutcome::Done {
                     reply: Reply::Terminating,
-                } => End::Deleted,
-                RequestOutcome::Done { .. } => remove(&sender, policy, &permit, End::Deleted).await,
+                } => QuarantineEnd::Deleted,
+                RequestOutcome::Done { .. } => remove(&sender, policy, &permit, QuarantineEnd::Deleted).await,
                 RequestOutcome::TargetGone { .. } | RequestOutcome::TargetReplaced { .. } => {
-                    remove(&sender, policy, &permit, End::PodGone).await
+                    remove(&sender, policy, &permit, QuarantineEnd::PodGone).await
                 }
-                other => End::Failed {
+                other => QuarantineEnd::Failed {
                     because: other.to_string(),
                 },
             }
@@ -316,7 +320,7 @@ fn place(policy: &NetworkPolicy, record: &QuarantineRecord) -> Option<(Namespace
 /// Whether the pod is out of quarantine already, and only the policy is left: whoever released it was stopped before the
 /// policy was removed, or whoever began it before the pod was patched. A policy that selects no more than the label of a
 /// quarantine that the pod does not wear isolates nothing.
-fn is_released(seen: &Seen, selector: Option<&LabelSelector>, record: &QuarantineRecord) -> bool {
+fn is_released(seen: &LiveObject, selector: Option<&LabelSelector>, record: &QuarantineRecord) -> bool {
     let (left, _) = record.pod_patch();
     let ours = LabelSelector {
         match_labels: Some(BTreeMap::from([(QUARANTINE_LABEL.to_owned(), record.incident.clone())])),
@@ -328,7 +332,7 @@ fn is_released(seen: &Seen, selector: Option<&LabelSelector>, record: &Quarantin
 }
 
 /// What the pod says against the record on the policy.
-fn contradiction(seen: &Seen, record: &QuarantineRecord) -> Option<String> {
+fn contradiction(seen: &LiveObject, record: &QuarantineRecord) -> Option<String> {
     if seen.labels.get(QUARANTINE_LABEL) != Some(&record.incident) {
         return Some(format!("{} does not wear the label of this quarantine", record.pod.at));
     }
@@ -375,13 +379,13 @@ async fn may_delete<C: ClusterReader, L, N, K>(
 }
 
 async fn remove<C: ClusterReader + ClusterWriter, K: Clock>(
-    sender: &Sender<'_, C, K, InPlace>,
+    sender: &RequestSender<'_, C, K, WaitInPlace>,
     policy: ObjectRef,
     permit: &Permit,
-    end: End,
-) -> End {
+    end: QuarantineEnd,
+) -> QuarantineEnd {
     match revert::delete(sender, policy, permit).await {
-        UndoOutcome::Failed { because } => End::Failed { because },
+        UndoOutcome::Failed { because } => QuarantineEnd::Failed { because },
         _ => end,
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// The steps whose length is counted. A closed set: it is a metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Stage {
+pub enum PipelineStage {
     /// Reading the target, waiting for a container that its status does not show yet included.
     Snapshot,
     /// Deciding, and committing the claim.
@@ -18,7 +18,7 @@ pub enum Stage {
     Verify,
 }
 
-impl Stage {
+impl PipelineStage {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Snapshot, Self::Decide, Self::Act, Self::Verify];
 

@@ -1,6 +1,6 @@
 //! The engine: takes alerts, and drives each through the steps. Every task it starts is its own and ends with it.
 
-mod entry;
+mod alert_queue;
 mod outage;
 mod respond;
 mod settlement;
@@ -14,7 +14,7 @@ use responder_core::alert::{Alert, AlertId, Sender};
 use responder_core::mode::Mode;
 use responder_core::playbook::{Playbook, PlaybookName};
 use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier};
-use responder_core::refusal::Reason;
+use responder_core::refusal::RefusalReason;
 use responder_core::target::Subject;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, SetOnce};
@@ -23,14 +23,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Span;
 
-use self::entry::Entry;
-pub use self::settlement::{Settled, Settlement};
+use self::alert_queue::AlertQueue;
+pub use self::settlement::{AlertOutcome, Settlement};
 use crate::accounting::{Accounting, AccountingSnapshot};
 use crate::audit::{About, AuditRecord, AuditTrail};
 use crate::config::{EngineConfig, Ports, RuleSet};
-use crate::consider::{Consideration, Considering, consider};
 use crate::expiry;
-use crate::lane::{Lane, ShedCause};
+use crate::explain::{ExplainOptions, Explanation, explain};
+use crate::queue::{QueueClass, ShedCause};
 use crate::shutdown::{Handback, HandedBack, Progress};
 
 /// What became of an alert on the way in.
@@ -46,7 +46,7 @@ pub enum Submission {
     /// There is no room; it can be sent again.
     Shed {
         /// The lane.
-        lane: Lane,
+        lane: QueueClass,
         /// Why.
         cause: ShedCause,
     },
@@ -68,7 +68,7 @@ pub(crate) struct Accepted {
     pub(crate) playbooks: Vec<Arc<Playbook>>,
     /// The root of its trace; none where nobody wants one.
     span: OnceLock<Span>,
-    pub(crate) lane: Lane,
+    pub(crate) lane: QueueClass,
     /// When it was accepted.
     pub(crate) at: Instant,
     /// How many of the playbooks have a decision that was counted.
@@ -77,12 +77,19 @@ pub(crate) struct Accepted {
     finished: AtomicUsize,
     progress: AtomicU8,
     /// The first reason among its refusals that asks for it to be sent again.
-    again: OnceLock<Reason>,
-    settled: SetOnce<Settled>,
+    again: OnceLock<RefusalReason>,
+    settled: SetOnce<AlertOutcome>,
 }
 
 impl Accepted {
-    fn new(alert: Alert, id: AlertId, sender: Sender, playbooks: Vec<Arc<Playbook>>, lane: Lane, at: Instant) -> Self {
+    fn new(
+        alert: Alert,
+        id: AlertId,
+        sender: Sender,
+        playbooks: Vec<Arc<Playbook>>,
+        lane: QueueClass,
+        at: Instant,
+    ) -> Self {
         let progress = AtomicU8::new(Progress::Waiting as u8);
         Self {
             alert,
@@ -136,7 +143,7 @@ pub(crate) struct Shared<C, L, N, K> {
     pub(crate) ports: Ports<C, L, N, K>,
     pub(crate) audit: Arc<dyn AuditTrail>,
     pub(crate) accounting: Arc<Accounting>,
-    pub(crate) entry: Mutex<Entry<Accepted>>,
+    pub(crate) queue: Mutex<AlertQueue<Accepted>>,
     pub(crate) tasks: TaskTracker,
     /// Nothing goes on after this.
     pub(crate) stop: CancellationToken,
@@ -186,7 +193,7 @@ where
         audit: Arc<dyn AuditTrail>,
     ) -> Self {
         let shared = Arc::new(Shared {
-            entry: Mutex::new(Entry::new(config.lanes, config.window, Instant::now())),
+            queue: Mutex::new(AlertQueue::new(config.lanes, config.window, Instant::now())),
             readers: Semaphore::new(config.verify.concurrency.max(1)),
             verifications: Arc::new(Semaphore::new(config.verify.pending)),
             config,
@@ -227,8 +234,8 @@ where
         sender: &Sender,
         root: impl FnOnce(&Alert, AlertId) -> Span,
     ) -> (Submission, Option<Settlement>) {
-        let (submission, settlement) = self.take(alert, sender, root, |entry, submission| match submission {
-            Submission::Accepted { id, .. } | Submission::Duplicate { id } => entry.settlement(id),
+        let (submission, settlement) = self.take(alert, sender, root, |queue, submission| match submission {
+            Submission::Accepted { id, .. } | Submission::Duplicate { id } => queue.settlement(id),
             Submission::Unmatched | Submission::Shed { .. } => None,
         });
         (submission, settlement.flatten())
@@ -240,7 +247,7 @@ where
         alert: Alert,
         sender: &Sender,
         root: impl FnOnce(&Alert, AlertId) -> Span,
-        look: impl FnOnce(&Entry<Accepted>, &Submission) -> T,
+        look: impl FnOnce(&AlertQueue<Accepted>, &Submission) -> T,
     ) -> (Submission, Option<T>) {
         let shared = &self.shared;
         let matching = shared.rules.index.matching(&alert);
@@ -250,9 +257,9 @@ where
         }
         let playbooks: Vec<Arc<Playbook>> = matching.into_iter().cloned().collect();
         let (submission, seen) = {
-            let mut entry = shared.entry();
-            let submission = entry.take(alert, sender.clone(), playbooks, &shared.accounting, root);
-            let seen = look(&entry, &submission);
+            let mut queue = shared.queue();
+            let submission = queue.take(alert, sender.clone(), playbooks, &shared.accounting, root);
+            let seen = look(&queue, &submission);
             (submission, seen)
         };
         if matches!(submission, Submission::Accepted { .. }) {
@@ -269,10 +276,10 @@ where
     /// What was counted so far, with the depth of the lanes.
     pub fn accounts(&self) -> AccountingSnapshot {
         let now = Instant::now();
-        let entry = self.shared.entry();
-        let lanes = Lane::ALL
+        let queue = self.shared.queue();
+        let lanes = QueueClass::ALL
             .into_iter()
-            .map(|lane| (lane, entry.lanes.depth(lane, now)))
+            .map(|lane| (lane, queue.lanes.depth(lane, now)))
             .collect();
         AccountingSnapshot {
             lanes,
@@ -281,19 +288,19 @@ where
     }
 
     /// What would be decided for an alert now. Nothing is sent, and no claim is committed.
-    pub fn consider<'a>(&'a self, alert: &'a Alert) -> impl Future<Output = Consideration> + Send + 'a {
+    pub fn explain<'a>(&'a self, alert: &'a Alert) -> impl Future<Output = Explanation> + Send + 'a {
         let shared = &self.shared;
-        let considering = Considering {
+        let options = ExplainOptions {
             rules: &shared.rules,
             process_mode: shared.config.process_mode,
             own: &shared.config.own,
             commits: false,
         };
-        consider(
+        explain(
             &*shared.ports.cluster,
             &*shared.ports.ledger,
             &*shared.ports.clock,
-            considering,
+            options,
             alert,
         )
     }
@@ -303,9 +310,9 @@ where
     pub async fn shutdown(&self, deadline: Duration) -> Handback {
         let shared = &self.shared;
         let accepted = {
-            let mut entry = shared.entry();
-            entry.is_stopping = true;
-            entry.lanes.unfinished().count()
+            let mut queue = shared.queue();
+            queue.is_stopping = true;
+            queue.lanes.unfinished().count()
         };
         if tokio::time::timeout(deadline, shared.until_idle()).await.is_err() {
             tracing::warn!(?deadline, "not all accepted alerts could be finished in time");
@@ -316,15 +323,15 @@ where
         if tokio::time::timeout(LAST_POLLS, shared.tasks.wait()).await.is_err() {
             tracing::error!("some tasks did not end when they were told to");
         }
-        let unfinished: Vec<Arc<Accepted>> = shared.entry().lanes.unfinished().map(Arc::clone).collect();
+        let unfinished: Vec<Arc<Accepted>> = shared.queue().lanes.unfinished().map(Arc::clone).collect();
         let mut handed_back = Vec::with_capacity(unfinished.len());
         for job in unfinished {
             // Swapped, so that a second call counts none of them again.
             for _ in job.decided.swap(job.playbooks.len(), Ordering::Relaxed)..job.playbooks.len() {
-                shared.accounting.refused(Reason::ShuttingDown);
+                shared.accounting.refused(RefusalReason::ShuttingDown);
             }
             let alert = job.handed_back();
-            job.settle(Settled::HandedBack);
+            job.settle(AlertOutcome::HandedBack);
             let _in_its_trace = job.span().entered();
             shared.audit.write(&AuditRecord::HandedBack {
                 at: shared.ports.clock.now(),
@@ -345,9 +352,9 @@ where
 const LAST_POLLS: Duration = Duration::from_secs(1);
 
 impl<C, L, N, K> Shared<C, L, N, K> {
-    pub(crate) fn entry(&self) -> MutexGuard<'_, Entry<Accepted>> {
+    pub(crate) fn queue(&self) -> MutexGuard<'_, AlertQueue<Accepted>> {
         // The lanes are whole after every call: a panic of a response happens outside this lock.
-        self.entry.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -358,7 +365,7 @@ impl<C, L, N, K> Shared<C, L, N, K> {
         self.rules.guard.cluster.as_ref().map(|cluster| cluster.name.clone())
     }
 
-    /// What every entry of the audit trail about an alert and a playbook says first.
+    /// What every queue of the audit trail about an alert and a playbook says first.
     fn about(&self, alert: AlertId, playbook: &Playbook) -> About {
         About {
             alert: Some(alert),
@@ -395,7 +402,7 @@ impl<C, L, N, K> Shared<C, L, N, K> {
             let idle = self.idle.notified();
             tokio::pin!(idle);
             idle.as_mut().enable();
-            if self.entry().lanes.is_idle() {
+            if self.queue().lanes.is_idle() {
                 return;
             }
             idle.await;

@@ -9,10 +9,10 @@ use responder_core::plan::{PlannedRequest, Undo};
 use responder_core::port::{Clock, ClusterReader, ClusterWriter, Reply, SendErrorKind};
 use responder_core::request::{MergePatch, Request};
 
-use crate::look::{Look, Seen, look, our_own};
+use crate::lookup::{LiveObject, Lookup, lookup, our_own};
 use crate::outcome::{Failure, RequestOutcome, UndoOutcome, UndoReport};
-use crate::rest::Rest;
-use crate::send::{Sender, Until};
+use crate::send::{RequestSender, Until};
+use crate::wait::Wait;
 
 /// A request that was carried out, or perhaps.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +25,8 @@ pub(crate) struct Changed<'a> {
 const MOST_RESTORES: u32 = 5;
 
 /// Undoes one request.
-pub(crate) async fn undo<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>(
-    sender: &Sender<'_, C, K, R>,
+pub(crate) async fn undo<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
+    sender: &RequestSender<'_, C, K, R>,
     changed: Changed<'_>,
     permit: &Permit,
 ) -> UndoReport {
@@ -49,7 +49,7 @@ pub(crate) async fn undo<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>(
 
 /// The uid of what was created: by the answer, or, where none came, of the object that has all our marks.
 async fn created<C: ClusterReader, K, R>(
-    sender: &Sender<'_, C, K, R>,
+    sender: &RequestSender<'_, C, K, R>,
     changed: Changed<'_>,
 ) -> Result<Option<Uid>, String> {
     if let RequestOutcome::Done {
@@ -65,8 +65,8 @@ async fn created<C: ClusterReader, K, R>(
 }
 
 /// Deletes one particular object of ours.
-pub(crate) async fn delete<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>(
-    sender: &Sender<'_, C, K, R>,
+pub(crate) async fn delete<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
+    sender: &RequestSender<'_, C, K, R>,
     object: ObjectRef,
     permit: &Permit,
 ) -> UndoOutcome {
@@ -87,8 +87,8 @@ pub(crate) async fn delete<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>(
 }
 
 /// Gives back what a patch changed.
-pub(crate) async fn restore<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>(
-    sender: &Sender<'_, C, K, R>,
+pub(crate) async fn restore<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
+    sender: &RequestSender<'_, C, K, R>,
     target: &ObjectRef,
     left: &MergePatch,
     before: &MergePatch,
@@ -98,14 +98,14 @@ pub(crate) async fn restore<C: ClusterReader + ClusterWriter, K: Clock, R: Rest>
     // A patch without an answer may be carried out, and then what was given back is as before and not as we left it.
     let mut is_perhaps_done = false;
     for _ in 0..MOST_RESTORES {
-        let seen = match look(sender.cluster, target).await {
-            Ok(Look::Same(seen)) => seen,
-            Ok(Look::Gone) => {
+        let seen = match lookup(sender.cluster, target).await {
+            Ok(Lookup::Same(seen)) => seen,
+            Ok(Lookup::Gone) => {
                 return UndoOutcome::Nothing {
                     because: format!("{} is gone", target.at),
                 };
             }
-            Ok(Look::Replaced(found)) => {
+            Ok(Lookup::Replaced(found)) => {
                 return UndoOutcome::Nothing {
                     because: format!("{} is another object now (uid {found})", target.at),
                 };
@@ -169,7 +169,7 @@ fn given_back(others: Vec<String>) -> UndoOutcome {
 /// A label or annotation is given back where it has the value that we left; one that is as before already needs nothing.
 /// A node is uncordoned only where everything that we wrote beside the cordon still stands: a cordon that somebody else
 /// has taken over is theirs.
-pub(crate) fn still_as_left(left: &MergePatch, before: &MergePatch, seen: &Seen) -> (MergePatch, Vec<String>) {
+pub(crate) fn still_as_left(left: &MergePatch, before: &MergePatch, seen: &LiveObject) -> (MergePatch, Vec<String>) {
     let mut others = Vec::new();
     let mut all_stands = true;
     let mut part = |what: &str, left: &Entries, before: &Entries, now: &BTreeMap<String, String>| {

@@ -12,20 +12,20 @@ use tracing::{Instrument as _, Span};
 
 use crate::accounting::{Accounting, RequestLabels};
 use crate::audit::{AuditRecord, SentRequest, Trail};
-use crate::look::{Look, look, our_own};
+use crate::lookup::{Lookup, lookup, our_own};
 use crate::outcome::{Failure, NotSent, RequestOutcome, RequestReport};
-use crate::rest::Rest;
 use crate::retry::{MOST_TRIES, Next, Pauses, next};
 use crate::spans;
+use crate::wait::Wait;
 
 /// What the adapter has beyond the deadline before the answer is taken to be lost: its own deadline comes first.
 const ADAPTER_GRACE: Duration = Duration::from_millis(250);
 
 /// Whatever is needed to send.
-pub(crate) struct Sender<'a, C, K, R> {
+pub(crate) struct RequestSender<'a, C, K, R> {
     pub(crate) cluster: &'a C,
     pub(crate) clock: &'a K,
-    pub(crate) rest: &'a R,
+    pub(crate) wait: &'a R,
     pub(crate) accounting: &'a Accounting,
     /// `None`: nobody keeps a record of its requests.
     pub(crate) trail: Option<Trail<'a>>,
@@ -73,7 +73,7 @@ struct Attempt<'a> {
     is_certain: bool,
 }
 
-impl<C: ClusterReader + ClusterWriter, K: Clock, R: Rest> Sender<'_, C, K, R> {
+impl<C: ClusterReader + ClusterWriter, K: Clock, R: Wait> RequestSender<'_, C, K, R> {
     /// Sends one request as far as the permit goes.
     pub(crate) async fn send(&self, request: &Request, permit: &Permit, until: Until) -> RequestReport {
         let report = |tries, outcome| RequestReport {
@@ -134,7 +134,7 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Rest> Sender<'_, C, K, R> {
             if pause >= left {
                 return out_of_time(attempt, last.as_ref());
             }
-            self.rest.rest(pause).await;
+            self.wait.wait(pause).await;
         }
     }
 
@@ -236,14 +236,14 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Rest> Sender<'_, C, K, R> {
         let takes_away = matches!(request, Request::Delete { .. } | Request::Evict { .. });
         // An earlier try without an answer was carried out after all: nobody else knew this uid as a precondition.
         let was_ours = takes_away && !is_certain;
-        match read_again(look(self.cluster, request.target()?).await)? {
-            Look::Gone | Look::Replaced(_) if was_ours => Some(RequestOutcome::Done { reply: Reply::Gone }),
-            Look::Gone => Some(RequestOutcome::TargetGone { is_certain }),
-            Look::Replaced(found) => Some(RequestOutcome::TargetReplaced { found, is_certain }),
-            Look::Same(seen) if was_ours && seen.is_ending => Some(RequestOutcome::Done {
+        match read_again(lookup(self.cluster, request.target()?).await)? {
+            Lookup::Gone | Lookup::Replaced(_) if was_ours => Some(RequestOutcome::Done { reply: Reply::Gone }),
+            Lookup::Gone => Some(RequestOutcome::TargetGone { is_certain }),
+            Lookup::Replaced(found) => Some(RequestOutcome::TargetReplaced { found, is_certain }),
+            Lookup::Same(seen) if was_ours && seen.is_ending => Some(RequestOutcome::Done {
                 reply: Reply::Terminating,
             }),
-            Look::Same(_) => None,
+            Lookup::Same(_) => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use responder_core::port::{Notification, Notifier};
 use responder_core::refusal::Refusal;
 
 use crate::outcome::{RequestOutcome, Response, ResponseOutcome};
-use crate::verify::{Verdict, Verification};
+use crate::verify::{Effectiveness, Verification};
 
 /// Tells those of a playbook's receivers who want to know of this moment.
 pub(crate) fn tell<N: Notifier>(
@@ -94,5 +94,5 @@ pub(crate) fn response_message(rule: &str, response: &Response) -> String {
 
 /// One line about a response that turned out not to have worked; nothing where it did, or nobody can tell.
 pub(crate) fn verification_message(response: &str, verification: &Verification) -> Option<String> {
-    (verification.verdict == Verdict::Ineffective).then(|| format!("response {response} was {verification}"))
+    (verification.verdict == Effectiveness::Ineffective).then(|| format!("response {response} was {verification}"))
 }

@@ -16,39 +16,39 @@ use responder_core::port::{Clock, ClusterReader, ControllerRef, ReadError};
 use responder_core::snapshot::{Needs, OwnerChain, Part, Policies, Snapshot};
 use responder_core::target::{PodClaim, Subject, TargetKind};
 
-use crate::lane::Key;
-use crate::rest::Rest;
+use crate::queue::TargetKey;
+use crate::wait::Wait;
 
 /// A chain of controllers is followed so far: pod, ReplicaSet, Deployment are three, and nothing known has more than
 /// four.
 const MOST_OWNERS: usize = 8;
 
 /// Reads what is asked.
-pub(crate) async fn snapshot<C: ClusterReader, K: Clock, R: Rest>(
+pub(crate) async fn snapshot<C: ClusterReader, K: Clock, R: Wait>(
     cluster: &C,
     clock: &K,
-    rest: &R,
+    wait: &R,
     subject: &Subject,
     needs: Needs,
     patience: Duration,
 ) -> Result<Snapshot, ReadError> {
     let mut snapshot = Snapshot::empty(clock.now());
     match subject {
-        Subject::Pod(claim) => of_pod(cluster, rest, claim, needs, patience, &mut snapshot).await?,
+        Subject::Pod(claim) => of_pod(cluster, wait, claim, needs, patience, &mut snapshot).await?,
         Subject::Host { hostname } => of_host(cluster, hostname, needs, &mut snapshot).await?,
     }
     Ok(snapshot)
 }
 
-async fn of_pod<C: ClusterReader, R: Rest>(
+async fn of_pod<C: ClusterReader, R: Wait>(
     cluster: &C,
-    rest: &R,
+    wait: &R,
     claim: &PodClaim,
     needs: Needs,
     patience: Duration,
     snapshot: &mut Snapshot,
 ) -> Result<(), ReadError> {
-    snapshot.pod = settled_pod(cluster, rest, claim, patience).await?.into();
+    snapshot.pod = settled_pod(cluster, wait, claim, patience).await?.into();
     let Some(live) = snapshot.pod.found().cloned() else {
         return Ok(());
     };
@@ -144,9 +144,9 @@ async fn find_host<C: ClusterReader>(cluster: &C, hostname: &str) -> Result<Host
 /// is read again, after 100 ms and then twice as long each time up to 1 s, while all of these hold: the alert names a
 /// container, no current or last one of the pod is it, the status is behind (a container has no id, or is waiting), the
 /// alert's uid, if any, is the pod's, the pod is not ending, and the patience (3 s in `run`) is not used up.
-async fn settled_pod<C: ClusterReader, R: Rest>(
+async fn settled_pod<C: ClusterReader, R: Wait>(
     cluster: &C,
-    rest: &R,
+    wait: &R,
     claim: &PodClaim,
     patience: Duration,
 ) -> Result<Option<std::sync::Arc<Pod>>, ReadError> {
@@ -159,7 +159,7 @@ async fn settled_pod<C: ClusterReader, R: Rest>(
             return Ok(live);
         }
         let length = pause.min(left);
-        rest.rest(length).await;
+        wait.wait(length).await;
         left -= length;
         pause = (pause * 2).min(Duration::from_secs(1));
     }
@@ -264,7 +264,7 @@ pub(crate) async fn stepped_up<C: ClusterReader>(
     cluster: &C,
     subject: &Subject,
     target: TargetKind,
-) -> Result<Option<Key>, ReadError> {
+) -> Result<Option<TargetKey>, ReadError> {
     match (subject, target) {
         (_, TargetKind::Pod) => Ok(None),
         (Subject::Pod(claim), _) => {
@@ -272,16 +272,16 @@ pub(crate) async fn stepped_up<C: ClusterReader>(
                 return Ok(None);
             };
             if target == TargetKind::Node {
-                return Ok(pod::node_name(&live).and_then(Name::new).map(Key::Node));
+                return Ok(pod::node_name(&live).and_then(Name::new).map(TargetKey::Node));
             }
             let chain = owner_chain(cluster, &live, &claim.namespace).await?;
-            Ok(chain.topmost().map(|owner| Key::Owner(owner.object.uid.clone())))
+            Ok(chain.topmost().map(|owner| TargetKey::Owner(owner.object.uid.clone())))
         }
         (Subject::Host { hostname }, _) => {
             let node = find_host(cluster, hostname).await?.node;
             Ok(node
                 .and_then(|node| Name::new(node.metadata.name.as_deref()?))
-                .map(Key::Node))
+                .map(TargetKey::Node))
         }
     }
 }

@@ -9,7 +9,7 @@ use responder_core::request::Armed;
 use tracing::{Span, field::Empty, info_span};
 
 use crate::audit::About;
-use crate::latency::Stage;
+use crate::latency::PipelineStage;
 use crate::outcome::{Response, ResponseOutcome};
 
 /// The target of every span, and of nothing else: so a subscriber tells them from those of libraries.
@@ -36,16 +36,16 @@ pub(crate) fn response(alert: &Span, playbook: &Playbook) -> Span {
 }
 
 /// A step of the response at hand.
-pub(crate) fn step(stage: Stage) -> Span {
+pub(crate) fn step(stage: PipelineStage) -> Span {
     let response = Span::current();
     if response.is_disabled() {
         return Span::none();
     }
     match stage {
-        Stage::Snapshot => info_span!(target: SPANS, parent: &response, "snapshot"),
-        Stage::Decide => info_span!(target: SPANS, parent: &response, "decide"),
-        Stage::Act => info_span!(target: SPANS, parent: &response, "act"),
-        Stage::Verify => info_span!(target: SPANS, parent: &response, "verify", responder.outcome = Empty),
+        PipelineStage::Snapshot => info_span!(target: SPANS, parent: &response, "snapshot"),
+        PipelineStage::Decide => info_span!(target: SPANS, parent: &response, "decide"),
+        PipelineStage::Act => info_span!(target: SPANS, parent: &response, "act"),
+        PipelineStage::Verify => info_span!(target: SPANS, parent: &response, "verify", responder.outcome = Empty),
     }
 }
 

@@ -8,8 +8,8 @@ mod cluster;
 mod witness;
 mod world;
 
-pub(crate) use self::cluster::{Before, Stage, Then};
+pub(crate) use self::cluster::{Before, ScriptedCluster, Then};
 pub(crate) use self::witness::Witness;
 pub(crate) use self::world::{
-    TestEngine, World, alert, at_rest, enforced, guard, playbook, pod_at, reason, shell, uid_of,
+    TestEngine, TestWorld, alert, at_rest, enforced, guard, playbook, pod_at, reason, shell, uid_of,
 };

@@ -20,7 +20,7 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::look::{Look, look};
+use crate::lookup::{Lookup, lookup};
 use crate::outcome::{RequestOutcome, StepReport};
 
 /// Bounds of the verifications.
@@ -47,7 +47,7 @@ impl Default for VerifyLimits {
 /// Whether something worked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Verdict {
+pub enum Effectiveness {
     /// It is as it should be.
     Effective,
     /// Nobody can tell.
@@ -56,7 +56,7 @@ pub enum Verdict {
     Ineffective,
 }
 
-impl Verdict {
+impl Effectiveness {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Effective, Self::Inconclusive, Self::Ineffective];
 
@@ -75,7 +75,7 @@ impl Verdict {
 #[serde(rename_all = "camelCase")]
 pub struct Verification {
     /// The worst.
-    pub verdict: Verdict,
+    pub verdict: Effectiveness,
     /// One for each expectation.
     pub findings: Vec<Finding>,
 }
@@ -85,13 +85,13 @@ pub struct Verification {
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// The verdict.
-    pub verdict: Verdict,
+    pub verdict: Effectiveness,
     /// What was seen.
     pub detail: String,
 }
 
 impl Finding {
-    fn new(verdict: Verdict, detail: impl Into<String>) -> Self {
+    fn new(verdict: Effectiveness, detail: impl Into<String>) -> Self {
         Self {
             verdict,
             detail: detail.into(),
@@ -99,7 +99,7 @@ impl Finding {
     }
 
     fn unread(error: &ReadError) -> Self {
-        Self::new(Verdict::Inconclusive, error.to_string())
+        Self::new(Effectiveness::Inconclusive, error.to_string())
     }
 }
 
@@ -109,7 +109,7 @@ impl Verification {
             .iter()
             .map(|finding| finding.verdict)
             .max()
-            .unwrap_or(Verdict::Effective);
+            .unwrap_or(Effectiveness::Effective);
         Self { verdict, findings }
     }
 }
@@ -128,7 +128,7 @@ impl fmt::Display for Verification {
 
 /// What is to be looked at, of the steps that were done.
 #[derive(Debug)]
-pub(crate) struct Check {
+pub(crate) struct OpenExpectation {
     expectation: Expectation,
     /// How the API server took the deletion, for [`Expectation::Gone`].
     is_gone: bool,
@@ -137,7 +137,7 @@ pub(crate) struct Check {
 }
 
 /// The checks of the steps whose requests were all carried out.
-pub(crate) fn checks(plan: &Plan, reports: &[StepReport]) -> Vec<Check> {
+pub(crate) fn checks(plan: &Plan, reports: &[StepReport]) -> Vec<OpenExpectation> {
     let done = plan.steps.iter().zip(reports).filter(|(_, report)| {
         report
             .requests
@@ -153,7 +153,7 @@ pub(crate) fn checks(plan: &Plan, reports: &[StepReport]) -> Vec<Check> {
     .collect()
 }
 
-fn check(step: &PlannedStep, report: &StepReport, expectation: &Expectation) -> Check {
+fn check(step: &PlannedStep, report: &StepReport, expectation: &Expectation) -> OpenExpectation {
     let is_gone = report
         .requests
         .iter()
@@ -162,7 +162,7 @@ fn check(step: &PlannedStep, report: &StepReport, expectation: &Expectation) -> 
         Request::Delete { grace_seconds, .. } | Request::Evict { grace_seconds, .. } => grace_seconds,
         Request::Create { .. } | Request::Patch { .. } => None,
     });
-    Check {
+    OpenExpectation {
         expectation: expectation.clone(),
         is_gone,
         grace: grace.map(|seconds| Duration::from_secs(seconds.into())),
@@ -170,12 +170,12 @@ fn check(step: &PlannedStep, report: &StepReport, expectation: &Expectation) -> 
     }
 }
 
-impl Check {
+impl OpenExpectation {
     /// The verdict, where it needs no look.
     pub(crate) fn known(&self) -> Option<Finding> {
         match &self.expectation {
             Expectation::Gone { target } if self.is_gone => {
-                Some(Finding::new(Verdict::Effective, format!("{} is gone", target.at)))
+                Some(Finding::new(Effectiveness::Effective, format!("{} is gone", target.at)))
             }
             _ => None,
         }
@@ -185,7 +185,7 @@ impl Check {
 /// Looks, with patience where it is a matter of time.
 pub(crate) async fn verify<C: ClusterReader>(
     cluster: &C,
-    check: &Check,
+    check: &OpenExpectation,
     limits: VerifyLimits,
     readers: &Semaphore,
 ) -> Finding {
@@ -215,20 +215,20 @@ async fn gone<C: ClusterReader>(
     let mut pause = Duration::from_secs(1);
     loop {
         tokio::time::sleep(pause).await;
-        let seen = reading(readers, look(cluster, target)).await;
+        let seen = reading(readers, lookup(cluster, target)).await;
         let is_last = Instant::now() >= end;
         match seen {
-            Ok(Look::Gone | Look::Replaced(_)) => {
-                return Finding::new(Verdict::Effective, format!("{} is gone", target.at));
+            Ok(Lookup::Gone | Lookup::Replaced(_)) => {
+                return Finding::new(Effectiveness::Effective, format!("{} is gone", target.at));
             }
-            Ok(Look::Same(seen)) if is_last && seen.is_ending => {
-                return Finding::new(Verdict::Inconclusive, format!("{} is still ending", target.at));
+            Ok(Lookup::Same(seen)) if is_last && seen.is_ending => {
+                return Finding::new(Effectiveness::Inconclusive, format!("{} is still ending", target.at));
             }
-            Ok(Look::Same(_)) if is_last => {
-                return Finding::new(Verdict::Ineffective, format!("{} is still there", target.at));
+            Ok(Lookup::Same(_)) if is_last => {
+                return Finding::new(Effectiveness::Ineffective, format!("{} is still there", target.at));
             }
             Err(error) if is_last => return Finding::unread(&error),
-            Ok(Look::Same(_)) | Err(_) => {}
+            Ok(Lookup::Same(_)) | Err(_) => {}
         }
         // The last look is at the end of its time and not after it.
         let left = end.saturating_duration_since(Instant::now());
@@ -244,10 +244,10 @@ async fn patched<C: ClusterReader>(
     patch: &MergePatch,
     readers: &Semaphore,
 ) -> Finding {
-    let seen = match reading(readers, look(cluster, target)).await {
-        Ok(Look::Same(seen)) => seen,
-        Ok(Look::Gone | Look::Replaced(_)) => {
-            return Finding::new(Verdict::Inconclusive, format!("{} is gone since", target.at));
+    let seen = match reading(readers, lookup(cluster, target)).await {
+        Ok(Lookup::Same(seen)) => seen,
+        Ok(Lookup::Gone | Lookup::Replaced(_)) => {
+            return Finding::new(Effectiveness::Inconclusive, format!("{} is gone since", target.at));
         }
         Err(error) => return Finding::unread(&error),
     };
@@ -265,10 +265,10 @@ async fn patched<C: ClusterReader>(
         differs.push("spec.unschedulable".to_owned());
     }
     if differs.is_empty() {
-        return Finding::new(Verdict::Effective, format!("{} is as patched", target.at));
+        return Finding::new(Effectiveness::Effective, format!("{} is as patched", target.at));
     }
     Finding::new(
-        Verdict::Ineffective,
+        Effectiveness::Ineffective,
         format!("{} has other values: {}", target.at, differs.join(", ")),
     )
 }
@@ -281,7 +281,7 @@ async fn isolated<C: ClusterReader>(
     readers: &Semaphore,
 ) -> Finding {
     let Some(namespace) = target.at.namespace() else {
-        return Finding::new(Verdict::Inconclusive, format!("{} has no namespace", target.at));
+        return Finding::new(Effectiveness::Inconclusive, format!("{} has no namespace", target.at));
     };
     let readings = reading(readers, async {
         tokio::try_join!(
@@ -296,14 +296,14 @@ async fn isolated<C: ClusterReader>(
     };
     let live = live.filter(|live| live.metadata.uid.as_deref() == Some(target.uid.as_str()));
     let Some(live) = live else {
-        return Finding::new(Verdict::Effective, format!("{} is gone since", target.at));
+        return Finding::new(Effectiveness::Effective, format!("{} is gone since", target.at));
     };
     let labels = pod::labels(&live);
     let ours = policies
         .iter()
         .find(|policy| policy.metadata.name.as_deref() == Some(at.name().as_str()));
     let Some(ours) = ours else {
-        return Finding::new(Verdict::Ineffective, format!("{at} is not there"));
+        return Finding::new(Effectiveness::Ineffective, format!("{at} is not there"));
     };
     // A policy that selects nothing isolates nothing, and no leak would show it.
     let selector = ours
@@ -312,11 +312,14 @@ async fn isolated<C: ClusterReader>(
         .and_then(|spec| spec.pod_selector.as_ref())
         .and_then(Selector::of);
     if !selector.is_some_and(|selector| selector.matches(&labels)) {
-        return Finding::new(Verdict::Ineffective, format!("{at} does not select {}", target.at));
+        return Finding::new(
+            Effectiveness::Ineffective,
+            format!("{at} does not select {}", target.at),
+        );
     }
     // The same of one that isolates one direction only.
     if !isolates_both_ways(ours) {
-        return Finding::new(Verdict::Ineffective, format!("{at} does not isolate both ways"));
+        return Finding::new(Effectiveness::Ineffective, format!("{at} does not isolate both ways"));
     }
     let observed = isolation(&labels, &policies, engine.as_ref());
     let expected = predicted.map(Isolation::leaks).unwrap_or_default();
@@ -328,13 +331,15 @@ async fn isolated<C: ClusterReader>(
         .collect();
     if !more.is_empty() {
         return Finding::new(
-            Verdict::Ineffective,
+            Effectiveness::Ineffective,
             format!("{} leaks more than predicted: {}", target.at, more.join("; ")),
         );
     }
     match observed {
-        Isolation::Unverified(_) => Finding::new(Verdict::Inconclusive, observed.to_string()),
-        Isolation::Isolated | Isolation::IsolatedExcept(_) => Finding::new(Verdict::Effective, observed.to_string()),
+        Isolation::Unverified(_) => Finding::new(Effectiveness::Inconclusive, observed.to_string()),
+        Isolation::Isolated | Isolation::IsolatedExcept(_) => {
+            Finding::new(Effectiveness::Effective, observed.to_string())
+        }
     }
 }
 

@@ -17,6 +17,6 @@ pub use credentials::{CredentialSources, NamedSecret, SecretSource};
 pub use kept::Reloads;
 pub use tls::{ClientFiles, TlsFiles};
 
-pub(crate) use access::Unproven;
+pub(crate) use access::AuthenticationFailure;
 pub(crate) use certificate::ClientCertificate;
 pub(crate) use tls::Tls;

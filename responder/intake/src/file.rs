@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 /// An alert with its place in the file.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Placed {
+pub struct AlertInFile {
     /// Where it is.
     pub place: Place,
     /// What it says.
@@ -100,7 +100,7 @@ impl<R: BufRead> Lines<R> {
 }
 
 impl<R: BufRead> Iterator for Lines<R> {
-    type Item = Result<Placed, FileError>;
+    type Item = Result<AlertInFile, FileError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.ended {
@@ -124,7 +124,7 @@ impl<R: BufRead> Iterator for Lines<R> {
 /// # Errors
 ///
 /// The first of them that can't be read; of a file with one object in it, what is wrong with that.
-pub fn alerts(text: &[u8], bounds: &Bounds) -> Result<Vec<Placed>, FileError> {
+pub fn alerts(text: &[u8], bounds: &Bounds) -> Result<Vec<AlertInFile>, FileError> {
     let text = text.trim_ascii();
     match text.first() {
         None => return Err(FileError::Empty),
@@ -156,9 +156,9 @@ pub fn alerts(text: &[u8], bounds: &Bounds) -> Result<Vec<Placed>, FileError> {
     whole.map(|alert| vec![alert])
 }
 
-fn decode(place: Place, text: &[u8], bounds: &Bounds) -> Result<Placed, FileError> {
+fn decode(place: Place, text: &[u8], bounds: &Bounds) -> Result<AlertInFile, FileError> {
     match Alert::decode(text, bounds) {
-        Ok(alert) => Ok(Placed { place, alert }),
+        Ok(alert) => Ok(AlertInFile { place, alert }),
         Err(source) => Err(FileError::Decode { place, source }),
     }
 }
@@ -172,8 +172,8 @@ mod tests {
     const ALERT: &str =
         r#"{"rule":"R","priority":"Notice","time":"2026-07-06T23:05:05.771201256Z","output_fields":{}}"#;
 
-    fn places(found: &[Result<Placed, FileError>]) -> Vec<String> {
-        let place = |found: &Result<Placed, FileError>| match found {
+    fn places(found: &[Result<AlertInFile, FileError>]) -> Vec<String> {
+        let place = |found: &Result<AlertInFile, FileError>| match found {
             Ok(placed) => placed.place.to_string(),
             Err(error) => format!("{error}!"),
         };

@@ -35,7 +35,7 @@ use crate::notices::Notices;
 
 /// Bounds of the server.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub struct HttpLimits {
     /// Of one alert; its `body` is enforced while reading. Default: [`Bounds::default`], 256 KiB.
     pub alert: Bounds,
     /// For the handshake of TLS. Default: 10 s.
@@ -52,7 +52,7 @@ pub struct Limits {
     pub large_bodies: usize,
 }
 
-impl Default for Limits {
+impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             alert: Bounds::default(),
@@ -75,28 +75,28 @@ pub trait Pages: Send + Sync + 'static {
 }
 
 /// The server before it has a socket.
-pub struct Server<S, P> {
+pub struct HttpServer<S, P> {
     sink: S,
     pages: P,
-    limits: Limits,
+    limits: HttpLimits,
     access: Arc<Access>,
     notices: Notices,
     /// Permits for bodies of more than 16 KiB.
     large_bodies: Semaphore,
 }
 
-impl<S: fmt::Debug, P> fmt::Debug for Server<S, P> {
+impl<S: fmt::Debug, P> fmt::Debug for HttpServer<S, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
+        f.debug_struct("HttpServer")
             .field("sink", &self.sink)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }
 
-impl<S: Sink, P: Pages> Server<S, P> {
+impl<S: Sink, P: Pages> HttpServer<S, P> {
     /// A server that hands its alerts to this sink.
-    pub fn new(sink: S, pages: P, limits: Limits) -> Self {
+    pub fn new(sink: S, pages: P, limits: HttpLimits) -> Self {
         let large_bodies = Semaphore::new(limits.large_bodies);
         Self {
             sink,

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use responder_core::alert::{Alert, AlertId};
 use responder_core::playbook::PlaybookName;
-use responder_core::refusal::Reason;
+use responder_core::refusal::RefusalReason;
 
 use crate::Arrival;
 
@@ -42,7 +42,7 @@ pub enum Settled {
     /// Every decision about it was taken, and what was to be done about it was done or failed for good.
     Decided,
     /// A decision could not be taken, for this reason: the alert is to be delivered again.
-    SendAgain(Reason),
+    SendAgain(RefusalReason),
     /// The process is stopping, and nobody here will decide it.
     HandedBack,
 }

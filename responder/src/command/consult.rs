@@ -15,13 +15,13 @@ use responder_core::decide::OwnIdentity;
 use responder_core::mode::Mode;
 use responder_core::playbook::{Index, Playbook};
 use responder_core::port::Clock;
-use responder_engine::consider::{Considering, consider};
-use responder_engine::{Consideration, MemoryLedger, RuleSet};
+use responder_engine::explain::{ExplainOptions, explain};
+use responder_engine::{Explanation, MemoryLedger, RuleSet};
 use serde_json::{Value, json};
 
 use super::assumed::Assumed;
 use crate::arguments::{ClusterArgs, PlaybookArgs};
-use crate::rules::{Ceiling, Rules};
+use crate::rules::{Ceiling, LoadedRules};
 
 /// By what, and against which cluster.
 #[derive(Debug, Args)]
@@ -61,7 +61,7 @@ impl Consultation {
         alerts: impl IntoIterator<Item = &'a Alert>,
         now: Timestamp,
     ) -> anyhow::Result<Result<Self, ExitCode>> {
-        let Ok(rules) = Rules::load(&args.playbooks, now)? else {
+        let Ok(rules) = LoadedRules::load(&args.playbooks, now)? else {
             return Ok(Err(ExitCode::from(2)));
         };
         let (cluster, cluster_name) = args.open_cluster(alerts).await?;
@@ -81,8 +81,8 @@ impl Consultation {
     }
 
     /// Every decision about an alert, at this time. What is decided counts towards limits and budgets.
-    pub(super) async fn consider(&self, alert: &Alert, now: Timestamp) -> Consideration {
-        let considering = Considering {
+    pub(super) async fn explain(&self, alert: &Alert, now: Timestamp) -> Explanation {
+        let options = ExplainOptions {
             rules: &self.rules,
             process_mode: self.ceiling.mode,
             own: &self.own,
@@ -91,8 +91,8 @@ impl Consultation {
         let clock = FixedClock(now);
         // Boxed: a reading of everything at once is a future of 25 kB.
         match &self.cluster {
-            Cluster::Simulated(cluster) => Box::pin(consider(cluster, &self.ledger, &clock, considering, alert)).await,
-            Cluster::Kube(cluster) => Box::pin(consider(cluster, &self.ledger, &clock, considering, alert)).await,
+            Cluster::Simulated(cluster) => Box::pin(explain(cluster, &self.ledger, &clock, options, alert)).await,
+            Cluster::Kube(cluster) => Box::pin(explain(cluster, &self.ledger, &clock, options, alert)).await,
         }
     }
 

@@ -13,11 +13,11 @@ use responder_core::alert::Alert;
 use responder_core::playbook::Playbook;
 use responder_core::target::Subject;
 use responder_core::trace::Trace;
-use responder_engine::Consideration;
+use responder_engine::Explanation;
 
 use super::consult::{ConsultArgs, Consultation};
 use super::recording::read_alert;
-use crate::report::{Considered, Explanation, Format, Paint, print_data, to_json_pretty};
+use crate::report::{ExplanationReport, Format, Paint, PlaybookReport, print_data, to_json_pretty};
 
 /// Which alert, and what it is decided by.
 #[derive(Debug, Args)]
@@ -91,9 +91,9 @@ pub(crate) async fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         Ok(consultation) => consultation,
         Err(code) => return Ok(code),
     };
-    let Consideration {
+    let Explanation {
         matched, mut unmatched, ..
-    } = consultation.consider(&alert, now).await;
+    } = consultation.explain(&alert, now).await;
     let mut decisions: BTreeMap<_, _> = matched
         .into_iter()
         .map(|decision| (decision.playbook.clone(), decision))
@@ -104,7 +104,7 @@ pub(crate) async fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
             Some(at) => unmatched.swap_remove(at).trace,
             None => trace_of_match(playbook, &alert),
         };
-        Considered {
+        PlaybookReport {
             playbook: playbook.name.clone(),
             file: playbook.file.clone(),
             matched: decision.is_some(),
@@ -113,7 +113,7 @@ pub(crate) async fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let playbooks = consultation.playbooks().iter().map(considered).collect();
-    let explanation = Explanation {
+    let explanation = ExplanationReport {
         alert_id: alert.id(),
         alert: &alert,
         subject: Subject::of(&alert).ok(),

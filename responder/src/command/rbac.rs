@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use responder_core::mode::Mode;
 use responder_core::object::{Name, Namespace};
-use responder_core::rbac::{Access, Permission, Table, highest_mode};
+use responder_core::rbac::{Permission, PermissionTable, RbacAccess, highest_mode};
 
 use crate::arguments::PlaybookArgs;
 use crate::report::{counted, print_data};
-use crate::rules::{Ceiling, Rules};
+use crate::rules::{Ceiling, LoadedRules};
 
 /// For which playbooks, and for whom.
 #[derive(Debug, Args)]
@@ -55,7 +55,7 @@ Exit codes:
 
 pub(crate) fn run(args: &RbacArgs) -> anyhow::Result<ExitCode> {
     if args.chart {
-        let table = Table::of_all_actions().map_err(|found| anyhow::anyhow!("{}", found.render(false)));
+        let table = PermissionTable::of_all_actions().map_err(|found| anyhow::anyhow!("{}", found.render(false)));
         print_data(&chart_table(&table.context("an example of an action is no step")?))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &RbacArgs) -> anyhow::Result<ExitCode> {
         playbooks: args.playbooks.clone(),
         guard: args.guard.clone(),
     };
-    let Ok(rules) = Rules::load(&playbooks, Timestamp::now())? else {
+    let Ok(rules) = LoadedRules::load(&playbooks, Timestamp::now())? else {
         return Ok(ExitCode::from(2));
     };
     print_data(&manifests(args, &rules))?;
@@ -79,9 +79,9 @@ fn name(text: &str) -> Result<Name, &'static str> {
 }
 
 /// The role and its binding. A ClusterRole, because alerts come from any namespace.
-fn manifests(args: &RbacArgs, rules: &Rules) -> String {
+fn manifests(args: &RbacArgs, rules: &LoadedRules) -> String {
     let ceiling = rules.ceiling(args.mode);
-    let access = Access::of(&rules.playbooks, &rules.guard, ceiling.mode);
+    let access = RbacAccess::of(&rules.playbooks, &rules.guard, ceiling.mode);
     let (name, namespace) = (&args.service_account, &args.namespace);
     format!(
         "{}apiVersion: rbac.authorization.k8s.io/v1
@@ -109,7 +109,7 @@ subjects:
 }
 
 /// Why the role is as it is: a line for each playbook.
-fn reasons(rules: &Rules, ceiling: Ceiling) -> String {
+fn reasons(rules: &LoadedRules, ceiling: Ceiling) -> String {
     let mut text = format!(
         "# The rights of {} at most in {} ({}).\n",
         counted(rules.playbooks.len(), "playbook"),
@@ -157,7 +157,7 @@ fn word_or_empty(word: &str) -> &str {
 }
 
 /// The table as the chart reads it.
-fn chart_table(table: &Table) -> String {
+fn chart_table(table: &PermissionTable) -> String {
     let mut text = "# Made by `responder rbac --chart`; a test fails where it differs.\n\n".to_owned();
     text += "# What any playbook may read.\nreads:\n";
     text += &rights(&table.reads);

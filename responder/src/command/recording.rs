@@ -6,13 +6,13 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use responder_core::alert::{Alert, Bounds};
-use responder_intake::file::{FileError, Lines, Placed, alerts};
+use responder_intake::file::{AlertInFile, FileError, Lines, alerts};
 
 /// Recorded alerts in the order of their times, and what was none.
 #[derive(Debug, Default)]
 pub(super) struct Recording {
     /// By time, then by place: several Falcos write into one file, and each buffers.
-    pub(super) alerts: Vec<Placed>,
+    pub(super) alerts: Vec<AlertInFile>,
     /// Lines that are no alerts, with why.
     pub(super) bad: Vec<FileError>,
 }

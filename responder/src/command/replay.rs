@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use responder_intake::file::Placed;
+use responder_intake::file::AlertInFile;
 
 use super::consult::{ConsultArgs, Consultation};
 use super::recording::{Recording, read_recording};
-use crate::report::{Entry, Format, Paint, Replay, print_data, print_message, printable, to_json_line};
+use crate::report::{Format, Paint, Replay, ReplayEntry, print_data, print_message, printable, to_json_line};
 
 /// Which alerts, and what they are decided by.
 #[derive(Debug, Args)]
@@ -68,9 +68,9 @@ pub(crate) async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     };
     let mut replay = Replay::new(args.unmatched);
     let mut lines = String::new();
-    for Placed { place, alert } in &recording.alerts {
-        let consideration = consultation.consider(alert, alert.time()).await;
-        let entry = Entry::new(*place, alert, consideration.matched);
+    for AlertInFile { place, alert } in &recording.alerts {
+        let explanation = consultation.explain(alert, alert.time()).await;
+        let entry = ReplayEntry::new(*place, alert, explanation.matched);
         match args.output {
             Format::Json => lines += &to_json_line(&entry)?,
             Format::Text => replay.add(&entry),

@@ -17,12 +17,12 @@ use responder_intake::auth::Access;
 use tokio::net::TcpListener;
 
 use self::identity::own_identity;
-use self::serve::{Door, Parts, serve};
+use self::serve::{HttpIntake, Parts, serve};
 use crate::arguments::{LogArgs, PlaybookArgs};
 use crate::clock::WallClock;
 use crate::config::{self, Cluster, Configuration, Overrides};
 use crate::report::print_data;
-use crate::rules::Rules;
+use crate::rules::LoadedRules;
 use crate::telemetry::{Traces, start_logging};
 
 /// What to answer by, where, and how far: each from a flag, else the environment, else the file.
@@ -73,7 +73,7 @@ pub(crate) fn prepare(
         playbooks: configuration.playbooks.clone(),
         guard: configuration.guard.clone(),
     };
-    let Ok(rules) = Rules::load(&files, Timestamp::now())? else {
+    let Ok(rules) = LoadedRules::load(&files, Timestamp::now())? else {
         return Ok(Err(ExitCode::from(2)));
     };
     let cluster = rules.guard.cluster.as_ref();
@@ -90,7 +90,7 @@ pub(crate) fn prepare(
 /// What `run` runs by, read and found right.
 pub(crate) struct Prepared {
     configuration: Configuration,
-    rules: Rules,
+    rules: LoadedRules,
     traces: Option<Traces>,
 }
 
@@ -108,7 +108,7 @@ impl Prepared {
         let listener = TcpListener::bind(http.listen)
             .await
             .with_context(|| format!("can't listen on {}: choose another address with --listen", http.listen))?;
-        let door = Door {
+        let door = HttpIntake {
             listener,
             access: Arc::new(access),
         };

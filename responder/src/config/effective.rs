@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::Context as _;
-use responder_core::document::{Source, places};
+use responder_core::document::{SourceFile, places};
 
 use super::doc::ConfigurationDoc;
 use super::overrides::Origins;
@@ -16,7 +16,7 @@ pub(crate) struct Effective(String);
 
 impl Effective {
     /// Renders the configuration. `file` is the one that was read, `origins` are those of the values that are not of it.
-    pub(super) fn of(doc: &ConfigurationDoc, file: Option<&Source>, origins: &Origins) -> anyhow::Result<Self> {
+    pub(super) fn of(doc: &ConfigurationDoc, file: Option<&SourceFile>, origins: &Origins) -> anyhow::Result<Self> {
         let yaml = serde_saphyr::to_string(doc).context("the configuration can't be written as YAML")?;
         let written: BTreeMap<String, usize> =
             file.map_or_else(BTreeMap::new, |file| places(&file.text).into_iter().collect());

@@ -8,13 +8,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use responder_core::document::{Findings, Path};
 use responder_intake::auth::{CredentialSources, TlsFiles};
-use responder_intake::http::Limits;
+use responder_intake::http::HttpLimits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::auth::AuthDoc;
-use self::limits::LimitsDoc;
-use self::tls::TlsDoc;
+use self::auth::HttpAuthDoc;
+use self::limits::HttpLimitsDoc;
+use self::tls::HttpTlsDoc;
 
 /// Where alerts are taken over HTTP, from whom, and within which bounds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,13 +31,13 @@ pub(crate) struct HttpDoc {
     pub(super) insecure_no_auth: bool,
     /// HTTPS instead of HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) tls: Option<TlsDoc>,
+    pub(super) tls: Option<HttpTlsDoc>,
     /// Who may send alerts. Several at a time, so that one can be replaced by the next.
-    #[serde(default, skip_serializing_if = "AuthDoc::is_empty")]
-    pub(super) auth: AuthDoc,
+    #[serde(default, skip_serializing_if = "HttpAuthDoc::is_empty")]
+    pub(super) auth: HttpAuthDoc,
     /// Bounds of what senders can stretch.
     #[serde(default)]
-    pub(super) limits: LimitsDoc,
+    pub(super) limits: HttpLimitsDoc,
 }
 
 impl Default for HttpDoc {
@@ -46,8 +46,8 @@ impl Default for HttpDoc {
             listen: loopback(),
             insecure_no_auth: false,
             tls: None,
-            auth: AuthDoc::default(),
-            limits: LimitsDoc::default(),
+            auth: HttpAuthDoc::default(),
+            limits: HttpLimitsDoc::default(),
         }
     }
 }
@@ -68,7 +68,7 @@ pub(crate) struct Http {
     /// Names, and where their secrets are.
     pub(crate) credentials: CredentialSources,
     /// The bounds.
-    pub(crate) limits: Limits,
+    pub(crate) limits: HttpLimits,
 }
 
 impl Http {

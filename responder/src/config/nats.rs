@@ -25,10 +25,10 @@ pub(super) struct NatsDoc {
     pub(super) name: Option<String>,
     /// Who we are. Default: nobody, or whom the client certificate names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) auth: Option<AuthDoc>,
+    pub(super) auth: Option<NatsAuthDoc>,
     /// How the connection is encrypted. Default: as the server asks for it, with the system's authorities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) tls: Option<TlsDoc>,
+    pub(super) tls: Option<NatsTlsDoc>,
     /// What is listened to. Default: `falco.>`, where falcosidekick publishes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) subjects: Option<Vec<String>>,
@@ -44,7 +44,7 @@ pub(super) struct NatsDoc {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "NatsAuth")]
-pub(super) struct AuthDoc {
+pub(super) struct NatsAuthDoc {
     /// A user and a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) user: Option<UserDoc>,
@@ -81,7 +81,7 @@ pub(super) struct UserDoc {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "NatsTls")]
-pub(super) struct TlsDoc {
+pub(super) struct NatsTlsDoc {
     /// The authorities that may have signed the server's certificate, as PEM. Default: the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ca_file: Option<PathBuf>,
@@ -235,8 +235,11 @@ impl NatsDoc {
         Ok(NatsConfig {
             servers: Servers::parse(self.servers.iter().map(String::as_str))?,
             name: self.name.clone().unwrap_or_else(|| "responder".to_owned()),
-            auth: self.auth.as_ref().map_or_else(|| Ok(Auth::None), AuthDoc::compile)?,
-            tls: self.tls.as_ref().map(TlsDoc::compile).transpose()?,
+            auth: self
+                .auth
+                .as_ref()
+                .map_or_else(|| Ok(Auth::None), NatsAuthDoc::compile)?,
+            tls: self.tls.as_ref().map(NatsTlsDoc::compile).transpose()?,
             subscription,
         })
     }
@@ -250,7 +253,7 @@ where
     Ok(written.parse()?)
 }
 
-impl AuthDoc {
+impl NatsAuthDoc {
     fn compile(&self) -> Result<Auth, NatsDocError> {
         let Self {
             user,
@@ -290,7 +293,7 @@ impl UserDoc {
     }
 }
 
-impl TlsDoc {
+impl NatsTlsDoc {
     fn compile(&self) -> Result<Tls, NatsDocError> {
         let client = match (&self.certificate_file, &self.key_file) {
             (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::ArgMatches;
-use responder_core::document::{Diagnostics, Findings, Language, Problem, Source, read_one};
+use responder_core::document::{Diagnostics, Findings, Language, Problem, SourceFile, read_one};
 
 use super::Configuration;
 use super::doc::ConfigurationDoc;
@@ -13,7 +13,7 @@ use super::effective::Effective;
 use super::overrides::{Overrides, origins};
 use crate::arguments::LogArgs;
 use crate::report::{Paint, counted, print_message};
-use crate::rules::Mistaken;
+use crate::rules::InvalidRules;
 use crate::sources::read_text;
 
 /// A configuration that is right.
@@ -49,13 +49,13 @@ pub(crate) fn read(
     overrides: &Overrides,
     log: &LogArgs,
     matches: &ArgMatches,
-) -> anyhow::Result<Result<Read, Mistaken>> {
+) -> anyhow::Result<Result<Read, InvalidRules>> {
     let source = match &overrides.config {
-        Some(file) => Source {
+        Some(file) => SourceFile {
             file: file.clone(),
             text: text(file)?,
         },
-        None => Source {
+        None => SourceFile {
             file: PathBuf::from("(no file)"),
             text: EMPTY.to_owned(),
         },
@@ -74,13 +74,13 @@ pub(crate) fn read(
             tell(&found)?;
             let count = Paint::of(&io::stderr()).bad(counted(found.errors(), "error"));
             print_message(&format!("{count}; nothing was started\n"))?;
-            return Ok(Err(Mistaken));
+            return Ok(Err(InvalidRules));
         }
     };
     if let Some(mistake) = configuration.mistake() {
         let error = Paint::of(&io::stderr()).bad("error").to_string();
         print_message(&format!("{error}: {mistake}\n"))?;
-        return Ok(Err(Mistaken));
+        return Ok(Err(InvalidRules));
     }
     let file = overrides.config.as_ref().map(|_| &source);
     Ok(Ok(Read {

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::decision::{about, write_plan, write_trace};
 use super::paint::Paint;
-use super::table::Table;
+use super::table::TextTable;
 use super::text::{printable, shortened};
 
 /// As much of an alert's own line as helps to recognise it. Rules with many fields write a kilobyte.
@@ -22,7 +22,7 @@ const OUTPUT_COLUMNS: usize = 200;
 /// One alert explained. Its JSON is the answer of `explain -o json`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Explanation<'a> {
+pub(crate) struct ExplanationReport<'a> {
     /// Its identity.
     pub(crate) alert_id: AlertId,
     /// The alert as it came.
@@ -40,13 +40,13 @@ pub(crate) struct Explanation<'a> {
     /// The ceiling of the process, and who set it.
     pub(crate) ceiling: String,
     /// Every playbook, in the order in which they would answer.
-    pub(crate) playbooks: Vec<Considered>,
+    pub(crate) playbooks: Vec<PlaybookReport>,
 }
 
 /// One playbook and what came of it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Considered {
+pub(crate) struct PlaybookReport {
     /// The playbook.
     pub(crate) playbook: PlaybookName,
     /// Its file.
@@ -60,7 +60,7 @@ pub(crate) struct Considered {
     pub(crate) decision: Option<Decision>,
 }
 
-impl Explanation<'_> {
+impl ExplanationReport<'_> {
     /// As a person reads it.
     pub(crate) fn render(&self, paint: Paint) -> String {
         let mut out = String::new();
@@ -77,7 +77,7 @@ impl Explanation<'_> {
         }
         if !others.is_empty() {
             writeln!(out, "\n{}", paint.title("Not matched"))?;
-            let mut table = Table::new(&["PLAYBOOK", "BECAUSE"]);
+            let mut table = TextTable::new(&["PLAYBOOK", "BECAUSE"]);
             for considered in others {
                 table.row([considered.playbook.as_str(), &considered.because()]);
             }
@@ -152,7 +152,7 @@ impl Explanation<'_> {
     }
 }
 
-impl Considered {
+impl PlaybookReport {
     /// Why it does not match: the first part that does not hold. Of a playbook for other rules nobody asks the rest.
     fn because(&self) -> String {
         let failed = || {
@@ -221,6 +221,6 @@ impl Considered {
     }
 }
 
-fn write_indented(out: &mut String, table: &Table) -> fmt::Result {
+fn write_indented(out: &mut String, table: &TextTable) -> fmt::Result {
     table.to_string().lines().try_for_each(|line| writeln!(out, "  {line}"))
 }

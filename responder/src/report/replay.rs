@@ -13,12 +13,12 @@ use serde::Serialize;
 use super::counted;
 use super::decision::{about, steps};
 use super::paint::Paint;
-use super::table::Table;
+use super::table::TextTable;
 
 /// One alert of a replay and what came of it. Its JSON is a line of `replay -o json`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Entry {
+pub(crate) struct ReplayEntry {
     /// Where the alert stands in the input, such as `line 3`.
     pub(crate) place: String,
     /// The alert's identity.
@@ -33,7 +33,7 @@ pub(crate) struct Entry {
     pub(crate) decisions: Vec<Decision>,
 }
 
-impl Entry {
+impl ReplayEntry {
     /// The entry of an alert.
     pub(crate) fn new(place: Place, alert: &Alert, decisions: Vec<Decision>) -> Self {
         Self {
@@ -52,7 +52,7 @@ impl Entry {
 pub(crate) struct Replay {
     /// Whether alerts that nothing answers have lines of their own.
     show_unmatched: bool,
-    table: Table,
+    table: TextTable,
     /// How often each playbook came to what.
     outcomes: BTreeMap<(String, String), usize>,
     /// How often a rule was answered by no playbook.
@@ -67,7 +67,7 @@ impl Replay {
     pub(crate) fn new(show_unmatched: bool) -> Self {
         Self {
             show_unmatched,
-            table: Table::new(&["TIME", "RULE", "TARGET", "PLAYBOOK", "DECISION", "NOTE"]),
+            table: TextTable::new(&["TIME", "RULE", "TARGET", "PLAYBOOK", "DECISION", "NOTE"]),
             outcomes: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             alerts: 0,
@@ -77,7 +77,7 @@ impl Replay {
     }
 
     /// Takes in the next alert.
-    pub(crate) fn add(&mut self, entry: &Entry) {
+    pub(crate) fn add(&mut self, entry: &ReplayEntry) {
         self.alerts += 1;
         let time = entry.time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
         for decision in &entry.decisions {
@@ -122,7 +122,7 @@ impl Replay {
             writeln!(out, "{}", self.table)?;
         }
         if !self.outcomes.is_empty() {
-            let mut table = Table::new(&["PLAYBOOK", "DECISION", "COUNT"]);
+            let mut table = TextTable::new(&["PLAYBOOK", "DECISION", "COUNT"]);
             for ((playbook, outcome), count) in &self.outcomes {
                 table.row([playbook, outcome, &count.to_string()]);
             }
@@ -132,7 +132,7 @@ impl Replay {
             // The most frequent first: that is where a playbook is missing most.
             let mut counts: Vec<_> = self.unanswered.iter().collect();
             counts.sort_by(|(one, few), (other, many)| many.cmp(few).then_with(|| one.cmp(other)));
-            let mut table = Table::new(&["RULE", "COUNT"]);
+            let mut table = TextTable::new(&["RULE", "COUNT"]);
             for (rule, count) in counts {
                 table.row([rule, &count.to_string()]);
             }

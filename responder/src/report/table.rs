@@ -6,12 +6,12 @@ use super::text::{printable, width};
 
 /// A table of text.
 #[derive(Debug, Clone)]
-pub(crate) struct Table {
+pub(crate) struct TextTable {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
-impl Table {
+impl TextTable {
     /// A table with these columns.
     pub(crate) fn new(header: &[&str]) -> Self {
         Self {
@@ -36,7 +36,7 @@ impl Table {
     }
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for TextTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = || std::iter::once(&self.header).chain(&self.rows);
         let columns = lines().map(Vec::len).max().unwrap_or(0);
@@ -63,11 +63,11 @@ impl fmt::Display for Table {
 
 #[cfg(test)]
 mod tests {
-    use super::Table;
+    use super::TextTable;
 
     #[test]
     fn columns_are_as_wide_as_what_a_terminal_shows() {
-        let mut table = Table::new(&["RULE", "TARGET", "NOTE"]);
+        let mut table = TextTable::new(&["RULE", "TARGET", "NOTE"]);
         table.row(["Terminal shell", "pod/web/web-0", ""]);
         table.row(["漢字", "\u{1b}[2J", "wide"]);
         insta::assert_snapshot!(table, @r"

@@ -22,17 +22,17 @@ use responder_core::alert::DecodeError;
 use responder_core::guard::ClusterIdentity;
 use responder_core::mode::Mode;
 use responder_core::port::Clock as _;
-use responder_core::refusal::Reason;
+use responder_core::refusal::RefusalReason;
 use responder_core::request::Verb;
-use responder_engine::latency::{BUCKETS, Histogram, Stage};
+use responder_engine::latency::{BUCKETS, Histogram, PipelineStage};
 use responder_engine::outcome::ResponseOutcome;
-use responder_engine::verify::Verdict;
-use responder_engine::{AccountingSnapshot, End, Lane, ShedCause};
+use responder_engine::verify::Effectiveness;
+use responder_engine::{AccountingSnapshot, QuarantineEnd, QueueClass, ShedCause};
 use responder_intake::TRANSPORT_KINDS;
 use responder_intake::auth::Reloads;
 use responder_intake::nats::NatsSnapshot;
 
-use self::files::Files;
+use self::files::ReloadedFiles;
 use self::nats::OverNats;
 use super::reads::ReadErrors;
 use super::traces::{SpanCounts, Traces};
@@ -89,7 +89,7 @@ pub(crate) fn render(exposed: Exposed<'_>) -> String {
     registry.register_collector(Box::new(Started(process.started)));
     let ours = registry.sub_registry_with_prefix("responder");
     ours.register_collector(Box::new(Accounts(accounts, process.clone())));
-    ours.register_collector(Box::new(Files(reloads)));
+    ours.register_collector(Box::new(ReloadedFiles(reloads)));
     if let Some(nats) = nats {
         ours.register_collector(Box::new(OverNats(nats)));
     }
@@ -159,7 +159,7 @@ impl Accounts {
             "alerts_shed",
             "Matched, and there was no room",
             MetricType::Counter,
-            Lane::ALL.into_iter().flat_map(|lane| {
+            QueueClass::ALL.into_iter().flat_map(|lane| {
                 ShedCause::ALL.into_iter().map(move |cause| {
                     let labels = vec![("lane", lane.as_str()), ("cause", cause.as_str())];
                     (labels, shed(lane, cause).unwrap_or(0))
@@ -175,7 +175,7 @@ impl Accounts {
             "Decisions to be taken: one for each playbook that matched an accepted alert",
             decisions.matched,
         )?;
-        let refused = Reason::ALL
+        let refused = RefusalReason::ALL
             .iter()
             .map(|reason| (reason.as_str(), decisions.refused.get(reason).copied().unwrap_or(0)));
         page.counters(
@@ -238,7 +238,7 @@ impl Accounts {
             "result",
             self.1.spans.counts(),
         )?;
-        let verifications = Verdict::ALL.map(Verdict::as_str);
+        let verifications = Effectiveness::ALL.map(Effectiveness::as_str);
         let verifications = verifications.map(|name| (name, counts.verifications.get(name).copied().unwrap_or(0)));
         page.counters(
             "verifications",
@@ -246,7 +246,7 @@ impl Accounts {
             "verdict",
             verifications,
         )?;
-        let expiries = End::NAMES.map(|name| (name, counts.expiries.get(name).copied().unwrap_or(0)));
+        let expiries = QuarantineEnd::NAMES.map(|name| (name, counts.expiries.get(name).copied().unwrap_or(0)));
         page.counters(
             "quarantines_expired",
             "Quarantines whose time ran out, by what was done",
@@ -271,9 +271,9 @@ impl Accounts {
     }
 
     fn lanes(&self, page: &mut Page<'_>) -> fmt::Result {
-        let depth = |lane: Lane| self.0.lanes.get(&lane).copied().unwrap_or_default();
-        let gauges = |value: fn(responder_engine::lane::LaneDepth) -> u64| {
-            Lane::ALL.map(|lane| (vec![("lane", lane.as_str())], value(depth(lane))))
+        let depth = |lane: QueueClass| self.0.lanes.get(&lane).copied().unwrap_or_default();
+        let gauges = |value: fn(responder_engine::queue::QueueDepth) -> u64| {
+            QueueClass::ALL.map(|lane| (vec![("lane", lane.as_str())], value(depth(lane))))
         };
         page.families(
             "lane_alerts",
@@ -287,7 +287,7 @@ impl Accounts {
             MetricType::Gauge,
             gauges(|lane| lane.running as u64),
         )?;
-        let ages = Lane::ALL.map(|lane| {
+        let ages = QueueClass::ALL.map(|lane| {
             let age = i64::try_from(depth(lane).oldest_ms).unwrap_or(i64::MAX);
             (vec![("lane", lane.as_str())], seconds(age))
         });
@@ -296,10 +296,10 @@ impl Accounts {
 
     fn latencies(&self, page: &mut Page<'_>) -> fmt::Result {
         let counts = &self.0;
-        let stages = Stage::ALL.map(|stage| (("stage", stage.as_str()), counts.stages.get(&stage)));
+        let stages = PipelineStage::ALL.map(|stage| (("stage", stage.as_str()), counts.stages.get(&stage)));
         page.histograms("stage", "How long a step of a response took", stages)?;
-        let by_lane = |histograms: &BTreeMap<Lane, Histogram>| {
-            Lane::ALL.map(|lane| (("lane", lane.as_str()), histograms.get(&lane).copied()))
+        let by_lane = |histograms: &BTreeMap<QueueClass, Histogram>| {
+            QueueClass::ALL.map(|lane| (("lane", lane.as_str()), histograms.get(&lane).copied()))
         };
         let to_decision = by_lane(&counts.to_decision);
         page.histograms(

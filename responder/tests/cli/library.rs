@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use responder_core::alert::{Alert, Bounds, shipped_rule, shipped_rules};
 use responder_core::mode::Mode;
-use responder_core::playbook::{Playbook, Source, load};
+use responder_core::playbook::{Playbook, SourceFile, load};
 
 use crate::harness::{responder, root};
 
@@ -36,7 +36,7 @@ fn alerts(folder: &Path) -> Vec<(PathBuf, Alert)> {
 fn playbooks(folder: &Path) -> Vec<std::sync::Arc<Playbook>> {
     let file = folder.join("playbook.yaml");
     let text = fs::read_to_string(&file).unwrap();
-    load(&[Source { file, text }], jiff::Timestamp::UNIX_EPOCH)
+    load(&[SourceFile { file, text }], jiff::Timestamp::UNIX_EPOCH)
         .unwrap()
         .playbooks
 }

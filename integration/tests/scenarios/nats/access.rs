@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use integration::{
-    nats::{Account, Authority, Expiry, NatsServer, Options},
+    nats::{Account, Authority, Expiry, NatsOptions, NatsServer},
     responder::Responder,
 };
 use rstest::rstest;
@@ -37,9 +37,9 @@ impl Door {
 }
 
 async fn door(access: &str, auth: impl FnOnce(&TempDir) -> Value, client: async_nats::ConnectOptions) -> Door {
-    let options = Options {
+    let options = NatsOptions {
         access: access.to_owned(),
-        ..Options::default()
+        ..NatsOptions::default()
     };
     let server = NatsServer::with(&options).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
@@ -276,13 +276,13 @@ async fn a_subscription_without_permission_is_told_of() {
 async fn over_tls(checks_clients: bool, tls_first: bool) -> (Door, Authority) {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::create("ours", directory.path()).unwrap();
-    let options = Options {
+    let options = NatsOptions {
         tls: Some((
             authority.server().unwrap(),
             checks_clients.then(|| authority.certificate()),
         )),
         tls_first,
-        ..Options::default()
+        ..NatsOptions::default()
     };
     let server = NatsServer::with(&options).await.unwrap();
     let mut client = async_nats::ConnectOptions::new()

@@ -2,7 +2,7 @@
 
 use integration::{
     nats::NatsServer,
-    responder::{Options, alert},
+    responder::{ResponderOptions, alert},
 };
 use serde_json::json;
 
@@ -53,19 +53,19 @@ async fn what_is_no_alert_is_a_dead_letter_with_the_reason_and_the_subject() {
 }
 
 /// A user who may read nothing: every decision is Unreadable, which asks for the alert to be sent again.
-fn blind(stage: &Stage<'_>, server: &NatsServer, max_deliver: u32) -> Options {
+fn blind(stage: &Stage<'_>, server: &NatsServer, max_deliver: u32) -> ResponderOptions {
     let kubeconfig = stage
         .control_plane
         .kubeconfig_for(&format!("blind-{}", stage.name), &[])
         .unwrap();
     let mut settings = stream(server);
     settings["jetStream"]["maxDeliver"] = json!(max_deliver);
-    Options {
+    ResponderOptions {
         playbooks: on_shell("Enforce", &["delete: {}"]),
         kubeconfig: Some(kubeconfig),
         mode: Some("Enforce"),
         nats: Some(settings.to_string()),
-        ..Options::default()
+        ..ResponderOptions::default()
     }
 }
 

@@ -8,8 +8,8 @@ use responder_core::port::{Reply, SendErrorKind};
 use responder_core::request::{MergePatch, Request, Verb};
 use serde_json::json;
 
-use super::stage::{Outcome, Stage, ensure, eventually};
-use super::{Violation, World};
+use super::stage::{Fixture, WriteOutcome, ensure, eventually};
+use super::{ClusterUnderTest, Violation};
 
 const VERBS: [Verb; 3] = [Verb::Delete, Verb::Evict, Verb::Patch];
 
@@ -39,38 +39,40 @@ fn request(verb: Verb, target: &ObjectRef) -> Request {
 }
 
 /// The pod with this uid is gone, or ending.
-async fn is_ending<W: World>(stage: &Stage<'_, W>, target: &ObjectRef) -> Result<bool, Violation> {
-    let seen = stage.read(target.at.name().as_str()).await?;
+async fn is_ending<W: ClusterUnderTest>(fixture: &Fixture<'_, W>, target: &ObjectRef) -> Result<bool, Violation> {
+    let seen = fixture.read(target.at.name().as_str()).await?;
     Ok(seen.is_none_or(|pod| {
         pod.metadata.uid.as_deref() != Some(target.uid.as_str()) || pod.metadata.deletion_timestamp.is_some()
     }))
 }
 
 /// Present: each verb is rehearsed without a trace, then carried out.
-pub async fn a_target_that_is_there_is_acted_on<W: World>(world: &W) -> Outcome {
+pub async fn a_target_that_is_there_is_acted_on<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
     for verb in VERBS {
-        let stage = Stage::with_pod(world, &format!("there-{verb}")).await?;
-        let target = stage.target("web-0").await?;
-        carries_out(&stage, verb, &target).await?;
+        let fixture = Fixture::with_pod(world, &format!("there-{verb}")).await?;
+        let target = fixture.target("web-0").await?;
+        carries_out(&fixture, verb, &target).await?;
     }
     Ok(())
 }
 
-async fn carries_out<W: World>(stage: &Stage<'_, W>, verb: Verb, target: &ObjectRef) -> Outcome {
+async fn carries_out<W: ClusterUnderTest>(fixture: &Fixture<'_, W>, verb: Verb, target: &ObjectRef) -> WriteOutcome {
     let request = request(verb, target);
-    stage.rehearses(&request).await?;
-    let reply = stage.send(&request, false).await;
+    fixture.rehearses(&request).await?;
+    let reply = fixture.send(&request, false).await;
     match (verb, &reply) {
         (Verb::Delete, Ok(Reply::Gone)) => {
             ensure!(
-                stage.read("web-0").await?.is_none(),
+                fixture.read("web-0").await?.is_none(),
                 "{request} was answered Gone and the pod is there"
             );
             Ok(())
         }
-        (Verb::Evict, Ok(Reply::Terminating)) => eventually("the evicted pod ends", || is_ending(stage, target)).await,
+        (Verb::Evict, Ok(Reply::Terminating)) => {
+            eventually("the evicted pod ends", || is_ending(fixture, target)).await
+        }
         (Verb::Patch, Ok(Reply::Patched { resource_version })) => {
-            let pod = stage
+            let pod = fixture
                 .read("web-0")
                 .await?
                 .ok_or_else(|| Violation::from("the pod is gone".to_owned()))?;
@@ -91,136 +93,146 @@ async fn carries_out<W: World>(stage: &Stage<'_, W>, verb: Verb, target: &Object
 }
 
 /// Replaced: a pod of the same name with another uid. None of it may be touched.
-pub async fn a_replaced_target_is_left_alone<W: World>(world: &W) -> Outcome {
-    let stage = Stage::with_pod(world, "replaced").await?;
-    let target = stage.target("web-0").await?;
-    world.replace_pod(&stage.namespace, target.at.name()).await?;
-    stage
+pub async fn a_replaced_target_is_left_alone<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::with_pod(world, "replaced").await?;
+    let target = fixture.target("web-0").await?;
+    world.replace_pod(&fixture.namespace, target.at.name()).await?;
+    fixture
         .refuses(&request(Verb::Delete, &target), SendErrorKind::UidMismatch)
         .await?;
-    stage
+    fixture
         .refuses(&request(Verb::Evict, &target), SendErrorKind::UidMismatch)
         .await?;
-    stage
+    fixture
         .refuses(&request(Verb::Patch, &target), SendErrorKind::Invalid)
         .await
 }
 
 /// Gone: nothing of the name is there.
-pub async fn a_target_that_is_gone_is_not_found<W: World>(world: &W) -> Outcome {
-    let stage = Stage::with_pod(world, "gone").await?;
-    let target = stage.target("web-0").await?;
+pub async fn a_target_that_is_gone_is_not_found<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::with_pod(world, "gone").await?;
+    let target = fixture.target("web-0").await?;
     world.delete(&target.at).await?;
     for verb in VERBS {
-        stage.refuses(&request(verb, &target), SendErrorKind::NotFound).await?;
+        fixture
+            .refuses(&request(verb, &target), SendErrorKind::NotFound)
+            .await?;
     }
     Ok(())
 }
 
 /// Under a budget without room: an eviction is refused, in dry run too; a deletion and a patch know no budget.
-pub async fn a_budget_blocks_an_eviction_and_nothing_else<W: World>(world: &W) -> Outcome {
+pub async fn a_budget_blocks_an_eviction_and_nothing_else<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
     for verb in VERBS {
-        let stage = Stage::with_pod(world, &format!("blocked-{verb}")).await?;
-        stage.create(&[stage.budget("web", 1)]).await?;
-        let target = stage.target("web-0").await?;
+        let fixture = Fixture::with_pod(world, &format!("blocked-{verb}")).await?;
+        fixture.create(&[fixture.budget("web", 1)]).await?;
+        let target = fixture.target("web-0").await?;
         if verb == Verb::Evict {
-            stage
+            fixture
                 .refuses(&request(verb, &target), SendErrorKind::BlockedByBudget)
                 .await?;
         } else {
-            carries_out(&stage, verb, &target).await?;
+            carries_out(&fixture, verb, &target).await?;
         }
     }
     Ok(())
 }
 
 /// Under a budget without room, and replaced: an eviction says nothing of the uid.
-pub async fn a_budget_is_looked_at_before_the_uid<W: World>(world: &W) -> Outcome {
-    let stage = Stage::with_pod(world, "blocked-replaced").await?;
-    let target = stage.target("web-0").await?;
-    stage.create(&[stage.budget("web", 1)]).await?;
-    world.replace_pod(&stage.namespace, target.at.name()).await?;
-    stage
+pub async fn a_budget_is_looked_at_before_the_uid<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::with_pod(world, "blocked-replaced").await?;
+    let target = fixture.target("web-0").await?;
+    fixture.create(&[fixture.budget("web", 1)]).await?;
+    world.replace_pod(&fixture.namespace, target.at.name()).await?;
+    fixture
         .refuses(&request(Verb::Evict, &target), SendErrorKind::BlockedByBudget)
         .await?;
-    stage
+    fixture
         .refuses(&request(Verb::Delete, &target), SendErrorKind::UidMismatch)
         .await?;
-    stage
+    fixture
         .refuses(&request(Verb::Patch, &target), SendErrorKind::Invalid)
         .await
 }
 
 /// Under two budgets, with room or without: no eviction is possible.
-pub async fn two_budgets_block_every_eviction<W: World>(world: &W) -> Outcome {
-    let stage = Stage::with_pod(world, "two-budgets").await?;
-    stage.create(&[stage.budget("one", 0), stage.budget("two", 0)]).await?;
-    let target = stage.target("web-0").await?;
-    stage
+pub async fn two_budgets_block_every_eviction<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::with_pod(world, "two-budgets").await?;
+    fixture
+        .create(&[fixture.budget("one", 0), fixture.budget("two", 0)])
+        .await?;
+    let target = fixture.target("web-0").await?;
+    fixture
         .refuses(&request(Verb::Evict, &target), SendErrorKind::SeveralBudgets)
         .await?;
-    carries_out(&stage, Verb::Patch, &target).await?;
-    stage
+    carries_out(&fixture, Verb::Patch, &target).await?;
+    fixture
         .answers(&request(Verb::Delete, &target), false, Ok(&Reply::Gone))
         .await
 }
 
 /// Under two budgets, and replaced.
-pub async fn two_budgets_are_looked_at_before_the_uid<W: World>(world: &W) -> Outcome {
-    let stage = Stage::with_pod(world, "two-replaced").await?;
-    stage.create(&[stage.budget("one", 0), stage.budget("two", 0)]).await?;
-    let target = stage.target("web-0").await?;
-    world.replace_pod(&stage.namespace, target.at.name()).await?;
-    stage
+pub async fn two_budgets_are_looked_at_before_the_uid<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::with_pod(world, "two-replaced").await?;
+    fixture
+        .create(&[fixture.budget("one", 0), fixture.budget("two", 0)])
+        .await?;
+    let target = fixture.target("web-0").await?;
+    world.replace_pod(&fixture.namespace, target.at.name()).await?;
+    fixture
         .refuses(&request(Verb::Evict, &target), SendErrorKind::SeveralBudgets)
         .await
 }
 
 /// Under a budget with room, and replaced: now the uid decides.
-pub async fn a_replaced_pod_under_a_budget_with_room_is_left_alone<W: World>(world: &W) -> Outcome {
-    let stage = Stage::with_pod(world, "room-replaced").await?;
-    stage.create(&[stage.pod("web-1"), stage.budget("web", 1)]).await?;
-    let target = stage.target("web-0").await?;
-    world.replace_pod(&stage.namespace, target.at.name()).await?;
-    stage
+pub async fn a_replaced_pod_under_a_budget_with_room_is_left_alone<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::with_pod(world, "room-replaced").await?;
+    fixture
+        .create(&[fixture.pod("web-1"), fixture.budget("web", 1)])
+        .await?;
+    let target = fixture.target("web-0").await?;
+    world.replace_pod(&fixture.namespace, target.at.name()).await?;
+    fixture
         .refuses(&request(Verb::Evict, &target), SendErrorKind::UidMismatch)
         .await
 }
 
 /// Under a budget with room for one: the second eviction is blocked.
-pub async fn a_budget_with_room_lets_so_many_go_and_no_more<W: World>(world: &W) -> Outcome {
-    let stage = Stage::with_pod(world, "room").await?;
-    stage.create(&[stage.pod("web-1"), stage.budget("web", 1)]).await?;
-    let first = stage.target("web-0").await?;
-    stage.rehearses(&request(Verb::Evict, &first)).await?;
-    stage
+pub async fn a_budget_with_room_lets_so_many_go_and_no_more<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::with_pod(world, "room").await?;
+    fixture
+        .create(&[fixture.pod("web-1"), fixture.budget("web", 1)])
+        .await?;
+    let first = fixture.target("web-0").await?;
+    fixture.rehearses(&request(Verb::Evict, &first)).await?;
+    fixture
         .answers(&request(Verb::Evict, &first), false, Ok(&Reply::Terminating))
         .await?;
-    let second = stage.target("web-1").await?;
-    stage
+    let second = fixture.target("web-1").await?;
+    fixture
         .answers(
             &request(Verb::Evict, &second),
             false,
             Err(SendErrorKind::BlockedByBudget),
         )
         .await?;
-    ensure!(!is_ending(&stage, &second).await?, "the second pod is ending");
+    ensure!(!is_ending(&fixture, &second).await?, "the second pod is ending");
     Ok(())
 }
 
 /// With a grace, a deletion is accepted and not yet done.
-pub async fn a_deletion_with_grace_is_under_way_and_not_done<W: World>(world: &W) -> Outcome {
+pub async fn a_deletion_with_grace_is_under_way_and_not_done<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
     for grace_seconds in [Some(5), None] {
-        let stage = Stage::with_pod(world, &format!("grace-{}", grace_seconds.unwrap_or_default())).await?;
-        let target = stage.target("web-0").await?;
+        let fixture = Fixture::with_pod(world, &format!("grace-{}", grace_seconds.unwrap_or_default())).await?;
+        let target = fixture.target("web-0").await?;
         let request = Request::Delete {
             target: target.clone(),
             grace_seconds,
         };
-        stage.rehearses(&request).await?;
-        stage.answers(&request, false, Ok(&Reply::Terminating)).await?;
+        fixture.rehearses(&request).await?;
+        fixture.answers(&request, false, Ok(&Reply::Terminating)).await?;
         ensure!(
-            is_ending(&stage, &target).await?,
+            is_ending(&fixture, &target).await?,
             "{request} was accepted and the pod goes on"
         );
     }
@@ -228,17 +240,17 @@ pub async fn a_deletion_with_grace_is_under_way_and_not_done<W: World>(world: &W
 }
 
 /// A finalizer holds a pod beyond a grace of nothing.
-pub async fn a_finalizer_holds_what_is_deleted<W: World>(world: &W) -> Outcome {
-    let stage = Stage::bare(world, "finalizer").await?;
-    let mut pod = stage.pod("web-0");
+pub async fn a_finalizer_holds_what_is_deleted<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::bare(world, "finalizer").await?;
+    let mut pod = fixture.pod("web-0");
     pod["metadata"]["finalizers"] = json!(["conformance.responder.dev/hold"]);
-    stage.create(&[pod]).await?;
-    let target = stage.target("web-0").await?;
+    fixture.create(&[pod]).await?;
+    let target = fixture.target("web-0").await?;
     let request = request(Verb::Delete, &target);
-    stage.rehearses(&request).await?;
-    stage.answers(&request, false, Ok(&Reply::Terminating)).await?;
+    fixture.rehearses(&request).await?;
+    fixture.answers(&request, false, Ok(&Reply::Terminating)).await?;
     ensure!(
-        is_ending(&stage, &target).await?,
+        is_ending(&fixture, &target).await?,
         "{request} was accepted and the pod goes on"
     );
     Ok(())

@@ -7,8 +7,8 @@ use responder_core::port::{ClusterReader, Reply, SendErrorKind};
 use responder_core::request::{MergePatch, Request};
 use serde_json::{Value, json};
 
-use super::stage::{Outcome, Stage, ensure, eventually, uid};
-use super::{Violation, World};
+use super::stage::{Fixture, WriteOutcome, ensure, eventually, uid};
+use super::{ClusterUnderTest, Violation};
 
 fn uid_of(object: &Value) -> &str {
     object
@@ -26,36 +26,39 @@ fn is_controlled(pod: &Value) -> bool {
 }
 
 /// A stage with a ReplicaSet of two pods, and the names of the pods.
-async fn with_set<'w, W: World>(world: &'w W, name: &str) -> Result<(Stage<'w, W>, Vec<String>), Violation> {
-    let stage = Stage::bare(world, name).await?;
-    stage.create(&[stage.set("ReplicaSet", "web", 2)]).await?;
-    let names: Vec<_> = stage.living_pods().await?.into_keys().collect();
+async fn with_set<'w, W: ClusterUnderTest>(
+    world: &'w W,
+    name: &str,
+) -> Result<(Fixture<'w, W>, Vec<String>), Violation> {
+    let fixture = Fixture::bare(world, name).await?;
+    fixture.create(&[fixture.set("ReplicaSet", "web", 2)]).await?;
+    let names: Vec<_> = fixture.living_pods().await?.into_keys().collect();
     ensure!(names.len() == 2, "a set of two has {names:?}");
-    Ok((stage, names))
+    Ok((fixture, names))
 }
 
 /// A ReplicaSet's pod is followed by one of another name and another uid.
-pub async fn a_deleted_pod_is_replaced_by_another<W: World>(world: &W) -> Outcome {
-    let (stage, names) = with_set(world, "successor").await?;
-    let target = stage.target(&names[0]).await?;
+pub async fn a_deleted_pod_is_replaced_by_another<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let (fixture, names) = with_set(world, "successor").await?;
+    let target = fixture.target(&names[0]).await?;
     let request = Request::Delete {
         target: target.clone(),
         grace_seconds: Some(0),
     };
-    stage.rehearses(&request).await?;
-    stage.answers(&request, false, Ok(&Reply::Gone)).await?;
+    fixture.rehearses(&request).await?;
+    fixture.answers(&request, false, Ok(&Reply::Gone)).await?;
     eventually("the set has two pods again", || async {
-        let pods = stage.living_pods().await?;
+        let pods = fixture.living_pods().await?;
         Ok(pods.len() == 2 && !pods.contains_key(&names[0]) && pods.contains_key(&names[1]))
     })
     .await?;
-    stage.answers(&request, false, Err(SendErrorKind::NotFound)).await
+    fixture.answers(&request, false, Err(SendErrorKind::NotFound)).await
 }
 
 /// What the owner chain is made of.
-pub async fn an_owner_says_how_many_and_which_and_who_is_above<W: World>(world: &W) -> Outcome {
-    let (stage, names) = with_set(world, "owner").await?;
-    let at = stage.place(Kind::ReplicaSet, "web")?;
+pub async fn an_owner_says_how_many_and_which_and_who_is_above<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let (fixture, names) = with_set(world, "owner").await?;
+    let at = fixture.place(Kind::ReplicaSet, "web")?;
     let owner = world
         .cluster()
         .owner(&at)
@@ -76,7 +79,7 @@ pub async fn an_owner_says_how_many_and_which_and_who_is_above<W: World>(world: 
     ensure!(owner.controlled_by.is_none(), "above it is {:?}", owner.controlled_by);
     let above = world
         .cluster()
-        .owner(&stage.at(&names[0])?)
+        .owner(&fixture.at(&names[0])?)
         .await
         .map_err(|error| Violation::from(error.to_string()))?;
     let above = above
@@ -106,16 +109,16 @@ fn label(target: &ObjectRef, value: Option<&str>) -> Request {
 }
 
 /// A quarantine's detaching: the pod lives on, on its own, and the set has its two pods.
-async fn detach<W: World>(stage: &Stage<'_, W>, target: &ObjectRef) -> Outcome {
+async fn detach<W: ClusterUnderTest>(fixture: &Fixture<'_, W>, target: &ObjectRef) -> WriteOutcome {
     let request = label(target, None);
-    stage.rehearses(&request).await?;
-    let reply = stage.send(&request, false).await;
+    fixture.rehearses(&request).await?;
+    let reply = fixture.send(&request, false).await;
     ensure!(
         matches!(reply, Ok(Reply::Patched { .. })),
         "{request} was answered {reply:?}"
     );
     eventually("the pod is let go and replaced", || async {
-        let pods = stage.living_pods().await?;
+        let pods = fixture.living_pods().await?;
         let alone = pods
             .get(target.at.name().as_str())
             .is_some_and(|pod| !is_controlled(pod) && uid_of(pod) == target.uid.as_str());
@@ -125,63 +128,63 @@ async fn detach<W: World>(stage: &Stage<'_, W>, target: &ObjectRef) -> Outcome {
 }
 
 /// Its ReplicaSet lets go of it, without ending it.
-pub async fn a_pod_whose_labels_change_is_let_go_and_replaced<W: World>(world: &W) -> Outcome {
-    let (stage, names) = with_set(world, "let-go").await?;
-    let target = stage.target(&names[0]).await?;
-    detach(&stage, &target).await
+pub async fn a_pod_whose_labels_change_is_let_go_and_replaced<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let (fixture, names) = with_set(world, "let-go").await?;
+    let target = fixture.target(&names[0]).await?;
+    detach(&fixture, &target).await
 }
 
 /// A quarantine's undo: the ReplicaSet takes the pod back and ends one that it has too many of.
-pub async fn a_pod_that_gets_its_labels_back_is_taken_back<W: World>(world: &W) -> Outcome {
-    let (stage, names) = with_set(world, "taken-back").await?;
-    let target = stage.target(&names[0]).await?;
-    detach(&stage, &target).await?;
-    let reply = stage.send(&label(&target, Some("web")), false).await;
+pub async fn a_pod_that_gets_its_labels_back_is_taken_back<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let (fixture, names) = with_set(world, "taken-back").await?;
+    let target = fixture.target(&names[0]).await?;
+    detach(&fixture, &target).await?;
+    let reply = fixture.send(&label(&target, Some("web")), false).await;
     ensure!(
         matches!(reply, Ok(Reply::Patched { .. })),
         "the undo was answered {reply:?}"
     );
     eventually("the set has two pods, all of them its own", || async {
-        let pods = stage.living_pods().await?;
+        let pods = fixture.living_pods().await?;
         Ok(pods.len() == 2 && pods.values().all(is_controlled))
     })
     .await
 }
 
 /// Only the uid tells the two apart.
-pub async fn a_stateful_sets_successor_has_the_name_and_another_uid<W: World>(world: &W) -> Outcome {
-    let stage = Stage::bare(world, "stateful").await?;
-    stage.create(&[stage.set("StatefulSet", "web", 1)]).await?;
-    let target = stage.target("web-0").await?;
+pub async fn a_stateful_sets_successor_has_the_name_and_another_uid<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::bare(world, "stateful").await?;
+    fixture.create(&[fixture.set("StatefulSet", "web", 1)]).await?;
+    let target = fixture.target("web-0").await?;
     let request = Request::Delete {
         target: target.clone(),
         grace_seconds: Some(0),
     };
-    stage.answers(&request, false, Ok(&Reply::Gone)).await?;
+    fixture.answers(&request, false, Ok(&Reply::Gone)).await?;
     eventually("the successor is there", || async {
-        let pod = stage.read("web-0").await?;
+        let pod = fixture.read("web-0").await?;
         Ok(pod.is_some_and(|pod| pod.metadata.uid.as_deref() != Some(target.uid.as_str())))
     })
     .await?;
-    stage.answers(&request, true, Err(SendErrorKind::UidMismatch)).await?;
-    stage.answers(&request, false, Err(SendErrorKind::UidMismatch)).await
+    fixture.answers(&request, true, Err(SendErrorKind::UidMismatch)).await?;
+    fixture.answers(&request, false, Err(SendErrorKind::UidMismatch)).await
 }
 
 /// By default an API server deletes a Job and leaves its pods running.
-pub async fn deleting_a_job_ends_its_pods<W: World>(world: &W) -> Outcome {
-    let stage = Stage::bare(world, "job").await?;
-    stage.create(&[stage.job("miner")]).await?;
-    let job = stage.place(Kind::Job, "miner")?;
+pub async fn deleting_a_job_ends_its_pods<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::bare(world, "job").await?;
+    fixture.create(&[fixture.job("miner")]).await?;
+    let job = fixture.place(Kind::Job, "miner")?;
     let read = world
         .cluster()
         .owner(&job)
         .await
         .map_err(|error| Violation::from(error.to_string()))?;
     let read = read.ok_or_else(|| Violation::from("the job was not found".to_owned()))?;
-    let mut pod = stage.pod("miner-0");
+    let mut pod = fixture.pod("miner-0");
     pod["metadata"]["labels"] = json!({"app": "miner"});
     pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "miner", "uid": read.owner.object.uid, "controller": false}]);
-    stage.create(&[pod]).await?;
+    fixture.create(&[pod]).await?;
     let target = ObjectRef {
         at: job,
         uid: uid(read.owner.object.uid.as_str())?,
@@ -190,10 +193,10 @@ pub async fn deleting_a_job_ends_its_pods<W: World>(world: &W) -> Outcome {
         target,
         grace_seconds: None,
     };
-    stage.rehearses(&request).await?;
-    stage.answers(&request, false, Ok(&Reply::Gone)).await?;
+    fixture.rehearses(&request).await?;
+    fixture.answers(&request, false, Ok(&Reply::Gone)).await?;
     eventually("the job's pods are gone or ending", || async {
-        Ok(stage.living_pods().await?.is_empty())
+        Ok(fixture.living_pods().await?.is_empty())
     })
     .await
 }

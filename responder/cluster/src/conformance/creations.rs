@@ -8,8 +8,8 @@ use responder_core::object::{Kind, Locator, Namespace, ObjectRef};
 use responder_core::port::{ClusterReader, Reply, SendErrorKind};
 use responder_core::request::{OwnObject, Request};
 
-use super::stage::{Outcome, PREFIX, Stage, ensure, name, other_uid};
-use super::{Violation, World};
+use super::stage::{Fixture, PREFIX, WriteOutcome, ensure, name, other_uid};
+use super::{ClusterUnderTest, Violation};
 
 /// A policy that isolates the pods with `conformance.responder.dev/incident: <incident>`.
 fn policy(namespace: &Namespace, incident: &str) -> Result<Request, Violation> {
@@ -35,25 +35,25 @@ fn policy(namespace: &Namespace, incident: &str) -> Result<Request, Violation> {
     })
 }
 
-async fn policies<W: World>(stage: &Stage<'_, W>) -> Result<Vec<NetworkPolicy>, Violation> {
-    let read = stage.world.cluster().network_policies(&stage.namespace).await;
+async fn policies<W: ClusterUnderTest>(fixture: &Fixture<'_, W>) -> Result<Vec<NetworkPolicy>, Violation> {
+    let read = fixture.world.cluster().network_policies(&fixture.namespace).await;
     read.map_err(|error| Violation::from(error.to_string()))
 }
 
-async fn created<W: World>(stage: &Stage<'_, W>, request: &Request) -> Result<ObjectRef, Violation> {
-    match stage.send(request, false).await {
+async fn created<W: ClusterUnderTest>(fixture: &Fixture<'_, W>, request: &Request) -> Result<ObjectRef, Violation> {
+    match fixture.send(request, false).await {
         Ok(Reply::Created(uid)) => Ok(ObjectRef { at: request.at(), uid }),
         other => Err(Violation::from(format!("{request} was answered {other:?}"))),
     }
 }
 
 /// Rehearsed without a trace, created with the uid that is answered, and not again.
-pub async fn a_policy_is_created_once<W: World>(world: &W) -> Outcome {
-    let stage = Stage::bare(world, "policy").await?;
-    let request = policy(&stage.namespace, "one")?;
-    stage.rehearses(&request).await?;
-    let target = created(&stage, &request).await?;
-    let read = policies(&stage).await?;
+pub async fn a_policy_is_created_once<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::bare(world, "policy").await?;
+    let request = policy(&fixture.namespace, "one")?;
+    fixture.rehearses(&request).await?;
+    let target = created(&fixture, &request).await?;
+    let read = policies(&fixture).await?;
     let [read] = &*read else {
         return Err(Violation::from(format!("there are {} policies", read.len())));
     };
@@ -64,25 +64,27 @@ pub async fn a_policy_is_created_once<W: World>(world: &W) -> Outcome {
     );
     let types = read.spec.as_ref().and_then(|spec| spec.policy_types.clone());
     ensure!(types.as_ref().map(Vec::len) == Some(2), "its types are {types:?}");
-    stage
-        .refuses(&policy(&stage.namespace, "two")?, SendErrorKind::AlreadyExists)
+    fixture
+        .refuses(&policy(&fixture.namespace, "two")?, SendErrorKind::AlreadyExists)
         .await
 }
 
 /// A missing namespace is not made for it.
-pub async fn a_policy_in_a_namespace_that_is_not_there_creates_neither<W: World>(world: &W) -> Outcome {
-    let stage = Stage::bare(world, "policy-nowhere").await?;
-    let nowhere = stage.nowhere()?;
-    stage.refuses(&policy(&nowhere, "one")?, SendErrorKind::NotFound).await
+pub async fn a_policy_in_a_namespace_that_is_not_there_creates_neither<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::bare(world, "policy-nowhere").await?;
+    let nowhere = fixture.nowhere()?;
+    fixture
+        .refuses(&policy(&nowhere, "one")?, SendErrorKind::NotFound)
+        .await
 }
 
 /// A label that is none, in the policy's own labels and in its selector.
-pub async fn an_invalid_policy_is_not_created<W: World>(world: &W) -> Outcome {
-    let stage = Stage::bare(world, "policy-invalid").await?;
-    stage
-        .refuses(&policy(&stage.namespace, "two words")?, SendErrorKind::Invalid)
+pub async fn an_invalid_policy_is_not_created<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::bare(world, "policy-invalid").await?;
+    fixture
+        .refuses(&policy(&fixture.namespace, "two words")?, SendErrorKind::Invalid)
         .await?;
-    let mut selecting = policy(&stage.namespace, "one")?;
+    let mut selecting = policy(&fixture.namespace, "one")?;
     if let Request::Create { object } = &mut selecting {
         let OwnObject::NetworkPolicy { manifest, .. } = &mut **object;
         let labels = BTreeMap::from([("app".to_owned(), "two words".to_owned())]);
@@ -95,13 +97,13 @@ pub async fn an_invalid_policy_is_not_created<W: World>(world: &W) -> Outcome {
             ..NetworkPolicySpec::default()
         });
     }
-    stage.refuses(&selecting, SendErrorKind::Invalid).await
+    fixture.refuses(&selecting, SendErrorKind::Invalid).await
 }
 
 /// Its undo.
-pub async fn a_policy_is_deleted_by_its_uid_only<W: World>(world: &W) -> Outcome {
-    let stage = Stage::bare(world, "policy-undo").await?;
-    let target = created(&stage, &policy(&stage.namespace, "one")?).await?;
+pub async fn a_policy_is_deleted_by_its_uid_only<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::bare(world, "policy-undo").await?;
+    let target = created(&fixture, &policy(&fixture.namespace, "one")?).await?;
     let deletion = |target: &ObjectRef| Request::Delete {
         target: target.clone(),
         grace_seconds: None,
@@ -110,17 +112,17 @@ pub async fn a_policy_is_deleted_by_its_uid_only<W: World>(world: &W) -> Outcome
         uid: other_uid()?,
         ..target.clone()
     };
-    stage.refuses(&deletion(&other), SendErrorKind::UidMismatch).await?;
-    stage.rehearses(&deletion(&target)).await?;
-    stage.answers(&deletion(&target), false, Ok(&Reply::Gone)).await?;
-    stage.refuses(&deletion(&target), SendErrorKind::NotFound).await
+    fixture.refuses(&deletion(&other), SendErrorKind::UidMismatch).await?;
+    fixture.rehearses(&deletion(&target)).await?;
+    fixture.answers(&deletion(&target), false, Ok(&Reply::Gone)).await?;
+    fixture.refuses(&deletion(&target), SendErrorKind::NotFound).await
 }
 
 /// How a restarted controller finds its quarantines.
-pub async fn policies_are_found_by_a_label_in_any_namespace<W: World>(world: &W) -> Outcome {
+pub async fn policies_are_found_by_a_label_in_any_namespace<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
     let (here, there) = (
-        Stage::bare(world, "policy-here").await?,
-        Stage::bare(world, "policy-there").await?,
+        Fixture::bare(world, "policy-here").await?,
+        Fixture::bare(world, "policy-there").await?,
     );
     created(&here, &policy(&here.namespace, "one")?).await?;
     created(&there, &policy(&there.namespace, "two")?).await?;
@@ -129,11 +131,11 @@ pub async fn policies_are_found_by_a_label_in_any_namespace<W: World>(world: &W)
         .network_policies_labelled(&format!("{PREFIX}incident"))
         .await;
     let found = found.map_err(|error| Violation::from(error.to_string()))?;
-    for stage in [&here, &there] {
+    for fixture in [&here, &there] {
         let one = found
             .iter()
-            .any(|policy| policy.metadata.namespace.as_deref() == Some(stage.namespace.as_str()));
-        ensure!(one, "the policy in {} was not found", stage.namespace);
+            .any(|policy| policy.metadata.namespace.as_deref() == Some(fixture.namespace.as_str()));
+        ensure!(one, "the policy in {} was not found", fixture.namespace);
     }
     let none = world
         .cluster()

@@ -6,8 +6,8 @@ use responder_core::object::{Kind, Locator, ObjectRef};
 use responder_core::port::{ClusterReader, Reply, SendErrorKind};
 use responder_core::request::{MergePatch, Request};
 
-use super::stage::{Outcome, PREFIX, Stage, ensure, name, other_uid};
-use super::{Violation, World};
+use super::stage::{Fixture, PREFIX, WriteOutcome, ensure, name, other_uid};
+use super::{ClusterUnderTest, Violation};
 
 fn entries(key: &str, value: Option<&str>) -> BTreeMap<String, Option<String>> {
     BTreeMap::from([(format!("{PREFIX}{key}"), value.map(str::to_owned))])
@@ -35,17 +35,17 @@ fn unschedulable(target: &ObjectRef, unschedulable: bool) -> Request {
     }
 }
 
-async fn patched<W: World>(stage: &Stage<'_, W>, request: &Request) -> Result<String, Violation> {
-    match stage.send(request, false).await {
+async fn patched<W: ClusterUnderTest>(fixture: &Fixture<'_, W>, request: &Request) -> Result<String, Violation> {
+    match fixture.send(request, false).await {
         Ok(Reply::Patched { resource_version }) => Ok(resource_version),
         other => Err(Violation::from(format!("{request} was answered {other:?}"))),
     }
 }
 
 /// Set, then taken away, and what was there before stays.
-pub async fn labels_and_annotations_are_set_and_taken_away<W: World>(world: &W) -> Outcome {
-    let stage = Stage::with_pod(world, "labels").await?;
-    let target = stage.target("web-0").await?;
+pub async fn labels_and_annotations_are_set_and_taken_away<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::with_pod(world, "labels").await?;
+    let target = fixture.target("web-0").await?;
     for value in [Some("first"), Some("second"), None] {
         let patch = MergePatch {
             labels: entries("seen", value),
@@ -56,9 +56,9 @@ pub async fn labels_and_annotations_are_set_and_taken_away<W: World>(world: &W) 
             target: target.clone(),
             patch,
         };
-        stage.rehearses(&request).await?;
-        patched(&stage, &request).await?;
-        let pod = stage
+        fixture.rehearses(&request).await?;
+        patched(&fixture, &request).await?;
+        let pod = fixture
             .read("web-0")
             .await?
             .ok_or_else(|| Violation::from("the pod is gone".to_owned()))?;
@@ -87,10 +87,10 @@ pub async fn labels_and_annotations_are_set_and_taken_away<W: World>(world: &W) 
 }
 
 /// The same patch again is taken, and the object's version stays.
-pub async fn a_patch_that_changes_nothing_keeps_the_version<W: World>(world: &W) -> Outcome {
-    let stage = Stage::with_pod(world, "no-change").await?;
-    let request = labelling(&stage.target("web-0").await?, "seen", Some("yes"));
-    let (first, second) = (patched(&stage, &request).await?, patched(&stage, &request).await?);
+pub async fn a_patch_that_changes_nothing_keeps_the_version<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::with_pod(world, "no-change").await?;
+    let request = labelling(&fixture.target("web-0").await?, "seen", Some("yes"));
+    let (first, second) = (patched(&fixture, &request).await?, patched(&fixture, &request).await?);
     ensure!(first == second, "the version went from {first} to {second}");
     Ok(())
 }
@@ -103,13 +103,13 @@ fn at_version(mut request: Request, version: &str) -> Request {
 }
 
 /// A patch that names the version that it was planned for.
-pub async fn a_patch_for_an_older_version_is_a_conflict<W: World>(world: &W) -> Outcome {
-    let stage = Stage::with_pod(world, "older").await?;
-    let target = stage.target("web-0").await?;
-    let first = patched(&stage, &labelling(&target, "seen", Some("1"))).await?;
-    let second = patched(&stage, &at_version(labelling(&target, "seen", Some("2")), &first)).await?;
+pub async fn a_patch_for_an_older_version_is_a_conflict<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::with_pod(world, "older").await?;
+    let target = fixture.target("web-0").await?;
+    let first = patched(&fixture, &labelling(&target, "seen", Some("1"))).await?;
+    let second = patched(&fixture, &at_version(labelling(&target, "seen", Some("2")), &first)).await?;
     ensure!(first != second, "a change left the version {first}");
-    stage
+    fixture
         .refuses(
             &at_version(labelling(&target, "seen", Some("3")), &first),
             SendErrorKind::Conflict,
@@ -118,16 +118,16 @@ pub async fn a_patch_for_an_older_version_is_a_conflict<W: World>(world: &W) -> 
 }
 
 /// Both are wrong: the answer is about the version.
-pub async fn an_older_version_counts_before_another_uid<W: World>(world: &W) -> Outcome {
-    let stage = Stage::with_pod(world, "older-other").await?;
-    let target = stage.target("web-0").await?;
-    let first = patched(&stage, &labelling(&target, "seen", Some("1"))).await?;
-    patched(&stage, &labelling(&target, "seen", Some("2"))).await?;
+pub async fn an_older_version_counts_before_another_uid<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::with_pod(world, "older-other").await?;
+    let target = fixture.target("web-0").await?;
+    let first = patched(&fixture, &labelling(&target, "seen", Some("1"))).await?;
+    patched(&fixture, &labelling(&target, "seen", Some("2"))).await?;
     let other = ObjectRef {
         uid: other_uid()?,
         ..target
     };
-    stage
+    fixture
         .refuses(
             &at_version(labelling(&other, "seen", Some("3")), &first),
             SendErrorKind::Conflict,
@@ -136,41 +136,41 @@ pub async fn an_older_version_counts_before_another_uid<W: World>(world: &W) -> 
 }
 
 /// Alert text may end in a label; what can't be one is refused, in the rehearsal too.
-pub async fn what_is_no_label_value_is_invalid<W: World>(world: &W) -> Outcome {
-    let stage = Stage::with_pod(world, "no-label").await?;
-    let target = stage.target("web-0").await?;
+pub async fn what_is_no_label_value_is_invalid<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::with_pod(world, "no-label").await?;
+    let target = fixture.target("web-0").await?;
     for value in ["two words", "-dash", "\u{e9}", &"x".repeat(64)] {
-        stage
+        fixture
             .refuses(&labelling(&target, "seen", Some(value)), SendErrorKind::Invalid)
             .await?;
     }
-    stage
+    fixture
         .refuses(&labelling(&target, "no/key", Some("x")), SendErrorKind::Invalid)
         .await
 }
 
 /// A missing pod, node, namespace or policy stays missing. Server-side apply would make it.
-pub async fn a_patch_never_creates_what_it_was_to_change<W: World>(world: &W) -> Outcome {
-    let stage = Stage::bare(world, "missing").await?;
+pub async fn a_patch_never_creates_what_it_was_to_change<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::bare(world, "missing").await?;
     let absent = |kind| {
-        Locator::new(kind, None, name(stage.nowhere()?.as_str())?)
+        Locator::new(kind, None, name(fixture.nowhere()?.as_str())?)
             .ok_or_else(|| Violation::from("not cluster-scoped".to_owned()))
     };
     let places = [
-        stage.at("web-0")?,
-        Locator::pod(stage.nowhere()?, name("web-0")?),
+        fixture.at("web-0")?,
+        Locator::pod(fixture.nowhere()?, name("web-0")?),
         absent(Kind::Node)?,
         absent(Kind::Namespace)?,
-        stage.place(Kind::NetworkPolicy, "absent")?,
-        stage.place(Kind::Deployment, "absent")?,
+        fixture.place(Kind::NetworkPolicy, "absent")?,
+        fixture.place(Kind::Deployment, "absent")?,
     ];
     for at in places {
         let target = ObjectRef { at, uid: other_uid()? };
-        stage
+        fixture
             .refuses(&labelling(&target, "seen", Some("yes")), SendErrorKind::NotFound)
             .await?;
         if target.at.kind() == Kind::Node {
-            stage
+            fixture
                 .refuses(&unschedulable(&target, true), SendErrorKind::NotFound)
                 .await?;
         }
@@ -179,9 +179,9 @@ pub async fn a_patch_never_creates_what_it_was_to_change<W: World>(world: &W) ->
 }
 
 /// Cordoned with a note, then uncordoned.
-pub async fn a_node_is_cordoned_and_uncordoned<W: World>(world: &W) -> Outcome {
-    let stage = Stage::bare(world, "cordon").await?;
-    let target = stage.node_target().await?;
+pub async fn a_node_is_cordoned_and_uncordoned<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::bare(world, "cordon").await?;
+    let target = fixture.node_target().await?;
     for (cordoned, note) in [(true, Some("because")), (false, None)] {
         let patch = MergePatch {
             unschedulable: Some(cordoned),
@@ -192,11 +192,11 @@ pub async fn a_node_is_cordoned_and_uncordoned<W: World>(world: &W) -> Outcome {
             target: target.clone(),
             patch,
         };
-        stage.rehearses(&request).await?;
-        patched(&stage, &request).await?;
+        fixture.rehearses(&request).await?;
+        patched(&fixture, &request).await?;
         let node = world
             .cluster()
-            .node(&stage.node)
+            .node(&fixture.node)
             .await
             .map_err(|error| Violation::from(error.to_string()))?;
         let node = node.ok_or_else(|| Violation::from("the node is gone".to_owned()))?;
@@ -216,13 +216,13 @@ pub async fn a_node_is_cordoned_and_uncordoned<W: World>(world: &W) -> Outcome {
 }
 
 /// A node of the name with another uid is another machine.
-pub async fn another_node_of_the_name_is_left_alone<W: World>(world: &W) -> Outcome {
-    let stage = Stage::bare(world, "other-node").await?;
+pub async fn another_node_of_the_name_is_left_alone<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::bare(world, "other-node").await?;
     let target = ObjectRef {
-        at: Locator::node(stage.node.clone()),
+        at: Locator::node(fixture.node.clone()),
         uid: other_uid()?,
     };
-    stage
+    fixture
         .refuses(&unschedulable(&target, true), SendErrorKind::Invalid)
         .await
 }

@@ -4,19 +4,19 @@ use responder_core::object::{ContainerId, Kind, Locator};
 use responder_core::port::{ClusterReader, ReadError};
 use serde_json::json;
 
-use super::stage::{Outcome, Stage, ensure, name};
-use super::{Violation, World};
+use super::stage::{Fixture, WriteOutcome, ensure, name};
+use super::{ClusterUnderTest, Violation};
 
 fn read<T>(answer: Result<T, ReadError>) -> Result<T, Violation> {
     answer.map_err(|error| Violation::from(error.to_string()))
 }
 
 /// In a namespace that is there, and in one that isn't.
-pub async fn what_is_not_there_is_none_and_no_error<W: World>(world: &W) -> Outcome {
-    let stage = Stage::bare(world, "nothing").await?;
+pub async fn what_is_not_there_is_none_and_no_error<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::bare(world, "nothing").await?;
     let cluster = world.cluster();
-    let nowhere = stage.nowhere()?;
-    for namespace in [&stage.namespace, &nowhere] {
+    let nowhere = fixture.nowhere()?;
+    for namespace in [&fixture.namespace, &nowhere] {
         ensure!(
             read(cluster.pod(namespace, &name("web-0")?).await)?.is_none(),
             "a pod in {namespace}"
@@ -45,14 +45,14 @@ pub async fn what_is_not_there_is_none_and_no_error<W: World>(world: &W) -> Outc
 }
 
 /// What corroboration needs: uid, node, start, container ids; here each id begins with the uid, as kwok is told to.
-pub async fn a_running_pod_names_its_node_and_its_containers<W: World>(world: &W) -> Outcome {
-    let stage = Stage::with_pod(world, "running").await?;
-    let pod = stage
+pub async fn a_running_pod_names_its_node_and_its_containers<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::with_pod(world, "running").await?;
+    let pod = fixture
         .read("web-0")
         .await?
         .ok_or_else(|| Violation::from("there is no pod".to_owned()))?;
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
-    ensure!(node == Some(stage.node.as_str()), "it runs on {node:?}");
+    ensure!(node == Some(fixture.node.as_str()), "it runs on {node:?}");
     let status = pod
         .status
         .as_ref()
@@ -90,14 +90,14 @@ pub async fn a_running_pod_names_its_node_and_its_containers<W: World>(world: &W
 }
 
 /// For host alerts, whose `hostname` may be a Falco pod's.
-pub async fn pods_of_one_name_are_found_in_every_namespace<W: World>(world: &W) -> Outcome {
+pub async fn pods_of_one_name_are_found_in_every_namespace<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
     let (here, there) = (
-        Stage::bare(world, "named-here").await?,
-        Stage::bare(world, "named-there").await?,
+        Fixture::bare(world, "named-here").await?,
+        Fixture::bare(world, "named-there").await?,
     );
-    for stage in [&here, &there] {
-        stage
-            .create(&[stage.pod("falco-x7k2p"), stage.pod("falco-other")])
+    for fixture in [&here, &there] {
+        fixture
+            .create(&[fixture.pod("falco-x7k2p"), fixture.pod("falco-other")])
             .await?;
     }
     let found = read(world.cluster().pods_named(&name("falco-x7k2p")?).await)?;
@@ -114,30 +114,30 @@ pub async fn pods_of_one_name_are_found_in_every_namespace<W: World>(world: &W) 
 }
 
 /// What selectors of namespaces rely on.
-pub async fn a_namespace_carries_its_name_as_a_label<W: World>(world: &W) -> Outcome {
-    let stage = Stage::bare(world, "labelled").await?;
-    let namespace = read(world.cluster().namespace(&stage.namespace).await)?;
+pub async fn a_namespace_carries_its_name_as_a_label<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::bare(world, "labelled").await?;
+    let namespace = read(world.cluster().namespace(&fixture.namespace).await)?;
     let labels = namespace
         .and_then(|namespace| namespace.metadata.labels.clone())
         .unwrap_or_default();
     let label = labels.get("kubernetes.io/metadata.name").map(String::as_str);
-    ensure!(label == Some(stage.namespace.as_str()), "its labels are {labels:?}");
+    ensure!(label == Some(fixture.namespace.as_str()), "its labels are {labels:?}");
     Ok(())
 }
 
 /// For what a quarantine detaches.
-pub async fn services_are_read_of_their_namespace_only<W: World>(world: &W) -> Outcome {
+pub async fn services_are_read_of_their_namespace_only<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
     let (here, there) = (
-        Stage::bare(world, "served-here").await?,
-        Stage::bare(world, "served-there").await?,
+        Fixture::bare(world, "served-here").await?,
+        Fixture::bare(world, "served-there").await?,
     );
-    for (stage, name) in [(&here, "here"), (&there, "there")] {
+    for (fixture, name) in [(&here, "here"), (&there, "there")] {
         let service = json!({
             "apiVersion": "v1", "kind": "Service",
-            "metadata": {"name": name, "namespace": stage.namespace},
+            "metadata": {"name": name, "namespace": fixture.namespace},
             "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]},
         });
-        stage.create(&[service]).await?;
+        fixture.create(&[service]).await?;
     }
     let found = read(world.cluster().services(&here.namespace).await)?;
     let names: Vec<_> = found
@@ -158,7 +158,7 @@ pub async fn services_are_read_of_their_namespace_only<W: World>(world: &W) -> O
 }
 
 /// Neither of the two has one.
-pub async fn a_cluster_without_an_engine_has_none<W: World>(world: &W) -> Outcome {
+pub async fn a_cluster_without_an_engine_has_none<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
     let engine = read(world.cluster().policy_engine().await)?;
     ensure!(engine.is_none(), "the engine is {engine:?}");
     Ok(())

@@ -12,7 +12,7 @@ use responder_core::request::{DEFAULT_DEADLINE, Request};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Violation, World};
+use super::{ClusterUnderTest, Violation};
 
 /// How long what controllers do may take. They take milliseconds; a build beside them on two cores takes the rest.
 const EVENTUALLY: Duration = Duration::from_secs(30);
@@ -21,7 +21,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// Labels and annotations of ours on nodes; others come and go with the node's own controllers.
 pub(super) const PREFIX: &str = "conformance.responder.dev/";
 
-pub(super) type Outcome = Result<(), Violation>;
+pub(super) type WriteOutcome = Result<(), Violation>;
 
 /// Fails the scenario with a message unless the condition holds.
 macro_rules! ensure {
@@ -34,28 +34,28 @@ macro_rules! ensure {
 pub(super) use ensure;
 
 /// A namespace with one node and one pod, `web-0`, on it.
-pub(super) struct Stage<'w, W: World> {
+pub(super) struct Fixture<'w, W: ClusterUnderTest> {
     pub(super) world: &'w W,
     pub(super) namespace: Namespace,
     pub(super) node: Name,
 }
 
-impl<'w, W: World> Stage<'w, W> {
+impl<'w, W: ClusterUnderTest> Fixture<'w, W> {
     /// A namespace of this name and its node, and nothing else.
     pub(super) async fn bare(world: &'w W, name: &str) -> Result<Self, Violation> {
         let name = format!("conformance-{name}");
-        let stage = Self {
+        let fixture = Self {
             world,
             namespace: namespace(&name)?,
             node: self::name(&format!("{name}.node"))?,
         };
         let node = json!({
             "apiVersion": "v1", "kind": "Node",
-            "metadata": {"name": stage.node},
+            "metadata": {"name": fixture.node},
         });
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-        stage.create(&[namespace, node]).await?;
-        Ok(stage)
+        fixture.create(&[namespace, node]).await?;
+        Ok(fixture)
     }
 
     /// A namespace, and a name of cluster-scoped objects, that nothing has.
@@ -65,12 +65,12 @@ impl<'w, W: World> Stage<'w, W> {
 
     /// The same with the pod `web-0`.
     pub(super) async fn with_pod(world: &'w W, name: &str) -> Result<Self, Violation> {
-        let stage = Self::bare(world, name).await?;
-        stage.create(&[stage.pod("web-0")]).await?;
-        Ok(stage)
+        let fixture = Self::bare(world, name).await?;
+        fixture.create(&[fixture.pod("web-0")]).await?;
+        Ok(fixture)
     }
 
-    pub(super) async fn create(&self, manifests: &[Value]) -> Outcome {
+    pub(super) async fn create(&self, manifests: &[Value]) -> WriteOutcome {
         Ok(self.world.create(manifests).await?)
     }
 
@@ -188,7 +188,7 @@ impl<'w, W: World> Stage<'w, W> {
         request: &Request,
         dry_run: bool,
         expected: Result<&Reply, SendErrorKind>,
-    ) -> Outcome {
+    ) -> WriteOutcome {
         let answer = self.send(request, dry_run).await;
         ensure!(
             answer.as_ref().map_err(|kind| *kind) == expected,
@@ -198,7 +198,7 @@ impl<'w, W: World> Stage<'w, W> {
     }
 
     /// Sends as a dry run and for real; both are refused like this, and change and create nothing.
-    pub(super) async fn refuses(&self, request: &Request, kind: SendErrorKind) -> Outcome {
+    pub(super) async fn refuses(&self, request: &Request, kind: SendErrorKind) -> WriteOutcome {
         let before = self.state().await?;
         for dry_run in [true, false] {
             self.answers(request, dry_run, Err(kind)).await?;
@@ -208,7 +208,7 @@ impl<'w, W: World> Stage<'w, W> {
     }
 
     /// Sends as a dry run; it would be taken, and changes and creates nothing.
-    pub(super) async fn rehearses(&self, request: &Request) -> Outcome {
+    pub(super) async fn rehearses(&self, request: &Request) -> WriteOutcome {
         let before = self.state().await?;
         self.answers(request, true, Ok(&Reply::Rehearsed)).await?;
         self.unchanged(&before, &format!("the dry run of {request}")).await
@@ -237,7 +237,7 @@ impl<'w, W: World> Stage<'w, W> {
             .collect())
     }
 
-    pub(super) async fn unchanged(&self, before: &BTreeMap<String, Value>, by: &str) -> Outcome {
+    pub(super) async fn unchanged(&self, before: &BTreeMap<String, Value>, by: &str) -> WriteOutcome {
         let after = self.state().await?;
         for (key, object) in before {
             ensure!(
@@ -273,7 +273,7 @@ impl<'w, W: World> Stage<'w, W> {
 }
 
 /// Asks again until the answer is yes.
-pub(super) async fn eventually<F>(what: &str, mut ask: impl FnMut() -> F) -> Outcome
+pub(super) async fn eventually<F>(what: &str, mut ask: impl FnMut() -> F) -> WriteOutcome
 where
     F: Future<Output = Result<bool, Violation>>,
 {

@@ -16,7 +16,7 @@ use hyper_util::client::legacy;
 const MAX_ANSWER: usize = 128 * 1024 * 1024;
 
 /// What the API server said.
-pub(super) struct Answer {
+pub(super) struct ApiAnswer {
     /// The status code: the answer's own, or that of a failure inside a body that came with a 2xx.
     pub(super) code: StatusCode,
     /// `Retry-After`, of the header or of the details.
@@ -27,7 +27,7 @@ pub(super) struct Answer {
     pub(super) failure: Option<Status>,
 }
 
-impl Answer {
+impl ApiAnswer {
     /// What a person reads of a failure.
     pub(super) fn detail(&self) -> String {
         match &self.failure {
@@ -49,7 +49,7 @@ pub(super) struct NoAnswer {
 }
 
 /// Sends once and reads the whole answer.
-pub(super) async fn exchange(client: &Client, request: Request<Vec<u8>>) -> Result<Answer, NoAnswer> {
+pub(super) async fn exchange(client: &Client, request: Request<Vec<u8>>) -> Result<ApiAnswer, NoAnswer> {
     let response = client
         .send(request.map(Body::from))
         .await
@@ -82,7 +82,7 @@ pub(super) async fn exchange(client: &Client, request: Request<Vec<u8>>) -> Resu
         .map(|details| details.retry_after_seconds)
         .filter(|&seconds| seconds > 0);
     let retry_after = header.or(named.map(|seconds| Duration::from_secs(seconds.into())));
-    Ok(Answer {
+    Ok(ApiAnswer {
         code,
         retry_after,
         body,

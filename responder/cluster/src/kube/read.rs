@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
 
-use super::answer::{Answer, exchange};
+use super::answer::{ApiAnswer, exchange};
 use super::{ENGINE_KEPT, KubeCluster, READ_DEADLINE, wire};
 use crate::owner::OwnerDoc;
 use crate::policy_engine;
@@ -158,7 +158,7 @@ impl KubeCluster {
         Ok(decode::<Items<T>>(what, &answer)?.items)
     }
 
-    async fn read(&self, what: &str, request: Request<Vec<u8>>) -> Result<Answer, ReadError> {
+    async fn read(&self, what: &str, request: Request<Vec<u8>>) -> Result<ApiAnswer, ReadError> {
         let failed = |kind, detail| ReadError {
             what: what.to_owned(),
             kind,
@@ -178,7 +178,7 @@ impl KubeCluster {
     }
 }
 
-fn decode<T: DeserializeOwned>(what: &str, answer: &Answer) -> Result<T, ReadError> {
+fn decode<T: DeserializeOwned>(what: &str, answer: &ApiAnswer) -> Result<T, ReadError> {
     if answer.code.is_success() && answer.failure.is_none() {
         let body = &mut serde_json::Deserializer::from_slice(&answer.body);
         return serde_path_to_error::deserialize(body).map_err(|error| malformed(what, &error.to_string()));

@@ -8,7 +8,7 @@ use responder_core::request::{Armed, Request};
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::answer::{Answer, exchange};
+use super::answer::{ApiAnswer, exchange};
 use super::{KubeCluster, classify, wire};
 
 impl ClusterWriter for KubeCluster {
@@ -81,7 +81,7 @@ struct Metadata {
 }
 
 /// `None` where a 2xx says something that this verb does not answer.
-fn reply(armed: Armed<'_>, answer: &Answer) -> Option<Reply> {
+fn reply(armed: Armed<'_>, answer: &ApiAnswer) -> Option<Reply> {
     if armed.is_dry_run() {
         return Some(Reply::Rehearsed);
     }

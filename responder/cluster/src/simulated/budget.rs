@@ -16,7 +16,7 @@ use super::store::Store;
 
 /// What the budgets of a namespace say of one eviction.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum EvictionVerdict {
     Allowed,
     /// This budget needs so many healthy pods, and there are so many.
     Blocked {
@@ -29,33 +29,33 @@ pub(super) enum Verdict {
 }
 
 /// Whether a pod may be evicted. Its uid plays no part: the endpoint looks at that later.
-pub(super) fn verdict(store: &Store, namespace: &str, pod: &Value) -> Verdict {
+pub(super) fn verdict(store: &Store, namespace: &str, pod: &Value) -> EvictionVerdict {
     // What is ending, has ended or never began disturbs nobody.
     if is_terminating(pod) || matches!(phase(pod), "Succeeded" | "Failed" | "Pending") {
-        return Verdict::Allowed;
+        return EvictionVerdict::Allowed;
     }
     let mut budgets = store
         .in_namespace(&BUDGET, namespace)
         .filter_map(|(key, budget)| Some((key, budget, PodDisruptionBudget::deserialize(&**budget).ok()?)))
         .filter(|(_, _, budget)| selects_pod(budget, pod));
     let Some((key, stored, budget)) = budgets.next() else {
-        return Verdict::Allowed;
+        return EvictionVerdict::Allowed;
     };
     if budgets.next().is_some() {
-        return Verdict::Several;
+        return EvictionVerdict::Several;
     }
     let count = count(store, namespace, stored, &budget);
     let spec = budget.spec.as_ref();
     if !is_ready(pod) {
         let always = spec.and_then(|spec| spec.unhealthy_pod_eviction_policy.as_deref()) == Some("AlwaysAllow");
         if always || (count.healthy >= count.needed && count.needed > 0) {
-            return Verdict::Allowed;
+            return EvictionVerdict::Allowed;
         }
     }
     if count.allowed() > 0 {
-        Verdict::Allowed
+        EvictionVerdict::Allowed
     } else {
-        Verdict::Blocked {
+        EvictionVerdict::Blocked {
             budget: key.name.clone(),
             needed: count.needed,
             healthy: count.healthy,

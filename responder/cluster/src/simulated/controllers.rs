@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::identity;
 use super::object::{
-    Key, KindName, POD, controller, is_finished, is_terminating, metadata, owner_key, rfc3339, text, uid,
+    KindName, ObjectKey, POD, controller, is_finished, is_terminating, metadata, owner_key, rfc3339, text, uid,
 };
 use super::running;
 use super::select::selects;
@@ -49,15 +49,15 @@ fn replaces(kind: &str) -> Option<Replaces> {
 }
 
 /// A pod that a controller has too many of.
-pub(super) struct Surplus(pub(super) Key);
+pub(super) struct Surplus(pub(super) ObjectKey);
 
 /// Brings the controllers to rest after a change of one pod: `before` is the pod as it was, `None` for a new one.
 /// Answers the pods that have to end.
-pub(super) fn react(store: &mut Store, pod: &Key, before: Option<&Value>, now: Timestamp) -> Vec<Surplus> {
+pub(super) fn react(store: &mut Store, pod: &ObjectKey, before: Option<&Value>, now: Timestamp) -> Vec<Surplus> {
     release(store, pod);
     adopt(store, pod);
     let after = store.get(pod).cloned();
-    let mut involved: Vec<Key> = Vec::new();
+    let mut involved: Vec<ObjectKey> = Vec::new();
     for object in [before, after.as_deref()].into_iter().flatten() {
         let owner = controller(object).map(|reference| (owner_key(&pod.namespace, reference), text(reference, "/uid")));
         if let Some((owner, of)) = owner
@@ -74,12 +74,12 @@ pub(super) fn react(store: &mut Store, pod: &Key, before: Option<&Value>, now: T
 }
 
 /// Brings a controller that was just applied to the number of pods that it asks for.
-pub(super) fn begin(store: &mut Store, controller: &Key, now: Timestamp) -> Vec<Surplus> {
+pub(super) fn begin(store: &mut Store, controller: &ObjectKey, now: Timestamp) -> Vec<Surplus> {
     balance(store, controller, None, now)
 }
 
 /// A controller lets go of a pod that it no longer selects.
-fn release(store: &mut Store, key: &Key) {
+fn release(store: &mut Store, key: &ObjectKey) {
     let Some(pod) = store.get(key).cloned() else { return };
     let Some(reference) = controller(&pod) else { return };
     let owner = owner_key(&key.namespace, reference);
@@ -104,12 +104,12 @@ fn release(store: &mut Store, key: &Key) {
 }
 
 /// A controller takes in a pod that has none and that it selects.
-pub(super) fn adopt(store: &mut Store, key: &Key) {
+pub(super) fn adopt(store: &mut Store, key: &ObjectKey) {
     let Some(pod) = store.get(key).cloned() else { return };
     if controller(&pod).is_some() || is_terminating(&pod) || is_finished(&pod) {
         return;
     }
-    let fits = |owner: &Key, object: &Value| {
+    let fits = |owner: &ObjectKey, object: &Value| {
         let named =
             replaces(&owner.kind) != Some(Replaces::SameName) || key.name.starts_with(&format!("{}-", owner.name));
         named && !is_terminating(object) && wants(object, &pod)
@@ -155,14 +155,14 @@ fn reference(owner: &Value) -> Value {
 }
 
 /// Makes what is missing and names what is too much.
-fn balance(store: &mut Store, key: &Key, before: Option<&Value>, now: Timestamp) -> Vec<Surplus> {
+fn balance(store: &mut Store, key: &ObjectKey, before: Option<&Value>, now: Timestamp) -> Vec<Surplus> {
     let (Some(replaces), Some(owner)) = (replaces(&key.kind), store.get(key).cloned()) else {
         return Vec::new();
     };
     if is_terminating(&owner) || is_complete(&owner) {
         return Vec::new();
     }
-    let pods: Vec<(Key, Arc<Value>)> = store
+    let pods: Vec<(ObjectKey, Arc<Value>)> = store
         .in_namespace(&POD, &key.namespace)
         .filter(|(_, pod)| controller(pod).is_some_and(|reference| text(reference, "/uid") == uid(&owner)))
         .map(|(key, pod)| (key.clone(), pod.clone()))
@@ -204,7 +204,7 @@ fn balance(store: &mut Store, key: &Key, before: Option<&Value>, now: Timestamp)
                 .unwrap_or(0);
             for ordinal in first..first + wanted {
                 let name = format!("{}-{ordinal}", key.name);
-                if store.get(&Key::pod(&key.namespace, &name)).is_none() {
+                if store.get(&ObjectKey::pod(&key.namespace, &name)).is_none() {
                     make(store, key, &owner, before, Some(name), None, now);
                 }
             }
@@ -230,7 +230,7 @@ fn is_complete(owner: &Value) -> bool {
 /// A new pod of the controller's template; of the pod that went where a hand-written controller has none.
 fn make(
     store: &mut Store,
-    key: &Key,
+    key: &ObjectKey,
     owner: &Value,
     before: Option<&Value>,
     name: Option<String>,
@@ -268,7 +268,7 @@ fn make(
             fields.insert("nodeName".to_owned(), node.into());
         }
     }
-    let pod_key = Key::pod(&key.namespace, &name);
+    let pod_key = ObjectKey::pod(&key.namespace, &name);
     let mut pod = json!({
         "apiVersion": "v1",
         "kind": "Pod",
@@ -290,7 +290,7 @@ fn make(
 }
 
 /// The pods (and controllers) that a deleted controller leaves behind, for the garbage collector.
-pub(super) fn dependents(store: &Store, namespace: &str, owner: &str) -> Vec<Key> {
+pub(super) fn dependents(store: &Store, namespace: &str, owner: &str) -> Vec<ObjectKey> {
     let depends = |object: &Value| {
         let references = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
         references.is_some_and(|references| {

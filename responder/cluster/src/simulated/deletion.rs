@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::State;
 use super::controllers::{self, Surplus};
-use super::object::{Key, POD, has_finalizers, is_terminating, metadata, rfc3339, uid};
+use super::object::{ObjectKey, POD, has_finalizers, is_terminating, metadata, rfc3339, uid};
 use super::running::ends_at_once;
 
 /// `terminationGracePeriodSeconds` of a pod that doesn't say.
@@ -16,13 +16,13 @@ const DEFAULT_GRACE: i64 = 30;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ending {
     at: Timestamp,
-    key: Key,
+    key: ObjectKey,
     uid: String,
 }
 
 impl State {
     /// Deletes an object that is there, whatever its kind.
-    pub(super) fn delete(&mut self, key: &Key, grace: Option<u32>, now: Timestamp) -> Reply {
+    pub(super) fn delete(&mut self, key: &ObjectKey, grace: Option<u32>, now: Timestamp) -> Reply {
         let Some(object) = self.store.get(key).cloned() else {
             return Reply::Gone;
         };
@@ -51,7 +51,7 @@ impl State {
         self.finish(key, &object, wanted, now)
     }
 
-    fn finish(&mut self, key: &Key, object: &Value, grace: i64, now: Timestamp) -> Reply {
+    fn finish(&mut self, key: &ObjectKey, object: &Value, grace: i64, now: Timestamp) -> Reply {
         if grace == 0 && !has_finalizers(object) {
             self.take_away(key, now);
             return Reply::Gone;
@@ -74,7 +74,7 @@ impl State {
     }
 
     /// Removes an object, and what it owned.
-    pub(super) fn take_away(&mut self, key: &Key, now: Timestamp) {
+    pub(super) fn take_away(&mut self, key: &ObjectKey, now: Timestamp) {
         let Some(object) = self.store.remove(key) else { return };
         self.react(key, Some(&object), now);
         for dependent in controllers::dependents(&self.store, &key.namespace, uid(&object)) {
@@ -83,7 +83,7 @@ impl State {
     }
 
     /// Lets the controllers react to a changed pod, and a new controller make its pods.
-    pub(super) fn react(&mut self, key: &Key, before: Option<&Value>, now: Timestamp) {
+    pub(super) fn react(&mut self, key: &ObjectKey, before: Option<&Value>, now: Timestamp) {
         let surplus = match before {
             _ if key.kind == POD => controllers::react(&mut self.store, key, before, now),
             None => controllers::begin(&mut self.store, key, now),

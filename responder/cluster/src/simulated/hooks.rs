@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::manifest::{self, ManifestError};
-use super::object::{Key, metadata};
+use super::object::{ObjectKey, metadata};
 use super::{SimulatedCluster, State, load, running};
 
 /// How many requests are kept. A burst of a thousand pods with three requests each fits; a flood can't fill the memory.
@@ -97,7 +97,7 @@ impl SimulatedCluster {
     pub fn replace(&self, namespace: &Namespace, name: &Name) -> Option<Uid> {
         let mut state = self.lock();
         let now = state.clock.now();
-        let key = Key::pod(namespace.as_str(), name.as_str());
+        let key = ObjectKey::pod(namespace.as_str(), name.as_str());
         let mut pod = (**state.store.get(&key)?).clone();
         let given = state.store.new_uid(&key);
         let fields = metadata(&mut pod);
@@ -114,7 +114,7 @@ impl SimulatedCluster {
     /// Removes an object at once, and lets the controllers react. Answers whether it was there.
     pub fn remove(&self, at: &Locator) -> bool {
         let mut state = self.lock();
-        let (now, key) = (state.clock.now(), Key::at(at));
+        let (now, key) = (state.clock.now(), ObjectKey::at(at));
         let there = state.store.get(&key).is_some();
         state.take_away(&key, now);
         there

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::controllers;
 use super::manifest::{self, Manifest, ManifestError, ManifestFault};
-use super::object::{Key, NAMESPACE, NODE, POD, controller, metadata, owner_key, rfc3339, text, uid};
+use super::object::{NAMESPACE, NODE, ObjectKey, POD, controller, metadata, owner_key, rfc3339, text, uid};
 use super::running;
 use super::store::Store;
 
@@ -59,7 +59,7 @@ pub(super) fn load(files: &[(String, String)]) -> Result<Store, ManifestError> {
     Ok(complete(objects))
 }
 
-fn complete(mut objects: BTreeMap<Key, Value>) -> Store {
+fn complete(mut objects: BTreeMap<ObjectKey, Value>) -> Store {
     let mut store = Store::default();
     let namespaces: Vec<String> = objects
         .keys()
@@ -67,7 +67,7 @@ fn complete(mut objects: BTreeMap<Key, Value>) -> Store {
         .filter(|name| !name.is_empty())
         .collect();
     for name in namespaces {
-        objects.entry(Key::new(NAMESPACE, "", &name)).or_insert_with(|| {
+        objects.entry(ObjectKey::new(NAMESPACE, "", &name)).or_insert_with(|| {
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "status": {"phase": "Active"}})
         });
     }
@@ -85,7 +85,7 @@ fn complete(mut objects: BTreeMap<Key, Value>) -> Store {
         store.load(key, pod);
     }
     store.complete_versions();
-    let orphans: Vec<Key> = store
+    let orphans: Vec<ObjectKey> = store
         .of_kind(&POD)
         .filter(|(_, pod)| controller(pod).is_none())
         .map(|(key, _)| key.clone())
@@ -97,7 +97,7 @@ fn complete(mut objects: BTreeMap<Key, Value>) -> Store {
 }
 
 /// What the API server sets on every object, and a node's kubelet on the node, where the manifest doesn't.
-pub(super) fn born(store: &mut Store, key: &Key, object: &mut Value, at: Timestamp) {
+pub(super) fn born(store: &mut Store, key: &ObjectKey, object: &mut Value, at: Timestamp) {
     if uid(object).is_empty() {
         let there = store.get(key).map(|there| uid(there).to_owned());
         let given = there.unwrap_or_else(|| store.new_uid(key));
@@ -122,8 +122,8 @@ pub(super) fn born(store: &mut Store, key: &Key, object: &mut Value, at: Timesta
 }
 
 /// References without a uid get the one of the object that they name. Whoever writes one by hand means the controller.
-fn resolve_owners(store: &mut Store, objects: &mut BTreeMap<Key, Value>) {
-    let uids: BTreeMap<Key, String> = objects
+fn resolve_owners(store: &mut Store, objects: &mut BTreeMap<ObjectKey, Value>) {
+    let uids: BTreeMap<ObjectKey, String> = objects
         .iter()
         .map(|(key, object)| (key.clone(), uid(object).to_owned()))
         .collect();

@@ -13,7 +13,7 @@ use responder_core::object::Name;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::object::{Key, kind_name, text};
+use super::object::{ObjectKey, kind_name, text};
 
 /// Deeper than any dump nests its folders (`kubectl cluster-info dump` has two).
 const DEEPEST: usize = 8;
@@ -67,7 +67,7 @@ impl fmt::Display for ManifestFault {
 /// One object, with where it was written.
 #[derive(Debug)]
 pub(super) struct Manifest {
-    pub(super) key: Key,
+    pub(super) key: ObjectKey,
     pub(super) object: Value,
     pub(super) file: String,
     pub(super) document: usize,
@@ -220,7 +220,7 @@ fn items(document: Value, each: &mut dyn FnMut(Value)) {
     }
 }
 
-fn manifest(mut object: Value) -> Result<(Key, Value), String> {
+fn manifest(mut object: Value) -> Result<(ObjectKey, Value), String> {
     if !object.is_object() {
         return Err("this is no object: a manifest has apiVersion, kind and metadata".to_owned());
     }
@@ -254,13 +254,13 @@ fn manifest(mut object: Value) -> Result<(Key, Value), String> {
             object["metadata"]["namespace"] = namespace.as_str().into();
             namespace
         };
-    let key = Key::new(kind, &namespace, &name);
+    let key = ObjectKey::new(kind, &namespace, &name);
     check(&key, &object).map_err(|what| format!("{key}: {what}"))?;
     Ok((key, object))
 }
 
 /// Kinds whose shape is checked, so that a typing error is told here and not in the middle of a decision.
-fn check(key: &Key, object: &Value) -> Result<(), String> {
+fn check(key: &ObjectKey, object: &Value) -> Result<(), String> {
     match &*key.kind {
         "Pod" => decodes::<Pod>(object),
         "Node" => decodes::<Node>(object),

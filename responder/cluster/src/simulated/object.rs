@@ -33,14 +33,14 @@ pub(super) fn group(api_version: &str) -> &str {
 
 /// Where an object is kept.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
+pub(super) struct ObjectKey {
     pub(super) kind: KindName,
     /// Empty for cluster-scoped kinds.
     pub(super) namespace: String,
     pub(super) name: String,
 }
 
-impl Key {
+impl ObjectKey {
     pub(super) fn new(kind: KindName, namespace: &str, name: &str) -> Self {
         Self {
             kind,
@@ -77,7 +77,7 @@ impl Key {
     }
 }
 
-impl std::fmt::Display for Key {
+impl std::fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.namespace.is_empty() {
             write!(f, "{}/{}", self.kind, self.name)
@@ -129,10 +129,10 @@ pub(super) fn controller(object: &Value) -> Option<&Value> {
 }
 
 /// The place of the controller that a reference names.
-pub(super) fn owner_key(namespace: &str, reference: &Value) -> Key {
+pub(super) fn owner_key(namespace: &str, reference: &Value) -> ObjectKey {
     let kind = kind_name(text(reference, "/apiVersion"), text(reference, "/kind"));
     let namespace = if kind == NODE { "" } else { namespace };
-    Key::new(kind, namespace, text(reference, "/name"))
+    ObjectKey::new(kind, namespace, text(reference, "/name"))
 }
 
 pub(super) fn is_terminating(object: &Value) -> bool {

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::SimulatedCluster;
 use super::object::{
-    CUSTOM_RESOURCE, DAEMON_SET, Key, NAMESPACE, NETWORK_POLICY, NODE, POD, SERVICE, group, label, text,
+    CUSTOM_RESOURCE, DAEMON_SET, NAMESPACE, NETWORK_POLICY, NODE, ObjectKey, POD, SERVICE, group, label, text,
 };
 use super::store::Store;
 use crate::owner::OwnerDoc;
@@ -25,7 +25,7 @@ const READ_DEADLINE: Duration = Duration::from_secs(10);
 
 impl ClusterReader for SimulatedCluster {
     async fn pod(&self, namespace: &Namespace, name: &Name) -> Result<Option<Arc<Pod>>, ReadError> {
-        self.one(&Key::pod(namespace.as_str(), name.as_str())).await
+        self.one(&ObjectKey::pod(namespace.as_str(), name.as_str())).await
     }
 
     async fn pods_named(&self, name: &Name) -> Result<Vec<Pod>, ReadError> {
@@ -36,15 +36,19 @@ impl ClusterReader for SimulatedCluster {
     }
 
     async fn node(&self, name: &Name) -> Result<Option<Arc<Node>>, ReadError> {
-        self.one(&Key::new(NODE, "", name.as_str())).await
+        self.one(&ObjectKey::new(NODE, "", name.as_str())).await
     }
 
     async fn namespace(&self, name: &Namespace) -> Result<Option<Arc<NamespaceObject>>, ReadError> {
-        self.one(&Key::new(NAMESPACE, "", name.as_str())).await
+        self.one(&ObjectKey::new(NAMESPACE, "", name.as_str())).await
     }
 
     async fn owner(&self, at: &Locator) -> Result<Option<OwnerObject>, ReadError> {
-        let Some(doc) = self.one::<OwnerDoc>(&Key::at(at)).await?.and_then(Arc::into_inner) else {
+        let Some(doc) = self
+            .one::<OwnerDoc>(&ObjectKey::at(at))
+            .await?
+            .and_then(Arc::into_inner)
+        else {
             return Ok(None);
         };
         let what = || at.to_string();
@@ -61,7 +65,7 @@ impl ClusterReader for SimulatedCluster {
     }
 
     async fn network_policies_labelled(&self, wanted: &str) -> Result<Vec<NetworkPolicy>, ReadError> {
-        let labelled = |(_, policy): &(&Key, &Arc<Value>)| label(policy, wanted).is_some();
+        let labelled = |(_, policy): &(&ObjectKey, &Arc<Value>)| label(policy, wanted).is_some();
         self.list("networkpolicies", |store| {
             of(store.of_kind(&NETWORK_POLICY).filter(labelled))
         })
@@ -94,7 +98,7 @@ impl ClusterReader for SimulatedCluster {
 }
 
 impl SimulatedCluster {
-    async fn one<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<Arc<T>>, ReadError> {
+    async fn one<T: DeserializeOwned>(&self, key: &ObjectKey) -> Result<Option<Arc<T>>, ReadError> {
         let object = self.look(&key.to_string(), |store| store.get(key).cloned()).await?;
         object
             .map(|object| decode(&key.to_string(), &object).map(Arc::new))
@@ -130,7 +134,7 @@ impl SimulatedCluster {
     }
 }
 
-fn of<'a>(found: impl Iterator<Item = (&'a Key, &'a Arc<Value>)>) -> Vec<Arc<Value>> {
+fn of<'a>(found: impl Iterator<Item = (&'a ObjectKey, &'a Arc<Value>)>) -> Vec<Arc<Value>> {
     found.map(|(_, object)| object.clone()).collect()
 }
 

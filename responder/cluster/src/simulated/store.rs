@@ -7,28 +7,28 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::identity;
-use super::object::{Key, KindName, metadata, rfc3339, text, uid};
+use super::object::{KindName, ObjectKey, metadata, rfc3339, text, uid};
 
 /// Everything that is stored. Objects are shared with readers and copied when they change.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Store {
-    objects: BTreeMap<Key, Arc<Value>>,
+    objects: BTreeMap<ObjectKey, Arc<Value>>,
     version: u64,
     given: u64,
 }
 
 impl Store {
-    pub(super) fn get(&self, key: &Key) -> Option<&Arc<Value>> {
+    pub(super) fn get(&self, key: &ObjectKey) -> Option<&Arc<Value>> {
         self.objects.get(key)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Arc<Value>)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&ObjectKey, &Arc<Value>)> {
         self.objects.iter()
     }
 
     /// All objects of a kind.
-    pub(super) fn of_kind(&self, kind: &KindName) -> impl Iterator<Item = (&Key, &Arc<Value>)> + use<'_> {
-        let (from, kind) = (Key::new(kind.clone(), "", ""), kind.clone());
+    pub(super) fn of_kind(&self, kind: &KindName) -> impl Iterator<Item = (&ObjectKey, &Arc<Value>)> + use<'_> {
+        let (from, kind) = (ObjectKey::new(kind.clone(), "", ""), kind.clone());
         self.objects.range(from..).take_while(move |(key, _)| key.kind == kind)
     }
 
@@ -37,8 +37,8 @@ impl Store {
         &self,
         kind: &KindName,
         namespace: &str,
-    ) -> impl Iterator<Item = (&Key, &Arc<Value>)> + use<'_> {
-        let (from, kind) = (Key::new(kind.clone(), namespace, ""), kind.clone());
+    ) -> impl Iterator<Item = (&ObjectKey, &Arc<Value>)> + use<'_> {
+        let (from, kind) = (ObjectKey::new(kind.clone(), namespace, ""), kind.clone());
         let namespace = namespace.to_owned();
         self.objects
             .range(from..)
@@ -52,7 +52,7 @@ impl Store {
     }
 
     /// Takes in an object from outside: keeps its version, and gives none below it from now on.
-    pub(super) fn load(&mut self, key: Key, object: Value) {
+    pub(super) fn load(&mut self, key: ObjectKey, object: Value) {
         let version: u64 = text(&object, "/metadata/resourceVersion").parse().unwrap_or_default();
         self.version = self.version.max(version);
         self.objects.insert(key, Arc::new(object));
@@ -75,13 +75,13 @@ impl Store {
     }
 
     /// A uid for a new object of this name.
-    pub(super) fn new_uid(&mut self, key: &Key) -> String {
+    pub(super) fn new_uid(&mut self, key: &ObjectKey) -> String {
         let number = self.next_number();
         identity::uid(&key.to_string(), number)
     }
 
     /// Stores a new object under a uid of its own, born now. Answers that uid.
-    pub(super) fn create(&mut self, key: Key, mut object: Value, now: Timestamp) -> String {
+    pub(super) fn create(&mut self, key: ObjectKey, mut object: Value, now: Timestamp) -> String {
         let uid = self.new_uid(&key);
         let metadata = metadata(&mut object);
         metadata.insert("uid".to_owned(), uid.as_str().into());
@@ -91,7 +91,7 @@ impl Store {
     }
 
     /// Stores an object under a new version. Answers the version.
-    pub(super) fn put(&mut self, key: Key, mut object: Value) -> String {
+    pub(super) fn put(&mut self, key: ObjectKey, mut object: Value) -> String {
         self.version += 1;
         let version = self.version.to_string();
         metadata(&mut object).insert("resourceVersion".to_owned(), version.as_str().into());
@@ -99,13 +99,13 @@ impl Store {
         version
     }
 
-    pub(super) fn remove(&mut self, key: &Key) -> Option<Arc<Value>> {
+    pub(super) fn remove(&mut self, key: &ObjectKey) -> Option<Arc<Value>> {
         self.version += 1;
         self.objects.remove(key)
     }
 
     /// The object at this place, if it is this one.
-    pub(super) fn same(&self, key: &Key, of: &str) -> Option<&Arc<Value>> {
+    pub(super) fn same(&self, key: &ObjectKey, of: &str) -> Option<&Arc<Value>> {
         self.get(key).filter(|object| uid(object) == of)
     }
 }

@@ -10,9 +10,9 @@ use responder_core::request::{Armed, MergePatch, OwnObject, Request};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::budget::{self, Verdict};
+use super::budget::{self, EvictionVerdict};
 use super::hooks::{ReceivedRequest, SendFault};
-use super::object::{Key, NAMESPACE, is_terminating, metadata, text, uid};
+use super::object::{NAMESPACE, ObjectKey, is_terminating, metadata, text, uid};
 use super::{SimulatedCluster, State, labels};
 
 /// A refusal: its class, and what a real API server would say.
@@ -94,18 +94,18 @@ impl State {
         }
     }
 
-    fn target(&self, target: &ObjectRef) -> Result<(Key, Arc<Value>), Refused> {
-        let key = Key::at(&target.at);
+    fn target(&self, target: &ObjectRef) -> Result<(ObjectKey, Arc<Value>), Refused> {
+        let key = ObjectKey::at(&target.at);
         match self.store.get(&key) {
             Some(object) => Ok((key, object.clone())),
             None => Err(not_found(&key)),
         }
     }
 
-    fn within_budget(&self, key: &Key, pod: &Value) -> Result<(), Refused> {
+    fn within_budget(&self, key: &ObjectKey, pod: &Value) -> Result<(), Refused> {
         match budget::verdict(&self.store, &key.namespace, pod) {
-            Verdict::Allowed => Ok(()),
-            Verdict::Blocked {
+            EvictionVerdict::Allowed => Ok(()),
+            EvictionVerdict::Blocked {
                 budget,
                 needed,
                 healthy,
@@ -116,7 +116,7 @@ impl State {
                      {needed} healthy pods and has {healthy} currently"
                 ),
             )),
-            Verdict::Several => Err(Refused(
+            EvictionVerdict::Several => Err(Refused(
                 SendErrorKind::SeveralBudgets,
                 "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
                     .to_owned(),
@@ -126,9 +126,9 @@ impl State {
 
     fn create(&mut self, object: &OwnObject, dry_run: bool, now: Timestamp) -> Result<Reply, Refused> {
         let (key, mut manifest) = match object {
-            OwnObject::NetworkPolicy { at, manifest } => (Key::at(at), json!(manifest)),
+            OwnObject::NetworkPolicy { at, manifest } => (ObjectKey::at(at), json!(manifest)),
         };
-        let namespace = Key::new(NAMESPACE, "", &key.namespace);
+        let namespace = ObjectKey::new(NAMESPACE, "", &key.namespace);
         match self.store.get(&namespace) {
             None => return Err(not_found(&namespace)),
             Some(namespace) if is_terminating(namespace) => {
@@ -201,14 +201,14 @@ impl State {
     }
 }
 
-fn not_found(key: &Key) -> Refused {
+fn not_found(key: &ObjectKey) -> Refused {
     Refused(
         SendErrorKind::NotFound,
         format!("{} {:?} not found", key.resource(), key.name),
     )
 }
 
-fn invalid(key: &Key, detail: &str) -> Refused {
+fn invalid(key: &ObjectKey, detail: &str) -> Refused {
     let (kind, _) = key.kind.split_once('.').unwrap_or((&key.kind, ""));
     Refused(
         SendErrorKind::Invalid,
@@ -216,7 +216,7 @@ fn invalid(key: &Key, detail: &str) -> Refused {
     )
 }
 
-fn valid(key: &Key, object: &Value) -> Result<(), Refused> {
+fn valid(key: &ObjectKey, object: &Value) -> Result<(), Refused> {
     let metadata = object.get("metadata").and_then(Value::as_object);
     let fault = metadata
         .and_then(labels::fault)
@@ -224,7 +224,7 @@ fn valid(key: &Key, object: &Value) -> Result<(), Refused> {
     fault.map_or(Ok(()), |fault| Err(invalid(key, &fault)))
 }
 
-fn same_uid(key: &Key, object: &Value, target: &ObjectRef) -> Result<(), Refused> {
+fn same_uid(key: &ObjectKey, object: &Value, target: &ObjectRef) -> Result<(), Refused> {
     let record = uid(object);
     if record == target.uid.as_str() {
         return Ok(());

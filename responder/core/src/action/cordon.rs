@@ -11,7 +11,7 @@ use super::{Action, ActionClass, ActionContext, ActionInfo, ActionProblem, NodeR
 use crate::node;
 use crate::object::Kind;
 use crate::plan::{Expectation, PlannedRequest, StepPlan, Undo};
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Refusal, RefusalReason};
 use crate::request::{MergePatch, Request, Verb};
 use crate::snapshot::Needs;
 use crate::target::{Target, TargetKind};
@@ -88,7 +88,7 @@ impl Action for Cordon {
             context.snapshot.node.found(),
             context.snapshot.nodes.found(),
         ) else {
-            return Err(Refusal::new(Reason::PlanUnsound, "the snapshot holds no nodes"));
+            return Err(Refusal::new(RefusalReason::PlanUnsound, "the snapshot holds no nodes"));
         };
         if node::is_cordoned(live) {
             let by = node::annotation(live, CORDONED_BY).map_or_else(
@@ -163,5 +163,5 @@ fn keep_enough(live: &Node, all: &[Node], reserve: NodeReserve<'_>) -> Result<()
         "{left} of {} nodes would still take pods, and at least {keep} must",
         all.len()
     );
-    Err(Refusal::new(Reason::LastSchedulableNode, detail))
+    Err(Refusal::new(RefusalReason::LastSchedulableNode, detail))
 }

@@ -21,7 +21,7 @@ use crate::object::{Kind, Locator, Name, ObjectRef};
 use crate::plan::{Expectation, PlannedRequest, StepPlan, Undo};
 use crate::playbook::Selector;
 use crate::pod;
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Refusal, RefusalReason};
 use crate::request::{OwnObject, Request, Verb};
 use crate::snapshot::{Needs, Snapshot};
 use crate::span::Span;
@@ -184,7 +184,7 @@ impl Action for Quarantine {
             context.snapshot.policies.found(),
         ) else {
             return Err(Refusal::new(
-                Reason::PlanUnsound,
+                RefusalReason::PlanUnsound,
                 "the snapshot holds no pod or no policies",
             ));
         };
@@ -199,7 +199,7 @@ impl Action for Quarantine {
         let isolation = isolation(&after, &policies.policies, policies.engine.as_ref());
         if isolation.is_futile() {
             let detail = format!("a quarantine of {} would isolate nothing: {isolation}", target.at);
-            return Err(Refusal::new(Reason::WouldNotIsolate, detail));
+            return Err(Refusal::new(RefusalReason::WouldNotIsolate, detail));
         }
         step.isolation = Some(isolation);
         step.notes.push(
@@ -249,14 +249,14 @@ fn refuse_untouchable(live: &Pod, target: &ObjectRef) -> Result<(), Refusal> {
             "{} shares its node's network, where NetworkPolicies don't reach",
             target.at
         );
-        return Err(Refusal::new(Reason::HostNetwork, detail));
+        return Err(Refusal::new(RefusalReason::HostNetwork, detail));
     }
     if pod::is_mirror(live) {
         let detail = format!(
             "{} is the mirror of a static pod: labels on it are not the container's",
             target.at
         );
-        return Err(Refusal::new(Reason::MirrorPod, detail));
+        return Err(Refusal::new(RefusalReason::MirrorPod, detail));
     }
     if let Some(incident) = live
         .metadata
@@ -265,7 +265,7 @@ fn refuse_untouchable(live: &Pod, target: &ObjectRef) -> Result<(), Refusal> {
         .and_then(|labels| labels.get(QUARANTINE_LABEL))
     {
         let detail = format!("{} is already in quarantine {}", target.at, incident.escape_debug());
-        return Err(Refusal::new(Reason::AlreadyDone, detail));
+        return Err(Refusal::new(RefusalReason::AlreadyDone, detail));
     }
     Ok(())
 }
@@ -336,7 +336,7 @@ impl Quarantine {
         let at = Name::new(&name)
             .zip(record.pod.at.namespace().cloned())
             .and_then(|(name, namespace)| Locator::namespaced(Kind::NetworkPolicy, namespace, name))
-            .ok_or_else(|| Refusal::new(Reason::PlanUnsound, format!("`{name}` is no name for a policy")))?;
+            .ok_or_else(|| Refusal::new(RefusalReason::PlanUnsound, format!("`{name}` is no name for a policy")))?;
         let manifest = NetworkPolicy {
             metadata: ObjectMeta {
                 name: Some(name),

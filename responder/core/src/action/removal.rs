@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Pod;
 use super::ActionContext;
 use crate::object::{Kind, ObjectRef};
 use crate::pod;
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Refusal, RefusalReason};
 use crate::target::Target;
 
 /// Nothing brings a pod back.
@@ -15,12 +15,12 @@ pub(super) const IRREVERSIBLE: &str = "a pod that is gone can't be brought back;
 pub(super) fn removable<'a>(context: &ActionContext<'a>) -> Result<&'a ObjectRef, Refusal> {
     let Target::Pod { pod: target } = context.target else {
         return Err(Refusal::new(
-            Reason::PlanUnsound,
+            RefusalReason::PlanUnsound,
             format!("{} is not a pod", context.target),
         ));
     };
     let Some(pod) = context.snapshot.pod.found() else {
-        return Err(Refusal::new(Reason::PlanUnsound, "the snapshot holds no pod"));
+        return Err(Refusal::new(RefusalReason::PlanUnsound, "the snapshot holds no pod"));
     };
     refuse_futile(pod, target)?;
     Ok(target)
@@ -32,7 +32,7 @@ fn refuse_futile(pod: &Pod, target: &ObjectRef) -> Result<(), Refusal> {
             "{} is the mirror of a static pod: deleting it changes nothing on the node",
             target.at
         );
-        return Err(Refusal::new(Reason::MirrorPod, detail));
+        return Err(Refusal::new(RefusalReason::MirrorPod, detail));
     }
     match pod::controller(pod) {
         Some(controller) if pod::controller_kind(controller) == Some(Kind::DaemonSet) => {
@@ -40,7 +40,7 @@ fn refuse_futile(pod: &Pod, target: &ObjectRef) -> Result<(), Refusal> {
                 "{} belongs to the DaemonSet {}, which starts it again on the same node",
                 target.at, controller.name
             );
-            Err(Refusal::new(Reason::DaemonSetPod, detail))
+            Err(Refusal::new(RefusalReason::DaemonSetPod, detail))
         }
         _ => Ok(()),
     }

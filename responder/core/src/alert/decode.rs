@@ -17,7 +17,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use self::{fields::FieldsSeed, tags::TagsSeed, text::Text};
+use self::{fields::FieldsSeed, tags::TagsSeed, text::TextSeed};
 use super::{
     Alert, Bounds, DecodeError, Excerpt, Fields, Other, Position, Priority, RuleName, Source,
     text_output::is_falco_text, time,
@@ -228,14 +228,14 @@ impl Parts {
         self.seen |= bit;
         let boxed = |text: &str| Ok(Box::<str>::from(text));
         match key {
-            Key::Hostname => self.hostname = map.next_value_seed(Text::optional(walk, key, boxed))?,
-            Key::Message => self.message = map.next_value_seed(Text::optional(walk, key, boxed))?,
-            Key::Output => self.output = map.next_value_seed(Text::optional(walk, key, boxed))?,
-            Key::Source => self.source = map.next_value_seed(Text::optional(walk, key, boxed))?,
-            Key::Uuid => self.uuid = map.next_value_seed(Text::optional(walk, key, boxed))?,
-            Key::Rule => self.rule = map.next_value_seed(Text::required(walk, key, read_rule))?,
-            Key::Priority => self.priority = map.next_value_seed(Text::required(walk, key, read_priority))?,
-            Key::Time => self.time = map.next_value_seed(Text::required(walk, key, read_time))?,
+            Key::Hostname => self.hostname = map.next_value_seed(TextSeed::optional(walk, key, boxed))?,
+            Key::Message => self.message = map.next_value_seed(TextSeed::optional(walk, key, boxed))?,
+            Key::Output => self.output = map.next_value_seed(TextSeed::optional(walk, key, boxed))?,
+            Key::Source => self.source = map.next_value_seed(TextSeed::optional(walk, key, boxed))?,
+            Key::Uuid => self.uuid = map.next_value_seed(TextSeed::optional(walk, key, boxed))?,
+            Key::Rule => self.rule = map.next_value_seed(TextSeed::required(walk, key, read_rule))?,
+            Key::Priority => self.priority = map.next_value_seed(TextSeed::required(walk, key, read_priority))?,
+            Key::Time => self.time = map.next_value_seed(TextSeed::required(walk, key, read_time))?,
             Key::Tags => self.tags = map.next_value_seed(TagsSeed(walk))?,
             Key::OutputFields => self.fields = map.next_value_seed(FieldsSeed(walk))?,
         }

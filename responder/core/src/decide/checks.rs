@@ -6,12 +6,12 @@ use super::Context;
 use crate::action::{ActionContext, NodeReserve};
 use crate::alert::{Sender, Value};
 use crate::guard::budget::{applies, cooling, count_budget, count_targets};
-use crate::guard::{BudgetScope, Claim, LedgerView, Realm, protected_by_labels, protected_by_name};
+use crate::guard::{BudgetScope, Claim, ClaimKind, LedgerView, protected_by_labels, protected_by_name};
 use crate::mode::{EffectiveMode, ModeSource};
 use crate::node;
 use crate::object::{ContainerId, Kind};
 use crate::plan::PlannedStep;
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::Snapshot;
 use crate::span::Span;
 use crate::target::{Subject, Target, TargetKind};
@@ -27,19 +27,19 @@ pub(super) fn screen(context: &Context<'_>, ledger: &LedgerView, trace: &mut Tra
     let subject = subject(context, trace)?;
     alert_exceptions(context, trace)?;
     age(context, trace)?;
-    // The realm is known only with the mode, which may hang on the namespace's labels; an alert that this playbook
+    // The kind of claim is known only with the mode, which may hang on the namespace's labels; an alert that this playbook
     // has answered in both realms is a duplicate whatever the mode turns out to be.
-    if [Realm::Real, Realm::Shadow]
+    if [ClaimKind::Real, ClaimKind::Rehearsed]
         .into_iter()
-        .all(|realm| answered(context, ledger, realm).is_some())
+        .all(|claim_kind| answered(context, ledger, claim_kind).is_some())
     {
-        duplicate(context, ledger, Realm::Real, trace)?;
+        duplicate(context, ledger, ClaimKind::Real, trace)?;
     }
     if let Subject::Pod(claim) = &subject
         && let Some(why) = protected_by_name(context.guard, context.own.namespace.as_ref(), &claim.namespace)
     {
         trace.failed("protection", why.clone());
-        return Err(Refusal::new(Reason::Protected, why));
+        return Err(Refusal::new(RefusalReason::Protected, why));
     }
     Ok(subject)
 }
@@ -68,7 +68,7 @@ fn cluster(context: &Context<'_>, trace: &mut Trace) -> Result<(), Refusal> {
                 identity.name
             );
             trace.failed("cluster", detail.clone());
-            return Err(Refusal::new(Reason::ForeignCluster, detail));
+            return Err(Refusal::new(RefusalReason::ForeignCluster, detail));
         }
     }
     Ok(())
@@ -77,13 +77,13 @@ fn cluster(context: &Context<'_>, trace: &mut Trace) -> Result<(), Refusal> {
 fn subject(context: &Context<'_>, trace: &mut Trace) -> Result<Subject, Refusal> {
     let subject = Subject::of(context.alert).map_err(|none| {
         trace.failed("subject", none.to_string());
-        Refusal::new(Reason::NoTarget, none.to_string())
+        Refusal::new(RefusalReason::NoTarget, none.to_string())
     })?;
     let wanted = context.playbook.target;
     if matches!(subject, Subject::Host { .. }) && wanted != TargetKind::Node {
         let detail = format!("the alert is about a process of the host, and the playbook acts on a {wanted}");
         trace.failed("subject", detail.clone());
-        return Err(Refusal::new(Reason::HostProcess, detail));
+        return Err(Refusal::new(RefusalReason::HostProcess, detail));
     }
     trace.passed("subject", subject.to_string());
     Ok(subject)
@@ -109,7 +109,7 @@ fn except(context: &Context<'_>, index: usize, live: bool, trace: &mut Trace) ->
     }
     if live && exception.alert_match.matches(context.alert) {
         trace.failed(name, exception.reason.clone());
-        return Err(Refusal::new(Reason::Excepted, exception.reason.clone()));
+        return Err(Refusal::new(RefusalReason::Excepted, exception.reason.clone()));
     }
     trace.passed(name, "does not hold");
     Ok(())
@@ -130,12 +130,12 @@ fn age(context: &Context<'_>, trace: &mut Trace) -> Result<(), Refusal> {
     let most = max_age(context);
     let (reason, detail) = if age > most.signed() {
         (
-            Reason::Stale,
+            RefusalReason::Stale,
             format!("the alert is {} s old, and the most is {most}", age.as_secs()),
         )
     } else if age < -AHEAD {
         (
-            Reason::Future,
+            RefusalReason::Future,
             format!("the alert is {} s ahead of our clock", -age.as_secs()),
         )
     } else {
@@ -146,9 +146,9 @@ fn age(context: &Context<'_>, trace: &mut Trace) -> Result<(), Refusal> {
     Err(Refusal::new(reason, detail))
 }
 
-fn answered<'a>(context: &Context<'_>, ledger: &'a LedgerView, realm: Realm) -> Option<&'a Claim> {
+fn answered<'a>(context: &Context<'_>, ledger: &'a LedgerView, claim_kind: ClaimKind) -> Option<&'a Claim> {
     ledger.claims.iter().find(|claim| {
-        claim.realm == realm && claim.alert == context.alert_id && claim.playbook == context.playbook.name
+        claim.claim_kind == claim_kind && claim.alert == context.alert_id && claim.playbook == context.playbook.name
     })
 }
 
@@ -156,16 +156,16 @@ fn answered<'a>(context: &Context<'_>, ledger: &'a LedgerView, realm: Realm) -> 
 pub(super) fn duplicate(
     context: &Context<'_>,
     ledger: &LedgerView,
-    realm: Realm,
+    claim_kind: ClaimKind,
     trace: &mut Trace,
 ) -> Result<(), Refusal> {
-    let Some(claim) = answered(context, ledger, realm) else {
+    let Some(claim) = answered(context, ledger, claim_kind) else {
         trace.passed("duplicate", "not answered before");
         return Ok(());
     };
     let detail = format!("this alert was answered at {}", claim.at);
     trace.failed("duplicate", detail.clone());
-    Err(Refusal::new(Reason::Duplicate, detail))
+    Err(Refusal::new(RefusalReason::Duplicate, detail))
 }
 
 /// Our own pod, namespaces that are protected by their labels, and nodes of the control plane.
@@ -182,21 +182,21 @@ pub(super) fn protection(
     let own = context.own;
     let at = target.at();
     if own.pod.as_ref() == Some(at.name()) && own.namespace.as_ref() == at.namespace() && at.kind() == Kind::Pod {
-        return refuse(trace, Reason::OwnPod, format!("{at} is the controller itself"));
+        return refuse(trace, RefusalReason::OwnPod, format!("{at} is the controller itself"));
     }
     if let Some(why) = snapshot
         .namespace
         .found()
         .and_then(|live| protected_by_labels(context.guard, live))
     {
-        return refuse(trace, Reason::Protected, why);
+        return refuse(trace, RefusalReason::Protected, why);
     }
     // Labels that should have been judged and were not there to judge: the namespace went between two readings.
     let judges_labels = !context.guard.protect.selectors.is_empty() && at.namespace().is_some();
     if judges_labels && snapshot.namespace.found().is_none() {
         return refuse(
             trace,
-            Reason::Unreadable,
+            RefusalReason::Unreadable,
             "the target's namespace was not read".to_owned(),
         );
     }
@@ -205,7 +205,7 @@ pub(super) fn protection(
     {
         return refuse(
             trace,
-            Reason::Protected,
+            RefusalReason::Protected,
             format!("{at} runs the control plane (built-in floor)"),
         );
     }
@@ -226,7 +226,7 @@ pub(super) fn selection(
         .playbook
         .live_match
         .holds(alert, snapshot, container, trace)
-        .map_err(|why| Refusal::new(Reason::NotSelected, why))?;
+        .map_err(|why| Refusal::new(RefusalReason::NotSelected, why))?;
     for (index, exception) in context.playbook.except.iter().enumerate() {
         if exception.live_match.is_empty() {
             continue;
@@ -293,7 +293,7 @@ pub(super) fn mode(context: &Context<'_>, snapshot: &Snapshot, target: &Target, 
 }
 
 /// What this response would take from the limits.
-pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target, realm: Realm) -> Claim {
+pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target, claim_kind: ClaimKind) -> Claim {
     let limits = &context.playbook.limits;
     let windows = context.guard.budgets.iter().map(|budget| budget.per);
     let own = limits
@@ -317,7 +317,7 @@ pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target,
         Target::Node { .. } => None,
     };
     Claim {
-        realm,
+        claim_kind,
         at: context.now,
         counts_until: context
             .now
@@ -348,7 +348,9 @@ pub(super) fn steps(
     let claimed: Vec<_> = ledger
         .claims
         .iter()
-        .filter(|other| other.kind == Kind::Node && other.realm == claim.realm && other.target != claim.target)
+        .filter(|other| {
+            other.kind == Kind::Node && other.claim_kind == claim.claim_kind && other.target != claim.target
+        })
         .filter(|other| context.now.duration_since(other.at) < MINUTE.signed())
         .map(|other| &other.target)
         .collect();
@@ -397,7 +399,7 @@ pub(super) fn steps(
             .flat_map(|step| &step.plan.notes)
             .map(String::as_str)
             .collect();
-        return Err(Refusal::new(Reason::AlreadyDone, notes.join("; ")));
+        return Err(Refusal::new(RefusalReason::AlreadyDone, notes.join("; ")));
     }
     Ok(steps)
 }
@@ -419,7 +421,7 @@ pub(super) fn limits(
         if let Some((earlier, until)) = cooling(cooldown, claim, &ledger.claims) {
             let detail = format!("it was answered at {}, and is left alone until {until}", earlier.at);
             trace.failed("cooldown", detail.clone());
-            return Err(Refusal::new(Reason::Cooldown, detail));
+            return Err(Refusal::new(RefusalReason::Cooldown, detail));
         }
         trace.passed(
             "cooldown",
@@ -435,7 +437,7 @@ pub(super) fn limits(
             if !count.has_room() {
                 trace.failed("limits.targets", detail.clone());
                 return Err(Refusal::new(
-                    Reason::LimitExhausted,
+                    RefusalReason::LimitExhausted,
                     format!("the playbook has acted on {detail}"),
                 ));
             }
@@ -454,7 +456,7 @@ pub(super) fn limits(
         if !count.has_room() {
             trace.failed(name.clone(), detail.clone());
             return Err(Refusal::new(
-                Reason::BudgetExhausted,
+                RefusalReason::BudgetExhausted,
                 format!("the guard's {name} stands at {detail}"),
             ));
         }
@@ -482,7 +484,7 @@ fn known_owner(context: &Context<'_>, snapshot: &Snapshot, trace: &mut Trace) ->
         Some(why) if by_owner => {
             trace.failed("owner", why.clone());
             Err(Refusal::new(
-                Reason::OwnerUnknown,
+                RefusalReason::OwnerUnknown,
                 format!("a limit counts by owner, and {why}"),
             ))
         }

@@ -9,7 +9,7 @@ use crate::guard::corroborate::corroborate;
 use crate::node;
 use crate::object::ObjectRef;
 use crate::pod;
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::{Part, Snapshot};
 use crate::target::{PodClaim, Subject, Target, TargetKind};
 use crate::trace::Trace;
@@ -79,9 +79,9 @@ fn of_pod(
 
 fn refuse_ending(live: &Pod, reference: &ObjectRef, trace: &mut Trace) -> Result<(), Refusal> {
     let (reason, what) = if pod::is_terminating(live) {
-        (Reason::Terminating, "is being deleted already")
+        (RefusalReason::Terminating, "is being deleted already")
     } else if pod::is_completed(live) {
-        (Reason::Completed, "has ended")
+        (RefusalReason::Completed, "has ended")
     } else {
         return Ok(());
     };
@@ -97,7 +97,7 @@ fn owner_of(reference: ObjectRef, live: &Pod, snapshot: &Snapshot, trace: &mut T
     if pod::controller(live).is_none() {
         let detail = format!("{} has no controller", reference.at);
         trace.failed("owner", detail.clone());
-        return Err(Refusal::new(Reason::NoOwner, detail));
+        return Err(Refusal::new(RefusalReason::NoOwner, detail));
     }
     let Some(owner) = chain.topmost() else {
         let why = chain
@@ -105,7 +105,7 @@ fn owner_of(reference: ObjectRef, live: &Pod, snapshot: &Snapshot, trace: &mut T
             .clone()
             .unwrap_or_else(|| "its controller was not found".to_owned());
         trace.failed("owner", why.clone());
-        return Err(Refusal::new(Reason::OwnerUnknown, why));
+        return Err(Refusal::new(RefusalReason::OwnerUnknown, why));
     };
     trace.passed("owner", owner.object.to_string());
     Ok(Target::Owner {
@@ -138,7 +138,7 @@ fn of_host(context: &Context<'_>, hostname: &str, snapshot: &Snapshot, trace: &m
                 context.alert.time()
             );
             trace.failed("node age", detail.clone());
-            Err(Refusal::new(Reason::TargetReplaced, detail))
+            Err(Refusal::new(RefusalReason::TargetReplaced, detail))
         }
         None => Err(unread("the node's creation time")),
     }
@@ -162,10 +162,10 @@ fn node_named(name: &str, snapshot: &Snapshot, trace: &mut Trace) -> Result<Targ
 
 fn gone(trace: &mut Trace, detail: String) -> Refusal {
     trace.failed("presence", detail.clone());
-    Refusal::new(Reason::TargetGone, detail)
+    Refusal::new(RefusalReason::TargetGone, detail)
 }
 
 /// A part that decide needs and the snapshot lacks: nothing is guessed.
 fn unread(what: &str) -> Refusal {
-    Refusal::new(Reason::Unreadable, format!("{what} was not read"))
+    Refusal::new(RefusalReason::Unreadable, format!("{what} was not read"))
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::alert::{Bounds, Sender, SenderName};
 use crate::object::Uid;
-use crate::playbook::{Source, load};
+use crate::playbook::{SourceFile, load};
 use crate::port::ReadErrorKind;
 use crate::snapshot::{Owner, OwnerChain, Part, Policies, PolicyEngine};
 use crate::trace::Verdict;
@@ -154,11 +154,11 @@ impl World {
 
     fn decide_at(&self, playbook: &str, now: &str) -> Decision {
         let sources = [
-            Source {
+            SourceFile {
                 file: "playbook.yaml".into(),
                 text: playbook.to_owned(),
             },
-            Source {
+            SourceFile {
                 file: "guard.yaml".into(),
                 text: self.guard.to_owned(),
             },
@@ -183,7 +183,7 @@ impl World {
         decide(&context, Ok(&self.snapshot()), &ledger)
     }
 
-    fn refusal(&self, playbook: &str) -> Option<Reason> {
+    fn refusal(&self, playbook: &str) -> Option<RefusalReason> {
         reason(&self.decide(playbook))
     }
 
@@ -196,7 +196,7 @@ impl World {
     }
 }
 
-fn reason(decision: &Decision) -> Option<Reason> {
+fn reason(decision: &Decision) -> Option<RefusalReason> {
     match &decision.outcome {
         Outcome::Act { .. } => None,
         Outcome::Refuse(refusal) => Some(refusal.reason),
@@ -237,43 +237,51 @@ fn edit(value: &mut Value, pointer: &str, new: Value) {
 }
 
 #[rstest]
-#[case::internal("/source", json!("internal"), Reason::NoTarget)]
-#[case::cloud("/source", json!("aws_cloudtrail"), Reason::NoTarget)]
-#[case::no_pod("/output_fields/k8s.pod.name", Value::Null, Reason::NoTarget)]
-#[case::na("/output_fields/k8s.pod.name", json!("<NA>"), Reason::NoTarget)]
-#[case::a_path_in_a_name("/output_fields/k8s.pod.name", json!("../../nodes/worker-1"), Reason::NoTarget)]
-#[case::host_process("/output_fields/container.id", json!("host"), Reason::HostProcess)]
-#[case::kube_system("/output_fields/k8s.ns.name", json!("kube-system"), Reason::Protected)]
-#[case::falco("/output_fields/k8s.ns.name", json!("falco"), Reason::Protected)]
-#[case::own_namespace("/output_fields/k8s.ns.name", json!("responder"), Reason::Protected)]
-#[case::stale("/time", json!("2026-11-24T02:50:00Z"), Reason::Stale)]
-#[case::future("/time", json!("2026-11-24T03:10:00Z"), Reason::Future)]
-#[case::forged_container("/output_fields/container.id", json!("cccccccccccc"), Reason::Contradicted)]
-fn an_alert_with_one_wrong_field_is_refused(#[case] pointer: &str, #[case] value: Value, #[case] expected: Reason) {
+#[case::internal("/source", json!("internal"), RefusalReason::NoTarget)]
+#[case::cloud("/source", json!("aws_cloudtrail"), RefusalReason::NoTarget)]
+#[case::no_pod("/output_fields/k8s.pod.name", Value::Null, RefusalReason::NoTarget)]
+#[case::na("/output_fields/k8s.pod.name", json!("<NA>"), RefusalReason::NoTarget)]
+#[case::a_path_in_a_name("/output_fields/k8s.pod.name", json!("../../nodes/worker-1"), RefusalReason::NoTarget)]
+#[case::host_process("/output_fields/container.id", json!("host"), RefusalReason::HostProcess)]
+#[case::kube_system("/output_fields/k8s.ns.name", json!("kube-system"), RefusalReason::Protected)]
+#[case::falco("/output_fields/k8s.ns.name", json!("falco"), RefusalReason::Protected)]
+#[case::own_namespace("/output_fields/k8s.ns.name", json!("responder"), RefusalReason::Protected)]
+#[case::stale("/time", json!("2026-11-24T02:50:00Z"), RefusalReason::Stale)]
+#[case::future("/time", json!("2026-11-24T03:10:00Z"), RefusalReason::Future)]
+#[case::forged_container("/output_fields/container.id", json!("cccccccccccc"), RefusalReason::Contradicted)]
+fn an_alert_with_one_wrong_field_is_refused(
+    #[case] pointer: &str,
+    #[case] value: Value,
+    #[case] expected: RefusalReason,
+) {
     let mut world = World::new();
     edit(&mut world.alert, pointer, value);
     assert_eq!(world.refusal(&delete()), Some(expected));
 }
 
 #[rstest]
-#[case::terminating("/metadata/deletionTimestamp", json!("2026-11-24T03:00:00Z"), Reason::Terminating)]
-#[case::completed("/status/phase", json!("Succeeded"), Reason::Completed)]
-#[case::mirror("/metadata/annotations", json!({"kubernetes.io/config.mirror": "x"}), Reason::MirrorPod)]
-#[case::static_pod("/metadata/ownerReferences", json!([{"apiVersion": "v1", "kind": "Node", "name": "worker-1", "uid": "n", "controller": true}]), Reason::MirrorPod)]
-#[case::daemon_set("/metadata/ownerReferences", json!([{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "uid": "d", "controller": true}]), Reason::DaemonSetPod)]
-fn a_pod_that_deleting_does_not_help_is_refused(#[case] pointer: &str, #[case] value: Value, #[case] expected: Reason) {
+#[case::terminating("/metadata/deletionTimestamp", json!("2026-11-24T03:00:00Z"), RefusalReason::Terminating)]
+#[case::completed("/status/phase", json!("Succeeded"), RefusalReason::Completed)]
+#[case::mirror("/metadata/annotations", json!({"kubernetes.io/config.mirror": "x"}), RefusalReason::MirrorPod)]
+#[case::static_pod("/metadata/ownerReferences", json!([{"apiVersion": "v1", "kind": "Node", "name": "worker-1", "uid": "n", "controller": true}]), RefusalReason::MirrorPod)]
+#[case::daemon_set("/metadata/ownerReferences", json!([{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "uid": "d", "controller": true}]), RefusalReason::DaemonSetPod)]
+fn a_pod_that_deleting_does_not_help_is_refused(
+    #[case] pointer: &str,
+    #[case] value: Value,
+    #[case] expected: RefusalReason,
+) {
     let mut world = World::new();
     edit(world.pod.as_mut().unwrap(), pointer, value);
     assert_eq!(world.refusal(&delete()), Some(expected));
 }
 
 #[rstest]
-#[case::host_network("/spec/hostNetwork", json!(true), Reason::HostNetwork)]
-#[case::quarantined_already("/metadata/labels/responder.dev~1quarantine", json!("x"), Reason::AlreadyDone)]
+#[case::host_network("/spec/hostNetwork", json!(true), RefusalReason::HostNetwork)]
+#[case::quarantined_already("/metadata/labels/responder.dev~1quarantine", json!("x"), RefusalReason::AlreadyDone)]
 fn a_pod_that_quarantine_does_not_reach_is_refused(
     #[case] pointer: &str,
     #[case] value: Value,
-    #[case] expected: Reason,
+    #[case] expected: RefusalReason,
 ) {
     let mut world = World::new();
     let pod = world.pod.as_mut().unwrap();
@@ -290,13 +298,13 @@ fn a_pod_that_is_not_there_is_gone() {
         pod: None,
         ..World::new()
     };
-    assert_eq!(world.refusal(&delete()), Some(Reason::TargetGone));
+    assert_eq!(world.refusal(&delete()), Some(RefusalReason::TargetGone));
 }
 
 #[test]
 fn what_could_not_be_read_is_refused() {
     let world = World::new();
-    let sources = [Source {
+    let sources = [SourceFile {
         file: "p.yaml".into(),
         text: delete(),
     }];
@@ -320,13 +328,13 @@ fn what_could_not_be_read_is_refused() {
     };
     assert_eq!(
         reason(&decide(&context, Err(&error), &LedgerView::empty())),
-        Some(Reason::Unreadable)
+        Some(RefusalReason::Unreadable)
     );
     // A snapshot that nobody filled is no ground to act on either.
     let empty = Snapshot::empty(NOW.parse().unwrap());
     assert_eq!(
         reason(&decide(&context, Ok(&empty), &LedgerView::empty())),
-        Some(Reason::Unreadable)
+        Some(RefusalReason::Unreadable)
     );
 }
 
@@ -334,7 +342,7 @@ fn what_could_not_be_read_is_refused() {
 fn an_alert_is_answered_once_by_each_playbook() {
     let mut world = World::new();
     world.commit(&delete());
-    assert_eq!(world.refusal(&delete()), Some(Reason::Duplicate));
+    assert_eq!(world.refusal(&delete()), Some(RefusalReason::Duplicate));
 }
 
 #[test]
@@ -350,7 +358,7 @@ fn a_cooldown_per_owner_holds_for_the_replacement() {
         "/status/containerStatuses/0/containerID",
         json!("containerd://bbbbbbbbbbbbbbbb"),
     );
-    assert_eq!(world.refusal(&spec), Some(Reason::Cooldown));
+    assert_eq!(world.refusal(&spec), Some(RefusalReason::Cooldown));
 }
 
 #[test]
@@ -366,7 +374,7 @@ fn a_budget_of_the_guard_is_not_exceeded() {
         "/status/containerStatuses/0/containerID",
         json!("containerd://bbbbbbbbbbbbbbbb"),
     );
-    assert_eq!(world.refusal(&delete()), Some(Reason::BudgetExhausted));
+    assert_eq!(world.refusal(&delete()), Some(RefusalReason::BudgetExhausted));
 }
 
 #[test]
@@ -376,7 +384,7 @@ fn a_limit_that_counts_by_owner_refuses_when_the_owner_is_unknown() {
         broken: Some("the ReplicaSet web-abc is gone".to_owned()),
         ..World::new()
     };
-    assert_eq!(world.refusal(&spec), Some(Reason::OwnerUnknown));
+    assert_eq!(world.refusal(&spec), Some(RefusalReason::OwnerUnknown));
 }
 
 #[test]
@@ -385,7 +393,7 @@ fn the_last_schedulable_node_stays() {
     for node in &mut world.nodes[1..] {
         edit(node, "/spec/unschedulable", json!(true));
     }
-    assert_eq!(world.refusal(&cordon()), Some(Reason::LastSchedulableNode));
+    assert_eq!(world.refusal(&cordon()), Some(RefusalReason::LastSchedulableNode));
 }
 
 #[test]
@@ -397,7 +405,7 @@ fn a_node_that_another_response_has_just_claimed_counts_as_cordoned() {
     edit(&mut world.alert, "/hostname", json!("worker-2"));
     edit(&mut world.alert, "/output_fields/container.id", json!("host"));
     world.node = node_json("worker-2");
-    assert_eq!(world.refusal(&cordon()), Some(Reason::LastSchedulableNode));
+    assert_eq!(world.refusal(&cordon()), Some(RefusalReason::LastSchedulableNode));
 }
 
 #[test]
@@ -408,7 +416,7 @@ fn a_control_plane_node_is_protected() {
         "/metadata/labels",
         json!({"node-role.kubernetes.io/control-plane": ""}),
     );
-    assert_eq!(world.refusal(&cordon()), Some(Reason::Protected));
+    assert_eq!(world.refusal(&cordon()), Some(RefusalReason::Protected));
 }
 
 #[test]
@@ -418,7 +426,7 @@ fn a_quarantine_that_isolates_nothing_is_refused() {
         policies: vec![open],
         ..World::new()
     };
-    assert_eq!(world.refusal(&quarantine()), Some(Reason::WouldNotIsolate));
+    assert_eq!(world.refusal(&quarantine()), Some(RefusalReason::WouldNotIsolate));
 }
 
 #[test]
@@ -429,7 +437,7 @@ fn an_exception_refuses_with_its_reason_until_it_expires() {
     let world = World::new();
     assert_eq!(
         reason(&world.decide_at(&spec, "2026-11-24T03:00:05.9Z")),
-        Some(Reason::Excepted)
+        Some(RefusalReason::Excepted)
     );
     assert_eq!(reason(&world.decide_at(&spec, NOW)), None);
 }
@@ -437,7 +445,7 @@ fn an_exception_refuses_with_its_reason_until_it_expires() {
 #[test]
 fn what_the_match_asks_of_the_live_object_is_not_selected_by_the_alerts_claim() {
     let spec = "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {name: p}\nspec:\n  description: A test.\n  mode: Enforce\n  match: {rules: [\"*\"], pod: {matchLabels: {team: bank}}}\n  steps: [{delete: {}}]\n";
-    assert_eq!(World::new().refusal(spec), Some(Reason::NotSelected));
+    assert_eq!(World::new().refusal(spec), Some(RefusalReason::NotSelected));
 }
 
 #[test]
@@ -445,7 +453,7 @@ fn an_alert_of_another_cluster_is_refused() {
     let mut world = World::new();
     world.guard = "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec:\n  mode: Enforce\n  cluster: {name: prod-eu-1, field: cluster}\n";
     world.alert["output_fields"]["cluster"] = json!("prod-us-1");
-    assert_eq!(world.refusal(&delete()), Some(Reason::ForeignCluster));
+    assert_eq!(world.refusal(&delete()), Some(RefusalReason::ForeignCluster));
     world.alert["output_fields"]["cluster"] = json!("prod-eu-1");
     assert_eq!(world.refusal(&delete()), None);
 }
@@ -591,7 +599,7 @@ fn a_plan_that_goes_to_another_object_is_found() {
 #[test]
 fn a_step_after_the_end_of_its_target_is_found() {
     let spec = playbook("mode: Enforce\nsteps: [{delete: {}}, {label: {labels: {a: b}}}]");
-    assert_eq!(World::new().refusal(&spec), Some(Reason::PlanUnsound));
+    assert_eq!(World::new().refusal(&spec), Some(RefusalReason::PlanUnsound));
 }
 
 // --- properties ----------------------------------------------------------------------------------

@@ -199,7 +199,7 @@ impl std::error::Error for Diagnostics {}
 
 /// A file's text, from which excerpts are taken.
 #[derive(Debug)]
-pub(crate) struct Text<'t> {
+pub(crate) struct DiagnosticText<'t> {
     pub(crate) file: &'t FilePath,
     pub(crate) content: &'t str,
     reported: Cell<usize>,
@@ -212,7 +212,7 @@ const MOST_PER_FILE: usize = 100;
 /// An excerpt is for reading: a file of one line would otherwise repeat itself with every problem.
 const LONGEST_EXCERPT: usize = 400;
 
-impl<'t> Text<'t> {
+impl<'t> DiagnosticText<'t> {
     pub(crate) fn new(file: &'t FilePath, text: &'t str) -> Self {
         Self {
             file,

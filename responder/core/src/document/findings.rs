@@ -1,19 +1,19 @@
 //! Collects what is wrong with one document while it is compiled. Step of the flow: reading what people write, before the first.
 
-use super::diagnose::{Diagnostics, Problem, Severity, Text};
+use super::diagnose::{DiagnosticText, Diagnostics, Problem, Severity};
 use super::path::Path;
 use super::tree::Node;
 
 /// The problems of one document, each reported by its path.
 #[derive(Debug)]
 pub struct Findings<'a> {
-    text: &'a Text<'a>,
+    text: &'a DiagnosticText<'a>,
     root: &'a Node,
     found: &'a mut Diagnostics,
 }
 
 impl<'a> Findings<'a> {
-    pub(crate) fn new(text: &'a Text<'a>, root: &'a Node, found: &'a mut Diagnostics) -> Self {
+    pub(crate) fn new(text: &'a DiagnosticText<'a>, root: &'a Node, found: &'a mut Diagnostics) -> Self {
         Self { text, root, found }
     }
 

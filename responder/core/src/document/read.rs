@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Source;
+use super::SourceFile;
 use super::check::check;
-use super::diagnose::{Diagnostics, Problem, Severity, Text};
+use super::diagnose::{DiagnosticText, Diagnostics, Problem, Severity};
 use super::findings::Findings;
 use super::language::Language;
 use super::path::Path;
@@ -14,7 +14,7 @@ use super::schema::schema_of;
 use super::tree::{self, Content, Node};
 
 /// The documents of a file, as far as its YAML can be read; what is wrong with that is reported.
-pub(crate) fn documents(text: &Text<'_>, found: &mut Diagnostics) -> Vec<Node> {
+pub(crate) fn documents(text: &DiagnosticText<'_>, found: &mut Diagnostics) -> Vec<Node> {
     let stream = tree::read(text.content);
     for fault in stream.faults {
         let mut problem = Problem::new(fault.message).maybe_help(fault.help);
@@ -28,7 +28,7 @@ pub(crate) fn documents(text: &Text<'_>, found: &mut Diagnostics) -> Vec<Node> {
 
 /// Checks a document against the schema of its type, and reads what is left of it.
 pub(crate) fn checked<T: DeserializeOwned>(
-    text: &Text<'_>,
+    text: &DiagnosticText<'_>,
     document: &mut Node,
     schema: &Value,
     language: &Language,
@@ -56,12 +56,12 @@ pub(crate) fn checked<T: DeserializeOwned>(
 ///
 /// Everything that is wrong with it, warnings included.
 pub fn read_one<T: DeserializeOwned + JsonSchema, M>(
-    source: &Source,
+    source: &SourceFile,
     language: &Language,
     meaning: impl FnOnce(T, &mut Findings<'_>) -> M,
 ) -> Result<(M, Diagnostics), Diagnostics> {
     let mut found = Diagnostics::default();
-    let text = Text::new(&source.file, &source.text);
+    let text = DiagnosticText::new(&source.file, &source.text);
     let mut documents = documents(&text, &mut found).into_iter();
     let mut meant = None;
     match documents.next() {

@@ -46,12 +46,12 @@ pub(crate) enum Content {
     /// A list.
     List(Vec<Node>),
     /// A mapping, in the order as written, each key once.
-    Map(Vec<Entry>),
+    Map(Vec<MappingEntry>),
 }
 
 /// A key with its value.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Entry {
+pub(crate) struct MappingEntry {
     /// The key.
     pub(crate) key: String,
     /// Its place.
@@ -76,7 +76,7 @@ impl Node {
     }
 
     /// The entry of a key.
-    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+    pub(crate) fn entry(&self, key: &str) -> Option<&MappingEntry> {
         match &self.value {
             Content::Map(entries) => entries.iter().find(|entry| entry.key == key),
             _ => None,
@@ -237,7 +237,7 @@ struct Open {
 
 enum Items {
     List(Vec<Node>),
-    Map(Vec<Entry>, Option<(String, Range<usize>)>),
+    Map(Vec<MappingEntry>, Option<(String, Range<usize>)>),
 }
 
 struct Builder<'a> {
@@ -392,7 +392,7 @@ fn put(items: &mut Items, node: Node, faults: &mut Vec<Fault>) {
                     ..fault
                 });
             } else {
-                entries.push(Entry {
+                entries.push(MappingEntry {
                     key,
                     key_at,
                     value: node,

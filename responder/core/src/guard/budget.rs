@@ -81,7 +81,7 @@ pub fn cooling<'a>(cooldown: Cooldown, candidate: &Claim, claims: &'a [Claim]) -
     claims
         .iter()
         .rev()
-        .filter(|claim| claim.realm == candidate.realm && claim.playbook == candidate.playbook)
+        .filter(|claim| claim.claim_kind == candidate.claim_kind && claim.playbook == candidate.playbook)
         .filter(|claim| match cooldown.per {
             CooldownScope::Target => claim.target == candidate.target,
             CooldownScope::Owner => owner(claim) == owner(candidate),
@@ -100,8 +100,9 @@ fn owner(claim: &Claim) -> &crate::object::Uid {
 }
 
 fn count(candidate: &Claim, claims: &[Claim], per: Span, limit: usize, in_scope: impl Fn(&Claim) -> bool) -> Count {
-    let in_window =
-        |claim: &&Claim| claim.realm == candidate.realm && end(claim.at, per) > candidate.at && in_scope(claim);
+    let in_window = |claim: &&Claim| {
+        claim.claim_kind == candidate.claim_kind && end(claim.at, per) > candidate.at && in_scope(claim)
+    };
     let targets: HashSet<&str> = claims
         .iter()
         .filter(in_window)

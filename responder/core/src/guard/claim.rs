@@ -13,11 +13,11 @@ use crate::playbook::PlaybookName;
 /// Rehearsals (and observations) are counted apart from what is really done, so that a rehearsal says what would have
 /// been refused and takes no slot from a real response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-pub enum Realm {
+pub enum ClaimKind {
     /// Enforce.
     Real,
     /// Observe and Rehearse.
-    Shadow,
+    Rehearsed,
 }
 
 /// What one decision to act takes from the limits.
@@ -25,7 +25,7 @@ pub enum Realm {
 #[serde(rename_all = "camelCase")]
 pub struct Claim {
     /// Real or shadow.
-    pub realm: Realm,
+    pub claim_kind: ClaimKind,
     /// When it was decided.
     pub at: Timestamp,
     /// Until when it counts: the longest window that could look at it.

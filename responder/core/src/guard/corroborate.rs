@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use crate::alert::Alert;
 use crate::playbook::Corroboration;
 use crate::pod;
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Refusal, RefusalReason};
 use crate::target::PodClaim;
 use crate::trace::Trace;
 
@@ -47,7 +47,7 @@ pub fn corroborate(
     }
     let detail = format!("the alert corroborates by {level} only, and the playbook asks for {required}");
     trace.failed("corroboration", detail.clone());
-    Err(Refusal::new(Reason::Uncorroborated, detail))
+    Err(Refusal::new(RefusalReason::Uncorroborated, detail))
 }
 
 fn check_uid(claim: &PodClaim, live: &Pod, trace: &mut Trace) -> Result<bool, Refusal> {
@@ -62,7 +62,7 @@ fn check_uid(claim: &PodClaim, live: &Pod, trace: &mut Trace) -> Result<bool, Re
     }
     let detail = format!("the live pod's uid is {uid}, and the alert is about {claimed}");
     trace.failed("pod uid", detail.clone());
-    Err(Refusal::new(Reason::TargetReplaced, detail))
+    Err(Refusal::new(RefusalReason::TargetReplaced, detail))
 }
 
 fn check_container(
@@ -83,7 +83,7 @@ fn check_container(
         {
             let detail = format!("the container {id} started at {started}, after the alert of {time}");
             trace.failed("container start", detail.clone());
-            return Err(Refusal::new(Reason::Contradicted, detail));
+            return Err(Refusal::new(RefusalReason::Contradicted, detail));
         }
         let when = if container.has_restarted {
             "before its last restart"
@@ -103,13 +103,13 @@ fn check_container(
     }
     let (reason, detail) = match pod::created_at(live) {
         Some(created) if created > time => (
-            Reason::TargetReplaced,
+            RefusalReason::TargetReplaced,
             format!(
                 "the live pod was made at {created}, after the alert of {time}, and none of its containers is {id}"
             ),
         ),
         _ => (
-            Reason::Contradicted,
+            RefusalReason::Contradicted,
             format!("no container of the live pod is or was {id}"),
         ),
     };
@@ -123,7 +123,7 @@ fn check_age(time: Timestamp, live: &Pod, trace: &mut Trace) -> Result<(), Refus
     let Some(created) = pod::created_at(live) else {
         let detail = "the live pod has no creation time".to_owned();
         trace.failed("pod age", detail.clone());
-        return Err(Refusal::new(Reason::Uncorroborated, detail));
+        return Err(Refusal::new(RefusalReason::Uncorroborated, detail));
     };
     if time.duration_since(created) >= SignedDuration::from_secs(1) {
         trace.passed("pod age", format!("made at {created}, before the alert of {time}"));
@@ -131,7 +131,7 @@ fn check_age(time: Timestamp, live: &Pod, trace: &mut Trace) -> Result<(), Refus
     }
     let detail = format!("the live pod was made at {created}, which is not before the alert of {time}");
     trace.failed("pod age", detail.clone());
-    Err(Refusal::new(Reason::TargetReplaced, detail))
+    Err(Refusal::new(RefusalReason::TargetReplaced, detail))
 }
 
 /// `hostname` of a syscall alert is the node's name or the Falco pod's on it. Where it is the name of another node than
@@ -155,7 +155,7 @@ fn check_node(
     if nodes.is_some_and(|nodes| nodes.iter().any(is_node)) {
         let detail = format!("the alert comes from the node {hostname}, and the pod runs on {node}");
         trace.failed("node", detail.clone());
-        return Err(Refusal::new(Reason::Contradicted, detail));
+        return Err(Refusal::new(RefusalReason::Contradicted, detail));
     }
     trace.skipped(
         "node",

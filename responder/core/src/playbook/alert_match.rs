@@ -11,7 +11,7 @@ use crate::trace::Trace;
 /// What is asked of an alert. Every part that is there must hold; an empty one takes every alert.
 #[derive(Debug, Default)]
 pub struct AlertMatch {
-    pub(super) rules: Option<Rules>,
+    pub(super) rules: Option<RuleNames>,
     pub(super) sources: Vec<Source>,
     pub(super) min_priority: Option<Priority>,
     pub(super) tags: Tags,
@@ -20,7 +20,7 @@ pub struct AlertMatch {
 
 /// Names of rules: one of them, exact or by a glob.
 #[derive(Debug, Default)]
-pub(super) struct Rules {
+pub(super) struct RuleNames {
     pub(super) exact: Vec<String>,
     pub(super) globs: Vec<String>,
     /// The globs, compiled together.
@@ -35,7 +35,7 @@ pub(super) struct Tags {
     pub(super) none: Vec<String>,
 }
 
-impl Rules {
+impl RuleNames {
     pub(super) fn matches(&self, rule: &str) -> bool {
         self.exact.iter().any(|name| name == rule) || self.set.is_match(rule)
     }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::doc::ClusterPlaybookDoc;
 use super::{Playbook, compile, later, schema};
 use crate::document::{
-    Content, Diagnostics, Findings, Node, Path, Problem, Source, Text, checked, did_you_mean, documents,
+    Content, DiagnosticText, Diagnostics, Findings, Node, Path, Problem, SourceFile, checked, did_you_mean, documents,
 };
 use crate::guard::{Guard, GuardDoc, compile_guard};
 
@@ -33,7 +33,7 @@ pub struct Loaded {
 /// # Errors
 ///
 /// Everything that is wrong with any of them, warnings included; then nothing is loaded.
-pub fn load(sources: &[Source], now: Timestamp) -> Result<Loaded, Diagnostics> {
+pub fn load(sources: &[SourceFile], now: Timestamp) -> Result<Loaded, Diagnostics> {
     let mut set = Set {
         now,
         found: Diagnostics::default(),
@@ -68,15 +68,15 @@ struct Set {
 }
 
 impl Set {
-    fn file(&mut self, source: &Source) {
-        let text = Text::new(&source.file, &source.text);
+    fn file(&mut self, source: &SourceFile) {
+        let text = DiagnosticText::new(&source.file, &source.text);
         for mut document in documents(&text, &mut self.found) {
             self.document(&text, &mut document);
         }
         text.finish(&mut self.found);
     }
 
-    fn document(&mut self, text: &Text<'_>, document: &mut Node) {
+    fn document(&mut self, text: &DiagnosticText<'_>, document: &mut Node) {
         match kind(document) {
             Ok("ClusterPlaybook") => {
                 let Some(doc) = self.read::<ClusterPlaybookDoc>(text, document, "ClusterPlaybook") else {
@@ -119,7 +119,7 @@ impl Set {
         }
     }
 
-    fn read<T: DeserializeOwned>(&mut self, text: &Text<'_>, document: &mut Node, kind: &str) -> Option<T> {
+    fn read<T: DeserializeOwned>(&mut self, text: &DiagnosticText<'_>, document: &mut Node, kind: &str) -> Option<T> {
         checked(
             text,
             document,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Playbook, Source, load};
+use super::{Playbook, SourceFile, load};
 use crate::alert::{Alert, Bounds};
 
 /// An alert of a shell in a container, with these fields and whatever is put over its own keys.
@@ -33,7 +33,7 @@ pub(super) fn playbooks(matches: &[(&str, &str)]) -> Vec<Arc<Playbook>> {
              spec:\n  match: {asked}\n  corroboration: Named\n  steps: [{{label: {{labels: {{a: b}}}}}}]\n"
         )
     });
-    let source = Source {
+    let source = SourceFile {
         file: "test.yaml".into(),
         text: documents.collect(),
     };

@@ -8,7 +8,7 @@ fn playbook(mode: &str, target: &str, steps: &[&str]) -> Arc<Playbook> {
         "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {{name: it}}\nspec:\n  mode: {mode}\n  \
          match: {{minPriority: Debug}}\n  target: {target}\n  steps:\n{steps}"
     );
-    let source = Source {
+    let source = SourceFile {
         file: "it.yaml".into(),
         text,
     };
@@ -17,7 +17,7 @@ fn playbook(mode: &str, target: &str, steps: &[&str]) -> Arc<Playbook> {
 }
 
 fn guard(text: &str) -> Arc<Guard> {
-    let source = Source {
+    let source = SourceFile {
         file: "guard.yaml".into(),
         text: format!("apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {{name: default}}\nspec: {text}\n"),
     };
@@ -26,7 +26,7 @@ fn guard(text: &str) -> Arc<Guard> {
 
 /// Every right that any step or read of any action takes, and more than any one role ever holds.
 fn every_permission() -> BTreeSet<Permission> {
-    let table = Table::of_all_actions().unwrap_or_else(|found| panic!("{}", found.render(false)));
+    let table = PermissionTable::of_all_actions().unwrap_or_else(|found| panic!("{}", found.render(false)));
     table
         .reads
         .into_iter()
@@ -75,7 +75,7 @@ fn no_action_takes_a_wildcard_a_secret_an_escalation_or_a_proxy() {
 
 #[test]
 fn what_is_read_is_only_read_and_what_is_written_is_never_a_read() {
-    let table = Table::of_all_actions().unwrap();
+    let table = PermissionTable::of_all_actions().unwrap();
     let reads = |right: &Permission| ["get", "list", "watch"].contains(&right.verb);
     assert!(table.reads.iter().all(reads));
     assert!(!table.writes.values().flatten().any(reads));
@@ -83,7 +83,7 @@ fn what_is_read_is_only_read_and_what_is_written_is_never_a_read() {
 
 #[test]
 fn the_table_has_a_row_for_every_action_on_every_target() {
-    let table = Table::of_all_actions().unwrap();
+    let table = PermissionTable::of_all_actions().unwrap();
     for action in ACTIONS {
         for target in action.targets {
             let row = table.writes.get(&format!("{}/{target}", action.name));
@@ -109,7 +109,7 @@ fn the_table_has_a_row_for_every_action_on_every_target() {
 #[case("label: {labels: {a: b}}")]
 #[case("annotate: {annotations: {a: null}}")]
 fn the_rows_of_a_step_are_exactly_what_the_step_takes(#[case] step: &str) {
-    let table = Table::of_all_actions().unwrap();
+    let table = PermissionTable::of_all_actions().unwrap();
     let name = step.split(':').next().unwrap();
     let mut rows = table.writes[&format!("{name}/Pod")].clone();
     for widening in ACTIONS.iter().flat_map(|action| action.widened_by) {
@@ -124,7 +124,7 @@ fn the_rows_of_a_step_are_exactly_what_the_step_takes(#[case] step: &str) {
 fn observe_takes_no_right_to_change_anything_whoever_says_observe() {
     let (built_in, acts) = (Guard::built_in(), playbook("Enforce", "Pod", &["delete: {}"]));
     let writes = |playbook: &Arc<Playbook>, guard: &Guard, ceiling| {
-        let access = Access::of(std::slice::from_ref(playbook), guard, ceiling);
+        let access = RbacAccess::of(std::slice::from_ref(playbook), guard, ceiling);
         assert!(!access.reads.is_empty());
         access.writes.len()
     };
@@ -140,7 +140,7 @@ fn observe_takes_no_right_to_change_anything_whoever_says_observe() {
 #[test]
 fn rehearse_takes_what_enforce_takes() {
     let playbooks = [playbook("Enforce", "Pod", &["label: {labels: {a: b}}", "delete: {}"])];
-    let of = |ceiling| Access::of(&playbooks, &Guard::built_in(), ceiling);
+    let of = |ceiling| RbacAccess::of(&playbooks, &Guard::built_in(), ceiling);
     assert_eq!(of(Mode::Rehearse), of(Mode::Enforce));
 }
 
@@ -163,14 +163,16 @@ fn a_namespace_in_which_more_is_allowed_counts() {
         Mode::Rehearse
     );
     assert_eq!(
-        Access::of(&[rollout], &Guard::built_in(), Mode::Enforce).writes.len(),
+        RbacAccess::of(&[rollout], &Guard::built_in(), Mode::Enforce)
+            .writes
+            .len(),
         1
     );
 }
 
 #[test]
 fn a_deletion_takes_one_write_and_the_reads_of_every_process() {
-    let access = Access::of(
+    let access = RbacAccess::of(
         &[playbook("Enforce", "Pod", &["delete: {}"])],
         &Guard::built_in(),
         Mode::Enforce,
@@ -196,7 +198,7 @@ fn rules_are_sorted_and_what_has_the_same_verbs_is_one() {
         playbook("Enforce", "Node", &["cordon: {}"]),
         playbook("Enforce", "Owner", &["label: {labels: {a: b}}"]),
     ];
-    let access = Access::of(&playbooks, &Guard::built_in(), Mode::Enforce);
+    let access = RbacAccess::of(&playbooks, &Guard::built_in(), Mode::Enforce);
     assert_eq!(
         in_words(&access.rules()),
         [

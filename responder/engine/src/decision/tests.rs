@@ -12,7 +12,7 @@ use serde_json::json;
 use super::*;
 use crate::execute::execute;
 use crate::ledger::MemoryLedger;
-use crate::testing::{Before, Then, World, alert, enforced, guard, pod_at, reason, uid_of};
+use crate::testing::{Before, TestWorld, Then, alert, enforced, guard, pod_at, reason, uid_of};
 
 fn deletes(max: u32) -> String {
     let budget = format!("budgets: [{{scope: Cluster, class: Destroy, max: {max}, per: 10m}}]");
@@ -90,7 +90,7 @@ async fn interleaved(seed: u64, tasks: Vec<Pin<Box<dyn Future<Output = ()> + '_>
 
 /// Runs alerts in one order: each is decided, committed on a new ledger and carried out. Gives back how many requests
 /// were sent, the order of the steps, and how often somebody was too late to commit.
-async fn race(world: &World, alerts: &[Alert], seed: u64) -> (u64, Vec<usize>, u64) {
+async fn race(world: &TestWorld, alerts: &[Alert], seed: u64) -> (u64, Vec<usize>, u64) {
     let counted = || {
         let counts = world.accounting.snapshot();
         (counts.requests.values().sum::<u64>(), counts.ledger_conflicts)
@@ -103,21 +103,21 @@ async fn race(world: &World, alerts: &[Alert], seed: u64) -> (u64, Vec<usize>, u
         Box::pin(async move {
             let playbook = world.rules.index.matching(alert)[0];
             let id = alert.id();
-            let case = Case {
+            let case = DecisionRequest {
                 alert,
                 id,
                 sender: None,
                 playbook,
             };
-            let judge = world.judge(ledger);
-            assert!(judge.screen(case).await.is_none());
-            let ruling = judge.rule(case).await;
-            match ruling.decision.outcome {
+            let decider = world.decider(ledger);
+            assert!(decider.screen(case).await.is_none());
+            let committed = decider.decide_and_commit(case).await;
+            match committed.decision.outcome {
                 Outcome::Act { plan, .. } => {
-                    assert!(ruling.claim.is_some());
+                    assert!(committed.claim.is_some());
                     execute(&world.sender(), &plan).await;
                 }
-                Outcome::Refuse(refusal) => assert_eq!(refusal.reason, Reason::BudgetExhausted, "{refusal}"),
+                Outcome::Refuse(refusal) => assert_eq!(refusal.reason, RefusalReason::BudgetExhausted, "{refusal}"),
             }
         })
     });
@@ -127,10 +127,10 @@ async fn race(world: &World, alerts: &[Alert], seed: u64) -> (u64, Vec<usize>, u
 }
 
 /// A world in which every alert leaves a mark of its own, on so many targets at most.
-fn marks(max: u32) -> World {
+fn marks(max: u32) -> TestWorld {
     let mark = "[{annotate: {annotations: {mark: {field: proc.name}}}}]";
     let budget = format!("budgets: [{{scope: Cluster, class: Annotate, max: {max}, per: 10m}}]");
-    World::new(&(enforced("p", mark) + &guard(&budget)))
+    TestWorld::new(&(enforced("p", mark) + &guard(&budget)))
 }
 
 /// An alert about each of the pods `solo-1`, `solo-2`, …
@@ -183,16 +183,16 @@ async fn two_deliveries_of_one_alert_that_race_act_once() {
             Box::pin(async {
                 let playbook = world.rules.index.matching(&alert)[0];
                 let id = alert.id();
-                let case = Case {
+                let case = DecisionRequest {
                     alert: &alert,
                     sender: None,
                     id,
                     playbook,
                 };
-                let ruling = world.judge(&ledger).rule(case).await;
-                match reason(&ruling.decision) {
+                let committed = world.decider(&ledger).decide_and_commit(case).await;
+                match reason(&committed.decision) {
                     None => drop(acted.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
-                    Some(reason) => assert_eq!(reason, Reason::Duplicate),
+                    Some(reason) => assert_eq!(reason, RefusalReason::Duplicate),
                 }
             })
         });
@@ -235,85 +235,85 @@ impl Ledger for Broken {
     }
 }
 
-async fn judged<L: Ledger>(world: &World, ledger: &L, alert: &Alert) -> Ruling {
+async fn judged<L: Ledger>(world: &TestWorld, ledger: &L, alert: &Alert) -> CommittedDecision {
     let playbook = world.rules.index.matching(alert)[0];
     let id = alert.id();
-    let case = Case {
+    let case = DecisionRequest {
         alert,
         id,
         sender: None,
         playbook,
     };
-    let judge = world.judge(ledger);
-    match judge.screen(case).await {
+    let decider = world.decider(ledger);
+    match decider.screen(case).await {
         Some(refused) => refused.into(),
-        None => judge.rule(case).await,
+        None => decider.decide_and_commit(case).await,
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn whoever_never_gets_to_commit_is_refused_as_contended() {
-    let world = World::new(&deletes(1));
-    let ruling = judged(&world, &Busy, &alert("p", json!({}))).await;
-    assert_eq!(reason(&ruling.decision), Some(Reason::Contended));
+    let world = TestWorld::new(&deletes(1));
+    let committed = judged(&world, &Busy, &alert("p", json!({}))).await;
+    assert_eq!(reason(&committed.decision), Some(RefusalReason::Contended));
     assert_eq!(world.accounting.snapshot().ledger_conflicts, u64::from(MOST_COMMITS));
-    assert!(ruling.claim.is_none());
+    assert!(committed.claim.is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_the_ledger_nothing_is_acted_on() {
-    let world = World::new(&deletes(1));
-    let ruling = judged(&world, &Broken, &alert("p", json!({}))).await;
-    assert_eq!(reason(&ruling.decision), Some(Reason::LedgerUnavailable));
+    let world = TestWorld::new(&deletes(1));
+    let committed = judged(&world, &Broken, &alert("p", json!({}))).await;
+    assert_eq!(reason(&committed.decision), Some(RefusalReason::LedgerUnavailable));
     assert_eq!(world.cluster.reads(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_full_ledger_refuses() {
-    let world = World::new(&deletes(9));
+    let world = TestWorld::new(&deletes(9));
     let ledger = MemoryLedger::new(1);
     let [first, second] = &racers(2, 0)[..] else { panic!() };
     assert!(judged(&world, &ledger, first).await.claim.is_some());
-    let ruling = judged(&world, &ledger, second).await;
-    assert_eq!(reason(&ruling.decision), Some(Reason::LedgerUnavailable));
+    let committed = judged(&world, &ledger, second).await;
+    assert_eq!(reason(&committed.decision), Some(RefusalReason::LedgerUnavailable));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_question_commits_nothing() {
-    let world = World::new(&deletes(1));
+    let world = TestWorld::new(&deletes(1));
     let alert = alert("p", json!({}));
     let playbook = world.rules.index.matching(&alert)[0];
     let id = alert.id();
-    let case = Case {
+    let case = DecisionRequest {
         alert: &alert,
         sender: None,
         id,
         playbook,
     };
-    let judge = Judge {
+    let decider = Decider {
         commits: false,
-        ..world.judge(&*world.ledger)
+        ..world.decider(&*world.ledger)
     };
     for _ in 0..2 {
-        let ruling = judge.rule(case).await;
-        assert!(reason(&ruling.decision).is_none() && ruling.claim.is_none());
+        let committed = decider.decide_and_commit(case).await;
+        assert!(reason(&committed.decision).is_none() && committed.claim.is_none());
     }
     assert!(world.ledger.view().await.unwrap().claims.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_can_not_be_read_is_refused_as_unreadable() {
-    let world = World::new(&deletes(1));
+    let world = TestWorld::new(&deletes(1));
     world.cluster.inner.fail_reads([ReadErrorKind::Forbidden]);
     assert_eq!(
         reason(&world.decide(&alert("p", json!({}))).await),
-        Some(Reason::Unreadable)
+        Some(RefusalReason::Unreadable)
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_claim_is_committed_before_the_first_request() {
-    let world = World::new(&deletes(1));
+    let world = TestWorld::new(&deletes(1));
     let ledger = std::sync::Arc::clone(&world.ledger);
     world.cluster.before(move |_, before| {
         if let Before::Send(..) = before {

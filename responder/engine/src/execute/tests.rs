@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::*;
 use crate::outcome::Failure;
-use crate::testing::{Before, Then, World, alert, enforced, playbook, pod_at};
+use crate::testing::{Before, TestWorld, Then, alert, enforced, playbook, pod_at};
 
 const REFUSED: Then = Then::Fail(SendFault::Refused(SendErrorKind::Rejected));
 const LOST: Then = Then::Fail(SendFault::AnswerLost);
@@ -22,16 +22,16 @@ fn solo() -> responder_core::alert::Alert {
 }
 
 /// Three labels, one a step, each going on so after a failure.
-fn three(on_failure: &str) -> World {
+fn three(on_failure: &str) -> TestWorld {
     let step = |key: &str| format!("{{name: {key}, label: {{labels: {{{key}: \"1\"}}}}, onFailure: {on_failure}}}");
-    World::new(&enforced(
+    TestWorld::new(&enforced(
         "p",
         &format!("[{}, {}, {}]", step("a"), step("b"), step("c")),
     ))
 }
 
 /// Whether each of the three labels is on the pod.
-fn labelled(world: &World) -> [bool; 3] {
+fn labelled(world: &TestWorld) -> [bool; 3] {
     let pod = world.object("Pod/web/solo-1").unwrap();
     ["a", "b", "c"].map(|key| pod["metadata"]["labels"].get(key).is_some())
 }
@@ -46,7 +46,7 @@ fn outcomes(execution: &Execution) -> Vec<&RequestOutcome> {
 
 #[tokio::test(start_paused = true)]
 async fn every_request_of_every_step_is_sent_in_order() {
-    let world = World::new(&enforced(
+    let world = TestWorld::new(&enforced(
         "p",
         "[{label: {labels: {a: \"1\"}}}, {quarantine: {}}, {delete: {gracePeriodSeconds: 0}}]",
     ));
@@ -126,7 +126,7 @@ async fn a_claim_is_taken_back_only_where_nothing_was_changed_for_certain(
     #[case] sends: Vec<Then>,
     #[case] is_refundable: bool,
 ) {
-    let world = World::new(&enforced("p", "[{label: {labels: {a: \"1\"}}}]"));
+    let world = TestWorld::new(&enforced("p", "[{label: {labels: {a: \"1\"}}}]"));
     let plan = world.plan(&solo()).await;
     world.cluster.script(sends);
     assert_eq!(world.execute(&plan).await.is_refundable, is_refundable);
@@ -147,7 +147,7 @@ async fn a_target_that_is_gone_ends_the_plan_whatever_the_steps_say() {
 
 #[tokio::test(start_paused = true)]
 async fn a_target_that_is_replaced_is_not_touched_and_what_was_created_for_it_is_removed() {
-    let world = World::new(&enforced("p", "[{quarantine: {}}, {label: {labels: {a: \"1\"}}}]"));
+    let world = TestWorld::new(&enforced("p", "[{quarantine: {}}, {label: {labels: {a: \"1\"}}}]"));
     let plan = world.plan(&solo()).await;
     world.cluster.before(|cluster, before| {
         if let Before::Send(_, 1) = before {
@@ -169,7 +169,7 @@ async fn a_target_that_is_replaced_is_not_touched_and_what_was_created_for_it_is
 
 #[tokio::test(start_paused = true)]
 async fn in_observe_nothing_is_sent() {
-    let world = World::new(&playbook("p", "mode: Observe\nsteps: [{quarantine: {}}, {delete: {}}]"));
+    let world = TestWorld::new(&playbook("p", "mode: Observe\nsteps: [{quarantine: {}}, {delete: {}}]"));
     let before = world.objects();
     let plan = world.plan(&solo()).await;
     let execution = world.execute(&plan).await;
@@ -192,7 +192,7 @@ async fn a_rehearsal_sends_dry_runs_only_and_changes_nothing() {
     let rules = playbook("p", &format!("mode: Rehearse\nsteps: {steps}"));
     // A plan with two ends of one target is refused, so each has its own.
     for left_out in ["{evict: {}}, ", ", {delete: {}}"] {
-        let world = World::new(&rules.replace(left_out, ""));
+        let world = TestWorld::new(&rules.replace(left_out, ""));
         let before = world.cluster.inner.objects();
         let plan = world.plan(&solo()).await;
         let execution = world.execute(&plan).await;
@@ -207,7 +207,7 @@ async fn a_rehearsal_sends_dry_runs_only_and_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_rehearsal_that_fails_undoes_nothing_and_gives_its_slot_back() {
     let steps = "[{label: {labels: {a: \"1\"}}, onFailure: Revert}]";
-    let world = World::new(&playbook("p", &format!("mode: Rehearse\nsteps: {steps}")));
+    let world = TestWorld::new(&playbook("p", &format!("mode: Rehearse\nsteps: {steps}")));
     let plan = world.plan(&solo()).await;
     world.cluster.script([NO_ANSWER, FORBIDDEN]);
     let execution = world.execute(&plan).await;
@@ -221,7 +221,7 @@ async fn a_rehearsal_that_fails_undoes_nothing_and_gives_its_slot_back() {
 async fn a_step_has_its_time_and_the_next_one_its_own() {
     let rules =
         "[{label: {labels: {a: \"1\"}}, timeout: 5s, onFailure: Continue}, {annotate: {annotations: {b: \"2\"}}}]";
-    let world = World::new(&enforced("p", rules));
+    let world = TestWorld::new(&enforced("p", rules));
     let plan = world.plan(&solo()).await;
     world.cluster.before(|_, before| match before {
         Before::Send(request, _) if request.to_string().contains("label a") => {

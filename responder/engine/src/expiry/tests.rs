@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::EngineConfig;
-use crate::testing::{Before, TestEngine, Then, World, alert, at_rest, guard, playbook, pod_at};
+use crate::testing::{Before, TestEngine, TestWorld, Then, alert, at_rest, guard, playbook, pod_at};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -24,8 +24,8 @@ fn rules(on_expiry: &str) -> String {
 }
 
 /// A world with an engine in which `solo-1` has gone into quarantine for a minute.
-async fn quarantined(on_expiry: &str) -> (World, TestEngine) {
-    let world = World::new(&rules(on_expiry));
+async fn quarantined(on_expiry: &str) -> (TestWorld, TestEngine) {
+    let world = TestWorld::new(&rules(on_expiry));
     let engine = world.engine();
     engine.submit(alert("p", json!({})));
     at_rest(&engine).await;
@@ -34,12 +34,12 @@ async fn quarantined(on_expiry: &str) -> (World, TestEngine) {
     (world, engine)
 }
 
-fn pod(world: &World) -> Value {
+fn pod(world: &TestWorld) -> Value {
     world.object("Pod/web/solo-1").unwrap()
 }
 
 /// The incident of the only quarantine.
-fn incident(world: &World) -> String {
+fn incident(world: &TestWorld) -> String {
     let name = world.quarantines().remove(0);
     name.rsplit_once('-').unwrap().1.to_owned()
 }
@@ -48,8 +48,8 @@ fn expiries(engine: &TestEngine) -> Vec<(&'static str, u64)> {
     engine.accounts().expiries.into_iter().collect()
 }
 
-fn released() -> End {
-    End::Released { left: Vec::new() }
+fn released() -> QuarantineEnd {
+    QuarantineEnd::Released { left: Vec::new() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,7 +67,7 @@ async fn a_quarantine_on_hold_stays_and_is_reported_once() {
     let before = world.objects();
     tokio::time::sleep(10 * MINUTE).await;
     assert!(
-        matches!(&world.witness.ends()[..], [End::Held { .. }]),
+        matches!(&world.witness.ends()[..], [QuarantineEnd::Held { .. }]),
         "{:?}",
         world.witness.ends()
     );
@@ -83,7 +83,7 @@ async fn a_quarantine_on_hold_stays_and_is_reported_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_released_pod_has_its_labels_again_and_the_policy_is_gone() {
-    let before = World::new(&rules("Release")).objects();
+    let before = TestWorld::new(&rules("Release")).objects();
     let (world, engine) = quarantined("Release").await;
     tokio::time::sleep(2 * MINUTE).await;
     assert_eq!(world.witness.ends(), [released()]);
@@ -100,7 +100,7 @@ async fn what_a_person_has_changed_meanwhile_is_left_alone_and_told() {
     world.apply(&edited.to_string());
     tokio::time::sleep(2 * MINUTE).await;
     let left = vec!["label app".to_owned()];
-    assert_eq!(world.witness.ends(), [End::Released { left }]);
+    assert_eq!(world.witness.ends(), [QuarantineEnd::Released { left }]);
     let labels = pod(&world)["metadata"]["labels"].clone();
     assert_eq!(labels, json!({"app": "forensics", "team": "shop"}));
 }
@@ -112,7 +112,7 @@ async fn a_pod_that_is_deleted_stays_cut_off_until_it_is_gone() {
     slow["spec"]["terminationGracePeriodSeconds"] = 300.into();
     world.apply(&slow.to_string());
     tokio::time::sleep(2 * MINUTE).await;
-    assert_eq!(world.witness.ends(), [End::Deleted]);
+    assert_eq!(world.witness.ends(), [QuarantineEnd::Deleted]);
     assert!(pod(&world)["metadata"].get("deletionTimestamp").is_some());
     assert_eq!(world.quarantines().len(), 1, "the pod still runs");
 
@@ -132,7 +132,7 @@ async fn a_pod_that_is_deleted_stays_cut_off_until_it_is_gone() {
         (pod_at("solo-1").to_string(), false),
         "a deletion gives nothing back"
     );
-    assert_eq!(world.witness.ends(), [End::Deleted]);
+    assert_eq!(world.witness.ends(), [QuarantineEnd::Deleted]);
     assert_eq!(expiries(&engine), [("deleted", 1)]);
 }
 
@@ -145,7 +145,7 @@ async fn a_policy_whose_pod_is_gone_is_removed_and_the_pod_that_has_the_name_is_
         world.cluster.inner.replace(at.namespace().unwrap(), at.name()).unwrap();
         let before = pod(&world);
         tokio::time::sleep(2 * MINUTE).await;
-        assert_eq!(world.witness.ends(), [End::PodGone], "{on_expiry}");
+        assert_eq!(world.witness.ends(), [QuarantineEnd::PodGone], "{on_expiry}");
         assert_eq!(world.quarantines(), [""; 0], "{on_expiry}");
         assert_eq!(pod(&world), before, "{on_expiry}");
         assert_eq!(expiries(&engine), [("pod gone", 1)], "{on_expiry}");
@@ -172,7 +172,7 @@ async fn the_end_is_kept_over_a_restart() {
 /// Promise 5 for the way out: the labels are back, and then the controller dies.
 #[tokio::test(start_paused = true)]
 async fn a_release_that_was_killed_in_the_middle_is_completed() {
-    let before = World::new(&rules("Release")).objects();
+    let before = TestWorld::new(&rules("Release")).objects();
     for place in 0..2 {
         let (world, engine) = quarantined("Release").await;
         world.cluster.before(move |_, before| match before {
@@ -193,7 +193,7 @@ async fn a_release_that_was_killed_in_the_middle_is_completed() {
 
 #[tokio::test(start_paused = true)]
 async fn an_end_that_fails_is_told_once_and_tried_again() {
-    let before = World::new(&rules("Release")).objects();
+    let before = TestWorld::new(&rules("Release")).objects();
     for place in 0..2 {
         let (world, engine) = quarantined("Release").await;
         // Three looks in a row in which this request is refused.
@@ -212,7 +212,7 @@ async fn an_end_that_fails_is_told_once_and_tried_again() {
         tokio::time::sleep(5 * MINUTE).await;
         let ends = world.witness.ends();
         assert!(
-            matches!(&ends[..], [End::Failed { .. }, End::Released { left }] if left.is_empty()),
+            matches!(&ends[..], [QuarantineEnd::Failed { .. }, QuarantineEnd::Released { left }] if left.is_empty()),
             "request {place}: {ends:?}"
         );
         assert_eq!(world.changes_since(&before), [""; 0]);
@@ -237,8 +237,8 @@ async fn a_cluster_that_can_not_be_read_is_read_again() {
 #[tokio::test(start_paused = true)]
 async fn the_end_waits_for_the_response_that_is_at_work_on_the_pod() {
     let (world, engine) = quarantined("Release").await;
-    let world = World {
-        rules: World::new(&crate::testing::enforced(
+    let world = TestWorld {
+        rules: TestWorld::new(&crate::testing::enforced(
             "q",
             "[{label: {labels: {a: \"1\", app: \"2\"}}}]",
         ))
@@ -259,7 +259,7 @@ async fn the_end_waits_for_the_response_that_is_at_work_on_the_pod() {
     tokio::time::sleep(2 * MINUTE).await;
     // The end came second: it saw the label that the response had left, and left it alone.
     let left = vec!["label app".to_owned()];
-    assert_eq!(world.witness.ends(), [End::Released { left }]);
+    assert_eq!(world.witness.ends(), [QuarantineEnd::Released { left }]);
     assert_eq!(
         pod(&world)["metadata"]["labels"],
         json!({"a": "1", "app": "2", "team": "shop"})

@@ -10,36 +10,36 @@ use responder_core::decide::{Decision, Outcome};
 use responder_core::plan::Plan;
 use responder_core::playbook::{NotifyMoment, Playbook};
 use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier, ReadError};
-use responder_core::refusal::{Reason, Refusal};
+use responder_core::refusal::{Refusal, RefusalReason};
 use responder_core::target::{Subject, Target, TargetKind};
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
 use super::outage::Outage;
-use super::{Accepted, Settled, Shared};
+use super::{Accepted, AlertOutcome, Shared};
 use crate::audit::{About, AuditRecord, Trail};
-use crate::decision::{Case, Judge, Ruling};
+use crate::decision::{CommittedDecision, Decider, DecisionRequest};
 use crate::execute::{Execution, execute};
-use crate::lane::{Key, Lane, Ticket, Turn};
-use crate::latency::Stage;
-use crate::rest::Rest;
-use crate::send::Sender;
+use crate::latency::PipelineStage;
+use crate::queue::{QueueClass, TargetKey, Ticket, Turn};
+use crate::send::RequestSender;
 use crate::settle;
 use crate::shutdown::Progress;
 use crate::snapshot::stepped_up;
 use crate::spans;
-use crate::verify::{Check, Finding, Verdict, Verification, checks, verify};
+use crate::verify::{Effectiveness, Finding, OpenExpectation, Verification, checks, verify};
+use crate::wait::Wait;
 
 /// So often a ticket waits for the key of a resolved target before it is refused as contended: only a subject whose
 /// owner or node changes all the time waits more than once.
 const MOST_PARKS: u32 = 8;
 
 /// Reasons that ask for the alert to be sent again; its next delivery is no duplicate.
-const SEND_AGAIN: [Reason; 4] = [
-    Reason::Unreadable,
-    Reason::LedgerUnavailable,
-    Reason::Contended,
-    Reason::ShuttingDown,
+const SEND_AGAIN: [RefusalReason; 4] = [
+    RefusalReason::Unreadable,
+    RefusalReason::LedgerUnavailable,
+    RefusalReason::Contended,
+    RefusalReason::ShuttingDown,
 ];
 
 /// The slot of a ticket at work.
@@ -51,23 +51,23 @@ where
     K: Clock,
 {
     shared: Arc<Shared<C, L, N, K>>,
-    lane: Lane,
+    lane: QueueClass,
     is_held: AtomicBool,
 }
 
-impl<C, L, N, K> Rest for Slot<C, L, N, K>
+impl<C, L, N, K> Wait for Slot<C, L, N, K>
 where
     C: ClusterReader + ClusterWriter,
     L: Ledger,
     N: Notifier,
     K: Clock,
 {
-    async fn rest(&self, length: Duration) {
+    async fn wait(&self, length: Duration) {
         self.is_held.store(false, Ordering::Relaxed);
-        self.shared.entry().lanes.release_slot(self.lane);
+        self.shared.queue().lanes.release_slot(self.lane);
         self.shared.dispatch();
         tokio::time::sleep(length).await;
-        let woken = self.shared.entry().lanes.resume(self.lane);
+        let woken = self.shared.queue().lanes.resume(self.lane);
         self.shared.dispatch();
         // The sender lives in the lanes, which outlive every ticket: it always answers.
         self.is_held.store(woken.await.is_ok(), Ordering::Relaxed);
@@ -84,12 +84,12 @@ where
     /// Starts whoever's turn it is.
     pub(crate) fn dispatch(self: &Arc<Self>) {
         while !self.stop.is_cancelled() {
-            let turn = self.entry().lanes.next();
+            let turn = self.queue().lanes.next();
             match turn {
                 Some(Turn::Start(ticket)) => self.spawn(Arc::clone(self).work(ticket)),
                 Some(Turn::Resume(lane, wake)) => {
                     if wake.send(()).is_err() {
-                        self.entry().lanes.release_slot(lane);
+                        self.queue().lanes.release_slot(lane);
                     }
                 }
                 None => return,
@@ -111,15 +111,15 @@ where
             parked = self.answer(&mut ticket, &slot) => parked,
         };
         {
-            let mut entry = self.entry();
+            let mut queue = self.queue();
             if let Some(key) = parked {
-                entry.lanes.park(ticket, key);
+                queue.lanes.park(ticket, key);
             } else {
-                entry.lanes.finish(ticket, slot.is_held.load(Ordering::Relaxed));
+                queue.lanes.finish(ticket, slot.is_held.load(Ordering::Relaxed));
                 let again = job.again.get().copied();
-                job.settle(again.map_or(Settled::Decided, Settled::SendAgain));
+                job.settle(again.map_or(AlertOutcome::Decided, AlertOutcome::SendAgain));
             }
-            if entry.lanes.is_idle() {
+            if queue.lanes.is_idle() {
                 self.idle.notify_waiters();
             }
         }
@@ -127,7 +127,7 @@ where
     }
 
     /// Lets each playbook answer. `Some` key to wait for: then it goes on from the same playbook.
-    async fn answer(self: &Arc<Self>, ticket: &mut Ticket<Accepted>, slot: &Slot<C, L, N, K>) -> Option<Key> {
+    async fn answer(self: &Arc<Self>, ticket: &mut Ticket<Accepted>, slot: &Slot<C, L, N, K>) -> Option<TargetKey> {
         let job = Arc::clone(&ticket.job);
         while let Some(playbook) = job.playbooks.get(ticket.next) {
             job.set(Progress::Deciding);
@@ -143,7 +143,7 @@ where
                 }
                 Err(_) => self.panicked(ticket.next, &job, playbook),
             }
-            self.entry().lanes.give_up_object(ticket);
+            self.queue().lanes.release_stepped_up(ticket);
             ticket.next += 1;
             ticket.parked = 0;
             job.finished.store(ticket.next, Ordering::Relaxed);
@@ -157,7 +157,7 @@ where
         tracing::error!(playbook = %playbook.name, alert = %job.id, "a response panicked: a defect of responder");
         if job.decided.load(Ordering::Relaxed) <= place {
             job.decided.store(place + 1, Ordering::Relaxed);
-            self.accounting.refused(Reason::PlanUnsound);
+            self.accounting.refused(RefusalReason::PlanUnsound);
         }
     }
 
@@ -167,9 +167,9 @@ where
         slot: &Slot<C, L, N, K>,
         job: &Arc<Accepted>,
         playbook: &Arc<Playbook>,
-    ) -> Option<Key> {
-        let judge = self.judge(slot);
-        let case = Case {
+    ) -> Option<TargetKey> {
+        let decider = self.decider(slot);
+        let request = DecisionRequest {
             alert: &job.alert,
             id: job.id,
             sender: Some(&job.sender),
@@ -178,44 +178,49 @@ where
         // While the cluster does not answer, the alert waits, and is refused once it is too old: its sender does not send
         // it again (Falco never does).
         let mut outage = Outage::new();
-        let ruling = loop {
-            if let Some(refused) = judge.screen(case).await {
+        let committed = loop {
+            if let Some(refused) = decider.screen(request).await {
                 self.record(job, playbook, refused.into());
                 return None;
             }
             match self.key_to_hold(job, playbook).await {
-                Ok(Some(key)) if !self.entry().lanes.try_hold(ticket, &key) => {
+                Ok(Some(key)) if !self.queue().lanes.try_hold(ticket, &key) => {
                     if ticket.parked < MOST_PARKS {
                         return Some(key);
                     }
-                    let refused = judge.refuse(case, "target", Reason::Contended, "what it steps up to kept changing");
+                    let refused = decider.refuse(
+                        request,
+                        "target",
+                        RefusalReason::Contended,
+                        "what it steps up to kept changing",
+                    );
                     self.record(job, playbook, refused.into());
                     return None;
                 }
                 Err(error) => {
                     // What can't be read is read again for the decision, which then says so.
                     if let Some(pause) = outage.pause(error.kind) {
-                        slot.rest(pause).await;
+                        slot.wait(pause).await;
                         continue;
                     }
                 }
                 Ok(_) => {}
             }
-            let ruling = judge.rule(case).await;
-            match ruling.unread.and_then(|kind| outage.pause(kind)) {
-                Some(pause) => slot.rest(pause).await,
-                None => break self.only_what_is_held(ticket, case, &judge, ruling).await,
+            let committed = decider.decide_and_commit(request).await;
+            match committed.unread.and_then(|kind| outage.pause(kind)) {
+                Some(pause) => slot.wait(pause).await,
+                None => break self.only_what_is_held(ticket, request, &decider, committed).await,
             }
         };
-        let claim = ruling.claim;
+        let claim = committed.claim;
         // The audit trail has the plan before the first request is sent.
-        let plan = self.record(job, playbook, ruling)?;
+        let plan = self.record(job, playbook, committed)?;
         job.set(Progress::Acting);
         let about = self.about_plan(job, playbook, &plan);
-        let sender = Sender {
+        let sender = RequestSender {
             cluster: &*self.ports.cluster,
             clock: &*self.ports.clock,
-            rest: slot,
+            wait: slot,
             accounting: &self.accounting,
             trail: Some(Trail {
                 audit: &*self.audit,
@@ -223,8 +228,10 @@ where
             }),
         };
         let begun = Instant::now();
-        let execution = execute(&sender, &plan).instrument(spans::step(Stage::Act)).await;
-        self.accounting.took(Stage::Act, begun.elapsed());
+        let execution = execute(&sender, &plan)
+            .instrument(spans::step(PipelineStage::Act))
+            .await;
+        self.accounting.took(PipelineStage::Act, begun.elapsed());
         let refund = claim.filter(|_| execution.is_refundable);
         let refunded = match refund {
             None => false,
@@ -252,12 +259,12 @@ where
         }
     }
 
-    fn judge<'a>(&'a self, slot: &'a Slot<C, L, N, K>) -> Judge<'a, C, L, K, Slot<C, L, N, K>> {
-        Judge {
+    fn decider<'a>(&'a self, slot: &'a Slot<C, L, N, K>) -> Decider<'a, C, L, K, Slot<C, L, N, K>> {
+        Decider {
             cluster: &*self.ports.cluster,
             ledger: &*self.ports.ledger,
             clock: &*self.ports.clock,
-            rest: slot,
+            wait: slot,
             rules: &self.rules,
             process_mode: self.config.process_mode,
             own: &self.config.own,
@@ -268,7 +275,7 @@ where
     }
 
     /// The key of the owner or node that a playbook steps up to.
-    async fn key_to_hold(&self, job: &Accepted, playbook: &Playbook) -> Result<Option<Key>, ReadError> {
+    async fn key_to_hold(&self, job: &Accepted, playbook: &Playbook) -> Result<Option<TargetKey>, ReadError> {
         match Subject::of(&job.alert) {
             Ok(subject) if playbook.target != TargetKind::Pod => {
                 stepped_up(&*self.ports.cluster, &subject, playbook.target).await
@@ -282,40 +289,40 @@ where
     async fn only_what_is_held(
         &self,
         ticket: &Ticket<Accepted>,
-        case: Case<'_>,
-        judge: &Judge<'_, C, L, K, Slot<C, L, N, K>>,
-        ruling: Ruling,
-    ) -> Ruling {
-        let Outcome::Act { plan, .. } = &ruling.decision.outcome else {
-            return ruling;
+        request: DecisionRequest<'_>,
+        decider: &Decider<'_, C, L, K, Slot<C, L, N, K>>,
+        committed: CommittedDecision,
+    ) -> CommittedDecision {
+        let Outcome::Act { plan, .. } = &committed.decision.outcome else {
+            return committed;
         };
         let key = match &plan.target {
-            Target::Pod { .. } => return ruling,
-            Target::Owner { owner, .. } => Key::Owner(owner.uid.clone()),
-            Target::Node { node } => Key::Node(node.at.name().clone()),
+            Target::Pod { .. } => return committed,
+            Target::Owner { owner, .. } => TargetKey::Owner(owner.uid.clone()),
+            Target::Node { node } => TargetKey::Node(node.at.name().clone()),
         };
         if ticket.object() == Some(&key) {
-            return ruling;
+            return committed;
         }
-        if let Some(claim) = ruling.claim {
+        if let Some(claim) = committed.claim {
             match self.ports.ledger.refund(claim).await {
                 Ok(()) => self.accounting.refunded(),
                 Err(error) => tracing::warn!(%error, "a claim could not be taken back and stays spent"),
             }
         }
-        judge
+        decider
             .refuse(
-                case,
+                request,
                 "target",
-                Reason::Contended,
+                RefusalReason::Contended,
                 "what it steps up to became another meanwhile",
             )
             .into()
     }
 
     /// Counts and writes down a decision, and gives back its plan.
-    fn record(&self, job: &Accepted, playbook: &Playbook, ruling: Ruling) -> Option<Plan> {
-        let Ruling { decision, claim, .. } = ruling;
+    fn record(&self, job: &Accepted, playbook: &Playbook, committed: CommittedDecision) -> Option<Plan> {
+        let CommittedDecision { decision, claim, .. } = committed;
         job.decided.fetch_add(1, Ordering::Relaxed);
         self.accounting.decided_after(job.lane, job.at.elapsed());
         let about = match &decision.outcome {
@@ -355,7 +362,7 @@ where
         if SEND_AGAIN.contains(&refusal.reason) {
             // A later playbook's reason adds nothing: one is enough to send it again.
             let _ = job.again.set(refusal.reason);
-            self.entry().forget(&job.id);
+            self.queue().forget(&job.id);
         }
         let message = settle::refusal_message(job.alert.rule().as_str(), refusal);
         let target = decision.target.as_ref().map(ToString::to_string);
@@ -409,15 +416,19 @@ where
     }
 
     /// Looks whether it worked, apart from the slots.
-    fn verify(self: &Arc<Self>, playbook: &Arc<Playbook>, checks: Vec<Check>, about: About) {
-        let span = spans::step(Stage::Verify);
+    fn verify(self: &Arc<Self>, playbook: &Arc<Playbook>, checks: Vec<OpenExpectation>, about: About) {
+        let span = spans::step(PipelineStage::Verify);
         // Where every answer is known already (a pod that went at once), nobody has to look.
-        if let Some(findings) = checks.iter().map(Check::known).collect::<Option<Vec<Finding>>>() {
+        if let Some(findings) = checks
+            .iter()
+            .map(OpenExpectation::known)
+            .collect::<Option<Vec<Finding>>>()
+        {
             return span.in_scope(|| self.verified(playbook, about, Verification::of(findings)));
         }
         let Ok(place) = Arc::clone(&self.verifications).try_acquire_owned() else {
             let finding = Finding {
-                verdict: Verdict::Inconclusive,
+                verdict: Effectiveness::Inconclusive,
                 detail: "too many verifications are under way".to_owned(),
             };
             return span.in_scope(|| self.verified(playbook, about, Verification::of(vec![finding])));
@@ -436,12 +447,12 @@ where
             let findings = tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => {
-                    vec![Finding { verdict: Verdict::Inconclusive, detail: "the controller was stopping".to_owned() }]
+                    vec![Finding { verdict: Effectiveness::Inconclusive, detail: "the controller was stopping".to_owned() }]
                 }
                 findings = look => findings,
             };
             drop(place);
-            shared.accounting.took(Stage::Verify, begun.elapsed());
+            shared.accounting.took(PipelineStage::Verify, begun.elapsed());
             shared.verified(&playbook, about, Verification::of(findings));
         };
         self.spawn(task.instrument(span));

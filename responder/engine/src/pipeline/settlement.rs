@@ -3,17 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use responder_core::refusal::Reason;
+use responder_core::refusal::RefusalReason;
 
 use super::Accepted;
 
 /// How an accepted alert ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
+pub enum AlertOutcome {
     /// Each of its playbooks has decided, and the requests of those that act were answered.
     Decided,
     /// A decision could not be taken for this reason, and the alert's next delivery is no duplicate.
-    SendAgain(Reason),
+    SendAgain(RefusalReason),
     /// The engine was stopped first.
     HandedBack,
 }
@@ -34,14 +34,14 @@ impl Settlement {
     }
 
     /// Waits for it. An engine that is dropped without [`shutdown`](crate::Engine::shutdown) never settles what it holds.
-    pub async fn settled(self) -> Settled {
+    pub async fn settled(self) -> AlertOutcome {
         *self.0.settled.wait().await
     }
 }
 
 impl Accepted {
     /// Once: whoever is second has nothing to add.
-    pub(super) fn settle(&self, how: Settled) {
+    pub(super) fn settle(&self, how: AlertOutcome) {
         let _ = self.settled.set(how);
     }
 }
@@ -52,7 +52,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::lane::Lane;
+    use crate::queue::QueueClass;
 
     fn accepted() -> Arc<Accepted> {
         let text = br#"{"rule":"r","priority":"Critical","time":"2023-05-25T13:44:05.478445995Z","output_fields":{}}"#;
@@ -63,7 +63,7 @@ mod tests {
             id,
             Sender::Anonymous,
             Vec::new(),
-            Lane::Critical,
+            QueueClass::Critical,
             Instant::now(),
         ))
     }
@@ -75,9 +75,9 @@ mod tests {
         let early = tokio::spawn(one.settled());
         tokio::task::yield_now().await;
         assert!(!early.is_finished());
-        job.settle(Settled::SendAgain(Reason::Unreadable));
-        job.settle(Settled::HandedBack);
-        assert_eq!(early.await.unwrap(), Settled::SendAgain(Reason::Unreadable));
-        assert_eq!(two.settled().await, Settled::SendAgain(Reason::Unreadable));
+        job.settle(AlertOutcome::SendAgain(RefusalReason::Unreadable));
+        job.settle(AlertOutcome::HandedBack);
+        assert_eq!(early.await.unwrap(), AlertOutcome::SendAgain(RefusalReason::Unreadable));
+        assert_eq!(two.settled().await, AlertOutcome::SendAgain(RefusalReason::Unreadable));
     }
 }

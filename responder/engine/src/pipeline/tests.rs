@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::ledger::MemoryLedger;
 use crate::outcome::ResponseOutcome;
-use crate::testing::{Before, Then, World, alert, at_rest, enforced, guard, playbook, pod_at, shell};
-use crate::verify::Verdict;
+use crate::testing::{Before, TestWorld, Then, alert, at_rest, enforced, guard, playbook, pod_at, shell};
+use crate::verify::Effectiveness;
 
 const DELETE: &str = "[{delete: {gracePeriodSeconds: 0}}]";
 
@@ -23,7 +23,7 @@ fn solo() -> Alert {
     alert("p", json!({}))
 }
 
-/// An alert about one of the pods of [`World::flood`].
+/// An alert about one of the pods of [`TestWorld::flood`].
 fn flood(rule: &str, place: u32, nth: u32) -> Alert {
     shell(rule, &format!("flood-{place}"), 1000 + place, nth)
 }
@@ -33,7 +33,7 @@ fn is_accepted(submission: &Submission) -> bool {
 }
 
 /// The reasons and modes of the decisions, in order.
-fn decided(world: &World) -> Vec<String> {
+fn decided(world: &TestWorld) -> Vec<String> {
     let records = world.witness.records().into_iter();
     records
         .filter_map(|record| match record {
@@ -50,7 +50,7 @@ fn decided(world: &World) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn an_alert_that_nothing_matches_is_only_counted() {
-    let world = World::new(&enforced("p", DELETE));
+    let world = TestWorld::new(&enforced("p", DELETE));
     let engine = world.engine();
     assert_eq!(engine.submit(alert("something else", json!({}))), Submission::Unmatched);
     let accounts = at_rest(&engine).await;
@@ -64,7 +64,7 @@ async fn an_alert_is_answered_by_each_playbook_in_their_order() {
         let spec = format!("mode: Enforce\norder: {order}\nsteps: [{{label: {{labels: {{{key}: \"1\"}}}}}}]");
         playbook(&format!("p-{key}"), &spec).replace(&format!("*p-{key}*"), "p")
     };
-    let world = World::new(&(label("a", 0) + &label("b", 5) + &label("c", 0)));
+    let world = TestWorld::new(&(label("a", 0) + &label("b", 5) + &label("c", 0)));
     let engine = world.engine();
     let Submission::Accepted { playbooks, id } = engine.submit(solo()) else {
         panic!()
@@ -80,7 +80,7 @@ async fn an_alert_is_answered_by_each_playbook_in_their_order() {
 
 #[tokio::test(start_paused = true)]
 async fn a_second_delivery_is_a_duplicate_while_the_first_is_on_its_way_and_afterwards() {
-    let world = World::new(&enforced("p", DELETE));
+    let world = TestWorld::new(&enforced("p", DELETE));
     let engine = world.engine();
     let hold = world.cluster.inner.hold();
     assert!(is_accepted(&engine.submit(solo())));
@@ -98,7 +98,7 @@ async fn a_second_delivery_is_a_duplicate_while_the_first_is_on_its_way_and_afte
 /// What could not be decided may be sent again, and then it is decided.
 #[tokio::test(start_paused = true)]
 async fn an_alert_that_is_asked_for_again_is_no_duplicate() {
-    let world = World::new(&enforced("p", DELETE));
+    let world = TestWorld::new(&enforced("p", DELETE));
     let engine = world.engine();
     world.cluster.before(|cluster, before| {
         if let Before::Read("pod", 0) = before {
@@ -117,7 +117,7 @@ async fn an_alert_that_is_asked_for_again_is_no_duplicate() {
 /// Falco does not send again: what comes while the API server is away is decided once it is back.
 #[tokio::test(start_paused = true)]
 async fn an_alert_that_comes_while_the_cluster_is_away_is_decided_when_it_is_back() {
-    let world = World::new(&enforced("p", DELETE));
+    let world = TestWorld::new(&enforced("p", DELETE));
     let engine = world.engine();
     let away = [
         ReadErrorKind::Unavailable,
@@ -133,7 +133,7 @@ async fn an_alert_that_comes_while_the_cluster_is_away_is_decided_when_it_is_bac
 
 #[tokio::test(start_paused = true)]
 async fn an_alert_is_refused_as_stale_when_the_cluster_stays_away_for_too_long() {
-    let world = World::new(&enforced("p", DELETE));
+    let world = TestWorld::new(&enforced("p", DELETE));
     let engine = world.engine();
     world.cluster.inner.fail_reads([ReadErrorKind::Unavailable; 10_000]);
     assert!(is_accepted(&engine.submit(solo())));
@@ -144,7 +144,7 @@ async fn an_alert_is_refused_as_stale_when_the_cluster_stays_away_for_too_long()
 
 #[tokio::test(start_paused = true)]
 async fn an_alert_for_which_the_ledger_had_no_room_is_no_duplicate() {
-    let mut world = World::new(&enforced("p", DELETE));
+    let mut world = TestWorld::new(&enforced("p", DELETE));
     world.ledger = Arc::new(MemoryLedger::new(0));
     let engine = world.engine();
     for _ in 0..2 {
@@ -161,7 +161,7 @@ async fn an_alert_for_which_the_ledger_had_no_room_is_no_duplicate() {
 #[case::nothing(json!({"output_fields": {"k8s.pod.name": null}}), "NoTarget")]
 #[tokio::test(start_paused = true)]
 async fn an_alert_that_was_refused_for_good_is_a_duplicate(#[case] over: Value, #[case] reason: &str) {
-    let world = World::new(&enforced("p", DELETE));
+    let world = TestWorld::new(&enforced("p", DELETE));
     let engine = world.engine();
     assert!(is_accepted(&engine.submit(alert("p", over.clone()))));
     at_rest(&engine).await;
@@ -172,15 +172,15 @@ async fn an_alert_that_was_refused_for_good_is_a_duplicate(#[case] over: Value, 
 
 #[tokio::test(start_paused = true)]
 async fn an_alert_that_was_shed_can_come_again() {
-    let world = World::new(&enforced("p", DELETE));
+    let world = TestWorld::new(&enforced("p", DELETE));
     let mut config = world.config();
     config.lanes.ordinary.alerts = 1;
     let engine = world.engine_with(config);
     let hold = world.cluster.inner.hold();
     assert!(is_accepted(&engine.submit(shell("p", "solo-2", 18, 2))));
     let shed = Submission::Shed {
-        lane: Lane::Ordinary,
-        cause: ShedCause::LaneFull,
+        lane: QueueClass::Ordinary,
+        cause: ShedCause::QueueFull,
     };
     assert_eq!(engine.submit(solo()), shed);
     drop(hold);
@@ -194,7 +194,7 @@ async fn an_alert_that_was_shed_can_come_again() {
 
 #[tokio::test(start_paused = true)]
 async fn the_plan_is_in_the_audit_trail_before_the_first_request() {
-    let world = World::new(&enforced("p", DELETE));
+    let world = TestWorld::new(&enforced("p", DELETE));
     let witness = world.witness.clone();
     world.cluster.before(move |_, before| {
         if let Before::Send(..) = before {
@@ -223,7 +223,7 @@ async fn whoever_asked_for_a_moment_is_told_of_it_once(
     #[case] moment: NotifyMoment,
 ) {
     let everybody = "notify: [{to: [soc], on: [Acted, Refused, Failed]}, {to: [nobody], on: [Expired]}]";
-    let world = World::new(&playbook("p", &format!("mode: Enforce\nsteps: {DELETE}\n{everybody}")));
+    let world = TestWorld::new(&playbook("p", &format!("mode: Enforce\nsteps: {DELETE}\n{everybody}")));
     world
         .cluster
         .script(failures.iter().map(|&kind| Then::Fail(SendFault::Refused(kind))));
@@ -238,8 +238,9 @@ async fn whoever_asked_for_a_moment_is_told_of_it_once(
 
 #[tokio::test(start_paused = true)]
 async fn a_claim_is_taken_back_when_nothing_was_changed_for_it() {
-    let world =
-        World::new(&(enforced("p", DELETE) + &guard("budgets: [{scope: Cluster, class: Destroy, max: 1, per: 10m}]")));
+    let world = TestWorld::new(
+        &(enforced("p", DELETE) + &guard("budgets: [{scope: Cluster, class: Destroy, max: 1, per: 10m}]")),
+    );
     world
         .cluster
         .script([Then::Fail(SendFault::Refused(SendErrorKind::Forbidden))]);
@@ -254,21 +255,21 @@ async fn a_claim_is_taken_back_when_nothing_was_changed_for_it() {
 
 #[tokio::test(start_paused = true)]
 async fn whether_it_worked_is_told_afterwards() {
-    let world = World::new(&enforced("p", "[{delete: {gracePeriodSeconds: 20}}]"));
+    let world = TestWorld::new(&enforced("p", "[{delete: {gracePeriodSeconds: 20}}]"));
     let engine = world.engine();
     engine.submit(solo());
     at_rest(&engine).await;
     assert!(world.witness.verifications().is_empty(), "the pod is still ending");
     tokio::time::sleep(Duration::from_secs(60)).await;
-    let verdicts: Vec<Verdict> = world.witness.verifications().iter().map(|seen| seen.verdict).collect();
-    assert_eq!(verdicts, [Verdict::Effective]);
+    let verdicts: Vec<Effectiveness> = world.witness.verifications().iter().map(|seen| seen.verdict).collect();
+    assert_eq!(verdicts, [Effectiveness::Effective]);
     assert_eq!(engine.accounts().verifications, [("effective", 1)].into());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_response_that_did_not_work_is_told_as_a_failure() {
     let spec = "mode: Enforce\nsteps: [{label: {labels: {a: \"1\"}}}]\nnotify: [{to: [soc], on: [Failed]}]";
-    let world = World::new(&playbook("p", spec));
+    let world = TestWorld::new(&playbook("p", spec));
     // Somebody takes the label away before anybody looks.
     world.cluster.before(|cluster, before| {
         let object = cluster.objects().remove("Pod/web/solo-1").unwrap();
@@ -294,7 +295,7 @@ async fn a_response_that_did_not_work_is_told_as_a_failure() {
 
 #[tokio::test(start_paused = true)]
 async fn more_verifications_than_may_be_under_way_are_inconclusive_at_once() {
-    let world = World::new(&enforced("p", "[{delete: {gracePeriodSeconds: 20}}]"));
+    let world = TestWorld::new(&enforced("p", "[{delete: {gracePeriodSeconds: 20}}]"));
     let mut config = world.config();
     config.verify.pending = 1;
     let engine = world.engine_with(config);
@@ -315,7 +316,7 @@ async fn more_verifications_than_may_be_under_way_are_inconclusive_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn below_a_ceiling_of_observe_nothing_is_sent() {
-    let world = World::new(&enforced("p", DELETE));
+    let world = TestWorld::new(&enforced("p", DELETE));
     let engine = world.engine_with(EngineConfig::default());
     engine.submit(solo());
     let accounts = at_rest(&engine).await;
@@ -326,14 +327,14 @@ async fn below_a_ceiling_of_observe_nothing_is_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_question_changes_nothing_and_is_not_counted() {
-    let world = World::new(&(enforced("p", DELETE) + &enforced("q", DELETE)));
+    let world = TestWorld::new(&(enforced("p", DELETE) + &enforced("q", DELETE)));
     let engine = world.engine();
     let before = world.objects();
     let alert = solo();
     for _ in 0..2 {
-        let consideration = engine.consider(&alert).await;
-        assert!(matches!(consideration.matched[0].outcome, Outcome::Act { .. }));
-        let unmatched: Vec<&str> = consideration
+        let explanation = engine.explain(&alert).await;
+        assert!(matches!(explanation.matched[0].outcome, Outcome::Act { .. }));
+        let unmatched: Vec<&str> = explanation
             .unmatched
             .iter()
             .map(|other| other.playbook.as_str())
@@ -351,7 +352,7 @@ async fn a_question_changes_nothing_and_is_not_counted() {
 /// Promise 8. Two slots, one of them for critical alerts; each request takes a second.
 #[tokio::test(start_paused = true)]
 async fn a_critical_alert_is_answered_while_a_flood_waits() {
-    let world = World::new(&enforced("p", DELETE));
+    let world = TestWorld::new(&enforced("p", DELETE));
     world.flood(40);
     world.cluster.before(|_, before| match before {
         Before::Send(..) => Then::After(Duration::from_secs(1)),
@@ -368,7 +369,7 @@ async fn a_critical_alert_is_answered_while_a_flood_waits() {
     engine.submit(alert("p", json!({"priority": "Critical"})));
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let gone = world.object("Pod/web/solo-1").is_none();
-    assert!(gone && engine.accounts().lanes[&Lane::Ordinary].accepted >= 38);
+    assert!(gone && engine.accounts().lanes[&QueueClass::Ordinary].accepted >= 38);
     let accounts = at_rest(&engine).await;
     assert_eq!(accounts.responses, [("Done", 41)].into());
 }
@@ -376,7 +377,7 @@ async fn a_critical_alert_is_answered_while_a_flood_waits() {
 /// Each ordinary slot is asked for by somebody who waits between two tries: others work meanwhile.
 #[tokio::test(start_paused = true)]
 async fn targets_that_are_slow_delay_themselves_and_nobody_else() {
-    let world = World::new(&enforced("p", "[{evict: {gracePeriodSeconds: 0}}]"));
+    let world = TestWorld::new(&enforced("p", "[{evict: {gracePeriodSeconds: 0}}]"));
     world.flood(20);
     world.apply(
         "{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: solo, namespace: web}, \

@@ -8,7 +8,7 @@ use responder_core::port::ReadErrorKind;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{Before, Then, World, alert, enforced, playbook, pod_at};
+use crate::testing::{Before, TestWorld, Then, alert, enforced, playbook, pod_at};
 
 const STEPS: &str = "[{label: {labels: {suspect: \"yes\", team: null, app: caught}}}]";
 
@@ -17,15 +17,15 @@ fn solo() -> Alert {
 }
 
 /// A world in which the pod was labelled, and the plan of it.
-async fn labelled() -> (World, Plan) {
-    let world = World::new(&enforced("p", STEPS));
+async fn labelled() -> (TestWorld, Plan) {
+    let world = TestWorld::new(&enforced("p", STEPS));
     let plan = world.plan(&solo()).await;
     world.execute(&plan).await;
     assert_eq!(labels(&world), json!({"app": "caught", "suspect": "yes"}));
     (world, plan)
 }
 
-fn labels(world: &World) -> Value {
+fn labels(world: &TestWorld) -> Value {
     world.object("Pod/web/solo-1").unwrap()["metadata"]["labels"].clone()
 }
 
@@ -39,7 +39,7 @@ fn edit(cluster: &responder_cluster::SimulatedCluster, labels: &str) {
     cluster.apply(&pod).unwrap_or_else(|error| panic!("{error}"));
 }
 
-async fn undone(world: &World, plan: &Plan) -> UndoOutcome {
+async fn undone(world: &TestWorld, plan: &Plan) -> UndoOutcome {
     let planned = plan.requests().next().unwrap();
     let outcome = RequestOutcome::Done {
         reply: Reply::Patched {
@@ -181,7 +181,7 @@ async fn an_undo_that_can_not_look_says_so() {
 /// A policy by the name of ours that is not the one that we created.
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_is_not_the_one_we_created_stays() {
-    let world = World::new(&enforced("p", "[{quarantine: {}}]"));
+    let world = TestWorld::new(&enforced("p", "[{quarantine: {}}]"));
     let plan = world.plan(&solo()).await;
     let planned = plan.requests().next().unwrap();
     let outcome = RequestOutcome::Done {
@@ -203,20 +203,20 @@ async fn a_policy_that_is_not_the_one_we_created_stays() {
 
 // --- nodes ---------------------------------------------------------------------------------------
 
-async fn cordoned() -> (World, Plan) {
-    let world = World::new(&playbook("p", "mode: Enforce\ntarget: Node\nsteps: [{cordon: {}}]"));
+async fn cordoned() -> (TestWorld, Plan) {
+    let world = TestWorld::new(&playbook("p", "mode: Enforce\ntarget: Node\nsteps: [{cordon: {}}]"));
     let plan = world.plan(&solo()).await;
     world.execute(&plan).await;
     assert_eq!(node(&world)["spec"]["unschedulable"], true);
     (world, plan)
 }
 
-fn node(world: &World) -> Value {
+fn node(world: &TestWorld) -> Value {
     world.object("Node/worker-1").unwrap()
 }
 
 /// Somebody else writes the node's metadata and spec anew.
-fn write_node(world: &World, annotations: &Value, unschedulable: bool) {
+fn write_node(world: &TestWorld, annotations: &Value, unschedulable: bool) {
     let node = json!({
         "apiVersion": "v1", "kind": "Node",
         "metadata": {"name": "worker-1", "uid": "worker-1-uid", "annotations": annotations},
@@ -268,7 +268,7 @@ async fn a_node_that_somebody_has_uncordoned_stays_so() {
 #[tokio::test(start_paused = true)]
 async fn a_controller_gets_its_annotations_back() {
     let steps = "[{annotate: {annotations: {seen: \"yes\"}}}]";
-    let world = World::new(&playbook("p", &format!("mode: Enforce\ntarget: Owner\nsteps: {steps}")));
+    let world = TestWorld::new(&playbook("p", &format!("mode: Enforce\ntarget: Owner\nsteps: {steps}")));
     let before = world.objects();
     let plan = world.plan(&crate::testing::shell("p", "web-1", 1, 0)).await;
     world.execute(&plan).await;

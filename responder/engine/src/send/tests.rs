@@ -10,7 +10,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::testing::{Before, Then, World, alert, enforced, pod_at};
+use crate::testing::{Before, TestWorld, Then, alert, enforced, pod_at};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -23,8 +23,8 @@ fn refused(kind: SendErrorKind) -> Then {
 }
 
 /// A world and the plan of this one step in it.
-async fn planned(step: &str) -> (World, Plan) {
-    let world = World::new(&enforced("p", &format!("[{step}]")));
+async fn planned(step: &str) -> (TestWorld, Plan) {
+    let world = TestWorld::new(&enforced("p", &format!("[{step}]")));
     let plan = world.plan(&solo()).await;
     (world, plan)
 }
@@ -33,7 +33,7 @@ const LABEL: &str = "{label: {labels: {a: \"1\"}}}";
 const DELETE: &str = "{delete: {gracePeriodSeconds: 0}}";
 const EVICT: &str = "{evict: {gracePeriodSeconds: 0}}";
 
-fn until(world: &World, length: Duration) -> Until {
+fn until(world: &TestWorld, length: Duration) -> Until {
     let valid = world.clock.now().checked_add(HOUR).unwrap();
     Until {
         deadline: Instant::now() + length,
@@ -43,14 +43,14 @@ fn until(world: &World, length: Duration) -> Until {
 }
 
 /// Sends the only request of a plan.
-async fn send(world: &World, plan: &Plan) -> RequestReport {
+async fn send(world: &TestWorld, plan: &Plan) -> RequestReport {
     let request = &plan.requests().next().unwrap().request;
     let until = until(world, Duration::from_secs(30));
     world.sender().send(request, &plan.permit(), until).await
 }
 
 /// Another pod takes the name before this send.
-fn replaced_before(world: &World, place: usize, mut then: impl FnMut(usize) -> Then + Send + 'static) {
+fn replaced_before(world: &TestWorld, place: usize, mut then: impl FnMut(usize) -> Then + Send + 'static) {
     world.cluster.before(move |cluster, before| match before {
         Before::Send(_, sent) => {
             if sent == place {

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::*;
-use crate::rest::InPlace;
-use crate::testing::{Before, Then, World, alert, pod_at, shell, uid_of};
+use crate::testing::{Before, TestWorld, Then, alert, pod_at, shell, uid_of};
+use crate::wait::WaitInPlace;
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -22,8 +22,8 @@ const ALL: Needs = Needs {
     nodes: true,
 };
 
-fn world() -> World {
-    World::new("")
+fn world() -> TestWorld {
+    TestWorld::new("")
 }
 
 fn solo() -> Subject {
@@ -41,12 +41,12 @@ fn host(hostname: &str) -> Subject {
     }
 }
 
-async fn read(world: &World, subject: &Subject, needs: Needs) -> Result<Snapshot, ReadError> {
-    snapshot(&world.cluster, &*world.clock, &InPlace, subject, needs, PATIENCE).await
+async fn read(world: &TestWorld, subject: &Subject, needs: Needs) -> Result<Snapshot, ReadError> {
+    snapshot(&world.cluster, &*world.clock, &WaitInPlace, subject, needs, PATIENCE).await
 }
 
 /// The names of the port's methods that are called from here on.
-fn watched(world: &World) -> Arc<Mutex<Vec<&'static str>>> {
+fn watched(world: &TestWorld) -> Arc<Mutex<Vec<&'static str>>> {
     let reads = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&reads);
     world.cluster.before(move |_, before| {
@@ -154,7 +154,7 @@ async fn a_pod_on_no_node_misses_its_node() {
 
 // --- the chain of controllers ----------------------------------------------------------------------
 
-async fn chain(world: &World, subject: &Subject) -> OwnerChain {
+async fn chain(world: &TestWorld, subject: &Subject) -> OwnerChain {
     let needs = Needs {
         owners: true,
         ..Needs::default()
@@ -294,7 +294,7 @@ async fn who_has_no_patience_reads_once() {
     let world = world();
     world.apply(&starting(false));
     let (cluster, clock, subject) = (&world.cluster, &*world.clock, solo());
-    let read = snapshot(cluster, clock, &InPlace, &subject, Needs::default(), Duration::ZERO);
+    let read = snapshot(cluster, clock, &WaitInPlace, &subject, Needs::default(), Duration::ZERO);
     read.await.unwrap();
     assert_eq!(world.cluster.reads(), 1);
 }
@@ -384,17 +384,17 @@ async fn a_host_that_nothing_is_called_is_missing(#[case] hostname: &str) {
 
 #[rstest]
 #[case::pod(web(), TargetKind::Pod, None)]
-#[case::owner(web(), TargetKind::Owner, Some(Key::Owner(Uid::new("deployment-uid").unwrap())))]
-#[case::node(web(), TargetKind::Node, Some(Key::Node(Name::new("worker-1").unwrap())))]
+#[case::owner(web(), TargetKind::Owner, Some(TargetKey::Owner(Uid::new("deployment-uid").unwrap())))]
+#[case::node(web(), TargetKind::Node, Some(TargetKey::Node(Name::new("worker-1").unwrap())))]
 #[case::no_owner(solo(), TargetKind::Owner, None)]
-#[case::host(host("worker-2"), TargetKind::Node, Some(Key::Node(Name::new("worker-2").unwrap())))]
-#[case::falco(host("falco-x7k2p"), TargetKind::Node, Some(Key::Node(Name::new("worker-2").unwrap())))]
+#[case::host(host("worker-2"), TargetKind::Node, Some(TargetKey::Node(Name::new("worker-2").unwrap())))]
+#[case::falco(host("falco-x7k2p"), TargetKind::Node, Some(TargetKey::Node(Name::new("worker-2").unwrap())))]
 #[case::nowhere(host("nowhere"), TargetKind::Node, None)]
 #[tokio::test(start_paused = true)]
 async fn two_ways_to_one_object_lead_to_one_key(
     #[case] subject: Subject,
     #[case] target: TargetKind,
-    #[case] expected: Option<Key>,
+    #[case] expected: Option<TargetKey>,
 ) {
     let key = stepped_up(&world().cluster, &subject, target).await.unwrap();
     assert_eq!(key, expected);

@@ -39,7 +39,7 @@ type Hook = Box<dyn FnMut(&SimulatedCluster, Before<'_>) -> Then + Send>;
 
 /// The simulated cluster as the engine under test sees it. A clone is the same cluster.
 #[derive(Clone)]
-pub(crate) struct Stage {
+pub(crate) struct ScriptedCluster {
     pub(crate) inner: SimulatedCluster,
     hook: Arc<Mutex<Hook>>,
     reads: Arc<AtomicUsize>,
@@ -47,7 +47,7 @@ pub(crate) struct Stage {
     sends: Arc<AtomicUsize>,
 }
 
-impl Stage {
+impl ScriptedCluster {
     pub(crate) fn new(inner: SimulatedCluster) -> Self {
         Self {
             inner,
@@ -113,7 +113,7 @@ impl Stage {
     }
 }
 
-impl ClusterWriter for Stage {
+impl ClusterWriter for ScriptedCluster {
     async fn send(&self, armed: Armed<'_>, deadline: Duration) -> Result<Reply, SendError> {
         let place = self.sends.fetch_add(1, Ordering::Relaxed);
         if let Some(fault) = self.pass(Before::Send(armed.request(), place)).await {
@@ -123,7 +123,7 @@ impl ClusterWriter for Stage {
     }
 }
 
-impl ClusterReader for Stage {
+impl ClusterReader for ScriptedCluster {
     async fn pod(&self, namespace: &Namespace, name: &Name) -> Result<Option<Arc<Pod>>, ReadError> {
         self.read("pod").await;
         self.inner.pod(namespace, name).await

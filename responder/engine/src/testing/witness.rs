@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use responder_core::port::{Notification, Notifier};
 
 use crate::audit::{AuditRecord, AuditTrail, SentRequest};
-use crate::end::End;
 use crate::outcome::Response;
+use crate::quarantine_end::QuarantineEnd;
 use crate::verify::Verification;
 
 /// Keeps all that it is told. A clone is the same witness.
@@ -65,7 +65,7 @@ impl Witness {
     }
 
     /// How quarantines ended, in order.
-    pub(crate) fn ends(&self) -> Vec<End> {
+    pub(crate) fn ends(&self) -> Vec<QuarantineEnd> {
         let records = self.records().into_iter();
         records
             .filter_map(|record| match record {

@@ -13,21 +13,21 @@ use responder_core::guard::Guard;
 use responder_core::mode::Mode;
 use responder_core::object::{Locator, Name, Namespace};
 use responder_core::plan::Plan;
-use responder_core::playbook::{Index, Source, load};
+use responder_core::playbook::{Index, SourceFile, load};
 use responder_core::port::Clock;
-use responder_core::refusal::Reason;
+use responder_core::refusal::RefusalReason;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Stage, Witness};
+use super::{ScriptedCluster, Witness};
 use crate::accounting::{Accounting, AccountingSnapshot};
 use crate::config::{EngineConfig, Ports, RuleSet};
-use crate::decision::{Case, Judge, Ruling};
+use crate::decision::{CommittedDecision, Decider, DecisionRequest};
 use crate::execute::{Execution, execute};
 use crate::ledger::MemoryLedger;
 use crate::pipeline::Engine;
-use crate::rest::InPlace;
-use crate::send::Sender;
+use crate::send::RequestSender;
+use crate::wait::WaitInPlace;
 
 /// Pods `web-1` to `web-3` of a Deployment, `db-0` of a StatefulSet, `solo-1` to `solo-4` of nobody, Services, three
 /// nodes, Falco, and a network that enforces policies.
@@ -112,12 +112,12 @@ fn merge(target: &mut Value, over: Value) {
     }
 }
 
-pub(crate) type TestEngine = Engine<Stage, MemoryLedger, Witness, RuntimeClock>;
+pub(crate) type TestEngine = Engine<ScriptedCluster, MemoryLedger, Witness, RuntimeClock>;
 
 /// All that a response needs. A clone is the same world.
 #[derive(Clone)]
-pub(crate) struct World {
-    pub(crate) cluster: Stage,
+pub(crate) struct TestWorld {
+    pub(crate) cluster: ScriptedCluster,
     pub(crate) clock: Arc<RuntimeClock>,
     pub(crate) ledger: Arc<MemoryLedger>,
     pub(crate) rules: Arc<RuleSet>,
@@ -126,7 +126,7 @@ pub(crate) struct World {
     pub(crate) witness: Witness,
 }
 
-impl World {
+impl TestWorld {
     /// A world with these playbooks, and a guard where one is among them.
     pub(crate) fn new(rules: &str) -> Self {
         let clock = Arc::new(RuntimeClock { began: Instant::now() });
@@ -135,7 +135,7 @@ impl World {
             .unwrap_or_else(|error| panic!("{error}"))
             .with_clock(shared);
         Self {
-            cluster: Stage::new(cluster),
+            cluster: ScriptedCluster::new(cluster),
             clock,
             ledger: Arc::default(),
             rules: Arc::new(ruleset(rules)),
@@ -188,12 +188,15 @@ impl World {
         self.apply(&manifests);
     }
 
-    pub(crate) fn judge<'a, L>(&'a self, ledger: &'a L) -> Judge<'a, Stage, L, RuntimeClock, InPlace> {
-        Judge {
+    pub(crate) fn decider<'a, L>(
+        &'a self,
+        ledger: &'a L,
+    ) -> Decider<'a, ScriptedCluster, L, RuntimeClock, WaitInPlace> {
+        Decider {
             cluster: &self.cluster,
             ledger,
             clock: &self.clock,
-            rest: &InPlace,
+            wait: &WaitInPlace,
             rules: &self.rules,
             process_mode: Mode::Enforce,
             own: &self.own,
@@ -204,20 +207,20 @@ impl World {
     }
 
     /// What the first playbook that matches decides.
-    pub(crate) async fn rule(&self, alert: &Alert) -> Ruling {
+    pub(crate) async fn decide_and_commit(&self, alert: &Alert) -> CommittedDecision {
         let playbook = self.rules.index.matching(alert)[0];
         let id = alert.id();
-        let case = Case {
+        let request = DecisionRequest {
             alert,
             id,
             sender: None,
             playbook,
         };
-        self.judge(&*self.ledger).rule(case).await
+        self.decider(&*self.ledger).decide_and_commit(request).await
     }
 
     pub(crate) async fn decide(&self, alert: &Alert) -> Decision {
-        self.rule(alert).await.decision
+        self.decide_and_commit(alert).await.decision
     }
 
     /// The plan of the first playbook that matches.
@@ -229,11 +232,11 @@ impl World {
         }
     }
 
-    pub(crate) fn sender(&self) -> Sender<'_, Stage, RuntimeClock, InPlace> {
-        Sender {
+    pub(crate) fn sender(&self) -> RequestSender<'_, ScriptedCluster, RuntimeClock, WaitInPlace> {
+        RequestSender {
             cluster: &self.cluster,
             clock: &self.clock,
-            rest: &InPlace,
+            wait: &WaitInPlace,
             accounting: &self.accounting,
             trail: None,
         }
@@ -300,7 +303,7 @@ impl World {
 }
 
 fn ruleset(text: &str) -> RuleSet {
-    let source = Source {
+    let source = SourceFile {
         file: "rules.yaml".into(),
         text: text.to_owned(),
     };
@@ -329,7 +332,7 @@ where
 }
 
 /// The reason of a refusal; `None` for a plan.
-pub(crate) fn reason(decision: &Decision) -> Option<Reason> {
+pub(crate) fn reason(decision: &Decision) -> Option<RefusalReason> {
     match &decision.outcome {
         Outcome::Act { .. } => None,
         Outcome::Refuse(refusal) => Some(refusal.reason),

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::execute::Execution;
-use crate::testing::{Before, Then, World, alert, enforced, playbook, pod_at};
+use crate::testing::{Before, TestWorld, Then, alert, enforced, playbook, pod_at};
 
 /// A world in which a plan of this one step was carried out, with the checks of it.
-async fn done(spec: &str) -> (World, Vec<Check>) {
-    let world = World::new(&playbook("p", spec));
+async fn done(spec: &str) -> (TestWorld, Vec<OpenExpectation>) {
+    let world = TestWorld::new(&playbook("p", spec));
     let plan = world.plan(&alert("p", json!({}))).await;
     let Execution { response, .. } = world.execute(&plan).await;
     let checks = checks(&plan, &response.steps);
@@ -25,11 +25,11 @@ fn step(step: &str) -> String {
     format!("mode: Enforce\nsteps: [{step}]")
 }
 
-async fn verdict(world: &World, checks: &[Check]) -> Finding {
+async fn verdict(world: &TestWorld, checks: &[OpenExpectation]) -> Finding {
     verify(&world.cluster, &checks[0], VerifyLimits::default(), &Semaphore::new(2)).await
 }
 
-fn unreadable(world: &World) {
+fn unreadable(world: &TestWorld) {
     world.cluster.before(|cluster, before| {
         if let Before::Read(..) = before {
             cluster.fail_reads([ReadErrorKind::Unavailable]);
@@ -38,7 +38,7 @@ fn unreadable(world: &World) {
     });
 }
 
-fn pod(world: &World) -> Value {
+fn pod(world: &TestWorld) -> Value {
     world.object("Pod/web/solo-1").unwrap()
 }
 
@@ -51,7 +51,7 @@ async fn a_pod_that_went_at_once_needs_no_look() {
     let (world, checks) = done(&step("{delete: {gracePeriodSeconds: 0}}")).await;
     let reads = world.cluster.reads();
     assert!(checks[0].known().is_some());
-    assert_eq!(verdict(&world, &checks).await.verdict, Verdict::Effective);
+    assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);
     assert_eq!(world.cluster.reads(), reads);
 }
 
@@ -63,7 +63,7 @@ async fn a_pod_that_ends_in_its_time_is_waited_for(#[case] how: &str) {
     let (world, checks) = done(&step(how)).await;
     assert!(checks[0].known().is_none());
     let began = Instant::now();
-    assert_eq!(verdict(&world, &checks).await.verdict, Verdict::Effective);
+    assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);
     assert!(began.elapsed() >= Duration::from_secs(20) && began.elapsed() < Duration::from_secs(31));
 }
 
@@ -72,7 +72,7 @@ async fn another_pod_of_the_name_counts_as_gone() {
     let (world, checks) = done(&step(DELETE)).await;
     let at = pod_at("solo-1");
     world.cluster.inner.replace(at.namespace().unwrap(), at.name()).unwrap();
-    assert_eq!(verdict(&world, &checks).await.verdict, Verdict::Effective);
+    assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,7 +83,7 @@ async fn a_pod_that_is_still_ending_after_its_time_is_inconclusive() {
     world.apply(&held.to_string());
     let began = Instant::now();
     let finding = verdict(&world, &checks).await;
-    assert_eq!(finding.verdict, Verdict::Inconclusive, "{finding:?}");
+    assert_eq!(finding.verdict, Effectiveness::Inconclusive, "{finding:?}");
     let time = Duration::from_secs(20) + VerifyLimits::default().slack;
     assert!(began.elapsed() >= time && began.elapsed() < time + Duration::from_secs(1));
 }
@@ -102,21 +102,21 @@ async fn a_pod_that_is_there_and_does_not_end_shows_that_it_did_not_work() {
         Then::Go
     });
     let finding = verdict(&world, &checks).await;
-    assert_eq!(finding.verdict, Verdict::Ineffective, "{finding:?}");
+    assert_eq!(finding.verdict, Effectiveness::Ineffective, "{finding:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_can_not_be_read_to_the_end_is_inconclusive() {
     let (world, checks) = done(&step(DELETE)).await;
     unreadable(&world);
-    assert_eq!(verdict(&world, &checks).await.verdict, Verdict::Inconclusive);
+    assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Inconclusive);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_read_that_fails_in_between_is_read_again() {
     let (world, checks) = done(&step(DELETE)).await;
     world.cluster.inner.fail_reads(vec![ReadErrorKind::Timeout; 3]);
-    assert_eq!(verdict(&world, &checks).await.verdict, Verdict::Effective);
+    assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);
 }
 
 // --- patched ---------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ const LABELS: &str = "{label: {labels: {suspect: \"yes\", team: null}}}";
 #[tokio::test(start_paused = true)]
 async fn labels_that_are_as_patched_have_worked() {
     let (world, checks) = done(&step(LABELS)).await;
-    assert_eq!(verdict(&world, &checks).await.verdict, Verdict::Effective);
+    assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);
 }
 
 #[rstest]
@@ -144,7 +144,7 @@ async fn labels_that_are_not_as_patched_are_named(#[case] key: &str, #[case] val
     }
     world.apply(&edited.to_string());
     let finding = verdict(&world, &checks).await;
-    assert_eq!(finding.verdict, Verdict::Ineffective);
+    assert_eq!(finding.verdict, Effectiveness::Ineffective);
     assert!(finding.detail.contains(&format!("label {key}")), "{}", finding.detail);
 }
 
@@ -153,9 +153,9 @@ async fn of_an_object_that_is_gone_since_nobody_can_tell() {
     let (world, checks) = done(&step(LABELS)).await;
     let at = pod_at("solo-1");
     world.cluster.inner.replace(at.namespace().unwrap(), at.name()).unwrap();
-    assert_eq!(verdict(&world, &checks).await.verdict, Verdict::Inconclusive);
+    assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Inconclusive);
     world.cluster.inner.remove(&at);
-    assert_eq!(verdict(&world, &checks).await.verdict, Verdict::Inconclusive);
+    assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Inconclusive);
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,39 +163,43 @@ async fn what_can_not_be_read_is_inconclusive() {
     for how in [LABELS, "{quarantine: {}}"] {
         let (world, checks) = done(&step(how)).await;
         unreadable(&world);
-        assert_eq!(verdict(&world, &checks).await.verdict, Verdict::Inconclusive, "{how}");
+        assert_eq!(
+            verdict(&world, &checks).await.verdict,
+            Effectiveness::Inconclusive,
+            "{how}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cordon_holds_until_somebody_takes_it_away() {
     let (world, checks) = done("mode: Enforce\ntarget: Node\nsteps: [{cordon: {}}]").await;
-    assert_eq!(verdict(&world, &checks).await.verdict, Verdict::Effective);
+    assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);
     let mut node = world.object("Node/worker-1").unwrap();
     node["spec"] = json!({});
     world.apply(&node.to_string());
     let finding = verdict(&world, &checks).await;
-    assert_eq!(finding.verdict, Verdict::Ineffective);
+    assert_eq!(finding.verdict, Effectiveness::Ineffective);
     assert!(finding.detail.contains("spec.unschedulable"), "{}", finding.detail);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_controller_is_looked_at_too() {
     let spec = "mode: Enforce\ntarget: Owner\nsteps: [{annotate: {annotations: {seen: \"yes\"}}}]";
-    let world = World::new(&playbook("p", spec));
+    let world = TestWorld::new(&playbook("p", spec));
     let plan = world.plan(&crate::testing::shell("p", "web-1", 1, 0)).await;
     let execution = world.execute(&plan).await;
     let checks = checks(&plan, &execution.response.steps);
-    assert_eq!(verdict(&world, &checks).await.verdict, Verdict::Effective);
+    assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);
 }
 
 // --- isolated --------------------------------------------------------------------------------------
 
-async fn quarantined() -> (World, Vec<Check>) {
+async fn quarantined() -> (TestWorld, Vec<OpenExpectation>) {
     done(&step("{quarantine: {}}")).await
 }
 
-fn policy(world: &World) -> Value {
+fn policy(world: &TestWorld) -> Value {
     let name = world.quarantines().remove(0);
     world.object(&name).unwrap()
 }
@@ -204,7 +208,7 @@ fn policy(world: &World) -> Value {
 async fn a_pod_that_nothing_reaches_is_isolated() {
     let (world, checks) = quarantined().await;
     let finding = verdict(&world, &checks).await;
-    assert_eq!(finding.verdict, Verdict::Effective, "{finding:?}");
+    assert_eq!(finding.verdict, Effectiveness::Effective, "{finding:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,7 +221,7 @@ async fn a_policy_that_is_gone_isolates_nothing() {
     );
     world.cluster.inner.remove(&at.unwrap());
     let finding = verdict(&world, &checks).await;
-    assert_eq!(finding.verdict, Verdict::Ineffective);
+    assert_eq!(finding.verdict, Effectiveness::Ineffective);
     assert!(finding.detail.contains("is not there"), "{}", finding.detail);
 }
 
@@ -228,7 +232,7 @@ async fn a_policy_that_isolates_one_direction_only_is_no_quarantine() {
     edited["spec"]["policyTypes"] = json!(["Ingress"]);
     world.apply(&edited.to_string());
     let finding = verdict(&world, &checks).await;
-    assert_eq!(finding.verdict, Verdict::Ineffective);
+    assert_eq!(finding.verdict, Effectiveness::Ineffective);
     assert!(finding.detail.contains("both ways"), "{}", finding.detail);
 }
 
@@ -239,7 +243,7 @@ async fn a_pod_without_the_label_is_not_selected() {
     edited["metadata"]["labels"] = json!({"app": "solo"});
     world.apply(&edited.to_string());
     let finding = verdict(&world, &checks).await;
-    assert_eq!(finding.verdict, Verdict::Ineffective);
+    assert_eq!(finding.verdict, Effectiveness::Ineffective);
     assert!(finding.detail.contains("does not select"), "{}", finding.detail);
 }
 
@@ -251,13 +255,13 @@ async fn a_policy_of_others_that_lets_more_through_than_predicted_is_named() {
          spec: {podSelector: {matchLabels: {app: solo}}, policyTypes: [Egress], egress: [{}]}}",
     );
     let finding = verdict(&world, &checks).await;
-    assert_eq!(finding.verdict, Verdict::Ineffective);
+    assert_eq!(finding.verdict, Effectiveness::Ineffective);
     assert!(finding.detail.contains("open"), "{}", finding.detail);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_predicted_to_leak_is_no_failure() {
-    let world = World::new(&enforced("p", "[{quarantine: {}}]"));
+    let world = TestWorld::new(&enforced("p", "[{quarantine: {}}]"));
     world.apply(
         "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: dns, namespace: web}, \
          spec: {podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 53, protocol: UDP}]}]}}",
@@ -265,7 +269,7 @@ async fn what_was_predicted_to_leak_is_no_failure() {
     let plan = world.plan(&alert("p", json!({}))).await;
     let execution = world.execute(&plan).await;
     let finding = verdict(&world, &checks(&plan, &execution.response.steps)).await;
-    assert_eq!(finding.verdict, Verdict::Effective);
+    assert_eq!(finding.verdict, Effectiveness::Effective);
     assert!(finding.detail.contains("dns"), "{}", finding.detail);
 }
 
@@ -278,14 +282,14 @@ async fn without_a_known_network_nobody_can_tell() {
         responder_core::object::Name::new("kube-router").unwrap(),
     );
     world.cluster.inner.remove(&at.unwrap());
-    assert_eq!(verdict(&world, &checks).await.verdict, Verdict::Inconclusive);
+    assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Inconclusive);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_quarantined_pod_that_is_gone_reaches_nobody() {
     let (world, checks) = quarantined().await;
     world.cluster.inner.remove(&pod_at("solo-1"));
-    assert_eq!(verdict(&world, &checks).await.verdict, Verdict::Effective);
+    assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);
 }
 
 // --- as a whole --------------------------------------------------------------------------------------
@@ -293,14 +297,14 @@ async fn a_quarantined_pod_that_is_gone_reaches_nobody() {
 #[tokio::test(start_paused = true)]
 async fn only_steps_that_were_carried_out_are_looked_at() {
     let steps = "[{label: {labels: {a: \"1\"}}, onFailure: Continue}, {annotate: {annotations: {b: \"2\"}}}]";
-    let world = World::new(&enforced("p", steps));
+    let world = TestWorld::new(&enforced("p", steps));
     let plan = world.plan(&alert("p", json!({}))).await;
     let refused = responder_cluster::simulated::SendFault::Refused(responder_core::port::SendErrorKind::Rejected);
     world.cluster.script([Then::Fail(refused)]);
     let execution = world.execute(&plan).await;
     let checks = checks(&plan, &execution.response.steps);
     let [
-        Check {
+        OpenExpectation {
             expectation: Expectation::Patched { patch, .. },
             ..
         },
@@ -315,15 +319,15 @@ async fn only_steps_that_were_carried_out_are_looked_at() {
 fn the_worst_finding_is_the_verdict_of_the_whole() {
     let finding = |verdict| Finding::new(verdict, verdict.as_str());
     let (good, unknown, bad) = (
-        finding(Verdict::Effective),
-        finding(Verdict::Inconclusive),
-        finding(Verdict::Ineffective),
+        finding(Effectiveness::Effective),
+        finding(Effectiveness::Inconclusive),
+        finding(Effectiveness::Ineffective),
     );
     let verdict =
         |findings: &[&Finding]| Verification::of(findings.iter().map(|&finding| finding.clone()).collect()).verdict;
-    assert_eq!(verdict(&[]), Verdict::Effective);
-    assert_eq!(verdict(&[&good, &unknown, &good]), Verdict::Inconclusive);
-    assert_eq!(verdict(&[&unknown, &bad, &good]), Verdict::Ineffective);
+    assert_eq!(verdict(&[]), Effectiveness::Effective);
+    assert_eq!(verdict(&[&good, &unknown, &good]), Effectiveness::Inconclusive);
+    assert_eq!(verdict(&[&unknown, &bad, &good]), Effectiveness::Ineffective);
     let whole = Verification::of(vec![good, bad]);
     assert_eq!(whole.to_string(), "ineffective: effective; ineffective");
 }
@@ -344,5 +348,5 @@ async fn no_more_read_at_a_time_than_may() {
     });
     futures_util::future::join_all(looks).await;
     assert_eq!(most.load(Ordering::Relaxed), 2);
-    assert_eq!(verdict(&world, &checks).await.verdict, Verdict::Effective);
+    assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);
 }

@@ -121,16 +121,16 @@ impl Access {
             return Ok(sender.clone());
         }
         let unproven = match &self.credentials {
-            None => Unproven::Missing,
+            None => AuthenticationFailure::Missing,
             Some(kept) => match sender(kept, headers).await {
                 Ok(sender) => return Ok(sender),
-                Err(Unknown::Missing) => Unproven::Missing,
-                Err(Unknown::Wrong) => Unproven::Wrong,
+                Err(Unknown::Missing) => AuthenticationFailure::Missing,
+                Err(Unknown::Wrong) => AuthenticationFailure::Wrong,
             },
         };
         Err(match (unproven, certificate) {
             // It has shown who it is, and may not send.
-            (Unproven::Missing, Some(_)) => Unproven::Name,
+            (AuthenticationFailure::Missing, Some(_)) => AuthenticationFailure::Name,
             (unproven, _) => unproven,
         })
     }
@@ -150,11 +150,11 @@ async fn sender(kept: &Arc<Kept<CredentialSources>>, headers: &HeaderMap) -> Res
 }
 
 /// A sender, or why there is none.
-pub(crate) type Admission = Result<Sender, Unproven>;
+pub(crate) type Admission = Result<Sender, AuthenticationFailure>;
 
 /// Why nobody knows who sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unproven {
+pub(crate) enum AuthenticationFailure {
     /// No credentials, no certificate.
     Missing,
     /// Credentials that are not known.
@@ -163,7 +163,7 @@ pub(crate) enum Unproven {
     Name,
 }
 
-impl Unproven {
+impl AuthenticationFailure {
     /// The kind of rejection, one of [`TRANSPORT_KINDS`](crate::TRANSPORT_KINDS).
     pub(crate) const fn kind(self) -> &'static str {
         match self {

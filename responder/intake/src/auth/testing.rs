@@ -16,9 +16,9 @@ pub(crate) struct Issued {
     pub(crate) key: String,
 }
 
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct TestAuthority(CertifiedIssuer<'static, KeyPair>);
 
-impl Authority {
+impl TestAuthority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -30,13 +30,13 @@ impl Authority {
     }
 
     pub(crate) fn server(&self) -> Issued {
-        self.issue(&Subject {
+        self.issue(&CertificateSubject {
             dns: &["localhost"],
-            ..Subject::default()
+            ..CertificateSubject::default()
         })
     }
 
-    pub(crate) fn issue(&self, subject: &Subject<'_>) -> Issued {
+    pub(crate) fn issue(&self, subject: &CertificateSubject<'_>) -> Issued {
         let mut params =
             CertificateParams::new(subject.dns.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
         params.distinguished_name = rcgen::DistinguishedName::new();
@@ -63,7 +63,7 @@ impl Authority {
 
 /// Whom a certificate names.
 #[derive(Default)]
-pub(crate) struct Subject<'a> {
+pub(crate) struct CertificateSubject<'a> {
     pub(crate) dns: &'a [&'a str],
     pub(crate) uris: &'a [&'a str],
     pub(crate) common: &'a [&'a str],
@@ -72,9 +72,9 @@ pub(crate) struct Subject<'a> {
 }
 
 /// A directory with files.
-pub(crate) struct Files(tempfile::TempDir);
+pub(crate) struct TestFiles(tempfile::TempDir);
 
-impl Files {
+impl TestFiles {
     pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::Taken;
 
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(super) type HttpAnswer = Response<Full<Bytes>>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -28,7 +28,7 @@ responder: automated response to Falco alerts.
 ";
 
 /// What became of an alert that could be read.
-pub(super) fn taken(taken: &Taken) -> Answer {
+pub(super) fn taken(taken: &Taken) -> HttpAnswer {
     match taken {
         Taken::Unmatched => json(StatusCode::OK, Bytes::from_static(b"{\"outcome\":\"unmatched\"}\n")),
         Taken::Duplicate => json(StatusCode::OK, Bytes::from_static(b"{\"outcome\":\"duplicate\"}\n")),
@@ -71,7 +71,7 @@ struct Accepted<'a, A: Serialize, P: Serialize> {
 }
 
 /// Not an alert: what, where and what to do.
-pub(super) fn undecodable(status: StatusCode, error: &DecodeError) -> Answer {
+pub(super) fn undecodable(status: StatusCode, error: &DecodeError) -> HttpAnswer {
     let at = match error {
         DecodeError::Truncated { at, .. } | DecodeError::Syntax { at, .. } | DecodeError::TrailingData { at } => {
             Some(*at)
@@ -82,7 +82,7 @@ pub(super) fn undecodable(status: StatusCode, error: &DecodeError) -> Answer {
 }
 
 /// A request that is not taken, with the reason for a program and for a person.
-pub(super) fn rejected(status: StatusCode, kind: &'static str, error: &str, at: Option<Position>) -> Answer {
+pub(super) fn rejected(status: StatusCode, kind: &'static str, error: &str, at: Option<Position>) -> HttpAnswer {
     json(
         status,
         line(&Rejected {
@@ -107,43 +107,43 @@ struct Rejected<'a> {
 }
 
 /// The same, and nothing more is read from the connection.
-pub(super) fn closing(mut answer: Answer) -> Answer {
+pub(super) fn closing(mut answer: HttpAnswer) -> HttpAnswer {
     answer.headers_mut().insert(CONNECTION, CLOSE);
     answer
 }
 
 /// Another method than the page takes.
-pub(super) fn method_not_allowed(allowed: &'static str, hint: &'static str) -> Answer {
+pub(super) fn method_not_allowed(allowed: &'static str, hint: &'static str) -> HttpAnswer {
     let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, hint);
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     answer
 }
 
 /// What this is.
-pub(super) fn about() -> Answer {
+pub(super) fn about() -> HttpAnswer {
     text(StatusCode::OK, ABOUT)
 }
 
 /// A page that is not there, with those that are.
-pub(super) fn not_found() -> Answer {
+pub(super) fn not_found() -> HttpAnswer {
     text(StatusCode::NOT_FOUND, format!("There is nothing at this path. {ABOUT}"))
 }
 
 /// `/metrics`.
-pub(super) fn metrics(text: String) -> Answer {
+pub(super) fn metrics(text: String) -> HttpAnswer {
     with_type(StatusCode::OK, text.into(), METRICS)
 }
 
 /// A page of text.
-pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Answer {
+pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> HttpAnswer {
     with_type(status, text.into(), TEXT)
 }
 
-fn json(status: StatusCode, body: Bytes) -> Answer {
+fn json(status: StatusCode, body: Bytes) -> HttpAnswer {
     with_type(status, body, JSON)
 }
 
-fn with_type(status: StatusCode, body: Bytes, content_type: HeaderValue) -> Answer {
+fn with_type(status: StatusCode, body: Bytes, content_type: HeaderValue) -> HttpAnswer {
     let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, content_type);

@@ -14,14 +14,14 @@ use tokio_util::sync::CancellationToken;
 use super::handle::{self, Peer};
 use super::linger::Lingering;
 use super::tls::{self, Secured};
-use super::{Pages, Server};
+use super::{HttpServer, Pages};
 use crate::Sink;
 
 /// Bytes that are read ahead, and so the most that headers can have. Falco's have 200.
 const READ_AHEAD: usize = 16 * 1024;
 
 pub(super) async fn serve<S: Sink, P: Pages>(
-    server: Arc<Server<S, P>>,
+    server: Arc<HttpServer<S, P>>,
     stream: TcpStream,
     address: SocketAddr,
     stop: CancellationToken,
@@ -56,7 +56,7 @@ pub(super) async fn serve<S: Sink, P: Pages>(
 /// Answers requests until one side ends the connection, it is time to stop, or `over`: then the request in flight is
 /// finished.
 async fn converse<S: Sink, P: Pages, I: AsyncRead + AsyncWrite + Unpin>(
-    server: Arc<Server<S, P>>,
+    server: Arc<HttpServer<S, P>>,
     stream: I,
     peer: Peer,
     stop: CancellationToken,

@@ -10,10 +10,10 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use responder_core::alert::{Alert, DecodeError, Sender};
 
-use super::answer::{self, Answer};
+use super::answer::{self, HttpAnswer};
 use super::body::{self, NoBody};
-use super::{Pages, Server};
-use crate::auth::{ClientCertificate, Unproven};
+use super::{HttpServer, Pages};
+use crate::auth::{AuthenticationFailure, ClientCertificate};
 use crate::{Arrival, Sink, Taken};
 
 const POST_ALERTS: &str = "Alerts are sent to / with POST (or PUT).\n";
@@ -28,10 +28,10 @@ pub(super) struct Peer {
 }
 
 pub(super) async fn request<S: Sink, P: Pages>(
-    server: &Server<S, P>,
+    server: &HttpServer<S, P>,
     request: Request<Incoming>,
     peer: &Peer,
-) -> Result<Answer, Infallible> {
+) -> Result<HttpAnswer, Infallible> {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     // falcosidekick's webhook can be set to PUT.
     let sends = matches!(*request.method(), Method::POST | Method::PUT);
@@ -57,8 +57,8 @@ pub(super) async fn request<S: Sink, P: Pages>(
     })
 }
 
-impl<S: Sink, P: Pages> Server<S, P> {
-    async fn alert(&self, request: Request<Incoming>, peer: &Peer) -> Answer {
+impl<S: Sink, P: Pages> HttpServer<S, P> {
+    async fn alert(&self, request: Request<Incoming>, peer: &Peer) -> HttpAnswer {
         let begun = self.sink.is_traced().then(Instant::now);
         let (head, incoming) = request.into_parts();
         let (certificate, peer) = (peer.certificate.as_ref(), peer.address);
@@ -115,7 +115,7 @@ impl<S: Sink, P: Pages> Server<S, P> {
         sender: &Sender,
         begun: Option<Instant>,
         peer: SocketAddr,
-    ) -> Answer {
+    ) -> HttpAnswer {
         match Alert::decode(body, &self.limits.alert) {
             Ok(alert) => {
                 let arrival = Arrival {
@@ -142,10 +142,10 @@ impl<S: Sink, P: Pages> Server<S, P> {
     }
 
     /// Nobody knows who sends this. Its body is not read: the connection ends with the answer.
-    fn unknown(&self, unproven: Unproven, peer: SocketAddr) -> Answer {
+    fn unknown(&self, unproven: AuthenticationFailure, peer: SocketAddr) -> HttpAnswer {
         let challenges = self.access.challenges();
         // 401 has to name a way in, and to a client without a certificate there is none.
-        let status = if challenges.is_empty() || unproven == Unproven::Name {
+        let status = if challenges.is_empty() || unproven == AuthenticationFailure::Name {
             StatusCode::FORBIDDEN
         } else {
             StatusCode::UNAUTHORIZED
@@ -159,7 +159,7 @@ impl<S: Sink, P: Pages> Server<S, P> {
         answer
     }
 
-    fn undecodable(&self, error: &DecodeError, headers: &HeaderMap, peer: SocketAddr) -> Answer {
+    fn undecodable(&self, error: &DecodeError, headers: &HeaderMap, peer: SocketAddr) -> HttpAnswer {
         let kind = error.kind();
         self.sink.rejected(kind);
         if let Some(more) = self.notices.take(kind) {
@@ -173,7 +173,7 @@ impl<S: Sink, P: Pages> Server<S, P> {
         answer::undecodable(status, error)
     }
 
-    fn reject(&self, kind: &'static str, status: StatusCode, error: &'static str, peer: SocketAddr) -> Answer {
+    fn reject(&self, kind: &'static str, status: StatusCode, error: &'static str, peer: SocketAddr) -> HttpAnswer {
         self.sink.rejected(kind);
         if let Some(more) = self.notices.take(kind) {
             tracing::warn!(%peer, kind, more, "a request was rejected: {error}");

@@ -13,7 +13,7 @@ use responder_core::playbook::PlaybookName;
 use rstest::rstest;
 
 use self::client::{ALERT, Running, post};
-use super::{Limits, Pages};
+use super::{HttpLimits, Pages};
 use crate::{Arrival, Sink, Taken};
 
 /// A sink that answers as the rule's name asks for, and remembers what it saw.
@@ -154,7 +154,7 @@ async fn the_pages_answer_and_say_what_is_right(#[case] line: &str, #[case] stat
 #[tokio::test]
 async fn a_server_that_is_not_ready_lives_and_says_why() {
     let server = Running::with(
-        Limits::default(),
+        HttpLimits::default(),
         FixedPages(Err("the API server does not answer".to_owned())),
     )
     .await;
@@ -247,9 +247,9 @@ async fn a_request_that_never_ends_is_cut_when_the_time_for_draining_is_over() {
 
 #[tokio::test]
 async fn more_connections_than_allowed_wait_until_one_ends() {
-    let limits = Limits {
+    let limits = HttpLimits {
         connections: 1,
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let server = Running::with(limits, FixedPages(Ok(()))).await;
     let mut first = server.connect().await;

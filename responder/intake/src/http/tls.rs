@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::linger::Lingering;
-use super::{Pages, Server};
+use super::{HttpServer, Pages};
 use crate::Sink;
 use crate::auth::{ClientCertificate, Tls};
 
@@ -25,7 +25,7 @@ pub(super) struct Secured<F> {
 
 /// Shakes hands; nothing comes of a handshake that fails.
 pub(super) async fn secure<S: Sink, P: Pages>(
-    server: &Server<S, P>,
+    server: &HttpServer<S, P>,
     stream: Lingering,
     peer: SocketAddr,
     mut tls: watch::Receiver<Arc<Tls>>,
@@ -71,7 +71,7 @@ pub(super) async fn secure<S: Sink, P: Pages>(
     })
 }
 
-impl<S: Sink, P: Pages> Server<S, P> {
+impl<S: Sink, P: Pages> HttpServer<S, P> {
     /// Counts a handshake that failed; a peer that came and went has sent nothing.
     fn refuse(&self, error: &io::Error, peer: SocketAddr) {
         let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());

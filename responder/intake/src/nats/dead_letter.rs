@@ -15,7 +15,7 @@ const HEADERS: usize = 1024;
 const LONGEST_DETAIL: usize = 1024;
 
 /// Why it is one.
-pub(super) struct Reason<'a> {
+pub(super) struct DeadLetterReason<'a> {
     pub(super) cause: DeadLetterCause,
     pub(super) detail: &'a str,
     pub(super) deliveries: u32,
@@ -37,7 +37,7 @@ pub(super) enum DeadLetterError {
 pub(super) async fn send(
     message: &jetstream::Message,
     settings: &JetStream,
-    reason: &Reason<'_>,
+    reason: &DeadLetterReason<'_>,
 ) -> Result<(), DeadLetterError> {
     let subject = settings.dead_letters.to_string();
     let mut headers = headers(message, settings, reason);
@@ -76,7 +76,7 @@ pub(super) async fn send(
     }
 }
 
-fn headers(message: &jetstream::Message, settings: &JetStream, reason: &Reason<'_>) -> HeaderMap {
+fn headers(message: &jetstream::Message, settings: &JetStream, reason: &DeadLetterReason<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, values) in message.headers.iter().flat_map(HeaderMap::iter) {
         // A context of a trace may be among them, and words to the stream that it was published to, which are not for this one.
@@ -86,7 +86,7 @@ fn headers(message: &jetstream::Message, settings: &JetStream, reason: &Reason<'
             }
         }
     }
-    headers.insert("Responder-Reason", reason.cause.as_str());
+    headers.insert("Responder-DeadLetterReason", reason.cause.as_str());
     headers.insert("Responder-Detail", one_line(reason.detail));
     headers.insert("Responder-Subject", one_line(&message.subject));
     headers.insert("Responder-Deliveries", HeaderValue::from(u64::from(reason.deliveries)));
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn no_text_of_an_alert_begins_a_header_of_its_own() {
-        let value = one_line("a\r\nResponder-Reason: none\n");
+        let value = one_line("a\r\nResponder-DeadLetterReason: none\n");
         assert!(!value.as_str().contains(['\r', '\n']));
         assert_eq!(one_line(&"x".repeat(5000)).as_str().len(), LONGEST_DETAIL);
     }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Intake;
 use super::config::JetStream;
-use super::dead_letter::{self, Reason};
+use super::dead_letter::{self, DeadLetterReason};
 use super::state::{DeadLetterCause, NakCause, Working};
 use crate::{Settled, Settling, SettlingSink, Taken};
 
@@ -116,7 +116,7 @@ impl<S: SettlingSink> Delivery<S> {
 
     /// To the subject of dead letters; and never delivered again once it is there.
     async fn bury(&self, cause: DeadLetterCause, detail: String) {
-        let reason = Reason {
+        let reason = DeadLetterReason {
             cause,
             detail: &detail,
             deliveries: self.number,

@@ -8,9 +8,9 @@ use std::time::Duration;
 use responder_core::playbook::Index;
 use responder_core::port::{ClusterReader, ClusterWriter};
 use responder_core::rbac::highest_mode;
-use responder_engine::{Engine, EngineConfig, LaneLimits, MemoryLedger, Ports, RuleSet};
+use responder_engine::{Engine, EngineConfig, MemoryLedger, Ports, QueueLimits, RuleSet};
 use responder_intake::auth::Access;
-use responder_intake::http::Server;
+use responder_intake::http::HttpServer;
 use responder_intake::nats::{self, Nats};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,19 +23,19 @@ use super::sink::{EngineSink, RunningEngine};
 use crate::clock::WallClock;
 use crate::config::Configuration;
 use crate::notify::{FromCluster, LogNotifier};
-use crate::rules::{Ceiling, Rules};
+use crate::rules::{Ceiling, LoadedRules};
 use crate::telemetry::{Counted, Process, Traces, audit_trail};
 
 /// What `run` is made of, beside the cluster.
 pub(super) struct Parts {
     pub(super) configuration: Configuration,
-    pub(super) rules: Rules,
+    pub(super) rules: LoadedRules,
     pub(super) traces: Option<Traces>,
-    pub(super) door: Door,
+    pub(super) door: HttpIntake,
 }
 
 /// Where alerts come in over HTTP, and whom it lets in.
-pub(super) struct Door {
+pub(super) struct HttpIntake {
     pub(super) listener: TcpListener,
     pub(super) access: Arc<Access>,
 }
@@ -73,7 +73,7 @@ where
         None => None,
         Some(config) => Some(nats::start(config, http.limits.alert, Arc::new(sink()), stop.clone()).await?),
     };
-    let Door { listener, access } = door;
+    let HttpIntake { listener, access } = door;
     let pages = EnginePages {
         engine: engine.clone(),
         process,
@@ -86,7 +86,7 @@ where
     if !access.is_encrypted() && http.is_authenticated() && !http.listen.ip().is_loopback() {
         tracing::warn!("passwords and tokens come in as plain text: http.tls encrypts them");
     }
-    let server = Server::new(sink(), pages, http.limits.clone()).with_access(access);
+    let server = HttpServer::new(sink(), pages, http.limits.clone()).with_access(access);
     tracing::info!("listening on {scheme}://{}", listener.local_addr()?);
     let serving = tokio::spawn(server.serve(listener, stop.clone(), DRAIN));
 
@@ -129,7 +129,7 @@ where
 
 fn engine<C>(
     configuration: &Configuration,
-    rules: Rules,
+    rules: LoadedRules,
     ceiling: Ceiling,
     cluster: Arc<Counted<C>>,
 ) -> RunningEngine<C>
@@ -141,9 +141,9 @@ where
         process_mode: ceiling.mode,
         actor: actor(&own),
         own,
-        lanes: LaneLimits {
+        lanes: QueueLimits {
             concurrency: usize::from(configuration.max_in_flight),
-            ..LaneLimits::default()
+            ..QueueLimits::default()
         },
         ..EngineConfig::default()
     };
@@ -165,7 +165,7 @@ where
 }
 
 /// Says what will be done at most, before the first alert.
-fn announce(place: &str, rules: &Rules, ceiling: Ceiling) {
+fn announce(place: &str, rules: &LoadedRules, ceiling: Ceiling) {
     tracing::info!("cluster: {place}");
     tracing::info!("ceiling: {} ({})", ceiling.mode, ceiling.because);
     for playbook in &rules.playbooks {

@@ -50,9 +50,9 @@ impl<C: ClusterReader + ClusterWriter> SettlingSink for EngineSink<C> {
         let settling = settlement.map(|settlement| -> Settling {
             Box::pin(async {
                 match settlement.settled().await {
-                    responder_engine::Settled::Decided => Settled::Decided,
-                    responder_engine::Settled::SendAgain(reason) => Settled::SendAgain(reason),
-                    responder_engine::Settled::HandedBack => Settled::HandedBack,
+                    responder_engine::AlertOutcome::Decided => Settled::Decided,
+                    responder_engine::AlertOutcome::SendAgain(reason) => Settled::SendAgain(reason),
+                    responder_engine::AlertOutcome::HandedBack => Settled::HandedBack,
                 }
             })
         });

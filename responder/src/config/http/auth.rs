@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Auth")]
-pub(crate) struct AuthDoc {
+pub(crate) struct HttpAuthDoc {
     /// User and password: all that Falco's `http_output` can carry (`url: http://user:password@responder:2803`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) basic: Vec<BasicDoc>,
@@ -57,7 +57,7 @@ pub(crate) struct BearerDoc {
     pub(super) token_env: Option<String>,
 }
 
-impl AuthDoc {
+impl HttpAuthDoc {
     pub(super) const fn is_empty(&self) -> bool {
         self.basic.is_empty() && self.bearer.is_empty()
     }

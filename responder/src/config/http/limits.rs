@@ -2,7 +2,7 @@
 
 use responder_core::alert::Bounds;
 use responder_core::span::Span;
-use responder_intake::http::Limits;
+use responder_intake::http::HttpLimits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(rename = "HttpLimits")]
-pub(crate) struct LimitsDoc {
+pub(crate) struct HttpLimitsDoc {
     /// Bytes of an alert's body; 262144 (256 KiB) by default. An alert has 1 to 2 kB.
     #[schemars(range(min = 1024, max = 16_777_216))]
     body: u32,
@@ -28,9 +28,9 @@ pub(crate) struct LimitsDoc {
     body_deadline: Span,
 }
 
-impl Default for LimitsDoc {
+impl Default for HttpLimitsDoc {
     fn default() -> Self {
-        // The same as `Limits::default`: a test compares them.
+        // The same as `HttpLimits::default`: a test compares them.
         Self {
             body: 256 * 1024,
             connections: 1024,
@@ -42,9 +42,9 @@ impl Default for LimitsDoc {
     }
 }
 
-impl LimitsDoc {
-    pub(super) fn compile(&self) -> Limits {
-        Limits {
+impl HttpLimitsDoc {
+    pub(super) fn compile(&self) -> HttpLimits {
+        HttpLimits {
             alert: Bounds {
                 body: self.body as usize,
                 ..Bounds::default()
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn what_is_not_written_is_as_the_server_has_it() {
-        let (ours, theirs) = (LimitsDoc::default().compile(), Limits::default());
+        let (ours, theirs) = (HttpLimitsDoc::default().compile(), HttpLimits::default());
         assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Tls")]
-pub(crate) struct TlsDoc {
+pub(crate) struct HttpTlsDoc {
     /// The certificate and those between it and its authority, as PEM.
     #[schemars(length(min = 1))]
     pub(super) certificate_file: PathBuf,
@@ -30,7 +30,7 @@ pub(crate) struct TlsDoc {
     pub(super) allowed_names: Vec<String>,
 }
 
-impl TlsDoc {
+impl HttpTlsDoc {
     pub(super) fn compile(&self, path: &Path, findings: &mut Findings<'_>) -> TlsFiles {
         let names = path.key("allowedNames");
         if self.client_ca_file.is_some() && self.allowed_names.is_empty() {

@@ -11,9 +11,9 @@ use super::Page;
 
 /// The files of intake that are read again.
 #[derive(Debug)]
-pub(super) struct Files(pub(super) Vec<(&'static str, Reloads)>);
+pub(super) struct ReloadedFiles(pub(super) Vec<(&'static str, Reloads)>);
 
-impl Collector for Files {
+impl Collector for ReloadedFiles {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page(encoder);
         let reloads = self.0.iter().flat_map(|(files, reloads)| {
@@ -22,7 +22,7 @@ impl Collector for Files {
         });
         page.families(
             "file_reloads",
-            "Files that changed and were read again, by whether what is in them can be used",
+            "ReloadedFiles that changed and were read again, by whether what is in them can be used",
             MetricType::Counter,
             reloads,
         )?;

@@ -23,7 +23,7 @@ fn page() -> String {
     histogram.counts[3] = 2;
     histogram.counts[BUCKETS.len()] = 1;
     histogram.sum = 61_003_500;
-    accounts.stages.insert(Stage::Act, histogram);
+    accounts.stages.insert(PipelineStage::Act, histogram);
     let process = Process {
         started: "2026-11-24T12:00:00.5Z".parse().unwrap(),
         cluster: Some("a \"quoted\"\\name".to_owned()),
@@ -176,10 +176,10 @@ fn the_readme_has_every_metric_with_its_labels_and_no_other() {
 
 #[test]
 fn the_readme_has_every_value_of_the_small_label_sets() {
-    let lanes = Lane::ALL.map(Lane::as_str);
-    let stages = Stage::ALL.map(Stage::as_str);
+    let lanes = QueueClass::ALL.map(QueueClass::as_str);
+    let stages = PipelineStage::ALL.map(PipelineStage::as_str);
     let verbs = Verb::ALL.map(Verb::as_str);
-    let verdicts = Verdict::ALL.map(Verdict::as_str);
+    let verdicts = Effectiveness::ALL.map(Effectiveness::as_str);
     let causes = ShedCause::ALL.map(ShedCause::as_str);
     let naks: Vec<_> = NakCause::ALL.iter().map(|cause| cause.as_str()).collect();
     let dead: Vec<_> = DeadLetterCause::ALL.iter().map(|cause| cause.as_str()).collect();
@@ -197,7 +197,7 @@ fn the_readme_has_every_value_of_the_small_label_sets() {
         ("files", &["credentials", "tls"]),
         ("mode", &modes),
         ("outcome", &ResponseOutcome::NAMES),
-        ("end", &End::NAMES),
+        ("end", &QuarantineEnd::NAMES),
         ("kind", &read_errors),
     ];
     for (label, values) in sets {

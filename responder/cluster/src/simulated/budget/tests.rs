@@ -2,22 +2,22 @@ use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::json;
 
-use super::super::object::Key;
+use super::super::object::ObjectKey;
 use super::*;
 
-fn pod_key(name: &str) -> Key {
-    Key::pod("web", name)
+fn pod_key(name: &str) -> ObjectKey {
+    ObjectKey::pod("web", name)
 }
 
 /// A Deployment's pods in the namespace `web`, the first `ready` of them ready, under one budget.
 fn cluster(replicas: i64, pods: usize, ready: usize, budget: Value) -> Store {
     let mut store = Store::default();
     store.load(
-        Key::new("Deployment.apps".into(), "web", "web"),
+        ObjectKey::new("Deployment.apps".into(), "web", "web"),
         json!({"metadata": {"uid": "d"}, "spec": {"replicas": replicas}}),
     );
     store.load(
-        Key::new("ReplicaSet.apps".into(), "web", "web-1"),
+        ObjectKey::new("ReplicaSet.apps".into(), "web", "web-1"),
         json!({
             "metadata": {"uid": "r", "ownerReferences": [
                 {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "d", "controller": true},
@@ -40,7 +40,7 @@ fn cluster(replicas: i64, pods: usize, ready: usize, budget: Value) -> Store {
     let mut spec = budget;
     spec["selector"] = json!({"matchLabels": {"app": "web"}});
     store.load(
-        Key::new(BUDGET, "web", "web"),
+        ObjectKey::new(BUDGET, "web", "web"),
         json!({"metadata": {"name": "web"}, "spec": spec}),
     );
     store
@@ -48,7 +48,7 @@ fn cluster(replicas: i64, pods: usize, ready: usize, budget: Value) -> Store {
 
 fn allows(store: &Store, pod: &str) -> bool {
     let pod = store.get(&pod_key(pod)).unwrap();
-    verdict(store, "web", pod) == Verdict::Allowed
+    verdict(store, "web", pod) == EvictionVerdict::Allowed
 }
 
 #[rstest]
@@ -85,7 +85,7 @@ fn a_percentage_is_of_what_the_deployment_wants_and_not_of_what_is_there() {
     let store = cluster(6, 3, 3, json!({"minAvailable": "50%"}));
     assert_eq!(
         verdict(&store, "web", store.get(&pod_key("web-0")).unwrap()),
-        Verdict::Blocked {
+        EvictionVerdict::Blocked {
             budget: "web".to_owned(),
             needed: 3,
             healthy: 3
@@ -107,12 +107,12 @@ fn a_pod_that_is_ending_or_pending_needs_no_budget() {
 fn two_budgets_are_more_than_the_endpoint_supports() {
     let mut store = cluster(3, 3, 3, json!({"minAvailable": 0}));
     store.load(
-        Key::new(BUDGET, "web", "all"),
+        ObjectKey::new(BUDGET, "web", "all"),
         json!({"metadata": {"name": "all"}, "spec": {"selector": {}}}),
     );
     assert_eq!(
         verdict(&store, "web", store.get(&pod_key("web-0")).unwrap()),
-        Verdict::Several
+        EvictionVerdict::Several
     );
 }
 
@@ -120,7 +120,7 @@ fn two_budgets_are_more_than_the_endpoint_supports() {
 fn a_budget_without_a_selector_selects_nothing() {
     let mut store = cluster(1, 1, 1, json!({"minAvailable": 1}));
     store.put(
-        Key::new(BUDGET, "web", "web"),
+        ObjectKey::new(BUDGET, "web", "web"),
         json!({"metadata": {"name": "web"}, "spec": {"minAvailable": 1}}),
     );
     assert!(allows(&store, "web-0"));

@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 use responder_core::object::{Locator, Name, Namespace, Uid};
 use serde_json::Value;
 
-use crate::conformance::{World, answers, controllers, creations, patches, reads};
+use crate::conformance::{ClusterUnderTest, answers, controllers, creations, patches, reads};
 use crate::simulated::SimulatedCluster;
 
 struct Simulated(SimulatedCluster);
 
-impl World for Simulated {
+impl ClusterUnderTest for Simulated {
     type Cluster = SimulatedCluster;
 
     fn cluster(&self) -> &SimulatedCluster {

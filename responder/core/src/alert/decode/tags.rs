@@ -7,7 +7,7 @@ use serde::{
     de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{Walk, refuse_scalars, text::Text};
+use super::{Walk, refuse_scalars, text::TextSeed};
 use crate::alert::{DecodeError, Excerpt};
 
 pub(super) struct TagsSeed<'w, 'b>(pub(super) &'w mut Walk<'b>);
@@ -41,7 +41,7 @@ impl<'de> Visitor<'de> for TagsSeed<'_, '_> {
         let bound = walk.bounds.tags;
         let mut tags = Vec::with_capacity(8);
         let boxed = |text: &str| Ok(Box::<str>::from(text));
-        while let Some(tag) = seq.next_element_seed(Text {
+        while let Some(tag) = seq.next_element_seed(TextSeed {
             walk,
             key: "tags[]",
             optional: false,

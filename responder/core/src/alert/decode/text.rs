@@ -11,14 +11,14 @@ use super::{Key, Walk};
 use crate::alert::{DecodeError, Excerpt};
 
 /// A string, read on the spot by `read`; null is `None` where the key is optional.
-pub(super) struct Text<'w, 'b, F> {
+pub(super) struct TextSeed<'w, 'b, F> {
     pub(super) walk: &'w mut Walk<'b>,
     pub(super) key: &'static str,
     pub(super) optional: bool,
     pub(super) read: F,
 }
 
-impl<'w, 'b, F> Text<'w, 'b, F> {
+impl<'w, 'b, F> TextSeed<'w, 'b, F> {
     pub(super) fn optional(walk: &'w mut Walk<'b>, key: Key, read: F) -> Self {
         Self {
             walk,
@@ -46,7 +46,7 @@ impl<'w, 'b, F> Text<'w, 'b, F> {
     }
 }
 
-impl<'de, T, F: FnOnce(&str) -> Result<T, DecodeError>> DeserializeSeed<'de> for Text<'_, '_, F> {
+impl<'de, T, F: FnOnce(&str) -> Result<T, DecodeError>> DeserializeSeed<'de> for TextSeed<'_, '_, F> {
     type Value = Option<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
@@ -54,7 +54,7 @@ impl<'de, T, F: FnOnce(&str) -> Result<T, DecodeError>> DeserializeSeed<'de> for
     }
 }
 
-impl<'de, T, F: FnOnce(&str) -> Result<T, DecodeError>> Visitor<'de> for Text<'_, '_, F> {
+impl<'de, T, F: FnOnce(&str) -> Result<T, DecodeError>> Visitor<'de> for TextSeed<'_, '_, F> {
     type Value = Option<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{places, read_one};
-use crate::document::{Diagnostics, Language, Path, Source};
+use crate::document::{Diagnostics, Language, Path, SourceFile};
 use crate::span::Span;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -17,7 +17,7 @@ struct KettleDoc {
 }
 
 fn read(text: &str) -> Result<(KettleDoc, Diagnostics), Diagnostics> {
-    let source = Source {
+    let source = SourceFile {
         file: PathBuf::from("kettle.yaml"),
         text: text.to_owned(),
     };

@@ -5,7 +5,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::alert::{Alert, AlertId, Bounds};
-use crate::guard::Realm;
+use crate::guard::ClaimKind;
 use crate::object::{Kind, Namespace, Uid};
 use crate::playbook::PlaybookName;
 
@@ -16,7 +16,7 @@ fn alert_id() -> AlertId {
 
 fn claim(target: &str, second: i64) -> Claim {
     Claim {
-        realm: Realm::Real,
+        claim_kind: ClaimKind::Real,
         at: Timestamp::from_second(second).unwrap(),
         counts_until: Timestamp::MAX,
         playbook: PlaybookName::new("p").unwrap(),
@@ -71,7 +71,7 @@ fn a_target_that_is_counted_already_takes_no_second_slot() {
 #[test]
 fn rehearsals_take_no_slot_from_real_responses() {
     let shadow = Claim {
-        realm: Realm::Shadow,
+        claim_kind: ClaimKind::Rehearsed,
         ..claim("a", 0)
     };
     assert!(count_budget(&budget(BudgetScope::Cluster, 1), &claim("b", 1), &[shadow], None).has_room());

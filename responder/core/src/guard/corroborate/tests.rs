@@ -53,27 +53,27 @@ const OLD: &str = "2026-11-24T01:00:00Z";
     Ok(Corroboration::PodUid)
 )]
 #[case::the_name_of_an_older_pod(None, None, OLD, Ok(Corroboration::Named))]
-#[case::another_uid(Some("aaaaaaaaaaaa"), Some("dead-uid"), OLD, Err(Reason::TargetReplaced))]
-#[case::a_container_of_another_pod(Some("cccccccccccc"), None, OLD, Err(Reason::Contradicted))]
+#[case::another_uid(Some("aaaaaaaaaaaa"), Some("dead-uid"), OLD, Err(RefusalReason::TargetReplaced))]
+#[case::a_container_of_another_pod(Some("cccccccccccc"), None, OLD, Err(RefusalReason::Contradicted))]
 #[case::a_container_of_the_pod_that_had_the_name_before(
     Some("cccccccccccc"),
     None,
     "2026-11-24T03:00:06Z",
-    Err(Reason::TargetReplaced)
+    Err(RefusalReason::TargetReplaced)
 )]
-#[case::the_name_of_a_younger_pod(None, None, "2026-11-24T03:00:06Z", Err(Reason::TargetReplaced))]
+#[case::the_name_of_a_younger_pod(None, None, "2026-11-24T03:00:06Z", Err(RefusalReason::TargetReplaced))]
 #[case::the_name_of_a_pod_made_in_the_second_of_the_alert(
     None,
     None,
     "2026-11-24T03:00:05Z",
-    Err(Reason::TargetReplaced)
+    Err(RefusalReason::TargetReplaced)
 )]
 #[case::the_name_of_a_pod_made_the_second_before(None, None, "2026-11-24T03:00:04Z", Ok(Corroboration::Named))]
 fn the_live_pod_is_told_from_its_namesakes(
     #[case] container: Option<&str>,
     #[case] uid: Option<&str>,
     #[case] created: &str,
-    #[case] expected: Result<Corroboration, Reason>,
+    #[case] expected: Result<Corroboration, RefusalReason>,
 ) {
     let live = pod(created, &statuses());
     let found = corroborate(
@@ -117,7 +117,7 @@ fn a_container_that_started_after_the_alert_contradicts_it() {
         Corroboration::Container,
         &mut Trace::default(),
     );
-    assert_eq!(found.unwrap_err().reason, Reason::Contradicted);
+    assert_eq!(found.unwrap_err().reason, RefusalReason::Contradicted);
 }
 
 #[rstest]

@@ -7,7 +7,7 @@ use crate::alert::Source;
 use crate::document::Findings;
 use crate::document::Path;
 use crate::document::Problem;
-use crate::playbook::alert_match::{Rules, Tags};
+use crate::playbook::alert_match::{RuleNames, Tags};
 use crate::playbook::doc::{ImageDoc, LabelSelectorDoc, MatchDoc, OneOrMany, TagsDoc};
 use crate::playbook::expression::Expression;
 use crate::playbook::live::ImageMatch;
@@ -52,8 +52,8 @@ pub(super) fn compile(doc: &MatchDoc, path: &Path, findings: &mut Findings<'_>) 
     (alert_match, live_match)
 }
 
-fn rules(names: &[String], path: &Path, findings: &mut Findings<'_>) -> Rules {
-    let mut rules = Rules::default();
+fn rules(names: &[String], path: &Path, findings: &mut Findings<'_>) -> RuleNames {
+    let mut rules = RuleNames::default();
     let mut set = GlobSetBuilder::new();
     for (index, name) in names.iter().enumerate() {
         let path = path.index(index);

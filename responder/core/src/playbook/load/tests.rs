@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::{Loaded, Source, load};
+use super::{Loaded, SourceFile, load};
 use crate::action::ActionClass;
 use crate::mode::Mode;
 use crate::playbook::{Corroboration, Diagnostics, PlaybookName};
@@ -15,7 +15,7 @@ fn now() -> Timestamp {
     "2026-06-01T00:00:00Z".parse().unwrap()
 }
 
-fn corpus(directory: &str) -> Vec<Source> {
+fn corpus(directory: &str) -> Vec<SourceFile> {
     let root = FilePath::new(env!("CARGO_MANIFEST_DIR"))
         .join("testdata/playbooks")
         .join(directory);
@@ -36,8 +36,8 @@ fn corpus(directory: &str) -> Vec<Source> {
         .collect()
 }
 
-fn source(file: &str, text: &str) -> Source {
-    Source {
+fn source(file: &str, text: &str) -> SourceFile {
+    SourceFile {
         file: file.into(),
         text: text.to_owned(),
     }
@@ -337,7 +337,7 @@ proptest! {
 
     #[test]
     fn any_mutation_of_a_good_file_is_answered(file in 0_usize..3, at in any::<prop::sample::Index>(), cut in 0_usize..20, put in "[-a-z:{}\\[\\]&*!|>'\"#,0-9 \n]{0,6}") {
-        let Source { text, .. } = &corpus("good")[file];
+        let SourceFile { text, .. } = &corpus("good")[file];
         let mut chars: Vec<char> = text.chars().collect();
         let start = at.index(chars.len());
         let end = (start + cut).min(chars.len());

@@ -38,7 +38,7 @@ async fn whichever_request_fails_the_cluster_is_as_it_was_before() {
                 // A deletion that was carried out can't be undone.
                 continue;
             }
-            let world = World::new(&everything());
+            let world = TestWorld::new(&everything());
             let before = world.objects();
             let plan = world.plan(&solo()).await;
             assert_eq!(plan.requests().count(), REQUESTS);
@@ -66,7 +66,7 @@ async fn whichever_request_fails_the_cluster_is_as_it_was_before() {
 
 #[tokio::test(start_paused = true)]
 async fn what_can_not_be_undone_is_told() {
-    let world = World::new(&everything());
+    let world = TestWorld::new(&everything());
     let plan = world.plan(&solo()).await;
     world.cluster.script(failing_at(REQUESTS - 1, &[LOST, FORBIDDEN]));
     let execution = world.execute(&plan).await;
@@ -80,7 +80,7 @@ async fn what_can_not_be_undone_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_done_is_undone_the_last_first() {
-    let world = World::new(&everything());
+    let world = TestWorld::new(&everything());
     let plan = world.plan(&solo()).await;
     world.cluster.script(failing_at(REQUESTS - 1, &[REFUSED]));
     let execution = world.execute(&plan).await;
@@ -92,7 +92,7 @@ async fn what_was_done_is_undone_the_last_first() {
 #[tokio::test(start_paused = true)]
 async fn a_cordon_is_taken_back_with_its_notes() {
     let steps = "[{cordon: {}}, {label: {labels: {a: b}}, onFailure: Revert}]";
-    let world = World::new(&playbook("p", &format!("mode: Enforce\ntarget: Node\nsteps: {steps}")));
+    let world = TestWorld::new(&playbook("p", &format!("mode: Enforce\ntarget: Node\nsteps: {steps}")));
     let before = world.objects();
     let plan = world.plan(&solo()).await;
     world.cluster.script([Then::Go, REFUSED]);
@@ -102,7 +102,7 @@ async fn a_cordon_is_taken_back_with_its_notes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_response_whose_alert_became_too_old_in_the_middle_is_undone_where_it_says_so() {
-    let world = World::new(&everything());
+    let world = TestWorld::new(&everything());
     let before = world.objects();
     let plan = world.plan(&solo()).await;
     // The policy is created after the alert's time; the patch that was to follow is not sent any more.
@@ -128,12 +128,12 @@ async fn a_response_that_was_killed_in_the_middle_is_completed_when_its_alert_co
         "[{label: {labels: {suspect: \"yes\"}}}, {quarantine: {ttl: 1h, detach: Always}}]",
     ) + &guard("maxAlertAge: 5m");
     let whole = {
-        let world = World::new(&rules);
+        let world = TestWorld::new(&rules);
         world.execute(&world.plan(&solo()).await).await;
         world.object("Pod/web/solo-1")
     };
     for place in 0..3 {
-        let world = World::new(&rules);
+        let world = TestWorld::new(&rules);
         world.cluster.before(move |_, before| match before {
             Before::Send(_, sent) if sent == place => Then::Never,
             _ => Then::Go,

@@ -20,7 +20,7 @@ async fn a_deletion_that_the_guard_of_today_forbids_is_held(#[case] bound: &str)
     let _engine = world.engine();
     tokio::time::sleep(5 * MINUTE).await;
     assert!(
-        matches!(&world.witness.ends()[..], [End::Held { .. }]),
+        matches!(&world.witness.ends()[..], [QuarantineEnd::Held { .. }]),
         "{:?}",
         world.witness.ends()
     );
@@ -59,7 +59,7 @@ async fn a_pod_that_contradicts_its_policy_is_left_alone(
     let before = world.objects();
     tokio::time::sleep(10 * MINUTE).await;
     assert!(
-        matches!(&world.witness.ends()[..], [End::Held { .. }]),
+        matches!(&world.witness.ends()[..], [QuarantineEnd::Held { .. }]),
         "{:?}",
         world.witness.ends()
     );
@@ -90,7 +90,7 @@ async fn a_forged_policy_moves_nothing_on_a_pod(
     #[values("Hold", "Release", "Delete")] on_expiry: &str,
     #[values("{}", "{\"app\":\"bank\"}")] detached: &str,
 ) {
-    let world = World::new(&rules("Hold"));
+    let world = TestWorld::new(&rules("Hold"));
     let engine = world.engine();
     let before = world.object("Pod/web/solo-2");
     world.apply(&forged("responder-quarantine-forged", "forged", on_expiry, detached).to_string());
@@ -110,7 +110,7 @@ async fn a_forged_policy_moves_nothing_on_a_pod(
 }}))]
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_selects_others_is_not_removed(#[case] spec: Value) {
-    let world = World::new(&rules("Hold"));
+    let world = TestWorld::new(&rules("Hold"));
     let _engine = world.engine();
     let mut policy = forged("responder-quarantine-forged", "forged", "Release", "{}");
     policy["spec"] = spec;
@@ -118,7 +118,7 @@ async fn a_policy_that_selects_others_is_not_removed(#[case] spec: Value) {
     let before = world.objects();
     tokio::time::sleep(5 * MINUTE).await;
     assert!(
-        matches!(&world.witness.ends()[..], [End::Held { .. }]),
+        matches!(&world.witness.ends()[..], [QuarantineEnd::Held { .. }]),
         "{:?}",
         world.witness.ends()
     );
@@ -139,7 +139,7 @@ async fn a_second_policy_for_a_pod_in_quarantine_does_not_end_it() {
         let before = world.objects();
         tokio::time::sleep(Duration::from_secs(30)).await;
         assert!(
-            matches!(&world.witness.ends()[..], [End::Held { because }] if because.contains("name")),
+            matches!(&world.witness.ends()[..], [QuarantineEnd::Held { because }] if because.contains("name")),
             "{:?}",
             world.witness.ends()
         );
@@ -153,7 +153,7 @@ async fn a_second_policy_for_a_pod_in_quarantine_does_not_end_it() {
 #[case("responder.dev/on-expiry", json!("Explode"))]
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_can_not_be_read_is_left_alone(#[case] annotation: &str, #[case] value: Value) {
-    let world = World::new(&rules("Hold"));
+    let world = TestWorld::new(&rules("Hold"));
     let engine = world.engine();
     let mut policy = forged("responder-quarantine-forged", "forged", "Delete", "{}");
     policy["metadata"]["annotations"][annotation] = value;

@@ -1,7 +1,7 @@
 //! Versions, ids, expiry and the bound.
 
 use responder_core::action::ActionClass;
-use responder_core::guard::Realm;
+use responder_core::guard::ClaimKind;
 use responder_core::object::{Kind, Uid};
 use responder_core::playbook::PlaybookName;
 
@@ -14,7 +14,7 @@ fn at(second: i64) -> Timestamp {
 /// A claim on a target of this name, made at one second and counting until another.
 fn claim(target: &str, made: i64, until: i64) -> Claim {
     Claim {
-        realm: Realm::Real,
+        claim_kind: ClaimKind::Real,
         at: at(made),
         counts_until: at(until),
         playbook: PlaybookName::new("p").unwrap(),

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::lane::LaneLimits;
+use crate::queue::QueueLimits;
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
@@ -110,10 +110,10 @@ fn of(kind: Kind, nth: u32) -> Alert {
 }
 
 /// Small enough that a flood overflows it.
-fn small(world: &World) -> EngineConfig {
-    let bound = |alerts| crate::lane::LaneBound { alerts, bytes: 1 << 20 };
+fn small(world: &TestWorld) -> EngineConfig {
+    let bound = |alerts| crate::queue::QueueBound { alerts, bytes: 1 << 20 };
     EngineConfig {
-        lanes: LaneLimits {
+        lanes: QueueLimits {
             concurrency: 3,
             critical_share: 1,
             critical: bound(4),
@@ -125,7 +125,7 @@ fn small(world: &World) -> EngineConfig {
 }
 
 async fn run(steps: Vec<Step>, deadline: Option<Duration>) -> Result<AccountingSnapshot, TestCaseError> {
-    let world = World::new(&rules());
+    let world = TestWorld::new(&rules());
     world.flood(12);
     world.cluster.before(|_, _| Then::After(Duration::from_millis(10)));
     let engine = world.engine_with(small(&world));
@@ -216,20 +216,20 @@ async fn a_flood_over_the_bounds_is_shed_and_counted_by_cause() {
     assert_eq!(
         alerts.shed,
         [
-            (Lane::Critical, [(ShedCause::LaneFull, 3)].into()),
+            (QueueClass::Critical, [(ShedCause::QueueFull, 3)].into()),
             (
-                Lane::Ordinary,
-                [(ShedCause::LaneFull, 6), (ShedCause::SubjectFull, 2)].into()
+                QueueClass::Ordinary,
+                [(ShedCause::QueueFull, 6), (ShedCause::SubjectFull, 2)].into()
             ),
         ]
         .into()
     );
     for reason in [
-        Reason::BudgetExhausted,
-        Reason::Stale,
-        Reason::Protected,
-        Reason::NoTarget,
-        Reason::HostProcess,
+        RefusalReason::BudgetExhausted,
+        RefusalReason::Stale,
+        RefusalReason::Protected,
+        RefusalReason::NoTarget,
+        RefusalReason::HostProcess,
     ] {
         assert!(
             accounts.decisions.refused.contains_key(&reason),

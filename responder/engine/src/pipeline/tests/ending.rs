@@ -5,7 +5,7 @@ use crate::shutdown::Progress;
 
 #[tokio::test(start_paused = true)]
 async fn what_was_accepted_is_finished_before_the_end() {
-    let world = World::new(&enforced("p", DELETE));
+    let world = TestWorld::new(&enforced("p", DELETE));
     world.flood(30);
     world.cluster.before(|_, _| Then::After(Duration::from_millis(100)));
     let engine = world.engine();
@@ -22,11 +22,11 @@ async fn what_was_accepted_is_finished_before_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn after_the_stop_nothing_is_taken() {
-    let world = World::new(&enforced("p", DELETE));
+    let world = TestWorld::new(&enforced("p", DELETE));
     let engine = world.engine();
     engine.shutdown(Duration::from_secs(1)).await;
     let stopping = Submission::Shed {
-        lane: Lane::Ordinary,
+        lane: QueueClass::Ordinary,
         cause: ShedCause::Stopping,
     };
     assert_eq!(engine.submit(solo()), stopping);
@@ -41,7 +41,7 @@ async fn what_is_not_finished_in_time_is_handed_back_by_name() {
         let spec = format!("mode: Enforce\norder: {order}\nsteps: [{{label: {{labels: {{{name}: \"1\"}}}}}}]");
         playbook(name, &spec).replace(&format!("*{name}*"), "p")
     };
-    let world = World::new(&(all("first", 1) + &all("second", 0)));
+    let world = TestWorld::new(&(all("first", 1) + &all("second", 0)));
     let hangs = Arc::new(AtomicU8::new(0));
     let asked = Arc::clone(&hangs);
     world.cluster.before(move |_, before| match before {
@@ -85,7 +85,7 @@ async fn what_is_not_finished_in_time_is_handed_back_by_name() {
     assert!(accounts.is_balanced(), "{accounts:?}");
     assert_eq!(accounts.decisions.pending, 0);
     assert_eq!(accounts.decisions.planned, [(Mode::Enforce, 2)].into());
-    assert_eq!(accounts.decisions.refused, [(Reason::ShuttingDown, 4)].into());
+    assert_eq!(accounts.decisions.refused, [(RefusalReason::ShuttingDown, 4)].into());
     let audited = world.witness.records().into_iter();
     let audited = audited.filter(|record| matches!(record, AuditRecord::HandedBack { .. }));
     assert_eq!(audited.count(), 3);
@@ -93,7 +93,7 @@ async fn what_is_not_finished_in_time_is_handed_back_by_name() {
 
 #[tokio::test(start_paused = true)]
 async fn after_the_end_nothing_is_sent() {
-    let world = World::new(&enforced("p", DELETE));
+    let world = TestWorld::new(&enforced("p", DELETE));
     world.flood(20);
     let hold = world.cluster.inner.hold();
     let engine = world.engine();
@@ -115,7 +115,7 @@ async fn after_the_end_nothing_is_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_second_call_to_end_counts_nothing_twice() {
-    let world = World::new(&enforced("p", DELETE));
+    let world = TestWorld::new(&enforced("p", DELETE));
     let _hold = world.cluster.inner.hold();
     let engine = world.engine();
     engine.submit(solo());
@@ -124,12 +124,12 @@ async fn a_second_call_to_end_counts_nothing_twice() {
     assert_eq!(first.handed_back, second.handed_back);
     let accounts = engine.accounts();
     assert!(accounts.is_balanced(), "{accounts:?}");
-    assert_eq!(accounts.decisions.refused, [(Reason::ShuttingDown, 1)].into());
+    assert_eq!(accounts.decisions.refused, [(RefusalReason::ShuttingDown, 1)].into());
 }
 
 #[tokio::test(start_paused = true)]
 async fn verifications_that_are_under_way_end_as_inconclusive() {
-    let world = World::new(&enforced("p", "[{delete: {gracePeriodSeconds: 20}}]"));
+    let world = TestWorld::new(&enforced("p", "[{delete: {gracePeriodSeconds: 20}}]"));
     let engine = world.engine();
     engine.submit(solo());
     let handback = engine.shutdown(Duration::from_secs(5)).await;
@@ -139,15 +139,15 @@ async fn verifications_that_are_under_way_end_as_inconclusive() {
 
 // --- panics ------------------------------------------------------------------------------------------------
 
-fn two() -> World {
+fn two() -> TestWorld {
     let all = |name: &str, order: i32| {
         let spec = format!("mode: Enforce\norder: {order}\nsteps: [{{label: {{labels: {{{name}: \"1\"}}}}}}]");
         playbook(name, &spec).replace(&format!("*{name}*"), "p")
     };
-    World::new(&(all("first", 1) + &all("second", 0)))
+    TestWorld::new(&(all("first", 1) + &all("second", 0)))
 }
 
-fn labels(world: &World) -> Value {
+fn labels(world: &TestWorld) -> Value {
     world.object("Pod/web/solo-1").unwrap()["metadata"]["labels"].clone()
 }
 
@@ -162,7 +162,7 @@ async fn a_panic_while_deciding_is_counted_and_the_next_playbook_answers() {
     engine.submit(solo());
     let accounts = at_rest(&engine).await;
     assert_eq!(accounts.panics, 1);
-    assert_eq!(accounts.decisions.refused, [(Reason::PlanUnsound, 1)].into());
+    assert_eq!(accounts.decisions.refused, [(RefusalReason::PlanUnsound, 1)].into());
     assert_eq!(accounts.decisions.planned, [(Mode::Enforce, 1)].into());
     assert!(accounts.is_balanced());
     assert_eq!(labels(&world), json!({"app": "solo", "team": "shop", "second": "1"}));

@@ -10,7 +10,7 @@ use crate::testing::uid_of;
 async fn on_many_threads_no_more_targets_are_hit_than_the_budget_has() {
     const MAX: usize = 7;
     let budget = format!("budgets: [{{scope: Cluster, class: Destroy, max: {MAX}, per: 10m}}]");
-    let world = World::new(&(enforced("p", DELETE) + &guard(&budget)));
+    let world = TestWorld::new(&(enforced("p", DELETE) + &guard(&budget)));
     world.flood(60);
     // Readings end in another order than they began.
     world.cluster.before(|_, before| match before {
@@ -31,7 +31,10 @@ async fn on_many_threads_no_more_targets_are_hit_than_the_budget_has() {
         .map(|request| request.at().to_string())
         .collect();
     assert_eq!((targets.len(), world.cluster.mutations().len()), (MAX, MAX));
-    assert_eq!(accounts.decisions.refused, [(Reason::BudgetExhausted, 53)].into());
+    assert_eq!(
+        accounts.decisions.refused,
+        [(RefusalReason::BudgetExhausted, 53)].into()
+    );
     assert!(accounts.is_balanced());
 }
 
@@ -63,7 +66,7 @@ fn at(nth: u32) -> String {
 }
 
 /// The marks of the requests to each object, in the order in which they came.
-fn marks(world: &World) -> BTreeMap<String, Vec<String>> {
+fn marks(world: &TestWorld) -> BTreeMap<String, Vec<String>> {
     let mut marks: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for request in world.cluster.mutations() {
         let responder_core::request::Request::Patch { target, patch } = request else {
@@ -83,7 +86,7 @@ fn marks(world: &World) -> BTreeMap<String, Vec<String>> {
 #[case::node("Node", 3)]
 #[tokio::test(start_paused = true)]
 async fn two_responses_to_one_target_never_interleave(#[case] target: &str, #[case] targets: usize) {
-    let world = World::new(&(pairs("a", target) + &pairs("b", target)));
+    let world = TestWorld::new(&(pairs("a", target) + &pairs("b", target)));
     world.cluster.before(|_, before| match before {
         Before::Send(_, place) => Then::After(Duration::from_millis(u64::try_from(place * 7919 % 40).unwrap())),
         Before::Read(_, place) => Then::After(Duration::from_millis(u64::try_from(place * 104_729 % 7).unwrap())),
@@ -131,7 +134,7 @@ async fn two_responses_to_one_target_never_interleave(#[case] target: &str, #[ca
 /// The pod moves between the look for its node and the snapshot: another response may be at work on the new one.
 #[tokio::test(start_paused = true)]
 async fn a_target_that_became_another_is_not_acted_on_and_its_claim_is_taken_back() {
-    let world = World::new(&playbook("p", "mode: Enforce\ntarget: Node\nsteps: [{cordon: {}}]"));
+    let world = TestWorld::new(&playbook("p", "mode: Enforce\ntarget: Node\nsteps: [{cordon: {}}]"));
     world.cluster.before(|cluster, before| {
         if let Before::Read("pod", 1) = before {
             let mut pod = cluster.objects().remove("Pod/web/solo-1").unwrap();
@@ -155,7 +158,7 @@ async fn a_target_that_became_another_is_not_acted_on_and_its_claim_is_taken_bac
 
 #[tokio::test(start_paused = true)]
 async fn of_two_nodes_the_last_that_takes_pods_stays_whoever_is_first() {
-    let world = World::new(&playbook("p", "mode: Enforce\ntarget: Node\nsteps: [{cordon: {}}]"));
+    let world = TestWorld::new(&playbook("p", "mode: Enforce\ntarget: Node\nsteps: [{cordon: {}}]"));
     world.cluster.before(|_, before| match before {
         Before::Send(..) => Then::After(Duration::from_secs(1)),
         Before::Read(..) => Then::Go,
@@ -166,7 +169,10 @@ async fn of_two_nodes_the_last_that_takes_pods_stays_whoever_is_first() {
     }
     let accounts = at_rest(&engine).await;
     assert_eq!(accounts.responses, [("Done", 2)].into());
-    assert_eq!(accounts.decisions.refused, [(Reason::LastSchedulableNode, 1)].into());
+    assert_eq!(
+        accounts.decisions.refused,
+        [(RefusalReason::LastSchedulableNode, 1)].into()
+    );
 }
 
 /// Promise 2 through the whole engine: the pod is replaced at any moment, and no request ever changes the new one.
@@ -175,7 +181,7 @@ async fn a_pod_that_is_replaced_at_any_moment_is_never_touched() {
     let steps = "[{label: {labels: {a: \"1\"}}}, {quarantine: {detach: Always}}, {delete: {gracePeriodSeconds: 0}}]";
     let mut replaced = 0;
     for moment in 0..14 {
-        let world = World::new(&enforced("p", steps));
+        let world = TestWorld::new(&enforced("p", steps));
         let new = Arc::new(Mutex::new(None));
         let (noted, mut place) = (Arc::clone(&new), 0);
         world.cluster.before(move |cluster, _| {

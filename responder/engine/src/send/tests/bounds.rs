@@ -91,7 +91,7 @@ async fn an_undo_is_never_too_late() {
 #[tokio::test(start_paused = true)]
 async fn every_try_is_counted_by_verb_and_answer() {
     let rules = playbook("p", &format!("mode: Rehearse\nsteps: [{LABEL}]"));
-    let world = World::new(&rules);
+    let world = TestWorld::new(&rules);
     let plan = world.plan(&solo()).await;
     world
         .cluster

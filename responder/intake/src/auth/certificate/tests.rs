@@ -2,10 +2,10 @@ use rstest::rstest;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::*;
-use crate::auth::testing::{Authority, Subject};
+use crate::auth::testing::{CertificateSubject, TestAuthority};
 
-fn read(subject: &Subject<'_>, allowed: &[&str]) -> ClientCertificate {
-    let issued = Authority::new().issue(subject);
+fn read(subject: &CertificateSubject<'_>, allowed: &[&str]) -> ClientCertificate {
+    let issued = TestAuthority::new().issue(subject);
     let der = CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap();
     let allowed: Vec<_> = allowed.iter().map(|name| SenderName::new(name).unwrap()).collect();
     ClientCertificate::read(&der, &allowed).unwrap()
@@ -32,7 +32,7 @@ fn a_certificate_names_a_sender_by_its_whole_name(
     #[case] allowed: &[&str],
     #[case] name: Option<&str>,
 ) {
-    let subject = Subject {
+    let subject = CertificateSubject {
         dns,
         uris,
         common,
@@ -46,9 +46,9 @@ fn a_certificate_names_a_sender_by_its_whole_name(
 #[test]
 fn it_holds_until_its_end() {
     let ends_in = |time| {
-        let subject = Subject {
+        let subject = CertificateSubject {
             holds_for: Some(time),
-            ..Subject::default()
+            ..CertificateSubject::default()
         };
         read(&subject, &[]).holds_for
     };

@@ -3,7 +3,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::auth::kept::{Kept, listed};
-use crate::auth::testing::Files;
+use crate::auth::testing::TestFiles;
 
 const SECRET: &str = "a-secret-of-some-length";
 
@@ -16,7 +16,7 @@ fn named(name: &str, secret: SecretSource) -> NamedSecret {
 
 /// falco with two passwords, and falcosidekick with a token.
 fn credentials() -> Credentials {
-    let files = Files::new();
+    let files = TestFiles::new();
     let file = |name, secret| SecretSource::File(files.write(name, secret));
     let sources = CredentialSources {
         basic: vec![
@@ -95,7 +95,7 @@ fn nothing_shown_and_two_at_once_are_told_apart() {
 #[case("alpha\nbeta\n", "it has a line end or another control character in it")]
 #[case("nul\0", "it has a line end or another control character in it")]
 fn a_file_that_holds_no_secret_is_refused_without_a_word_of_it(#[case] contents: &str, #[case] problem: &str) {
-    let files = Files::new();
+    let files = TestFiles::new();
     let sources = CredentialSources {
         basic: vec![named("falco", SecretSource::File(files.write("password", contents)))],
         bearer: vec![named(

@@ -1,7 +1,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::auth::testing::Files;
+use crate::auth::testing::TestFiles;
 
 /// Two files as one text; whatever begins with `bad` can't be used.
 struct Pair([PathBuf; 2]);
@@ -30,13 +30,13 @@ impl Recipe for Pair {
     }
 }
 
-fn kept(files: &Files) -> Kept<Pair> {
+fn kept(files: &TestFiles) -> Kept<Pair> {
     Kept::load(Pair([files.path("a"), files.path("b")])).unwrap_or_else(|flaws| panic!("{}", listed(&flaws)))
 }
 
 #[test]
 fn what_changes_is_taken_and_what_does_not_is_left() {
-    let files = Files::new();
+    let files = TestFiles::new();
     files.write("a", "one");
     files.write("b", "two");
     let kept = kept(&files);
@@ -52,7 +52,7 @@ fn what_changes_is_taken_and_what_does_not_is_left() {
 
 #[test]
 fn what_cannot_be_used_leaves_the_last_in_force_and_is_said_once() {
-    let files = Files::new();
+    let files = TestFiles::new();
     files.write("a", "one");
     files.write("b", "two");
     let kept = kept(&files);
@@ -81,7 +81,7 @@ fn what_cannot_be_used_leaves_the_last_in_force_and_is_said_once() {
 /// As the kubelet does it: the files are links into a link to a directory, which is swapped as one.
 #[test]
 fn a_swapped_link_is_a_change() {
-    let files = Files::new();
+    let files = TestFiles::new();
     for (version, text) in [("v1", "old"), ("v2", "new")] {
         std::fs::create_dir(files.path(version)).unwrap();
         files.write(&format!("{version}/a"), text);
@@ -99,7 +99,7 @@ fn a_swapped_link_is_a_change() {
 
 #[test]
 fn everything_that_is_wrong_at_the_start_is_said_at_once() {
-    let files = Files::new();
+    let files = TestFiles::new();
     files.write("long", &"x".repeat(1024 * 1024 + 1));
     let flaws = Kept::load(Pair([files.path("long"), files.directory().to_owned()]))
         .err()
@@ -113,7 +113,7 @@ fn everything_that_is_wrong_at_the_start_is_said_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn files_are_looked_at_from_time_to_time_and_for_whoever_knocks() {
-    let files = Files::new();
+    let files = TestFiles::new();
     files.write("a", "one");
     files.write("b", "two");
     let kept = Arc::new(kept(&files));

@@ -1,9 +1,9 @@
 use super::*;
 use crate::auth::kept::{Kept, listed};
-use crate::auth::testing::{Authority, Files, Subject};
+use crate::auth::testing::{CertificateSubject, TestAuthority, TestFiles};
 
 fn problems(certificate: &str, key: &str, authorities: &str) -> String {
-    let files = Files::new();
+    let files = TestFiles::new();
     let tls = TlsFiles {
         certificate: files.write("tls.crt", certificate),
         key: files.write("tls.key", key),
@@ -19,7 +19,7 @@ fn problems(certificate: &str, key: &str, authorities: &str) -> String {
 
 #[test]
 fn files_that_go_together_are_taken() {
-    let authority = Authority::new();
+    let authority = TestAuthority::new();
     let server = authority.server();
     assert_eq!(problems(&server.certificate, &server.key, &authority.pem()), "");
 }
@@ -42,7 +42,7 @@ fn everything_that_is_wrong_is_said_with_its_file() {
 
 #[test]
 fn a_key_of_another_certificate_is_refused() {
-    let authority = Authority::new();
+    let authority = TestAuthority::new();
     let said = problems(
         &authority.server().certificate,
         &authority.server().key,
@@ -56,10 +56,10 @@ fn a_key_of_another_certificate_is_refused() {
 
 #[test]
 fn a_certificate_that_has_expired_is_refused() {
-    let authority = Authority::new();
-    let expired = authority.issue(&Subject {
+    let authority = TestAuthority::new();
+    let expired = authority.issue(&CertificateSubject {
         holds_for: Some(std::time::Duration::ZERO),
-        ..Subject::default()
+        ..CertificateSubject::default()
     });
     let said = problems(&expired.certificate, &expired.key, &authority.pem());
     assert!(said.contains("tls.crt: the certificate has expired"), "{said}");

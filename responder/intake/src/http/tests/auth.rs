@@ -6,8 +6,8 @@ use responder_core::alert::SenderName;
 use rstest::rstest;
 
 use super::client::{ALERT, Running};
-use super::{FixedPages, Limits};
-use crate::auth::testing::Files;
+use super::{FixedPages, HttpLimits};
+use crate::auth::testing::TestFiles;
 use crate::auth::{Access, CredentialSources, NamedSecret, SecretSource};
 
 const PASSWORD: &str = "correct horse battery";
@@ -15,12 +15,12 @@ const TOKEN: &str = "0123456789abcdef0123";
 
 struct Asking {
     server: Running,
-    files: Files,
+    files: TestFiles,
 }
 
 impl Asking {
     async fn start() -> Self {
-        let files = Files::new();
+        let files = TestFiles::new();
         let named = |name: &str, secret| NamedSecret {
             name: SenderName::new(name).unwrap(),
             secret: SecretSource::File(secret),
@@ -30,7 +30,7 @@ impl Asking {
             bearer: vec![named("falcosidekick", files.write("token", TOKEN))],
         };
         let access = Access::load(None, sources).unwrap();
-        let server = Running::asking(Limits::default(), FixedPages(Ok(())), access).await;
+        let server = Running::asking(HttpLimits::default(), FixedPages(Ok(())), access).await;
         Self { server, files }
     }
 }

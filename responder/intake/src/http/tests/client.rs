@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{FixedPages, Memory};
 use crate::auth::Access;
-use crate::http::{Limits, Server};
+use crate::http::{HttpLimits, HttpServer};
 
 pub(super) const ALERT: &str = r#"{"hostname":"worker-1","output":"x","output_fields":{"container.id":"ee97d9c4186f","k8s.ns.name":"shop","k8s.pod.name":"web-0"},"priority":"Critical","rule":"RULE","source":"syscall","tags":["container"],"time":"2026-07-06T23:05:05.771201256Z"}"#;
 
@@ -36,18 +36,18 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) async fn start() -> Self {
-        Self::with(Limits::default(), FixedPages(Ok(()))).await
+        Self::with(HttpLimits::default(), FixedPages(Ok(()))).await
     }
 
-    pub(super) async fn with(limits: Limits, pages: FixedPages) -> Self {
+    pub(super) async fn with(limits: HttpLimits, pages: FixedPages) -> Self {
         Self::asking(limits, pages, Access::default()).await
     }
 
-    pub(super) async fn asking(limits: Limits, pages: FixedPages, access: Access) -> Self {
+    pub(super) async fn asking(limits: HttpLimits, pages: FixedPages, access: Access) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sink, stop) = (Memory::default(), CancellationToken::new());
-        let server = Server::new(sink.clone(), pages, limits).with_access(Arc::new(access));
+        let server = HttpServer::new(sink.clone(), pages, limits).with_access(Arc::new(access));
         let task = tokio::spawn(server.serve(listener, stop.clone(), Duration::from_millis(300)));
         Self {
             address,
@@ -64,13 +64,13 @@ impl Running {
         }
     }
 
-    pub(super) async fn send(&self, request: &[u8]) -> Answer {
+    pub(super) async fn send(&self, request: &[u8]) -> HttpAnswer {
         let mut connection = self.connect().await;
         connection.write_bytes(request).await;
         connection.answer().await
     }
 
-    pub(super) async fn get(&self, path: &str) -> Answer {
+    pub(super) async fn get(&self, path: &str) -> HttpAnswer {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes())
             .await
     }
@@ -84,7 +84,7 @@ impl Running {
     }
 }
 
-pub(super) struct Answer {
+pub(super) struct HttpAnswer {
     pub(super) status: u16,
     /// In lower case.
     pub(super) head: String,
@@ -112,7 +112,7 @@ impl Connection {
     }
 
     /// The next final answer.
-    pub(super) async fn answer(&mut self) -> Answer {
+    pub(super) async fn answer(&mut self) -> HttpAnswer {
         loop {
             let answer = tokio::time::timeout(HANG, self.any_answer())
                 .await
@@ -124,7 +124,7 @@ impl Connection {
     }
 
     /// The next answer, one that says to go on included.
-    pub(super) async fn any_answer(&mut self) -> Answer {
+    pub(super) async fn any_answer(&mut self) -> HttpAnswer {
         loop {
             if let Some(answer) = self.parsed() {
                 return answer;
@@ -144,7 +144,7 @@ impl Connection {
         }
     }
 
-    fn parsed(&mut self) -> Option<Answer> {
+    fn parsed(&mut self) -> Option<HttpAnswer> {
         let end = self.read.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
         let head = String::from_utf8(self.read[..end].to_vec())
             .unwrap()
@@ -158,7 +158,7 @@ impl Connection {
         let length = if self.read.len() == end { 0 } else { length };
         let body = self.read.get(end..end + length)?.to_vec();
         self.read.drain(..end + length);
-        Some(Answer {
+        Some(HttpAnswer {
             status,
             head,
             body: String::from_utf8(body).unwrap(),

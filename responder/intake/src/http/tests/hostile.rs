@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use rstest::rstest;
 
-use super::client::{ALERT, Answer, Running, post};
-use super::{FixedPages, Limits};
+use super::client::{ALERT, HttpAnswer, Running, post};
+use super::{FixedPages, HttpLimits};
 
 /// Short, so that a sender that goes silent is told within the test.
-fn impatient() -> Limits {
-    Limits {
+fn impatient() -> HttpLimits {
+    HttpLimits {
         body_deadline: Duration::from_millis(200),
         header_deadline: Duration::from_millis(200),
-        ..Limits::default()
+        ..HttpLimits::default()
     }
 }
 
-async fn assert_answered(server: &Running, answer: &Answer, status: u16, kind: &'static str) {
+async fn assert_answered(server: &Running, answer: &HttpAnswer, status: u16, kind: &'static str) {
     assert_eq!(answer.status, status, "{}", answer.body);
     assert!(answer.body.contains(&format!("\"kind\":\"{kind}\"")), "{}", answer.body);
     assert_eq!(server.sink.rejections(), [kind]);
@@ -53,12 +53,12 @@ async fn a_body_that_is_no_alert_is_answered_with_its_kind(
 #[case::objects("{\"a\":", "}")]
 #[tokio::test]
 async fn a_hundred_thousand_levels_of_nesting_are_answered(#[case] open: &str, #[case] close: &str) {
-    let limits = Limits {
+    let limits = HttpLimits {
         alert: responder_core::alert::Bounds {
             body: 1 << 20,
             ..Default::default()
         },
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let server = Running::with(limits, FixedPages(Ok(()))).await;
     let deep = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
@@ -141,10 +141,10 @@ async fn half_a_body_and_then_silence_is_answered_when_its_time_is_over() {
 
 #[tokio::test]
 async fn large_bodies_that_are_held_back_leave_room_for_small_ones() {
-    let limits = Limits {
+    let limits = HttpLimits {
         large_bodies: 1,
         body_deadline: Duration::from_millis(500),
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let server = Running::with(limits, FixedPages(Ok(()))).await;
     let half = format!(

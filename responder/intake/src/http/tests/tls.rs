@@ -11,26 +11,26 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::client::{ALERT, Answer, Connection, Running, post};
-use super::{FixedPages, Limits};
-use crate::auth::testing::{Authority, Files, Issued, Subject};
+use super::client::{ALERT, Connection, HttpAnswer, Running, post};
+use super::{FixedPages, HttpLimits};
+use crate::auth::testing::{CertificateSubject, Issued, TestAuthority, TestFiles};
 use crate::auth::{Access, ClientFiles, CredentialSources, TlsFiles};
 
 /// A server over TLS that takes alerts of `falco` and `spiffe://prod/falco`.
 struct Secured {
     server: Running,
-    files: Files,
-    authority: Authority,
-    clients: Authority,
+    files: TestFiles,
+    authority: TestAuthority,
+    clients: TestAuthority,
 }
 
 impl Secured {
     async fn start() -> Self {
-        Self::with(Limits::default()).await
+        Self::with(HttpLimits::default()).await
     }
 
-    async fn with(limits: Limits) -> Self {
-        let (files, authority, clients) = (Files::new(), Authority::new(), Authority::new());
+    async fn with(limits: HttpLimits) -> Self {
+        let (files, authority, clients) = (TestFiles::new(), TestAuthority::new(), TestAuthority::new());
         let server = authority.server();
         let names = ["falco", "spiffe://prod/falco"];
         let tls = TlsFiles {
@@ -79,7 +79,7 @@ impl Secured {
         })
     }
 
-    async fn send(&self, client: Option<&Issued>) -> Answer {
+    async fn send(&self, client: Option<&Issued>) -> HttpAnswer {
         let mut connection = self.connect(client).await.unwrap();
         connection
             .write_bytes(&post("/", &ALERT.replace("RULE", "matched")))
@@ -88,10 +88,10 @@ impl Secured {
     }
 
     fn falco(&self, holds_for: Option<Duration>) -> Issued {
-        self.clients.issue(&Subject {
+        self.clients.issue(&CertificateSubject {
             common: &["falco"],
             holds_for,
-            ..Subject::default()
+            ..CertificateSubject::default()
         })
     }
 
@@ -109,11 +109,11 @@ impl Secured {
 }
 
 #[rstest]
-#[case::common_name(Subject { common: &["falco"], ..Subject::default() }, "certificate falco")]
-#[case::uri(Subject { uris: &["spiffe://prod/falco"], ..Subject::default() }, "certificate spiffe://prod/falco")]
+#[case::common_name(CertificateSubject { common: &["falco"], ..CertificateSubject::default() }, "certificate falco")]
+#[case::uri(CertificateSubject { uris: &["spiffe://prod/falco"], ..CertificateSubject::default() }, "certificate spiffe://prod/falco")]
 #[tokio::test]
 async fn a_certificate_with_an_allowed_name_is_taken_and_named(
-    #[case] subject: Subject<'static>,
+    #[case] subject: CertificateSubject<'static>,
     #[case] sender: &str,
 ) {
     let secured = Secured::start().await;
@@ -136,9 +136,9 @@ async fn without_a_certificate_there_are_the_pages_and_no_alert_is_taken() {
 #[tokio::test]
 async fn a_good_certificate_with_another_name_is_refused() {
     let secured = Secured::start().await;
-    let client = secured.clients.issue(&Subject {
+    let client = secured.clients.issue(&CertificateSubject {
         common: &["payments"],
-        ..Subject::default()
+        ..CertificateSubject::default()
     });
     assert_eq!(secured.send(Some(&client)).await.status, 403);
     assert_eq!(secured.server.sink.rejections(), ["certificate_name"]);
@@ -155,9 +155,9 @@ async fn a_certificate_that_has_expired_is_refused() {
 #[tokio::test]
 async fn a_certificate_of_another_authority_is_refused_whatever_its_name() {
     let secured = Secured::start().await;
-    let client = Authority::new().issue(&Subject {
+    let client = TestAuthority::new().issue(&CertificateSubject {
         common: &["falco"],
-        ..Subject::default()
+        ..CertificateSubject::default()
     });
     secured.assert_refused(&client, "certificate").await;
 }
@@ -182,13 +182,13 @@ async fn new_files_are_shown_to_the_next_connection_and_end_those_of_before() {
     before.write_bytes(&post("/", &ALERT.replace("RULE", "matched"))).await;
     assert_eq!(before.answer().await.status, 202);
     // Another authority of clients: whom the first one knew is a stranger.
-    let others = Authority::new();
+    let others = TestAuthority::new();
     secured.files.write("clients.crt", &others.pem());
     assert!(before.is_ended().await);
     secured.assert_known_no_more(&falco).await;
-    let client = others.issue(&Subject {
+    let client = others.issue(&CertificateSubject {
         common: &["falco"],
-        ..Subject::default()
+        ..CertificateSubject::default()
     });
     assert_eq!(secured.send(Some(&client)).await.status, 202);
 }
@@ -221,10 +221,10 @@ async fn plain_http_is_counted_and_ends() {
 #[case::half_a_hello(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")]
 #[tokio::test]
 async fn a_handshake_without_an_end_ends_the_connection(#[case] bytes: &[u8]) {
-    let limits = Limits {
+    let limits = HttpLimits {
         handshake_deadline: Duration::from_millis(200),
         connections: 1,
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let secured = Secured::with(limits).await;
     let mut connection = secured.server.connect().await;
@@ -237,9 +237,9 @@ async fn a_handshake_without_an_end_ends_the_connection(#[case] bytes: &[u8]) {
 
 #[tokio::test]
 async fn headers_without_an_end_end_a_connection_of_tls_too() {
-    let limits = Limits {
+    let limits = HttpLimits {
         header_deadline: Duration::from_millis(200),
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let secured = Secured::with(limits).await;
     let mut connection = secured.connect(Some(&secured.falco(None))).await.unwrap();

@@ -1,7 +1,7 @@
-//! Lanes: who is next. One response at a time per target, many targets at once, and no flood in one lane starves the
+//! The work queue: who is next. One response at a time per target, many targets at once, and no flood in one lane starves the
 //! other. Step of the flow: between match and snapshot.
 //!
-//! [`Lanes`] is plain synchronous code without a clock or a runtime; the pipeline asks it under a lock. An accepted alert
+//! [`WorkQueue`] is plain synchronous code without a clock or a runtime; the pipeline asks it under a lock. An accepted alert
 //! is a ticket. A ticket holds a *slot* while it works (so many requests are in flight at most), the *key* of its subject
 //! from its first to its last playbook, and for a playbook that steps up the key of the owner or node it resolved to. The
 //! second key is only ever taken by somebody who holds the first kind, so waiting is never a circle; and whoever waits
@@ -21,14 +21,14 @@ use tokio::time::Instant;
 /// The two lanes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Lane {
+pub enum QueueClass {
     /// Alerts of priority Critical and above.
     Critical,
     /// All others.
     Ordinary,
 }
 
-impl Lane {
+impl QueueClass {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Critical, Self::Ordinary];
 
@@ -57,7 +57,7 @@ impl Lane {
     }
 }
 
-impl fmt::Display for Lane {
+impl fmt::Display for QueueClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -65,7 +65,7 @@ impl fmt::Display for Lane {
 
 /// How much one lane holds: alerts that are accepted and not finished, waiting or working.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LaneBound {
+pub struct QueueBound {
     /// So many alerts.
     pub alerts: usize,
     /// So many bytes of decoded alerts: an alert may be 256 KiB, and a lane full of those must not be the end.
@@ -74,7 +74,7 @@ pub struct LaneBound {
 
 /// The bounds of both lanes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LaneLimits {
+pub struct QueueLimits {
     /// Responses at work at once; 8 by default and at least 2. Past eight at a time only the queue inside the API server
     /// grows, not the rate (measured: 420 deletions/s with eight in flight, 450/s with thirty-two).
     pub concurrency: usize,
@@ -82,24 +82,24 @@ pub struct LaneLimits {
     /// alerts use the others too while no ordinary alert wants them.
     pub critical_share: usize,
     /// 1,024 alerts and 8 MiB by default.
-    pub critical: LaneBound,
+    pub critical: QueueBound,
     /// 4,096 alerts and 16 MiB by default.
-    pub ordinary: LaneBound,
+    pub ordinary: QueueBound,
     /// Alerts about one subject in both lanes together; 256 by default. So a pod that is made to raise alerts all the
     /// time fills a sixteenth of its lane and shields nobody.
     pub per_subject: usize,
 }
 
-impl Default for LaneLimits {
+impl Default for QueueLimits {
     fn default() -> Self {
         Self {
             concurrency: 8,
             critical_share: 2,
-            critical: LaneBound {
+            critical: QueueBound {
                 alerts: 1024,
                 bytes: 8 << 20,
             },
-            ordinary: LaneBound {
+            ordinary: QueueBound {
                 alerts: 4096,
                 bytes: 16 << 20,
             },
@@ -108,11 +108,11 @@ impl Default for LaneLimits {
     }
 }
 
-impl LaneLimits {
-    const fn bound(&self, lane: Lane) -> LaneBound {
+impl QueueLimits {
+    const fn bound(&self, lane: QueueClass) -> QueueBound {
         match lane {
-            Lane::Critical => self.critical,
-            Lane::Ordinary => self.ordinary,
+            QueueClass::Critical => self.critical,
+            QueueClass::Ordinary => self.ordinary,
         }
     }
 
@@ -128,7 +128,7 @@ impl LaneLimits {
 #[serde(rename_all = "camelCase")]
 pub enum ShedCause {
     /// The lane holds as many alerts, or bytes of them, as it may.
-    LaneFull,
+    QueueFull,
     /// As many alerts about this subject wait as may.
     SubjectFull,
     /// The controller is stopping.
@@ -137,12 +137,12 @@ pub enum ShedCause {
 
 impl ShedCause {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::LaneFull, Self::SubjectFull, Self::Stopping];
+    pub const ALL: [Self; 3] = [Self::QueueFull, Self::SubjectFull, Self::Stopping];
 
     /// A bounded name for metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::LaneFull => "lane full",
+            Self::QueueFull => "lane full",
             Self::SubjectFull => "subject full",
             Self::Stopping => "stopping",
         }
@@ -151,7 +151,7 @@ impl ShedCause {
 
 /// What only one response at a time may be about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Key {
+pub(crate) enum TargetKey {
     /// A subject: the pod that an alert names.
     Pod(Namespace, Name),
     /// A subject: the host that an alert names, by whatever name.
@@ -162,7 +162,7 @@ pub(crate) enum Key {
     Owner(Uid),
 }
 
-impl Key {
+impl TargetKey {
     pub(crate) fn of(subject: &Subject) -> Self {
         match subject {
             Subject::Pod(claim) => Self::Pod(claim.namespace.clone(), claim.name.clone()),
@@ -175,12 +175,12 @@ impl Key {
 #[derive(Debug)]
 pub(crate) struct Ticket<J> {
     seq: u64,
-    lane: Lane,
+    lane: QueueClass,
     /// The key of the subject, held from the first start on.
-    subject: Option<Key>,
+    subject: Option<TargetKey>,
     holds_subject: bool,
     /// The key of the resolved target of the playbook at hand, where it is held.
-    object: Option<Key>,
+    object: Option<TargetKey>,
     /// The playbook at hand.
     pub(crate) next: usize,
     /// How often it has waited for a resolved target.
@@ -189,12 +189,12 @@ pub(crate) struct Ticket<J> {
 }
 
 impl<J> Ticket<J> {
-    pub(crate) const fn lane(&self) -> Lane {
+    pub(crate) const fn lane(&self) -> QueueClass {
         self.lane
     }
 
     /// The key of the resolved target, where it is held.
-    pub(crate) const fn object(&self) -> Option<&Key> {
+    pub(crate) const fn object(&self) -> Option<&TargetKey> {
         self.object.as_ref()
     }
 }
@@ -205,7 +205,7 @@ pub(crate) enum Turn<J> {
     /// Start, or go on from the playbook at hand.
     Start(Ticket<J>),
     /// Wake somebody who rested. Whoever does not answer gives the lane's slot back.
-    Resume(Lane, oneshot::Sender<()>),
+    Resume(QueueClass, oneshot::Sender<()>),
 }
 
 /// Who waits for a key.
@@ -214,8 +214,8 @@ enum Waiter<J> {
     Task(oneshot::Sender<()>),
 }
 
-struct Entry<J> {
-    lane: Lane,
+struct AlertQueue<J> {
+    lane: QueueClass,
     at: Instant,
     bytes: usize,
     job: Arc<J>,
@@ -231,7 +231,7 @@ struct LaneState<J> {
 /// A look at one lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LaneDepth {
+pub struct QueueDepth {
     /// Accepted and not finished.
     pub accepted: usize,
     /// Slots taken.
@@ -241,18 +241,18 @@ pub struct LaneDepth {
 }
 
 /// See the module.
-pub(crate) struct Lanes<J> {
-    limits: LaneLimits,
+pub(crate) struct WorkQueue<J> {
+    limits: QueueLimits,
     states: [LaneState<J>; 2],
     /// A key that is held, with whoever waits for it. Free keys are not in here.
-    held: HashMap<Key, VecDeque<Waiter<J>>>,
-    per_subject: HashMap<Key, usize>,
-    accepted: BTreeMap<u64, Entry<J>>,
+    held: HashMap<TargetKey, VecDeque<Waiter<J>>>,
+    per_subject: HashMap<TargetKey, usize>,
+    accepted: BTreeMap<u64, AlertQueue<J>>,
     last_seq: u64,
 }
 
-impl<J> Lanes<J> {
-    pub(crate) fn new(limits: LaneLimits) -> Self {
+impl<J> WorkQueue<J> {
+    pub(crate) fn new(limits: QueueLimits) -> Self {
         let lane = || LaneState {
             ready: VecDeque::new(),
             running: 0,
@@ -272,8 +272,8 @@ impl<J> Lanes<J> {
     /// Takes a job in, or says why not.
     pub(crate) fn accept(
         &mut self,
-        lane: Lane,
-        subject: Option<Key>,
+        lane: QueueClass,
+        subject: Option<TargetKey>,
         bytes: usize,
         job: Arc<J>,
         now: Instant,
@@ -281,7 +281,7 @@ impl<J> Lanes<J> {
         let bound = self.limits.bound(lane);
         let state = &mut self.states[lane.index()];
         if state.accepted >= bound.alerts || state.bytes.saturating_add(bytes) > bound.bytes {
-            return Err(ShedCause::LaneFull);
+            return Err(ShedCause::QueueFull);
         }
         if let Some(key) = &subject {
             let count = self.per_subject.get(key).copied().unwrap_or(0);
@@ -296,7 +296,7 @@ impl<J> Lanes<J> {
         let seq = self.last_seq;
         self.accepted.insert(
             seq,
-            Entry {
+            AlertQueue {
                 lane,
                 at: now,
                 bytes,
@@ -327,20 +327,20 @@ impl<J> Lanes<J> {
         }
         let critical_share = self.limits.critical_share;
         let ordinary_share = self.limits.concurrency - critical_share;
-        if self.states[Lane::Critical.index()].running < critical_share
-            && let Some(turn) = self.take(Lane::Critical)
+        if self.states[QueueClass::Critical.index()].running < critical_share
+            && let Some(turn) = self.take(QueueClass::Critical)
         {
             return Some(turn);
         }
-        if self.states[Lane::Ordinary.index()].running < ordinary_share
-            && let Some(turn) = self.take(Lane::Ordinary)
+        if self.states[QueueClass::Ordinary.index()].running < ordinary_share
+            && let Some(turn) = self.take(QueueClass::Ordinary)
         {
             return Some(turn);
         }
-        self.take(Lane::Critical)
+        self.take(QueueClass::Critical)
     }
 
-    fn take(&mut self, lane: Lane) -> Option<Turn<J>> {
+    fn take(&mut self, lane: QueueClass) -> Option<Turn<J>> {
         loop {
             let turn = match self.states[lane.index()].ready.pop_front()? {
                 Turn::Start(mut ticket) => {
@@ -363,10 +363,10 @@ impl<J> Lanes<J> {
     }
 
     /// Puts somebody into the line for a key that is held; critical tickets before ordinary ones.
-    fn wait(&mut self, key: Key, waiter: Waiter<J>) {
+    fn wait(&mut self, key: TargetKey, waiter: Waiter<J>) {
         let line = self.held.entry(key).or_default();
         let is_urgent = |waiter: &Waiter<J>| match waiter {
-            Waiter::Ticket(ticket) => ticket.lane == Lane::Critical,
+            Waiter::Ticket(ticket) => ticket.lane == QueueClass::Critical,
             Waiter::Task(_) => true,
         };
         let at = if is_urgent(&waiter) {
@@ -379,11 +379,11 @@ impl<J> Lanes<J> {
 
     /// Takes the key of a resolved target for a ticket that works, if it is free; a key of another target that it still
     /// holds is given up first.
-    pub(crate) fn try_hold(&mut self, ticket: &mut Ticket<J>, key: &Key) -> bool {
+    pub(crate) fn try_hold(&mut self, ticket: &mut Ticket<J>, key: &TargetKey) -> bool {
         if ticket.object.as_ref() == Some(key) {
             return true;
         }
-        self.give_up_object(ticket);
+        self.release_stepped_up(ticket);
         if self.held.contains_key(key) {
             return false;
         }
@@ -393,7 +393,7 @@ impl<J> Lanes<J> {
     }
 
     /// Gives up the key of the resolved target: the playbook at hand is done.
-    pub(crate) fn give_up_object(&mut self, ticket: &mut Ticket<J>) {
+    pub(crate) fn release_stepped_up(&mut self, ticket: &mut Ticket<J>) {
         if let Some(key) = ticket.object.take() {
             self.release(&key);
         }
@@ -401,7 +401,7 @@ impl<J> Lanes<J> {
 
     /// A ticket that works lays itself down until the key of its resolved target is free. It keeps its subject's key and
     /// gives up its slot.
-    pub(crate) fn park(&mut self, mut ticket: Ticket<J>, key: Key) {
+    pub(crate) fn park(&mut self, mut ticket: Ticket<J>, key: TargetKey) {
         ticket.parked += 1;
         self.release_slot(ticket.lane);
         if self.try_hold(&mut ticket, &key) {
@@ -417,7 +417,7 @@ impl<J> Lanes<J> {
         if has_slot {
             self.release_slot(ticket.lane);
         }
-        self.give_up_object(&mut ticket);
+        self.release_stepped_up(&mut ticket);
         if let Some(entry) = self.accepted.remove(&ticket.seq) {
             let state = &mut self.states[entry.lane.index()];
             state.accepted -= 1;
@@ -436,13 +436,13 @@ impl<J> Lanes<J> {
     }
 
     /// Gives up the slot of somebody who rests.
-    pub(crate) fn release_slot(&mut self, lane: Lane) {
+    pub(crate) fn release_slot(&mut self, lane: QueueClass) {
         let running = &mut self.states[lane.index()].running;
         *running = running.saturating_sub(1);
     }
 
     /// Asks for a slot again after a rest; before all who have not begun.
-    pub(crate) fn resume(&mut self, lane: Lane) -> oneshot::Receiver<()> {
+    pub(crate) fn resume(&mut self, lane: QueueClass) -> oneshot::Receiver<()> {
         let (wake, woken) = oneshot::channel();
         self.states[lane.index()].ready.push_front(Turn::Resume(lane, wake));
         woken
@@ -450,7 +450,7 @@ impl<J> Lanes<J> {
 
     /// Takes a key for a task that is no ticket (the end of a quarantine's time). `None`: it is held now; otherwise it
     /// is once the receiver answers.
-    pub(crate) fn hold(&mut self, key: &Key) -> Option<oneshot::Receiver<()>> {
+    pub(crate) fn hold(&mut self, key: &TargetKey) -> Option<oneshot::Receiver<()>> {
         if self.held.contains_key(key) {
             let (wake, woken) = oneshot::channel();
             self.wait(key.clone(), Waiter::Task(wake));
@@ -461,7 +461,7 @@ impl<J> Lanes<J> {
     }
 
     /// Gives up a key, to whoever waits for it first.
-    pub(crate) fn release(&mut self, key: &Key) {
+    pub(crate) fn release(&mut self, key: &TargetKey) {
         let Some(line) = self.held.get_mut(key) else { return };
         while let Some(waiter) = line.pop_front() {
             match waiter {
@@ -494,14 +494,14 @@ impl<J> Lanes<J> {
         self.accepted.is_empty()
     }
 
-    pub(crate) fn depth(&self, lane: Lane, now: Instant) -> LaneDepth {
+    pub(crate) fn depth(&self, lane: QueueClass, now: Instant) -> QueueDepth {
         let state = &self.states[lane.index()];
         let oldest = self
             .accepted
             .values()
             .find(|entry| entry.lane == lane)
             .map(|entry| now.saturating_duration_since(entry.at));
-        LaneDepth {
+        QueueDepth {
             accepted: state.accepted,
             running: state.running,
             oldest_ms: oldest.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),

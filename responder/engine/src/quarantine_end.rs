@@ -7,7 +7,7 @@ use serde::Serialize;
 /// How a quarantine ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "is")]
-pub enum End {
+pub enum QuarantineEnd {
     /// It stays, as the playbook asks, or because something stands against the end that it asks for.
     Held {
         /// Why.
@@ -29,7 +29,7 @@ pub enum End {
     },
 }
 
-impl End {
+impl QuarantineEnd {
     /// Every name, for metrics.
     pub const NAMES: [&'static str; 5] = ["held", "released", "deleted", "pod gone", "failed"];
 
@@ -45,7 +45,7 @@ impl End {
     }
 }
 
-impl fmt::Display for End {
+impl fmt::Display for QuarantineEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Held { because } => write!(f, "it stays in quarantine: {because}"),

@@ -1,4 +1,4 @@
-//! Considering: the same look and the same decision as in the pipeline, and nothing is sent. For `explain` and `replay`.
+//! Explaining: the same look and the same decision as in the pipeline, and nothing is sent. For `explain` and `replay`.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use responder_core::trace::Trace;
 use serde::Serialize;
 
 use crate::config::RuleSet;
-use crate::decision::{Case, Judge};
-use crate::rest::InPlace;
+use crate::decision::{Decider, DecisionRequest};
+use crate::wait::WaitInPlace;
 
 /// How an alert is considered.
 #[derive(Debug, Clone, Copy)]
-pub struct Considering<'a> {
+pub struct ExplainOptions<'a> {
     /// The rules.
     pub rules: &'a RuleSet,
     /// The ceiling of the process.
@@ -31,7 +31,7 @@ pub struct Considering<'a> {
 /// What would be decided.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Consideration {
+pub struct Explanation {
     /// The alert.
     pub alert: AlertId,
     /// A decision for each playbook that matched, in the order in which they would be taken.
@@ -52,42 +52,42 @@ pub struct Unmatched {
 
 /// Considers one alert against all playbooks. It waits for nothing: a container that the status does not show yet counts
 /// as not there.
-pub async fn consider<C: ClusterReader, L: Ledger, K: Clock>(
+pub async fn explain<C: ClusterReader, L: Ledger, K: Clock>(
     cluster: &C,
     ledger: &L,
     clock: &K,
-    considering: Considering<'_>,
+    options: ExplainOptions<'_>,
     alert: &Alert,
-) -> Consideration {
+) -> Explanation {
     let id = alert.id();
-    let judge = Judge {
+    let decider = Decider {
         cluster,
         ledger,
         clock,
-        rest: &InPlace,
-        rules: considering.rules,
-        process_mode: considering.process_mode,
-        own: considering.own,
+        wait: &WaitInPlace,
+        rules: options.rules,
+        process_mode: options.process_mode,
+        own: options.own,
         patience: Duration::ZERO,
-        commits: considering.commits,
+        commits: options.commits,
         accounting: None,
     };
-    let matching = considering.rules.index.matching(alert);
+    let matching = options.rules.index.matching(alert);
     let mut matched = Vec::with_capacity(matching.len());
     for playbook in &matching {
-        let case = Case {
+        let request = DecisionRequest {
             alert,
             id,
             sender: None,
             playbook,
         };
-        let decision = match judge.screen(case).await {
+        let decision = match decider.screen(request).await {
             Some(refused) => refused,
-            None => judge.rule(case).await.decision,
+            None => decider.decide_and_commit(request).await.decision,
         };
         matched.push(decision);
     }
-    let others = considering
+    let others = options
         .rules
         .index
         .playbooks()
@@ -101,7 +101,7 @@ pub async fn consider<C: ClusterReader, L: Ledger, K: Clock>(
             trace,
         }
     });
-    Consideration {
+    Explanation {
         alert: id,
         matched,
         unmatched: unmatched.collect(),

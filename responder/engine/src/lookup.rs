@@ -11,7 +11,7 @@ use responder_core::request::OwnObject;
 
 /// An object as it is now, as far as undo and verification compare it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct LiveObject {
     pub(crate) uid: Uid,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
@@ -22,7 +22,7 @@ pub(crate) struct Seen {
     pub(crate) is_ending: bool,
 }
 
-impl Seen {
+impl LiveObject {
     fn of(metadata: &ObjectMeta) -> Option<Self> {
         Some(Self {
             uid: Uid::new(metadata.uid.as_deref()?)?,
@@ -37,9 +37,9 @@ impl Seen {
 
 /// What is there now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum Lookup {
     /// The object that is meant.
-    Same(Seen),
+    Same(LiveObject),
     /// Nothing.
     Gone,
     /// Another object of that name.
@@ -47,26 +47,28 @@ pub(crate) enum Look {
 }
 
 /// Looks for one particular object.
-pub(crate) async fn look<C: ClusterReader>(cluster: &C, object: &ObjectRef) -> Result<Look, ReadError> {
+pub(crate) async fn lookup<C: ClusterReader>(cluster: &C, object: &ObjectRef) -> Result<Lookup, ReadError> {
     Ok(match seen(cluster, &object.at).await? {
-        None => Look::Gone,
-        Some(seen) if seen.uid == object.uid => Look::Same(seen),
-        Some(seen) => Look::Replaced(seen.uid),
+        None => Lookup::Gone,
+        Some(seen) if seen.uid == object.uid => Lookup::Same(seen),
+        Some(seen) => Lookup::Replaced(seen.uid),
     })
 }
 
-async fn seen<C: ClusterReader>(cluster: &C, at: &Locator) -> Result<Option<Seen>, ReadError> {
+async fn seen<C: ClusterReader>(cluster: &C, at: &Locator) -> Result<Option<LiveObject>, ReadError> {
     match (at.kind(), at.namespace()) {
         (Kind::Pod, Some(namespace)) => Ok(cluster
             .pod(namespace, at.name())
             .await?
-            .and_then(|pod| Seen::of(&pod.metadata))),
+            .and_then(|pod| LiveObject::of(&pod.metadata))),
         (Kind::Node, _) => Ok(cluster.node(at.name()).await?.and_then(|node| {
             let unschedulable = node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false);
-            Seen::of(&node.metadata).map(|seen| Seen { unschedulable, ..seen })
+            LiveObject::of(&node.metadata).map(|seen| LiveObject { unschedulable, ..seen })
         })),
-        (Kind::NetworkPolicy, _) => Ok(policy(cluster, at).await?.and_then(|policy| Seen::of(&policy.metadata))),
-        _ => Ok(cluster.owner(at).await?.map(|object| Seen {
+        (Kind::NetworkPolicy, _) => Ok(policy(cluster, at)
+            .await?
+            .and_then(|policy| LiveObject::of(&policy.metadata))),
+        _ => Ok(cluster.owner(at).await?.map(|object| LiveObject {
             uid: object.owner.object.uid,
             labels: object.owner.labels,
             annotations: object.owner.annotations,

@@ -13,19 +13,19 @@ use tracing::Span;
 use super::{Accepted, Settlement, Submission};
 use crate::accounting::Accounting;
 use crate::dedup::{Window, WindowLimits};
-use crate::lane::{Key, Lane, LaneLimits, Lanes, ShedCause};
+use crate::queue::{QueueClass, QueueLimits, ShedCause, TargetKey, WorkQueue};
 
-pub(crate) struct Entry<J> {
+pub(crate) struct AlertQueue<J> {
     window: Window,
-    pub(crate) lanes: Lanes<J>,
+    pub(crate) lanes: WorkQueue<J>,
     pub(crate) is_stopping: bool,
 }
 
-impl Entry<Accepted> {
-    pub(crate) fn new(lanes: LaneLimits, window: WindowLimits, now: Instant) -> Self {
+impl AlertQueue<Accepted> {
+    pub(crate) fn new(lanes: QueueLimits, window: WindowLimits, now: Instant) -> Self {
         Self {
             window: Window::new(window, now),
-            lanes: Lanes::new(lanes),
+            lanes: WorkQueue::new(lanes),
             is_stopping: false,
         }
     }
@@ -41,7 +41,7 @@ impl Entry<Accepted> {
     ) -> Submission {
         let now = Instant::now();
         let id = alert.id();
-        let lane = Lane::of(alert.priority());
+        let lane = QueueClass::of(alert.priority());
         if self.is_stopping {
             accounting.shed(lane, ShedCause::Stopping);
             return Submission::Shed {
@@ -53,7 +53,7 @@ impl Entry<Accepted> {
             accounting.duplicate();
             return Submission::Duplicate { id };
         }
-        let key = Subject::of(&alert).ok().map(|subject| Key::of(&subject));
+        let key = Subject::of(&alert).ok().map(|subject| TargetKey::of(&subject));
         let bytes = weight(&alert);
         let names: Vec<_> = playbooks.iter().map(|playbook| playbook.name.clone()).collect();
         let job = Arc::new(Accepted::new(alert, id, sender, playbooks, lane, now));

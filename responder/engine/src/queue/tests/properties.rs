@@ -11,7 +11,7 @@ const CONCURRENCY: usize = 4;
 #[derive(Debug, Clone)]
 enum Step {
     Accept {
-        lane: Lane,
+        lane: QueueClass,
         subject: Option<u8>,
     },
     Next,
@@ -28,7 +28,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let lane = prop::sample::select(Lane::ALL.to_vec());
+    let lane = prop::sample::select(QueueClass::ALL.to_vec());
     let place = 0..8_usize;
     prop_oneof![
         4 => (lane, prop::option::weighted(0.9, 0..4_u8)).prop_map(|(lane, subject)| Step::Accept { lane, subject }),
@@ -43,25 +43,25 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn subject_key(number: u8) -> Key {
+fn subject_key(number: u8) -> TargetKey {
     pod(&format!("pod-{number}"))
 }
 
 /// Everybody outside the lanes: who works, who rests, and whoever holds or waits for a key without a ticket.
 struct Model {
-    lanes: Lanes<u32>,
+    lanes: WorkQueue<u32>,
     accepted: u32,
     finished: HashSet<u32>,
     working: Vec<Ticket<u32>>,
     resting: Vec<(Ticket<u32>, Option<oneshot::Receiver<()>>)>,
-    holding: Vec<Key>,
-    waiting: Vec<(Key, oneshot::Receiver<()>)>,
+    holding: Vec<TargetKey>,
+    waiting: Vec<(TargetKey, oneshot::Receiver<()>)>,
 }
 
 impl Model {
     fn new() -> Self {
         Self {
-            lanes: Lanes::new(LaneLimits {
+            lanes: WorkQueue::new(QueueLimits {
                 per_subject: 6,
                 ..limits(CONCURRENCY, 1)
             }),
@@ -229,8 +229,8 @@ proptest! {
         prop_assert!(model.lanes.is_idle());
         prop_assert!(model.lanes.held.is_empty(), "{:?}", model.lanes.held.keys());
         prop_assert!(model.lanes.per_subject.is_empty());
-        for lane in Lane::ALL {
-            prop_assert_eq!(model.lanes.depth(lane, Instant::now()), LaneDepth::default());
+        for lane in QueueClass::ALL {
+            prop_assert_eq!(model.lanes.depth(lane, Instant::now()), QueueDepth::default());
             prop_assert_eq!(model.lanes.states[lane.index()].bytes, 0);
         }
     }
