@@ -46,8 +46,16 @@ const IDENTIFYING: [&str; 16] = [
 /// 253, so this only concerns what a failing request may ask for.
 const COUNTED: usize = 504;
 
+impl Alert {
+    /// Who this event is, the same over every way by which it can arrive. Computed on each call (one SHA-256 over
+    /// about 200 bytes), because an alert that matches nothing never needs it.
+    pub fn id(&self) -> AlertId {
+        AlertId::of(self)
+    }
+}
+
 impl AlertId {
-    pub(super) fn of(alert: &Alert) -> Self {
+    fn of(alert: &Alert) -> Self {
         let mut encoding = Encoding(Vec::with_capacity(512));
         encoding.text(DOMAIN);
         encoding.text(alert.source().as_str());

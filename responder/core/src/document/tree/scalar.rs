@@ -1,6 +1,6 @@
 //! Plain scalars, by YAML 1.2's core schema. Step of the flow: reading what people write, before the first.
 
-use super::Content;
+use super::node::Content;
 
 /// What a plain (unquoted) scalar says.
 ///

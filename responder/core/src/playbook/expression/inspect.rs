@@ -6,7 +6,7 @@ use cel::IdedExpr;
 use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
 use regex::Regex;
 
-use super::Variable;
+use super::variable::Variable;
 use crate::document::{Problem, did_you_mean, listed};
 use crate::playbook::pattern::compile_regex;
 
