@@ -14,4 +14,4 @@ pub use protect::{FALCO_NAMESPACES, protected_by_labels, protected_by_name};
 pub use quarantine_policy::{QUARANTINE_LABEL, isolates_both_ways};
 pub(crate) use quarantine_policy::{selects_label, to_cluster_dns};
 pub use reach::{Direction, Isolation, Leak, isolation};
-pub use rules::{Budget, BudgetScope, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, Protections};
+pub use rules::{Budget, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, Protections};

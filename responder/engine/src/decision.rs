@@ -15,7 +15,7 @@ use responder_core::port::{Clock, ClusterReader, CommitError, Ledger, ReadError,
 use responder_core::refusal::{Refusal, RefusalReason};
 use responder_core::snapshot::Snapshot;
 use responder_core::target::Subject;
-use responder_core::trace::Trace;
+use responder_core::trace::{CheckName, Trace};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -92,7 +92,7 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Wait> Decider<'_, C, L, K, R> {
     pub(crate) fn refuse(
         &self,
         request: DecisionRequest<'_>,
-        check: &'static str,
+        check: CheckName,
         reason: RefusalReason,
         detail: impl Into<String>,
     ) -> Decision {
@@ -105,7 +105,12 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Wait> Decider<'_, C, L, K, R> {
     async fn view(&self, request: DecisionRequest<'_>) -> Result<LedgerView, Box<Decision>> {
         let view = self.ledger.view().await;
         view.map_err(|error| {
-            Box::new(self.refuse(request, "ledger", RefusalReason::LedgerUnavailable, error.to_string()))
+            Box::new(self.refuse(
+                request,
+                CheckName::Ledger,
+                RefusalReason::LedgerUnavailable,
+                error.to_string(),
+            ))
         })
     }
 
@@ -128,7 +133,7 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Wait> Decider<'_, C, L, K, R> {
             // Refused by the screen before anybody looks.
             Err(none) => {
                 return self
-                    .refuse(request, "subject", RefusalReason::NoTarget, none.to_string())
+                    .refuse(request, CheckName::Subject, RefusalReason::NoTarget, none.to_string())
                     .into();
             }
         };
@@ -180,13 +185,19 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Wait> Decider<'_, C, L, K, R> {
                 }
                 Err(CommitError::Ledger(error)) => {
                     return self
-                        .refuse(request, "ledger", RefusalReason::LedgerUnavailable, error.to_string())
+                        .refuse(
+                            request,
+                            CheckName::Ledger,
+                            RefusalReason::LedgerUnavailable,
+                            error.to_string(),
+                        )
                         .into();
                 }
             }
         }
         let detail = format!("others committed first {MOST_COMMITS} times");
-        self.refuse(request, "ledger", RefusalReason::Contended, detail).into()
+        self.refuse(request, CheckName::Ledger, RefusalReason::Contended, detail)
+            .into()
     }
 
     async fn timed<T>(&self, stage: PipelineStage, task: impl Future<Output = T>) -> T {

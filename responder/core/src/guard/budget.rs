@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use super::{Budget, BudgetScope, Claim};
+use super::{Budget, Claim};
 use crate::class::ActionClass;
-use crate::limit::{Cooldown, CooldownScope, TargetLimit};
+use crate::limit::{BudgetScope, Cooldown, CooldownScope, TargetLimit};
 use crate::span::Span;
 
 /// How a count stands: distinct targets so far (without this one), and how many there may be.

@@ -2,6 +2,7 @@
 
 use crate::class::ActionClass;
 use crate::content_hash::ContentHash;
+use crate::limit::BudgetScope;
 use crate::mode::Mode;
 use crate::object::{Kind, Namespace};
 use crate::selector::Selector;
@@ -92,17 +93,6 @@ impl Default for KeepSchedulable {
     fn default() -> Self {
         Self { min: 1, percent: 0 }
     }
-}
-
-/// What a budget counts over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-pub enum BudgetScope {
-    /// All targets.
-    Cluster,
-    /// The targets of one namespace.
-    Namespace,
-    /// The targets under one topmost controller; a bare pod is its own owner.
-    Owner,
 }
 
 /// At most so many distinct targets in a window.

@@ -13,6 +13,7 @@ use responder_core::playbook::Playbook;
 use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier, ReadError};
 use responder_core::refusal::{Refusal, RefusalReason};
 use responder_core::target::{Subject, Target, TargetKind};
+use responder_core::trace::CheckName;
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
@@ -191,7 +192,7 @@ where
                     }
                     let refused = decider.refuse(
                         request,
-                        "target",
+                        CheckName::Target,
                         RefusalReason::Contended,
                         "what it steps up to kept changing",
                     );
@@ -314,7 +315,7 @@ where
         decider
             .refuse(
                 request,
-                "target",
+                CheckName::Target,
                 RefusalReason::Contended,
                 "what it steps up to became another meanwhile",
             )
