@@ -1,4 +1,4 @@
-//! Which deliveries are one event, and which are not.
+//! Which deliveries report one event, and which do not.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ fn edited(number: &str, edit: impl FnOnce(&mut Json)) -> Alert {
     decode(&json.to_string())
 }
 
-/// What falcosidekick does to an event (`handlers.go`, `newFalcoPayload`), its custom fields and replacer included.
+/// Falcosidekick's changes to an event (`handlers.go`, `newFalcoPayload`), its custom fields and replacer included.
 fn through_falcosidekick(mut json: Json) -> Json {
     json["uuid"] = json!("d53e2a88-31c8-47ca-811f-71058047177e");
     if json["source"].is_null() {
