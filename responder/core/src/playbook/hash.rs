@@ -1,4 +1,4 @@
-//! Names a version of a document by its content. Step of the flow: match (reading playbooks).
+//! The hash that identifies a version of a document. Step of the flow: match (loading playbooks).
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;

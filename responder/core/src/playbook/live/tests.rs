@@ -56,7 +56,7 @@ fn holds(asked: &str, container: Option<&str>, snapshot: &Snapshot) -> Result<()
 #[case("image: {glob: 'registry.example/web/*'}", Some(SIDECAR), false)]
 #[case("image: {notGlob: ['registry.example/ops/*']}", Some(SHELL), true)]
 #[case("image: {notGlob: ['registry.example/ops/*']}", Some(SIDECAR), false)]
-// Without a container that the pod knows, every one of them must fit.
+// Without a container that the pod knows, the images of all containers must match.
 #[case("image: {notGlob: ['registry.example/ops/*']}", None, false)]
 #[case("image: {notGlob: ['registry.example/ops/*']}", Some("dddddddddddd"), false)]
 #[case("image: {glob: 'registry.example/*'}", None, true)]

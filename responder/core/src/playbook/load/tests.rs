@@ -47,7 +47,7 @@ fn one(text: &str) -> Result<Loaded, Diagnostics> {
     load(&[source("playbook.yaml", text)], now())
 }
 
-/// A playbook that is right but for the lines that are put in at `spec`.
+/// A valid playbook with additional lines under `spec`.
 fn with(spec: &str) -> Result<Loaded, Diagnostics> {
     let head = "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {name: test}\nspec:\n";
     let body = [
@@ -263,7 +263,7 @@ fn the_same_meaning_has_the_same_hash_and_another_has_another() {
 
 #[test]
 fn a_problem_that_follows_from_another_is_not_told() {
-    // `rulez` leaves the match empty, and the slip in the step leaves it without an action: both were said.
+    // `rulez` leaves the match empty, and the misspelt step has no action: both problems are reported already.
     let found = said(with("  match: {rulez: [x]}\n  steps: [{delet: {}}]\n"));
     assert_eq!(
         found,
