@@ -80,7 +80,7 @@ pub enum NoSubject {
     NotAPod(String),
     /// No field names a pod.
     #[error(
-        "the alert names no pod: k8s.ns.name and k8s.pod.name are missing or null (Falco's container plugin had not seen the pod yet, or the container is no pod's)"
+        "the alert names no pod: k8s.ns.name and k8s.pod.name are missing or null (Falco's container plugin had not seen the pod yet, or the container belongs to no pod)"
     )]
     NoPod,
     /// A host alert without a hostname.

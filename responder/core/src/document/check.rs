@@ -288,7 +288,7 @@ impl<'a> Check<'a> {
             self.report(
                 at,
                 path,
-                Problem::new("this list is empty").help("write what it holds, or leave the key out"),
+                Problem::new("this list is empty").help("write its entries, or leave the key out"),
             );
             return None;
         }

@@ -337,7 +337,7 @@ impl<'a> Builder<'a> {
         let Some(anchored) = self.anchors.get(&anchor) else {
             return Err(Stop::Bound(Fault::new(
                 at,
-                "this alias stands inside what it stands for",
+                "this alias is inside the value that it refers to",
             )));
         };
         let (size, height) = (anchored.size(), anchored.height());
@@ -355,7 +355,7 @@ impl<'a> Builder<'a> {
 
     fn spend(&mut self, nodes: usize, at: &Range<usize>) -> Result<(), Stop> {
         let Some(rest) = self.budget.checked_sub(nodes) else {
-            let message = format!("the file has more than {MAX_NODES} values, those that aliases stand for counted");
+            let message = format!("the file has more than {MAX_NODES} values, counting those that aliases repeat");
             return Err(Stop::Bound(Fault::new(at.clone(), message).help("split the file")));
         };
         *self.budget = rest;

@@ -128,7 +128,7 @@ impl Expression {
         }
         match Value::resolve(&self.tree, &context) {
             Ok(Value::Bool(truth)) => Ok(truth),
-            Ok(other) => Err(format!("it gives a {}, not true or false", other.type_of())),
+            Ok(other) => Err(format!("its type is {}, not bool", other.type_of())),
             Err(error) => Err(error
                 .to_string()
                 .chars()
@@ -170,7 +170,7 @@ fn value(variable: Variable, alert: &Alert, snapshot: &Snapshot) -> Result<Value
         Variable::Owner => {
             let owner = part(&snapshot.owners, "the owner")?
                 .topmost()
-                .ok_or("the pod has no owner that is known")?;
+                .ok_or("the pod has no known owner")?;
             let mut value = json(&owner.object)?;
             if let Some(map) = value.as_object_mut() {
                 map.extend(owner.replicas.map(|replicas| ("replicas".to_owned(), replicas.into())));

@@ -44,7 +44,7 @@ pub(super) const LANGUAGE: Language = Language {
 fn unknown_key(type_name: &str, name: &str) -> Option<Problem> {
     if let Some(what) = key(type_name, name) {
         let problem = Problem::new(format!("`{name}` is not in this version"));
-        return Some(problem.help(format!("leave it out; planned is {what}")));
+        return Some(problem.help(format!("leave it out; planned: {what}")));
     }
     (type_name == "Step").then(|| {
         let problem = Problem::new(format!("there is no action `{}`", name.escape_debug()));

@@ -102,7 +102,7 @@ fn field(name: &str, shipped: &[&ShippedRule], path: &Path, findings: &mut Findi
     if falco_type(name).is_none() {
         let known = shipped_rules().flat_map(|rule| rule.output_fields.iter().map(String::as_str));
         let help = match closest(name, known.chain(ShippedRule::APPENDED)) {
-            Some(meant) => format!("did you mean `{meant}`? A field that your Falco adds belongs into `extraFields`"),
+            Some(meant) => format!("did you mean `{meant}`? A field that your Falco adds belongs in `extraFields`"),
             None => "name it in `extraFields` if your Falco adds it".to_owned(),
         };
         findings.warn(

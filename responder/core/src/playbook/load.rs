@@ -105,7 +105,7 @@ impl Set {
                 match &self.guard_at {
                     Some(first) => {
                         let problem = Problem::new("there are two guards")
-                            .help(format!("the first is in {first}; there is one in a set"));
+                            .help(format!("the first is in {first}; a set has one guard"));
                         findings.error(&kind_at, problem);
                     }
                     None => self.guard_at = Some(findings.place(&kind_at)),

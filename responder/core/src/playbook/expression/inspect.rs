@@ -96,7 +96,7 @@ impl<'e> Inspector<'e> {
     fn walk(&mut self, expression: &'e IdedExpr) {
         if self.depth > MAX_DEPTH {
             self.problem(Problem::new(format!(
-                "more than {MAX_DEPTH} operators and calls stand on one another"
+                "operators and calls are nested more than {MAX_DEPTH} deep"
             )));
             return;
         }

@@ -255,7 +255,7 @@ fn network(text: &str) -> Result<IpNet, Problem> {
         if truncated == network {
             return Ok(network);
         }
-        let problem = Problem::new(format!("`{text}` has bits set behind its prefix"));
+        let problem = Problem::new(format!("`{text}` has bits set after its prefix"));
         return Err(problem.help(format!(
             "write {truncated} for the network, or {} for the address",
             IpNet::from(network.addr())

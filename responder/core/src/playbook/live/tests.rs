@@ -126,6 +126,6 @@ fn a_refusal_says_which_part_and_what_was_seen() {
     match.node does not hold: the object has none of these labels; asked zone=a
     match.when does not hold: `pod.metadata.name == "db-0"` is false
     match.when does not hold: error in `pod.metadata.nam == "db-0"`: No such key: nam
-    match.when does not hold: error in `pod.metadata.name`: it gives a string, not true or false
+    match.when does not hold: error in `pod.metadata.name`: its type is string, not bool
     "#);
 }
