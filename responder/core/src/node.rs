@@ -28,8 +28,8 @@ pub fn takes_pods(node: &Node) -> bool {
     is_ready && !is_cordoned(node)
 }
 
-/// Whether the node runs the control plane, by the labels that kubeadm and the distributions set. Source:
-/// <https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane>
+/// Whether the node runs the control plane, by the labels that kubeadm and the distributions set.
+/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane>
 pub fn is_control_plane(node: &Node) -> bool {
     const ROLES: [&str; 3] = [
         "node-role.kubernetes.io/control-plane",

@@ -55,8 +55,8 @@ name_newtype!(
 /// Whether the text is a DNS subdomain, as Kubernetes requires of object names: lower-case letters, digits, `-` and
 /// `.`, at most 253 bytes.
 ///
-/// Other text never reaches a URL's path, so alert text can't escape its segment there. Source:
-/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
+/// Other text never reaches a URL's path, so alert text can't escape its segment there.
+/// Source: <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
 fn is_object_name(text: &str) -> bool {
     let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = text.as_bytes();
@@ -99,6 +99,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kinds that can stand above a pod.
+    pub const OWNERS: [Self; 7] = [
+        Self::ReplicationController,
+        Self::ReplicaSet,
+        Self::Deployment,
+        Self::StatefulSet,
+        Self::DaemonSet,
+        Self::Job,
+        Self::CronJob,
+    ];
+
     /// Every kind.
     pub const ALL: [Self; 11] = [
         Self::Pod,

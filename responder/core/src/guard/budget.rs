@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 
 use super::{Budget, BudgetScope, Claim};
-use crate::action::ActionClass;
-use crate::playbook::{Cooldown, CooldownScope, TargetLimit};
+use crate::class::ActionClass;
+use crate::limit::{Cooldown, CooldownScope, TargetLimit};
 use crate::span::Span;
 
 /// The state of a limit: distinct targets so far, and how many are allowed.

@@ -2,8 +2,8 @@
 //!
 //! NetworkPolicies only add permissions. A pod is isolated in a direction once any policy selects it for that
 //! direction; from then on, traffic that any of these policies allows is allowed. A quarantine therefore leaks all
-//! traffic that other policies allow for the pod. Source:
-//! <https://kubernetes.io/docs/concepts/services-networking/network-policies/>
+//! traffic that other policies allow for the pod.
+//! Source: <https://kubernetes.io/docs/concepts/services-networking/network-policies/>
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,8 +13,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
 
-use crate::action::is_untouched_policy;
-use crate::playbook::Selector;
+use super::quarantine_policy::is_untouched_policy;
+use crate::selector::Selector;
 use crate::snapshot::PolicyEngine;
 
 /// A direction of traffic, seen from the pod.

@@ -5,14 +5,18 @@ use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-use super::doc::{LabelSelectorDoc, SelectorOperator};
-use crate::document::Problem;
+use crate::document::{Findings, Path, Problem};
+use crate::object::Name;
+
+mod doc;
+
+pub use doc::{LabelSelectorDoc, RequirementDoc, SelectorOperator};
 
 /// A label selector. All requirements must hold. An empty selector is refused in a playbook; in a live object it
 /// selects everything.
 ///
-/// As in Kubernetes, `NotIn` and `DoesNotExist` hold when the label is absent. Source:
-/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors>
+/// As in Kubernetes, `NotIn` and `DoesNotExist` hold when the label is absent.
+/// Source: <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors>
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selector(Vec<Requirement>);
 
@@ -24,8 +28,21 @@ struct Requirement {
 }
 
 impl Selector {
-    /// Compiles a selector. Each problem comes with its dotted path below the selector.
-    pub(crate) fn compile(doc: &LabelSelectorDoc) -> Result<Self, Vec<(String, Problem)>> {
+    /// Compiles a selector; `None` after reporting its problems at `path` or below.
+    pub(crate) fn compile(doc: &LabelSelectorDoc, path: &Path, findings: &mut Findings<'_>) -> Option<Self> {
+        let problems = match Self::parse(doc) {
+            Ok(selector) => return Some(selector),
+            Err(problems) => problems,
+        };
+        for (below, problem) in problems {
+            let path = findings.dotted(path, &below);
+            findings.absence(&path, problem);
+        }
+        None
+    }
+
+    /// The selector, or its problems, each with its dotted path below the selector.
+    fn parse(doc: &LabelSelectorDoc) -> Result<Self, Vec<(String, Problem)>> {
         let mut problems = Vec::new();
         if doc.match_labels.is_empty() && doc.match_expressions.is_empty() {
             let problem =
@@ -124,7 +141,7 @@ impl Selector {
 
 impl Selector {
     /// The label keys in the requirements.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|requirement| requirement.key.as_str())
     }
 }
@@ -153,7 +170,7 @@ fn check_key(key: &str) -> Result<(), Problem> {
     let (prefix, name) = key
         .split_once('/')
         .map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    let prefix_holds = prefix.is_none_or(|prefix| crate::object::Name::new(prefix).is_some());
+    let prefix_holds = prefix.is_none_or(|prefix| Name::new(prefix).is_some());
     if prefix_holds && !name.is_empty() && is_label_text(name) {
         return Ok(());
     }
@@ -190,7 +207,7 @@ mod tests {
 
     fn selector(json: &str) -> Result<Selector, Vec<String>> {
         let doc = serde_json::from_str(json).unwrap();
-        Selector::compile(&doc).map_err(|problems| problems.into_iter().map(|(path, _)| path).collect())
+        Selector::parse(&doc).map_err(|problems| problems.into_iter().map(|(path, _)| path).collect())
     }
 
     #[rstest]
