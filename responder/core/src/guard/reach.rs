@@ -197,12 +197,12 @@ fn describe_peer(peer: &NetworkPolicyPeer) -> String {
     let pods = |selector: &LabelSelector| match Selector::of(selector) {
         Some(selector) if selector.is_everything() => "all pods".to_owned(),
         Some(selector) => format!("pods with {selector}"),
-        None => "pods by an unreadable selector".to_owned(),
+        None => "pods with an unreadable selector".to_owned(),
     };
     let namespaces = |selector: &LabelSelector| match Selector::of(selector) {
         Some(selector) if selector.is_everything() => "of all namespaces".to_owned(),
         Some(selector) => format!("of namespaces with {selector}"),
-        None => "of namespaces by an unreadable selector".to_owned(),
+        None => "of namespaces with an unreadable selector".to_owned(),
     };
     match (&peer.pod_selector, &peer.namespace_selector) {
         (Some(pod), Some(namespace)) => format!("{} {}", pods(pod), namespaces(namespace)),

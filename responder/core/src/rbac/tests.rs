@@ -24,7 +24,7 @@ fn guard(text: &str) -> Arc<Guard> {
     load(&[source], Timestamp::UNIX_EPOCH).unwrap().guard.unwrap()
 }
 
-/// Every right that any step or read of any action takes, and more than any one role ever holds.
+/// The permissions of all steps and reads of all actions: more than any one role has.
 fn every_permission() -> BTreeSet<Permission> {
     let table = PermissionTable::of_all_actions().unwrap_or_else(|found| panic!("{}", found.render(false)));
     table
