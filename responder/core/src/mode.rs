@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_lowered_the_mode_is_named() {
+    fn the_setting_that_lowered_the_mode_is_named() {
         let effective = EffectiveMode::safest(
             Mode::Enforce,
             &[

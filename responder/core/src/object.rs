@@ -334,7 +334,7 @@ mod tests {
     #[case("Web", false)]
     #[case("-web", false)]
     #[case("web\n", false)]
-    fn only_what_kubernetes_could_have_named_is_a_name(#[case] text: &str, #[case] valid: bool) {
+    fn only_a_text_that_kubernetes_accepts_is_a_name(#[case] text: &str, #[case] valid: bool) {
         assert_eq!(Name::new(text).is_some(), valid);
     }
 

@@ -249,7 +249,7 @@ mod tests {
         r#"{"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["x"]}]}"#,
         "matchExpressions.0.values"
     )]
-    fn what_could_never_select_what_was_meant_is_refused(#[case] json: &str, #[case] path: &str) {
+    fn a_selector_that_can_never_select_is_refused(#[case] json: &str, #[case] path: &str) {
         assert_eq!(selector(json), Err(vec![path.to_owned()]));
     }
 

@@ -156,7 +156,7 @@ mod tests {
     #[case("-5m")]
     #[case("ten minutes")]
     #[case("367d")]
-    fn what_is_no_duration_is_refused(#[case] text: &str) {
+    fn a_text_that_is_no_duration_is_refused(#[case] text: &str) {
         assert!(text.parse::<Span>().is_err());
     }
 

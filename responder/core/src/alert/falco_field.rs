@@ -169,7 +169,7 @@ mod tests {
     #[case("evt.arg")]
     #[case("evt.rawarg.fd")]
     #[case("")]
-    fn what_falco_does_not_print_has_no_type(#[case] name: &str) {
+    fn a_name_that_falco_does_not_print_has_no_type(#[case] name: &str) {
         assert_eq!(falco_type(name), None);
     }
 

@@ -86,7 +86,7 @@ mod tests {
     #[case("line\nend")]
     #[case("größe")]
     #[case(&"x".repeat(254))]
-    fn what_could_not_stand_in_a_line_is_no_name(#[case] text: &str) {
+    fn a_text_that_breaks_a_log_line_is_no_name(#[case] text: &str) {
         assert!(SenderName::new(text).is_err());
     }
 

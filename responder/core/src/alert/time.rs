@@ -43,7 +43,7 @@ mod tests {
     #[case("1683727764046826000")]
     #[case("0001-01-01T00:00:00Z")]
     #[case("1970-01-01T00:00:00Z")]
-    fn what_is_no_time_of_an_event_is_refused(#[case] written: &str) {
+    fn a_text_that_is_no_time_of_an_event_is_refused(#[case] written: &str) {
         assert!(parse(written).is_err());
     }
 }

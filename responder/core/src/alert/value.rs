@@ -109,7 +109,7 @@ impl Serialize for Value {
     }
 }
 
-/// As JSON, so that control characters in an attacker's text stay visible and harmless.
+/// Written as JSON: control characters in an attacker's text stay visible and harmless.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)

@@ -303,7 +303,7 @@ fn a_pod_that_is_not_there_is_gone() {
 }
 
 #[test]
-fn what_could_not_be_read_is_refused() {
+fn a_part_that_could_not_be_read_is_refused() {
     let world = World::new();
     let sources = [SourceFile {
         file: "p.yaml".into(),
@@ -444,7 +444,7 @@ fn an_exception_refuses_with_its_reason_until_it_expires() {
 }
 
 #[test]
-fn what_the_match_asks_of_the_live_object_is_not_selected_by_the_alerts_claim() {
+fn a_live_match_reads_the_live_object_and_not_the_alerts_claim() {
     let spec = "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {name: p}\nspec:\n  description: A test.\n  mode: Enforce\n  match: {rules: [\"*\"], pod: {matchLabels: {team: bank}}}\n  steps: [{delete: {}}]\n";
     assert_eq!(World::new().refusal(spec), Some(RefusalReason::NotSelected));
 }
@@ -508,7 +508,7 @@ fn an_owner_is_the_topmost_controller() {
     );
 }
 
-// --- plans, as a person reads them ----------------------------------------------------------------
+// --- plans, as an operator reads them -------------------------------------------------------------
 
 #[test]
 fn the_plan_of_a_delete() {
@@ -555,7 +555,7 @@ fn the_trace_of_a_decision() {
 }
 
 #[test]
-fn whoever_sent_the_alert_is_the_first_check_of_the_trace() {
+fn the_sender_is_the_first_check_of_the_trace() {
     let name = SenderName::new("falco").unwrap();
     for (sender, verdict, detail) in [
         (Sender::Basic(name), Verdict::Passed, "basic falco"),

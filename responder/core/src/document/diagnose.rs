@@ -87,7 +87,7 @@ pub struct Diagnostic {
     pub line: usize,
     /// The column, in characters, from 1.
     pub column: usize,
-    /// The dotted path in the document, such as `spec.match.fields[2].field`; empty where the YAML itself is broken.
+    /// The dotted path in the document, such as `spec.match.fields[2].field`; empty for a problem in the YAML syntax.
     pub path: String,
     /// The problem in one sentence, without a full stop.
     pub message: String,

@@ -253,7 +253,10 @@ fn check_order(steps: &[Step], path: &Path, findings: &mut Findings<'_>) {
             "after `{}` the target is gone, and `{}` finds nothing to act on",
             steps[last].name, after.name
         ));
-        findings.warn(&path.index(last + 1), problem.help("put the step that ends the target last"));
+        findings.warn(
+            &path.index(last + 1),
+            problem.help("put the step that ends the target last"),
+        );
     }
 }
 

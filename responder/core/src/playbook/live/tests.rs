@@ -90,7 +90,7 @@ fn every_part_that_is_written_must_hold_of_the_live_object(
 #[case("node: {matchExpressions: [{key: x, operator: DoesNotExist}]}")]
 #[case("namespace: {matchExpressions: [{key: x, operator: NotIn, values: [y]}]}")]
 #[case("when: 'true || pod.metadata.name == \"x\"'")]
-fn what_was_not_read_does_not_hold_and_is_an_error(#[case] asked: &str) {
+fn a_part_that_was_not_read_does_not_hold_and_is_an_error(#[case] asked: &str) {
     let empty = Snapshot::empty("2026-05-01T10:00:01Z".parse().unwrap());
     let why = holds(asked, None, &empty).unwrap_err();
     assert!(why.contains("error"), "{why}");

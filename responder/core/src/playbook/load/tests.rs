@@ -144,7 +144,7 @@ fn the_bad_corpus_is_refused_with_places_and_suggestions(#[case] directory: &str
 }
 
 #[test]
-fn what_is_probably_wrong_is_warned_of() {
+fn a_probable_mistake_is_a_warning() {
     let loaded = load(&corpus("warned"), now()).unwrap_or_else(|found| panic!("{found}"));
     insta::with_settings!({snapshot_path => "../../../testdata/playbooks/snapshots", prepend_module_to_snapshot => false, omit_expression => true}, {
         insta::assert_snapshot!("warned", loaded.warnings.render(false));
@@ -287,7 +287,7 @@ fn an_empty_list_is_refused_because_it_asks_nothing(#[case] asked: &str) {
 }
 
 #[test]
-fn what_is_right_beside_a_mistake_is_still_checked() {
+fn the_rest_beside_a_mistake_is_still_checked() {
     let spec = "  match:\n    rules: [5, '[']\n    fields: [{feild: x}, {field: proc.name, matches: '('}]\n";
     let paths: Vec<String> = with(spec)
         .map(|_| ())
