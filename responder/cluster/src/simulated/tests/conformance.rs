@@ -12,9 +12,9 @@ use crate::simulated::SimulatedCluster;
 struct Simulated(SimulatedCluster);
 
 impl ClusterUnderTest for Simulated {
-    type Cluster = SimulatedCluster;
+    type Adapter = SimulatedCluster;
 
-    fn cluster(&self) -> &SimulatedCluster {
+    fn adapter(&self) -> &SimulatedCluster {
         &self.0
     }
 
@@ -59,8 +59,8 @@ macro_rules! on_the_simulated_cluster {
         $(
             #[tokio::test]
             async fn $scenario() {
-                let world = Simulated(SimulatedCluster::empty());
-                if let Err(violation) = $module::$scenario(&world).await {
+                let cluster = Simulated(SimulatedCluster::empty());
+                if let Err(violation) = $module::$scenario(&cluster).await {
                     panic!("{violation}");
                 }
             }
