@@ -1,9 +1,9 @@
-//! The programs that the tests run for real: found in the user's cache, or built into it from the Go modules beside this
-//! crate.
+//! The programs that the tests run: found in the user's cache, or built into it from the Go modules in this crate's
+//! directory.
 //!
-//! Each module has a cache directory of its own, named by a hash of everything that goes into its build: a changed lock
-//! file builds its module anew and no other, and two checkouts of the same sources share one build. A build happens under
-//! a file lock and is renamed into place when it is complete: a killed build leaves nothing that looks finished.
+//! The cache directory of a module is named by a hash of all inputs of its build. So a changed lock file rebuilds only
+//! its own module, and two checkouts of the same sources share a build. A build holds a file lock and is renamed into
+//! place when it is complete, so a killed build is never taken for a finished one.
 
 use std::{
     env, fs, io,
@@ -16,8 +16,8 @@ use aws_lc_rs::digest;
 
 mod build;
 
-/// The Kubernetes release in `control-plane/go.mod`; it is stamped into the programs, because clients refuse a server
-/// that says v0.0.0.
+/// The Kubernetes release in `control-plane/go.mod`. It is stamped into the programs, because clients refuse a server
+/// of version v0.0.0.
 const KUBERNETES_VERSION: &str = "v1.37.2";
 
 /// The kwok release in `kwok/go.mod`.
@@ -26,18 +26,18 @@ const KWOK_VERSION: &str = "v0.8.0";
 /// The helm release in `helm/go.mod`.
 const HELM_VERSION: &str = "v4.3.1";
 
-/// A Go module of this crate: what is built, and from what. The sources are part of this crate's binaries, so that a build
-/// never sees other sources than its hash.
+/// A Go module of this crate. Its sources are embedded in this crate's binaries, so that a build and its hash always
+/// use the same sources.
 #[derive(Debug)]
 struct Module {
-    /// The name of the program and of its directory beside this crate's manifest.
+    /// The name of the program and of its directory in this crate.
     name: &'static str,
-    /// For whoever waits: what is being built, and how long it takes on two cores.
-    is: &'static str,
+    /// Contents and build time on two cores, for progress messages.
+    summary: &'static str,
     files: [(&'static str, &'static str); 3],
-    /// Linker settings that stamp the version: variable and value.
+    /// Linker settings for the version: variables and values.
     stamps: &'static [(&'static str, &'static str)],
-    /// Other names of the program, by which it is another one.
+    /// Names under which the program is linked. It acts by the name it is called by.
     links: &'static [&'static str],
 }
 
@@ -54,7 +54,7 @@ macro_rules! files {
 
 const KWOK: Module = Module {
     name: "kwok",
-    is: "kwok: 1 to 2 minutes",
+    summary: "kwok: 1 to 2 minutes",
     files: files!("kwok"),
     stamps: &[("sigs.k8s.io/kwok/pkg/consts.Version", KWOK_VERSION)],
     links: &[],
@@ -62,7 +62,7 @@ const KWOK: Module = Module {
 
 const CONTROL_PLANE: Module = Module {
     name: "control-plane",
-    is: "etcd, kube-apiserver, kube-controller-manager and kubectl: 6 to 8 minutes",
+    summary: "etcd, kube-apiserver, kube-controller-manager and kubectl: 6 to 8 minutes",
     files: files!("control-plane"),
     stamps: &[
         ("k8s.io/component-base/version.gitVersion", KUBERNETES_VERSION),
@@ -70,13 +70,13 @@ const CONTROL_PLANE: Module = Module {
         ("k8s.io/component-base/version.gitMinor", "37"),
         ("k8s.io/component-base/version.gitTreeState", "clean"),
     ],
-    // The control plane's binary is kubectl when it is called so.
+    // The control plane's binary acts as kubectl under this name.
     links: &["kubectl"],
 };
 
 const NATS_SERVER: Module = Module {
     name: "nats-server",
-    is: "nats-server: half a minute",
+    summary: "nats-server: half a minute",
     files: files!("nats-server"),
     stamps: &[],
     links: &[],
@@ -84,7 +84,7 @@ const NATS_SERVER: Module = Module {
 
 const TELEMETRY: Module = Module {
     name: "telemetry",
-    is: "the collector's receiver of traces and Prometheus' parser: a minute",
+    summary: "the collector's trace receiver and Prometheus' parser: a minute",
     files: files!("telemetry"),
     stamps: &[],
     links: &[],
@@ -92,40 +92,40 @@ const TELEMETRY: Module = Module {
 
 const HELM: Module = Module {
     name: "helm",
-    is: "helm: 2 to 3 minutes",
+    summary: "helm: 2 to 3 minutes",
     files: files!("helm"),
     stamps: &[("helm.sh/helm/v4/internal/version.version", HELM_VERSION)],
     links: &[],
 };
 
-/// Why there are no programs to start. Each says what to do about it.
+/// A program could not be found or built. Each message contains the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum AssetsError {
-    /// Neither `XDG_CACHE_HOME` nor `HOME` names a directory to build into.
-    #[error("there is no cache directory to build the programs of the tests in: set XDG_CACHE_HOME or HOME")]
+    /// Neither `XDG_CACHE_HOME` nor `HOME` is an absolute path.
+    #[error("no cache directory for the programs of the tests: set XDG_CACHE_HOME or HOME")]
     NoCacheDirectory,
-    /// Nothing is built yet and there is no Go to build it with.
+    /// The program is not built yet and Go is not installed.
     #[error(
-        "{program} is not built yet and the command `go` does not start: install Go 1.26 or newer (https://go.dev/dl), see \
-         that `go version` works, and run this again; the first run then builds for 7 to 9 minutes on two cores"
+        "{program} is not built yet and the command `go` does not start: install Go 1.26 or newer (https://go.dev/dl), check \
+         that `go version` works, and run this again; the first run takes 7 to 9 minutes on two cores"
     )]
     NoGo {
-        /// The program that is missing.
+        /// The missing program.
         program: &'static str,
-        /// What the system said of `go`.
+        /// The error of starting `go`.
         source: io::Error,
     },
-    /// `go build` failed or took longer than its deadline.
+    /// `go build` failed or exceeded its deadline.
     #[error("building {program} {how}; the end of its output:\n{tail}")]
     Build {
-        /// The module that was built.
+        /// The module.
         program: &'static str,
-        /// How it ended.
+        /// How the build ended.
         how: String,
-        /// The last lines that Go wrote.
+        /// The last lines of its output.
         tail: String,
     },
-    /// Another process holds the build lock and does not let go.
+    /// Another process holds the build lock beyond the deadline.
     #[error("another process has been building for {} minutes: look for a hung `go build`, or remove {}", waited.as_secs() / 60, lock.display())]
     Locked {
         /// How long this process waited.
@@ -133,23 +133,23 @@ pub enum AssetsError {
         /// The lock file.
         lock: PathBuf,
     },
-    /// `KUBEBUILDER_ASSETS` is set to a directory that lacks a program.
-    #[error("KUBEBUILDER_ASSETS is set and {} is not there: let it name a directory with etcd, kube-apiserver and kubectl, or unset it", .0.display())]
+    /// The directory in `KUBEBUILDER_ASSETS` lacks a program.
+    #[error("KUBEBUILDER_ASSETS is set and {} is missing: name a directory with etcd, kube-apiserver and kubectl, or unset the variable", .0.display())]
     Kubebuilder(PathBuf),
-    /// The file system said no.
+    /// A file operation failed.
     #[error("cannot {doing} {}", path.display())]
     File {
         /// The verb.
         doing: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
-/// The program of a module, built if need be. Blocks, and says on standard error that it builds, or waits for another
-/// process that does.
+/// Finds a module's program or builds it. Blocks. Progress is reported on standard error, and so is waiting for another
+/// process' build.
 fn find_or_build(module: &'static Module) -> Result<PathBuf, AssetsError> {
     let cache = cache_directory()?;
     let directory = cache.join(format!("{}-{}", module.name, hash(module)));
@@ -159,34 +159,33 @@ fn find_or_build(module: &'static Module) -> Result<PathBuf, AssetsError> {
     Ok(directory.join(module.name))
 }
 
-/// nats-server with JetStream. Blocks, and builds it where it is not there yet.
+/// Finds or builds nats-server with JetStream. Blocks.
 pub fn nats_server() -> Result<PathBuf, AssetsError> {
     find_or_build(&NATS_SERVER)
 }
 
-/// The OpenTelemetry collector's receiver and Prometheus' parser in one program. Blocks, and builds it where it is not there
-/// yet.
+/// Finds or builds the program with the OpenTelemetry collector's receiver and Prometheus' parser. Blocks.
 pub fn telemetry() -> Result<PathBuf, AssetsError> {
     find_or_build(&TELEMETRY)
 }
 
-/// helm, or a build of it. Blocks. With the one argument `serve-registry` it is an OCI registry that keeps what is pushed to
-/// it in memory: it says its address on standard output and ends when its standard input closes.
+/// Finds or builds helm. Blocks. With the argument `serve-registry`, the program is an OCI registry in memory: it
+/// prints its address on standard output and ends when its standard input closes.
 pub fn helm() -> Result<PathBuf, AssetsError> {
     find_or_build(&HELM)
 }
 
-/// The programs of a control plane, ready to start.
+/// The programs of a control plane.
 #[derive(Debug, Clone)]
 pub struct Assets {
     control_plane: PathBuf,
     kwok: PathBuf,
-    /// `KUBEBUILDER_ASSETS`, whose etcd, kube-apiserver and kubectl take precedence.
+    /// The directory in `KUBEBUILDER_ASSETS`. Its etcd, kube-apiserver and kubectl take precedence.
     kubebuilder: Option<PathBuf>,
 }
 
 impl Assets {
-    /// Finds the programs, or builds them: 7 to 9 minutes on two cores, once per machine and version. Blocks.
+    /// Finds the programs or builds them: 7 to 9 minutes on two cores, once per machine and version. Blocks.
     pub fn find_or_build() -> Result<Self, AssetsError> {
         Ok(Self {
             kubebuilder: kubebuilder_assets()?,
@@ -195,7 +194,7 @@ impl Assets {
         })
     }
 
-    /// kubectl of the same version as the API server.
+    /// The path of kubectl in the API server's version.
     pub fn kubectl(&self) -> PathBuf {
         match &self.kubebuilder {
             Some(kubebuilder) => kubebuilder.join("kubectl"),
@@ -211,7 +210,7 @@ impl Assets {
         self.server("kube-apiserver")
     }
 
-    /// Not among kubebuilder's assets, so always our own.
+    /// `KUBEBUILDER_ASSETS` has no controller manager, so this one is always built here.
     pub(crate) fn controller_manager(&self) -> Command {
         self.component("kube-controller-manager")
     }
@@ -220,14 +219,14 @@ impl Assets {
         Command::new(&self.kwok)
     }
 
-    /// Removes `directory` when the process that started it is gone.
+    /// Removes `directory` when the process that started the sweeper is gone.
     pub(crate) fn sweeper(&self, directory: &Path) -> Command {
         let mut command = self.component("sweep");
         command.arg(directory);
         command
     }
 
-    /// Upstream's etcd and kube-apiserver do not watch their standard input; ours does it for them.
+    /// Upstream's etcd and kube-apiserver do not watch their standard input, so `guarded` does it for them.
     fn server(&self, name: &'static str) -> Command {
         let Some(kubebuilder) = &self.kubebuilder else {
             return self.component(name);
@@ -261,7 +260,7 @@ fn kubebuilder_assets() -> Result<Option<PathBuf>, AssetsError> {
 }
 
 fn cache_directory() -> Result<PathBuf, AssetsError> {
-    // The XDG base directory specification: a relative path is to be ignored.
+    // The XDG base directory specification says to ignore a relative path.
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = absolute("XDG_CACHE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
@@ -269,11 +268,11 @@ fn cache_directory() -> Result<PathBuf, AssetsError> {
     Ok(cache.join("responder-integration"))
 }
 
-/// Names a build by all that goes into it. The Go release is left out: any that builds it will do.
+/// A hash of everything that goes into a build. The Go release is left out: any release that builds the module will do.
 fn hash(module: &Module) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     let mut add = |part: &str| {
-        // Length first, so that no two lists of parts read the same.
+        // Length prefixes make the sequence of parts unambiguous.
         context.update(&part.len().to_le_bytes());
         context.update(part.as_bytes());
     };
