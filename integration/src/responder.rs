@@ -167,15 +167,12 @@ impl Responder {
             if found.len() >= count {
                 return Ok(found);
             }
-            self.check(
-                started,
-                &format!("{count} records of {what}; there are {}", found.len()),
-            )?;
+            self.check(started, &format!("{count} records of {what}; seen: {}", found.len()))?;
             time::sleep(POLL).await;
         }
     }
 
-    /// Waits until at least so many decisions are taken and no accepted alert is in progress.
+    /// Waits until at least `decisions` decisions are taken and no accepted alert is in progress.
     pub async fn wait_until_at_rest(&mut self, decisions: u64) -> Result<Accounts, ResponderError> {
         let started = Instant::now();
         loop {

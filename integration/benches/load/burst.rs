@@ -113,7 +113,7 @@ fn rate(what: &str, size: usize, started: Instant, last: Instant) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a thousand at most")]
     let rate = size as f64 / took;
     say(&format!(
-        "burst of {size}, {what}: the last was gone after {took:.3} s, {rate:.0}/s"
+        "burst of {size}, {what}: the last pod was deleted after {took:.3} s, {rate:.0}/s"
     ));
     rate
 }

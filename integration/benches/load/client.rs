@@ -32,7 +32,7 @@ impl LoadClient {
     /// Opens connections to `http://127.0.0.1:<port>`.
     pub(crate) async fn connect(url: &str, connections: usize) -> anyhow::Result<Self> {
         let host = url.strip_prefix("http://").unwrap_or(url);
-        let address: SocketAddr = host.parse().with_context(|| format!("{url} is no address"))?;
+        let address: SocketAddr = host.parse().with_context(|| format!("{url} is not an address"))?;
         let mut tasks = JoinSet::new();
         let mut open = Vec::new();
         for _ in 0..connections {

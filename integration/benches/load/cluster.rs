@@ -29,7 +29,7 @@ const NODES: usize = 4;
 const READY_DEADLINE: Duration = Duration::from_secs(180);
 /// Deadline for the next deleted pod, not for all.
 const GONE_DEADLINE: Duration = Duration::from_secs(60);
-/// The API server ends a watch after so many seconds: longer than any measurement. kube allows at most 295.
+/// The API server ends a watch after this many seconds: longer than any measurement. kube allows at most 295.
 const WATCH_SECONDS: u32 = 290;
 
 pub(crate) struct BenchCluster {
@@ -63,7 +63,7 @@ impl BenchCluster {
         Api::namespaced(self.client.clone(), NAMESPACE)
     }
 
-    /// Creates so many pods and waits until they are Ready.
+    /// Creates `count` pods and waits until they are Ready.
     pub(crate) async fn make_pods(&self, batch: &str, count: usize) -> anyhow::Result<Vec<Pod>> {
         let labels = [("batch", batch)];
         stream::iter(0..count)
@@ -167,6 +167,6 @@ impl Deletions {
 
     /// Waits until these pods are deleted and returns the time of the last.
     pub(crate) async fn last_of(&mut self, pods: &[Pod]) -> anyhow::Result<Instant> {
-        self.of(pods).await?.into_values().max().context("no pods were to go")
+        self.of(pods).await?.into_values().max().context("no pods were given")
     }
 }

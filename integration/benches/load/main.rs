@@ -1,11 +1,11 @@
-//! How near responder comes to its limits: to what the API server itself does with plain deletions, and to what HTTP costs
-//! in a bare axum handler, and NATS in a bare consumer. Both sides are measured in the same run, in turns, and the ratios are what counts.
+//! Compares responder with its limits: plain deletions by the API server, a bare axum handler for HTTP, and a bare consumer
+//! for NATS. Each pair is measured in the same run, alternately, and the result is their ratio.
 //!
 //! `cargo bench -p integration --bench load`, with `-- --quick` for fewer repetitions and `-- latency`, `-- burst`,
 //! `-- http`, `-- memory`, `-- nats`, `-- jetstream` for a part of it.
 //!
-//! etcd, kube-apiserver, kube-controller-manager, kwok, responder and the client all run on this machine. Where cores are
-//! few, what responder takes the API server lacks, so the ratios of latency and bursts are worse than on a cluster.
+//! etcd, kube-apiserver, kube-controller-manager, kwok, responder and the client share this machine. With few cores,
+//! responder takes time from the API server, so the ratios of latency and bursts are worse than on a cluster.
 
 mod burst;
 mod client;

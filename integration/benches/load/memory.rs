@@ -20,7 +20,7 @@ use crate::{
 };
 
 const CONNECTIONS: usize = 32;
-/// Memory is read so many times during a flood.
+/// The number of readings of memory during a flood.
 const PARTS: usize = 4;
 /// The growth in MiB from the first quarter of a flood to its end that counts as flat: the window of known alert ids
 /// fills with 64 Ki ids (2 MiB), and an allocator is not exact.

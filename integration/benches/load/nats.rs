@@ -67,10 +67,7 @@ pub(crate) async fn core(quick: bool, table: &mut Table) -> anyhow::Result<()> {
         .metrics()
         .await?
         .total("responder_nats_messages_overflowed_total", &[]);
-    ensure!(
-        lost < 1.0,
-        "{lost} messages were lost, so what was measured is not what it should be"
-    );
+    ensure!(lost < 1.0, "{lost} messages were lost, so the measurement is invalid");
     table.costs(35, "core NATS", None, [&ours, &theirs]);
     Ok(())
 }

@@ -34,7 +34,7 @@ impl Table {
     }
 
     /// Adds two rows with the cost of an unmatched alert over a transport, compared with a bare process. The goal is
-    /// half of the rate and, if `times` is given, so many times the CPU time.
+    /// half of the rate and, if `times` is given, at most `times` the CPU time.
     pub(crate) fn costs(&mut self, place: u8, transport: &str, times: Option<f64>, [ours, theirs]: [&[Cost]; 2]) {
         let rates = |costs: &[Cost]| Figures::new(costs.iter().map(|cost| cost.rate));
         let cpus = |costs: &[Cost]| Figures::new(costs.iter().map(|cost| cost.cpu));
@@ -117,7 +117,7 @@ impl Figures {
         Self::new(durations.iter().map(|duration| duration.as_secs_f64() * 1e3))
     }
 
-    /// The smallest figure that so many percent of the figures do not exceed; NaN without figures.
+    /// The smallest figure that `percent` of the figures do not exceed; NaN without figures.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
         let rank = (self.0.len() * percent).div_ceil(100).saturating_sub(1);
         self.0.get(rank).copied().unwrap_or(f64::NAN)

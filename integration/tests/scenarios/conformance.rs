@@ -154,7 +154,7 @@ impl ClusterUnderTest for RealCluster {
             if kind == "Namespace" {
                 let accounts: Api<ServiceAccount> = Api::namespaced(self.admin.clone(), name);
                 // Without it, the API server refuses pods in the namespace.
-                eventually("the service account is there", || async {
+                eventually("the service account exists", || async {
                     accounts.get_opt("default").await.unwrap().is_some()
                 })
                 .await?;

@@ -80,13 +80,13 @@ impl AdmissionGate {
         Self { turn, server }
     }
 
-    /// Waits until so many requests are held.
+    /// Waits until `count` requests are held.
     pub(crate) async fn wait_for(&self, count: usize) {
         let mut held = self.turn.held.subscribe();
         let waited =
             tokio::time::timeout(std::time::Duration::from_secs(30), held.wait_for(|held| *held >= count)).await;
         waited
-            .unwrap_or_else(|_| panic!("{count} requests were to be held"))
+            .unwrap_or_else(|_| panic!("expected {count} held requests"))
             .unwrap();
     }
 

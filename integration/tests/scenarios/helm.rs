@@ -109,7 +109,7 @@ impl Helm {
         let named = |object: Value| {
             let (kind, name) = (object["kind"].as_str(), object["metadata"]["name"].as_str());
             let (Some(kind), Some(name)) = (kind, name) else {
-                panic!("{object:#} is no object; rendered were\n{rendered}")
+                panic!("{object:#} is not an object, in\n{rendered}")
             };
             (format!("{kind}/{name}"), object)
         };
@@ -321,11 +321,7 @@ async fn a_release_is_installed_upgraded_rolled_back_and_uninstalled_without_lef
         .await
         .ok();
     assert!(release.arguments().await.contains(&"--mode=Observe".to_owned()));
-    assert_eq!(
-        release.writes().await,
-        strings(&[]),
-        "what it may do is rolled back too"
-    );
+    assert_eq!(release.writes().await, strings(&[]), "the role is rolled back too");
     assert_eq!(release.token().await, token);
     assert_eq!(checksum(&release.deployment().await), checksum(&first));
 

@@ -32,7 +32,7 @@ fn the_unpacked_program_is_healthy_in_an_empty_root_as_an_unprivileged_user() {
         ["LICENSE", "cluster", "etc", "playbooks", "responder"]
             .map(str::to_owned)
             .into(),
-        "there is no library and no shell to fall back on"
+        "the root has no library and no shell"
     );
     let users = fs::read_to_string(format!("/proc/{}/uid_map", started.pid())).unwrap();
     assert_eq!(users.split_whitespace().next(), Some("65532"));

@@ -310,7 +310,7 @@ async fn the_end_of_a_quarantine_is_kept_over_a_kill_of_the_responder() {
     let settled = first.trail();
     assert!(
         !settled.iter().any(|record| record.event() == "expired"),
-        "it was to be killed before the end: {settled:#?}"
+        "it must be killed before the end: {settled:#?}"
     );
     first.kill().unwrap();
     for scenario in &scenarios {

@@ -146,7 +146,7 @@ impl<'a> Scenario<'a> {
         }
         let mut events = self.control_plane.audit().unwrap();
         events.retain(|event| event.namespace == self.name && event.name == pod.name_any() && event.is_write());
-        let told: Vec<_> = events
+        let writes: Vec<_> = events
             .iter()
             .map(|event| {
                 let AuditEvent {
@@ -160,7 +160,7 @@ impl<'a> Scenario<'a> {
                 format!("{received} {user}: {verb} {subresource} -> {code}")
             })
             .collect();
-        panic!("{} ({:?}) is gone: {told:#?}", pod.name_any(), pod.uid())
+        panic!("{} ({:?}) is gone: {writes:#?}", pod.name_any(), pod.uid())
     }
 
     /// Options of a responder with these playbooks and a user with the rights that they need. The rights come from the
@@ -358,14 +358,14 @@ pub(crate) async fn post(responder: &Responder, alerts: &[Value]) {
     assert!(outcomes.iter().all(|outcome| outcome == "accepted"), "{answers:?}");
 }
 
-/// Waits until the responder has taken so many decisions and is at rest, and compares the outcomes of its responses.
+/// Waits until the responder has taken `decisions` decisions and is at rest, and compares the outcomes of its responses.
 pub(crate) async fn expect_responses(responder: &mut Responder, decisions: u64, expected: &[(&str, u64)]) -> Accounts {
     let accounts = responder.wait_until_at_rest(decisions).await.unwrap();
     assert_eq!(accounts.responses, counts(expected), "{:#?}", responder.trail());
     accounts
 }
 
-/// Waits until the responder has taken so many decisions and is at rest, and compares the reasons of its refusals.
+/// Waits until the responder has taken `decisions` decisions and is at rest, and compares the reasons of its refusals.
 pub(crate) async fn expect_refusals(responder: &mut Responder, decisions: u64, expected: &[(&str, u64)]) -> Accounts {
     let accounts = responder.wait_until_at_rest(decisions).await.unwrap();
     assert_eq!(accounts.refused, counts(expected), "{:#?}", responder.trail());

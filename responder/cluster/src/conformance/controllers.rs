@@ -165,7 +165,7 @@ pub async fn a_stateful_sets_successor_has_the_same_name_and_another_uid<C: Clus
         grace_seconds: Some(0),
     };
     fixture.answers(&request, false, Ok(&Reply::Gone)).await?;
-    eventually("the successor is there", || async {
+    eventually("the successor exists", || async {
         let pod = fixture.read("web-0").await?;
         Ok(pod.is_some_and(|pod| pod.metadata.uid.as_deref() != Some(target.uid.as_str())))
     })

@@ -137,7 +137,7 @@ impl<'c, C: ClusterUnderTest> Fixture<'c, C> {
         let read = self
             .read(pod)
             .await?
-            .ok_or_else(|| Violation::from(format!("there is no pod {pod}")))?;
+            .ok_or_else(|| Violation::from(format!("pod {pod} does not exist")))?;
         Ok(ObjectRef {
             at: self.at(pod)?,
             uid: self::uid(read.metadata.uid.as_deref().unwrap_or_default())?,

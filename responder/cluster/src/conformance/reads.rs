@@ -51,7 +51,7 @@ pub async fn a_running_pod_names_its_node_and_its_containers<C: ClusterUnderTest
     let pod = fixture
         .read("web-0")
         .await?
-        .ok_or_else(|| Violation::from("there is no pod".to_owned()))?;
+        .ok_or_else(|| Violation::from("the pod does not exist".to_owned()))?;
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
     ensure!(node == Some(fixture.node.as_str()), "it runs on {node:?}");
     let status = pod

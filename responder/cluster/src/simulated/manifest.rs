@@ -178,7 +178,7 @@ fn json(text: &str) -> Vec<Result<Value, String>> {
 
 fn yaml(text: &str) -> Vec<Result<Value, String>> {
     // The operator's own files. A dump of a large cluster has millions of nodes, so only depth and aliases stay
-    // limited: an alias is what turns a small file into a large value.
+    // limited: aliases can turn a small file into a large value.
     let budget = serde_saphyr::budget! {
         max_events: 200_000_000,
         max_nodes: 100_000_000,

@@ -29,14 +29,14 @@ impl ClusterUnderTest for Simulated {
     async fn replace_pod(&self, namespace: &Namespace, name: &Name) -> Result<Uid, String> {
         self.0
             .replace(namespace, name)
-            .ok_or_else(|| format!("there is no pod {namespace}/{name}"))
+            .ok_or_else(|| format!("pod {namespace}/{name} does not exist"))
     }
 
     async fn delete(&self, at: &Locator) -> Result<(), String> {
         if self.0.remove(at) {
             Ok(())
         } else {
-            Err(format!("there is no {at}"))
+            Err(format!("{at} does not exist"))
         }
     }
 
