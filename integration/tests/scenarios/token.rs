@@ -11,7 +11,8 @@ use k8s_openapi::api::{
     core::v1::Pod,
 };
 use kube::{Api, Client, ResourceExt as _, api::PostParams};
-use responder_core::rbac::{Permission, PermissionTable};
+use responder_core::permission::Permission;
+use responder_core::rbac::PermissionTable;
 use rstest::rstest;
 use serde_json::json;
 
