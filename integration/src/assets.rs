@@ -6,147 +6,18 @@
 //! place when it is complete, so a killed build is never taken for a finished one.
 
 use std::{
-    env, fs, io,
+    env,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
 };
-
-use aws_lc_rs::digest;
 
 mod build;
+mod error;
+mod module;
 
-/// The Kubernetes release in `control-plane/go.mod`. It is stamped into the programs, because clients refuse a server
-/// of version v0.0.0.
-const KUBERNETES_VERSION: &str = "v1.37.2";
+pub use error::AssetsError;
 
-/// The kwok release in `kwok/go.mod`.
-const KWOK_VERSION: &str = "v0.8.0";
-
-/// The helm release in `helm/go.mod`.
-const HELM_VERSION: &str = "v4.3.1";
-
-/// A Go module of this crate. Its sources are embedded in this crate's binaries, so that a build and its hash always
-/// use the same sources.
-#[derive(Debug)]
-struct Module {
-    /// The name of the program and of its directory in this crate.
-    name: &'static str,
-    /// Contents and build time on two cores, for progress messages.
-    summary: &'static str,
-    files: [(&'static str, &'static str); 3],
-    /// Linker settings for the version: variables and values.
-    stamps: &'static [(&'static str, &'static str)],
-    /// Names under which the program is linked. It acts by the name it is called by.
-    links: &'static [&'static str],
-}
-
-/// The three files of a module.
-macro_rules! files {
-    ($name:literal) => {
-        [
-            ("go.mod", include_str!(concat!("../", $name, "/go.mod"))),
-            ("go.sum", include_str!(concat!("../", $name, "/go.sum"))),
-            ("main.go", include_str!(concat!("../", $name, "/main.go"))),
-        ]
-    };
-}
-
-const KWOK: Module = Module {
-    name: "kwok",
-    summary: "kwok: 1 to 2 minutes",
-    files: files!("kwok"),
-    stamps: &[("sigs.k8s.io/kwok/pkg/consts.Version", KWOK_VERSION)],
-    links: &[],
-};
-
-const CONTROL_PLANE: Module = Module {
-    name: "control-plane",
-    summary: "etcd, kube-apiserver, kube-controller-manager and kubectl: 6 to 8 minutes",
-    files: files!("control-plane"),
-    stamps: &[
-        ("k8s.io/component-base/version.gitVersion", KUBERNETES_VERSION),
-        ("k8s.io/component-base/version.gitMajor", "1"),
-        ("k8s.io/component-base/version.gitMinor", "37"),
-        ("k8s.io/component-base/version.gitTreeState", "clean"),
-    ],
-    // The control plane's binary acts as kubectl under this name.
-    links: &["kubectl"],
-};
-
-const NATS_SERVER: Module = Module {
-    name: "nats-server",
-    summary: "nats-server: half a minute",
-    files: files!("nats-server"),
-    stamps: &[],
-    links: &[],
-};
-
-const TELEMETRY: Module = Module {
-    name: "telemetry",
-    summary: "the collector's trace receiver and Prometheus' parser: a minute",
-    files: files!("telemetry"),
-    stamps: &[],
-    links: &[],
-};
-
-const HELM: Module = Module {
-    name: "helm",
-    summary: "helm: 2 to 3 minutes",
-    files: files!("helm"),
-    stamps: &[("helm.sh/helm/v4/internal/version.version", HELM_VERSION)],
-    links: &[],
-};
-
-/// A program could not be found or built. Each message contains the remedy.
-#[derive(Debug, thiserror::Error)]
-pub enum AssetsError {
-    /// Neither `XDG_CACHE_HOME` nor `HOME` is an absolute path.
-    #[error("no cache directory for the programs of the tests: set XDG_CACHE_HOME or HOME")]
-    NoCacheDirectory,
-    /// The program is not built yet and Go is not installed.
-    #[error(
-        "{program} is not built yet and the command `go` does not start: install Go 1.26 or newer (https://go.dev/dl), check \
-         that `go version` works, and run this again; the first run takes 7 to 9 minutes on two cores"
-    )]
-    NoGo {
-        /// The missing program.
-        program: &'static str,
-        /// The error of starting `go`.
-        source: io::Error,
-    },
-    /// `go build` failed or exceeded its deadline.
-    #[error("building {program} {how}; the end of its output:\n{tail}")]
-    Build {
-        /// The module.
-        program: &'static str,
-        /// How the build ended.
-        how: String,
-        /// The last lines of its output.
-        tail: String,
-    },
-    /// Another process holds the build lock beyond the deadline.
-    #[error("another process has been building for {} minutes: look for a hung `go build`, or remove {}", waited.as_secs() / 60, lock.display())]
-    Locked {
-        /// How long this process waited.
-        waited: Duration,
-        /// The lock file.
-        lock: PathBuf,
-    },
-    /// The directory in `KUBEBUILDER_ASSETS` lacks a program.
-    #[error("KUBEBUILDER_ASSETS is set and {} is missing: name a directory with etcd, kube-apiserver and kubectl, or unset the variable", .0.display())]
-    Kubebuilder(PathBuf),
-    /// A file operation failed.
-    #[error("cannot {doing} {}", path.display())]
-    File {
-        /// The verb.
-        doing: &'static str,
-        /// The file or directory.
-        path: PathBuf,
-        /// The error of the system.
-        source: io::Error,
-    },
-}
+use module::{CONTROL_PLANE, HELM, KWOK, Module, NATS_SERVER, TELEMETRY, hash};
 
 /// Finds a module's program or builds it. Blocks. Progress is reported on standard error, and so is waiting for another
 /// process' build.
@@ -266,58 +137,4 @@ fn cache_directory() -> Result<PathBuf, AssetsError> {
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
         .ok_or(AssetsError::NoCacheDirectory)?;
     Ok(cache.join("responder-integration"))
-}
-
-/// A hash of everything that goes into a build. The Go release is left out: any release that builds the module will do.
-fn hash(module: &Module) -> String {
-    let mut context = digest::Context::new(&digest::SHA256);
-    let mut add = |part: &str| {
-        // Length prefixes make the sequence of parts unambiguous.
-        context.update(&part.len().to_le_bytes());
-        context.update(part.as_bytes());
-    };
-    add(env::consts::OS);
-    add(env::consts::ARCH);
-    add(module.name);
-    for (name, contents) in &module.files {
-        add(name);
-        add(contents);
-    }
-    add(&build::linker_flags(module));
-    let digest = context.finish();
-    digest
-        .as_ref()
-        .iter()
-        .take(8)
-        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
-}
-
-fn create_directory(path: &Path) -> Result<(), AssetsError> {
-    fs::create_dir_all(path).map_err(|source| AssetsError::File {
-        doing: "create",
-        path: path.to_owned(),
-        source,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_stamped_versions_are_those_of_the_lock_files() {
-        let lock = |module: &Module| module.files[0].1;
-        assert!(lock(&HELM).contains(&format!("helm.sh/helm/v4 {HELM_VERSION}\n")));
-        assert!(lock(&KWOK).contains(&format!("sigs.k8s.io/kwok {KWOK_VERSION}\n")));
-        assert!(lock(&CONTROL_PLANE).contains(&format!("k8s.io/kubernetes {KUBERNETES_VERSION}\n")));
-        let staging = KUBERNETES_VERSION.replace("v1.", "v0.");
-        let replaced: Vec<_> = lock(&CONTROL_PLANE)
-            .lines()
-            .filter(|line| line.contains("=>"))
-            .collect();
-        assert_eq!(replaced.len(), 33);
-        for line in replaced {
-            assert!(line.ends_with(&staging), "{line} is not of the release {staging}");
-        }
-    }
 }

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{AssetsError, Module, create_directory};
+use super::{
+    error::AssetsError,
+    module::{Module, linker_flags},
+};
 use crate::process::tail;
 
 /// A build took 8 min 40 s on two cores; after seven times that, it hangs.
@@ -161,11 +164,8 @@ fn wait(go: &mut Child, program: &str, started: Instant) -> io::Result<Option<Ex
     }
 }
 
-/// `-s` omits the symbol table, a third of the size.
-pub(super) fn linker_flags(module: &Module) -> String {
-    module.stamps.iter().fold("-s".to_owned(), |flags, (name, value)| {
-        format!("{flags} -X {name}={value}")
-    })
+fn create_directory(path: &Path) -> Result<(), AssetsError> {
+    fs::create_dir_all(path).map_err(at("create", path))
 }
 
 fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> AssetsError {

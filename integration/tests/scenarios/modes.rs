@@ -13,44 +13,44 @@ use crate::scenario::{Scenario, expect_responses, in_words, post_shells, uid};
 
 /// An action and the requests that it sends to the API server.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Action {
+pub(crate) struct ActionCase {
     pub(crate) name: &'static str,
     step: &'static str,
     pub(crate) asks: &'static [&'static str],
 }
 
-pub(crate) const LABEL: Action = Action {
+pub(crate) const LABEL: ActionCase = ActionCase {
     name: "label",
     step: "label: {labels: {incident: open, process: {field: proc.name}}}",
     asks: &["patch pods"],
 };
-pub(crate) const ANNOTATE: Action = Action {
+pub(crate) const ANNOTATE: ActionCase = ActionCase {
     name: "annotate",
     step: "annotate: {annotations: {incident: open}}",
     asks: &["patch pods"],
 };
-pub(crate) const QUARANTINE: Action = Action {
+pub(crate) const QUARANTINE: ActionCase = ActionCase {
     name: "quarantine",
     step: "quarantine: {ttl: 2h, detach: Always}",
     asks: &["create networkpolicies", "patch pods"],
 };
-pub(crate) const CORDON: Action = Action {
+pub(crate) const CORDON: ActionCase = ActionCase {
     name: "cordon",
     step: "cordon: {}",
     asks: &["patch nodes"],
 };
-pub(crate) const EVICT: Action = Action {
+pub(crate) const EVICT: ActionCase = ActionCase {
     name: "evict",
     step: "evict: {}",
     asks: &["create pods/eviction"],
 };
-pub(crate) const DELETE: Action = Action {
+pub(crate) const DELETE: ActionCase = ActionCase {
     name: "delete",
     step: "delete: {}",
     asks: &["delete pods"],
 };
 
-impl Action {
+impl ActionCase {
     pub(crate) fn playbook(self, mode: &str) -> String {
         let target = if self.name == "cordon" { "Node" } else { "Pod" };
         let spec = format!("mode: {mode}\n  match: {{rules: [Terminal shell in container]}}\n  target: {target}");
@@ -105,7 +105,7 @@ fn bound_to(event: &AuditEvent) -> Option<String> {
 #[rstest]
 #[tokio::test]
 async fn enforce_carries_out_the_step_on_the_target_only(
-    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: Action,
+    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: ActionCase,
 ) {
     let (scenario, pod) = action.scenario("enforce").await;
     let target = if action.name == "cordon" {
@@ -130,7 +130,7 @@ async fn enforce_carries_out_the_step_on_the_target_only(
 #[rstest]
 #[tokio::test]
 async fn rehearse_sends_the_same_requests_as_dry_runs_and_changes_not_one_object(
-    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: Action,
+    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: ActionCase,
 ) {
     let (scenario, pod) = action.scenario("rehearse").await;
     let mut responder = scenario.responder(&action.playbook("Rehearse")).await;
@@ -153,7 +153,7 @@ async fn rehearse_sends_the_same_requests_as_dry_runs_and_changes_not_one_object
 #[rstest]
 #[tokio::test]
 async fn observe_plans_the_same_and_asks_for_no_write_at_all(
-    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: Action,
+    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: ActionCase,
 ) {
     let (scenario, pod) = action.scenario("observe").await;
     // The user has no write permission: Observe needs none.

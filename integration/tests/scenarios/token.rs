@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::{
     helm::{Release, as_service_account, values_of},
-    modes::{ANNOTATE, Action, CORDON, DELETE, EVICT, LABEL, QUARANTINE},
+    modes::{ANNOTATE, ActionCase, CORDON, DELETE, EVICT, LABEL, QUARANTINE},
     scenario::{eventually, expect_responses, in_words, post_shells, start},
 };
 
@@ -70,7 +70,7 @@ async fn wait_for_role(client: &Client) {
 
 /// A release in this mode, a running pod behind a Service, and a responder in Enforce with the release's token that has
 /// received an alert about the pod.
-async fn alerted(name: &str, mode: &str, action: Action) -> (Release<'static>, Pod, Responder) {
+async fn alerted(name: &str, mode: &str, action: ActionCase) -> (Release<'static>, Pod, Responder) {
     let playbooks = action.playbook("Enforce");
     let release = release(&format!("{name}-{}", action.name), mode, &playbooks).await;
     let scenario = &release.scenario;
@@ -91,7 +91,7 @@ async fn alerted(name: &str, mode: &str, action: Action) -> (Release<'static>, P
 #[rstest]
 #[tokio::test]
 async fn with_the_charts_token_every_enabled_action_is_done(
-    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: Action,
+    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: ActionCase,
 ) {
     let (release, pod, mut responder) = alerted("token", "Enforce", action).await;
     let scenario = &release.scenario;
@@ -112,7 +112,7 @@ async fn with_the_charts_token_every_enabled_action_is_done(
 #[rstest]
 #[tokio::test]
 async fn with_the_token_of_observe_the_api_server_refuses_every_write(
-    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: Action,
+    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: ActionCase,
 ) {
     // Enforce with the rights of Observe: even a fault in the program's modes would change nothing.
     let (release, pod, mut responder) = alerted("token-observe", "Observe", action).await;
