@@ -21,6 +21,7 @@ type Connection = http1::SendRequest<Full<Bytes>>;
 /// The number of replies by status.
 pub(crate) type Answers = BTreeMap<StatusCode, usize>;
 
+/// Persistent connections to one address.
 pub(crate) struct LoadClient {
     host: String,
     connections: Vec<Connection>,

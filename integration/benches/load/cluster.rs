@@ -32,6 +32,7 @@ const GONE_DEADLINE: Duration = Duration::from_secs(60);
 /// The API server ends a watch after this many seconds: longer than any measurement. kube allows at most 295.
 const WATCH_SECONDS: u32 = 290;
 
+/// A control plane with nodes and a namespace for the measured pods.
 pub(crate) struct BenchCluster {
     client: Client,
     /// A separate client, so that its connection carries only the watch.

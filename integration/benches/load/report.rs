@@ -17,6 +17,7 @@ pub(crate) struct Row {
     pub(crate) goal: Option<(String, bool)>,
 }
 
+/// The rows and notes of a report.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Row>,

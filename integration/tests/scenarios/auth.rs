@@ -192,9 +192,9 @@ async fn an_unknown_sender_is_refused_and_a_known_one_is_named(#[case] kind: &st
     assert_eq!((accounts.matched, accounts.rejected), (0, wrong.len() as u64));
     assert!(responder.trail().is_empty());
     assert!(
-        scenario.asked().iter().all(|event| event.resource != "pods"),
+        scenario.requests().iter().all(|event| event.resource != "pods"),
         "{:#?}",
-        scenario.asked()
+        scenario.requests()
     );
 
     assert_eq!(send(&files, &responder, &right, &alert).await.unwrap().0, 202);

@@ -43,6 +43,7 @@ use crate::scenario::{Scenario, eventually};
 /// The API server's longest timeout for a webhook, in seconds. A request fails after it.
 const HELD_AT_MOST: i32 = 30;
 
+/// A running webhook. Dropping it stops its server.
 pub(crate) struct AdmissionGate {
     turn: Arc<Turn>,
     server: JoinHandle<()>,

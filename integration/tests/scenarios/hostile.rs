@@ -40,9 +40,9 @@ async fn an_invalid_name_reaches_no_path(#[case] field: &str, #[case] text: Valu
 
     expect_refusals(&mut responder, 1, &[("NoTarget", 1)]).await;
     assert!(
-        scenario.asked().iter().all(|event| event.resource != "pods"),
+        scenario.requests().iter().all(|event| event.resource != "pods"),
         "{:#?}",
-        scenario.asked()
+        scenario.requests()
     );
 }
 

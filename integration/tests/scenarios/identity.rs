@@ -106,7 +106,7 @@ async fn a_pod_in_kube_system_is_protected_and_not_even_read() {
 
     let pods: Api<Pod> = Api::namespaced(admin.clone(), "kube-system");
     assert_eq!(pods.get("scenario-dns").await.unwrap().uid(), dns.uid());
-    assert!(!scenario.asked().iter().any(|event| event.namespace == "kube-system"));
+    assert!(!scenario.requests().iter().any(|event| event.namespace == "kube-system"));
     pods.delete("scenario-dns", &DeleteParams::default()).await.unwrap();
 }
 
@@ -164,7 +164,7 @@ impl Fate {
 async fn a_target_that_changes_between_decision_and_request_is_not_touched_by_name(
     #[case] step: &str,
     #[case] action: &str,
-    #[case] asks: &str,
+    #[case] request: &str,
     #[values(Fate::Replaced, Fate::Gone)] fate: Fate,
 ) {
     let scenario = Scenario::new(&format!("late-{action}-{fate:?}").to_lowercase()).await;
@@ -182,7 +182,9 @@ async fn a_target_that_changes_between_decision_and_request_is_not_touched_by_na
     assert_eq!(scenario.objects().await, before);
     let writes = scenario.writes();
     assert!(
-        writes.iter().all(|event| in_words(event) == asks && event.code >= 400),
+        writes
+            .iter()
+            .all(|event| in_words(event) == request && event.code >= 400),
         "{writes:#?}"
     );
     if let Some(second) = second {

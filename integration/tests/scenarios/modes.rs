@@ -16,38 +16,38 @@ use crate::scenario::{Scenario, expect_responses, in_words, post_shells, uid};
 pub(crate) struct ActionCase {
     pub(crate) name: &'static str,
     step: &'static str,
-    pub(crate) asks: &'static [&'static str],
+    pub(crate) requests: &'static [&'static str],
 }
 
 pub(crate) const LABEL: ActionCase = ActionCase {
     name: "label",
     step: "label: {labels: {incident: open, process: {field: proc.name}}}",
-    asks: &["patch pods"],
+    requests: &["patch pods"],
 };
 pub(crate) const ANNOTATE: ActionCase = ActionCase {
     name: "annotate",
     step: "annotate: {annotations: {incident: open}}",
-    asks: &["patch pods"],
+    requests: &["patch pods"],
 };
 pub(crate) const QUARANTINE: ActionCase = ActionCase {
     name: "quarantine",
     step: "quarantine: {ttl: 2h, detach: Always}",
-    asks: &["create networkpolicies", "patch pods"],
+    requests: &["create networkpolicies", "patch pods"],
 };
 pub(crate) const CORDON: ActionCase = ActionCase {
     name: "cordon",
     step: "cordon: {}",
-    asks: &["patch nodes"],
+    requests: &["patch nodes"],
 };
 pub(crate) const EVICT: ActionCase = ActionCase {
     name: "evict",
     step: "evict: {}",
-    asks: &["create pods/eviction"],
+    requests: &["create pods/eviction"],
 };
 pub(crate) const DELETE: ActionCase = ActionCase {
     name: "delete",
     step: "delete: {}",
-    asks: &["delete pods"],
+    requests: &["delete pods"],
 };
 
 impl ActionCase {
@@ -120,7 +120,7 @@ async fn enforce_carries_out_the_step_on_the_target_only(
     let accounts = expect_responses(&mut responder, 1, &[("Done", 1)]).await;
     assert_eq!(accounts.planned, [("Enforce".to_owned(), 1)].into());
     let writes = scenario.writes();
-    assert_eq!(writes.iter().map(in_words).collect::<Vec<_>>(), action.asks);
+    assert_eq!(writes.iter().map(in_words).collect::<Vec<_>>(), action.requests);
     for event in writes.iter().filter(|event| event.resource != "networkpolicies") {
         assert_eq!(bound_to(event), Some(target.clone()), "{event:#?}");
     }
@@ -139,7 +139,11 @@ async fn rehearse_sends_the_same_requests_as_dry_runs_and_changes_not_one_object
     post_shells(&responder, std::slice::from_ref(&pod)).await;
 
     expect_responses(&mut responder, 1, &[("Rehearsed", 1)]).await;
-    let expected: Vec<_> = action.asks.iter().map(|asks| format!("{asks} (dry run)")).collect();
+    let expected: Vec<_> = action
+        .requests
+        .iter()
+        .map(|request| format!("{request} (dry run)"))
+        .collect();
     let writes = scenario.writes();
     assert_eq!(writes.iter().map(in_words).collect::<Vec<_>>(), expected);
     assert!(
@@ -167,7 +171,7 @@ async fn observe_plans_the_same_and_asks_for_no_write_at_all(
     assert_eq!(scenario.writes(), []);
     assert!(
         scenario
-            .asked()
+            .requests()
             .iter()
             .any(|event| event.resource == "pods" && event.verb == "get")
     );

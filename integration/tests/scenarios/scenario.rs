@@ -32,6 +32,7 @@ use serde_json::{Value, json};
 /// Deadline for the cluster's own work: controllers, kwok and informers of the API server.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// The namespace and the node of one test, and the user of its responder.
 pub(crate) struct Scenario<'a> {
     pub(crate) control_plane: &'a ControlPlane,
     pub(crate) client: Client,
@@ -233,7 +234,7 @@ impl<'a> Scenario<'a> {
     }
 
     /// The requests of the responder to the API server, in order.
-    pub(crate) fn asked(&self) -> Vec<AuditEvent> {
+    pub(crate) fn requests(&self) -> Vec<AuditEvent> {
         let mut events = self.control_plane.audit().unwrap();
         events.retain(|event| event.user == self.user);
         events
@@ -241,14 +242,14 @@ impl<'a> Scenario<'a> {
 
     /// The writing ones of these requests, dry runs and refused requests included.
     pub(crate) fn writes(&self) -> Vec<AuditEvent> {
-        let mut events = self.asked();
+        let mut events = self.requests();
         events.retain(AuditEvent::is_write);
         events
     }
 
     /// The requests that changed an object.
     pub(crate) fn mutations(&self) -> Vec<AuditEvent> {
-        let mut events = self.asked();
+        let mut events = self.requests();
         events.retain(AuditEvent::is_mutation);
         events
     }

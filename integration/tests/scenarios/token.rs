@@ -104,8 +104,12 @@ async fn with_the_charts_token_every_enabled_action_is_done(
         .filter(|event| event.resource != "selfsubjectaccessreviews")
         .map(in_words)
         .collect();
-    assert_eq!(asked, action.asks);
-    let refused: Vec<_> = scenario.asked().into_iter().filter(|event| event.code == 403).collect();
+    assert_eq!(asked, action.requests);
+    let refused: Vec<_> = scenario
+        .requests()
+        .into_iter()
+        .filter(|event| event.code == 403)
+        .collect();
     assert_eq!(refused, [], "it asks for nothing that the chart does not allow");
 }
 
@@ -122,7 +126,10 @@ async fn with_the_token_of_observe_the_api_server_refuses_every_write(
     assert!(!action.is_done(scenario, &pod).await);
     let mut writes = scenario.writes();
     writes.retain(|event| event.resource != "selfsubjectaccessreviews");
-    assert_eq!(writes.first().map(in_words).as_deref(), action.asks.first().copied());
+    assert_eq!(
+        writes.first().map(in_words).as_deref(),
+        action.requests.first().copied()
+    );
     assert!(writes.iter().all(|event| event.code == 403), "{writes:#?}");
 }
 
