@@ -1,7 +1,7 @@
 //! The ports on Kubernetes: the real API server and the simulated cluster. The steps *snapshot*, *act* and *verify*
-//! of the flow reach a cluster through these and nothing else.
+//! reach a cluster only through these adapters.
 //!
-//! One suite of scenarios, `conformance`, runs against both, so that they can't drift apart.
+//! One suite of scenarios, `conformance`, runs against both adapters, so that they can't drift apart.
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
