@@ -3,8 +3,8 @@
 use super::Priority;
 
 /// Whether the body looks like a line from Falco with `json_output: false`, which is Falco's default:
-/// `13:44:05.478445995: Critical A shell …`, or with `time_format_iso_8601` `2026-07-06T23:05:05.771201256+0000:
-/// Critical …` (`formats.cpp`).
+/// `13:44:05.478445995: Critical A shell …`, or with `time_format_iso_8601`
+/// `2026-07-06T23:05:05.771201256+0000: Critical …` (`formats.cpp`).
 pub(super) fn is_falco_text(body: &[u8]) -> bool {
     // The longest prefix, an ISO time and `Informational`, has fewer than 64 bytes.
     let head = body.get(..64).unwrap_or(body);

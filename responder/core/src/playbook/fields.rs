@@ -1,9 +1,9 @@
 //! Predicates over the fields of an alert. Step of the flow: match.
 //!
-//! An undecidable comparison is false, also for negative operators: a missing or null field (except for `exists:
-//! false`), a value of another type than the operand, or a result that depends on the text that falcosidekick cut off.
-//! In a list, a positive operator needs one matching element and a negative one needs all to match; an empty list
-//! satisfies neither.
+//! An undecidable comparison is false, also for negative operators: a missing or null field (except for
+//! `exists: false`), a value of another type than the operand, or a result that depends on the text that falcosidekick
+//! cut off. In a list, a positive operator needs one matching element and a negative one needs all to match; an empty
+//! list satisfies neither.
 
 use std::cmp::Ordering;
 use std::net::IpAddr;

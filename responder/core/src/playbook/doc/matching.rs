@@ -19,14 +19,14 @@ pub struct MatchDoc {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 20))]
     pub sources: Option<Vec<String>>,
-    /// The lowest priority.
+    /// The lowest priority that matches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_priority: Option<Priority>,
     /// Conditions on the rule's tags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<TagsDoc>,
-    /// Predicates over the alert's `output_fields`; all must hold. A missing or null field satisfies only `exists:
-    /// false`.
+    /// Predicates over the alert's `output_fields`; all must hold. A missing or null field satisfies only
+    /// `exists: false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 50))]
     pub fields: Option<Vec<PredicateDoc>>,
