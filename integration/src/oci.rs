@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chart_is_what_helm_pulls_and_holds_every_file_of_it() {
+    fn a_chart_layout_holds_every_file_of_the_chart() {
         let (manifest, blobs) = followed(&chart::layout().unwrap().archive().unwrap());
         assert_eq!(manifest["annotations"]["org.opencontainers.image.title"], "responder");
         let config: Value = serde_json::from_slice(&blobs["application/vnd.cncf.helm.config.v1+json"]).unwrap();

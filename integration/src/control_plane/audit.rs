@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_is_not_there_yet_is_empty() {
+    fn a_missing_log_is_empty() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(read(&directory.path().join("audit.log")).unwrap(), Vec::new());
     }

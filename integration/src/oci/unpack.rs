@@ -95,7 +95,7 @@ mod tests {
     use crate::oci::image;
 
     #[test]
-    fn what_was_packed_is_unpacked_with_what_it_says_of_its_start() {
+    fn an_image_is_unpacked_with_its_start_settings() {
         let root = tempfile::tempdir().unwrap();
         let archive = image::layout(b"a program".to_vec(), "1.2.3")
             .unwrap()

@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_with_the_asked_labels_are_summed() {
+    fn samples_with_the_given_labels_are_summed() {
         let text = "# HELP a_total Some.\n# TYPE a_total counter\n\
                     a_total{outcome=\"shed\",lane=\"critical\"} 2\n\
                     a_total{outcome=\"shed\",lane=\"a \\\"b\\\", {c}\"} 3\n\
