@@ -1,7 +1,7 @@
 //! The duration of match and decide: an alert that no playbook matches, one that a playbook matches, and a whole
 //! decision, with 10, 100, 500 and 1000 playbooks.
 //!
-//! `cargo bench -p integration --bench decide`
+//! `cargo bench --profile dist -p integration --bench decide`; the first line of the output says the profile.
 
 #![expect(
     clippy::expect_used,
@@ -24,6 +24,14 @@ const SIZES: [usize; 4] = [10, 100, 500, 1000];
 const NOW: &str = "2026-11-24T03:00:07Z";
 
 fn main() {
+    let profile = integration::responder::profile();
+    let profile = profile.as_deref().unwrap_or("unknown");
+    let publication = if profile == integration::responder::SHIPPED_PROFILE {
+        "as in the image"
+    } else {
+        "NOT FOR PUBLICATION: that takes `--profile dist`"
+    };
+    println!("Profile: {profile}, {publication}.");
     divan::main();
 }
 

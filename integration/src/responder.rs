@@ -26,7 +26,7 @@ mod options;
 pub mod playbooks;
 mod trail;
 
-pub use binary::{BINARY_VARIABLE, BinaryError, binary};
+pub use binary::{BINARY_VARIABLE, BinaryError, SHIPPED_PROFILE, binary, profile};
 pub use error::ResponderError;
 pub use http::HttpReply;
 pub use metrics::{Accounts, Metrics, Sample};

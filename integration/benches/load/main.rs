@@ -1,8 +1,9 @@
 //! Compares responder with its limits: plain deletions by the API server, a bare axum handler for HTTP, and a bare consumer
 //! for NATS. Each pair is measured in the same run, alternately, and the result is their ratio.
 //!
-//! `cargo bench -p integration --bench load`, with `-- --quick` for fewer repetitions and `-- latency`, `-- burst`,
-//! `-- http`, `-- memory`, `-- nats`, `-- jetstream` for a part of it.
+//! `cargo bench --profile dist -p integration --bench load`, with `-- --quick` for fewer repetitions and `-- latency`,
+//! `-- burst`, `-- http`, `-- memory`, `-- nats`, `-- jetstream` for a part of it. Figures of another profile than `dist`,
+//! which the image ships, are printed to work with: without goals, and marked as not for publication.
 //!
 //! etcd, kube-apiserver, kube-controller-manager, kwok, responder and the client share this machine. With few cores,
 //! responder takes time from the API server, so the ratios of latency and bursts are worse than on a cluster.
@@ -25,7 +26,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
-use integration::responder::{Responder, ResponderOptions, playbooks::playbook};
+use integration::responder::{Responder, ResponderOptions, SHIPPED_PROFILE, playbooks::playbook, profile};
 
 use self::{cluster::BenchCluster, report::Table};
 
@@ -64,8 +65,13 @@ const RULE: &str = "Terminal shell in container";
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let table = tokio::runtime::Runtime::new()?.block_on(measure(&arguments))?;
-    writeln!(io::stdout(), "{}\n{table}", machine()).context("cannot write to standard output")
+    let mut table = tokio::runtime::Runtime::new()?.block_on(measure(&arguments))?;
+    let profile = profile();
+    if profile.as_deref() != Some(SHIPPED_PROFILE) {
+        table.withhold_goals();
+    }
+    writeln!(io::stdout(), "{}\n{}\n{table}", machine(), described(profile.as_deref()))
+        .context("cannot write to standard output")
 }
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<Table> {
@@ -125,6 +131,18 @@ fn playbooks() -> String {
     };
     let others = (1..100).map(|number| deletes(&format!("other-{number}"), &format!("Rule {number}")));
     std::iter::once(deletes("answer", RULE)).chain(others).collect()
+}
+
+/// Which profile the figures are of, and whether they may be published.
+fn described(profile: Option<&str>) -> String {
+    match profile {
+        Some(SHIPPED_PROFILE) => format!("Profile: {SHIPPED_PROFILE}, as in the image."),
+        other => format!(
+            "Profile: {}. NOT FOR PUBLICATION, and no goal is judged: that takes `cargo bench --profile \
+             {SHIPPED_PROFILE} -p integration --bench load`.",
+            other.unwrap_or("unknown, of the program that RESPONDER_BINARY names")
+        ),
+    }
 }
 
 fn machine() -> String {

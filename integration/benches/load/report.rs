@@ -67,6 +67,13 @@ impl Table {
         );
     }
 
+    /// Judges nothing: the figures are of a program that is not shipped.
+    pub(crate) fn withhold_goals(&mut self) {
+        for row in &mut self.rows {
+            row.goal = None;
+        }
+    }
+
     pub(crate) fn sort(&mut self) {
         self.rows.sort_by_key(|row| row.place);
         self.notes.sort_by_key(|(place, _)| *place);

@@ -10,6 +10,8 @@ use std::{
     process::{self, Command, Stdio},
 };
 
+use crate::responder::SHIPPED_PROFILE;
+
 /// Pinned: another linker makes another program.
 const TOOLS: [&str; 2] = ["cargo-zigbuild==0.24.1", "ziglang==0.17.1"];
 const MUSL: &str = "x86_64-unknown-linux-musl";
@@ -18,7 +20,7 @@ const GLIBC: &str = "x86_64-unknown-linux-gnu";
 /// How the program is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
-    /// As shipped. Takes minutes.
+    /// As shipped, by the profile `dist`. Takes minutes.
     Release,
     /// For tests that need a static program: not optimised, and built at the lowest priority.
     Test,
@@ -76,8 +78,8 @@ pub fn build(profile: Profile, target: &Path) -> Result<Vec<u8>, ProgramError> {
         .env("SOURCE_DATE_EPOCH", "0");
     let directory = match profile {
         Profile::Release => {
-            cargo.arg("--release");
-            "release"
+            cargo.args(["--profile", SHIPPED_PROFILE]);
+            SHIPPED_PROFILE
         }
         Profile::Test => {
             cargo

@@ -11,6 +11,20 @@ use std::{
 /// The environment variable that names another program to test, such as a release build or the one from an image.
 pub const BINARY_VARIABLE: &str = "RESPONDER_BINARY";
 
+/// The profile of the image and of published figures: thin LTO, one codegen unit.
+pub const SHIPPED_PROFILE: &str = "dist";
+
+/// The cargo profile that [`binary`] is built by, such as `dist`; `None` where [`BINARY_VARIABLE`] names a program, whose
+/// profile nothing tells.
+pub fn profile() -> Option<String> {
+    if env::var_os(BINARY_VARIABLE).is_some_and(|value| !value.is_empty()) {
+        return None;
+    }
+    let directory = profile_directory().ok()?;
+    let name = directory.file_name()?.to_str()?;
+    Some(if name == "debug" { "dev" } else { name }.to_owned())
+}
+
 /// The program could not be found or built.
 #[derive(Debug, thiserror::Error)]
 pub enum BinaryError {
@@ -49,7 +63,7 @@ pub fn binary() -> Result<PathBuf, BinaryError> {
     Ok(found.insert(binary).clone())
 }
 
-/// `target/debug` or `target/release`. Tests and benchmarks are in its subdirectory `deps`.
+/// `target/debug`, `target/release` or `target/dist`. Tests and benchmarks are in its subdirectory `deps`.
 fn profile_directory() -> io::Result<PathBuf> {
     let this = env::current_exe()?;
     let directory = this.parent().unwrap_or(Path::new("."));
@@ -94,8 +108,8 @@ fn build(profile: &Path) -> Result<(), BinaryError> {
         .arg("--manifest-path")
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
         .stdin(Stdio::null());
-    if profile.file_name().is_some_and(|name| name == "release") {
-        command.arg("--release");
+    if let Some(name) = profile.file_name().filter(|name| *name != "debug") {
+        command.arg("--profile").arg(name);
     }
     if let Some(target) = profile.parent() {
         command.arg("--target-dir").arg(target);
