@@ -3,6 +3,7 @@
 //!
 //! One suite of scenarios, `conformance`, runs against both adapters, so that they can't drift apart.
 
+mod any;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod kube;
@@ -10,5 +11,6 @@ mod owner;
 mod policy_engine;
 pub mod simulated;
 
+pub use self::any::AnyCluster;
 pub use self::kube::{ConnectError, ConnectOptions, KubeCluster};
 pub use self::simulated::{ManifestError, SimulatedCluster};
