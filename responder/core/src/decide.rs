@@ -30,7 +30,7 @@ mod steps;
 pub use context::{Context, OwnIdentity};
 pub use decision::{Decision, Outcome};
 
-/// What a decision must see: what the playbook asks for, and what the guard needs to judge a response of its class.
+/// The parts of the snapshot that the playbook reads, and those that the guard needs for a response of its class.
 pub fn needs(playbook: &Playbook, guard: &Guard) -> Needs {
     let mut needs = playbook.needs();
     needs.namespace |= !guard.namespaces.is_empty() || !guard.protect.selectors.is_empty();
@@ -41,16 +41,16 @@ pub fn needs(playbook: &Playbook, guard: &Guard) -> Needs {
     needs
 }
 
-/// The refusals that need no look at the cluster: a flood of stale alerts costs the API server nothing.
+/// The refusals that need no reads: a flood of stale alerts costs the API server nothing.
 pub fn screen(context: &Context<'_>, ledger: &LedgerView) -> Option<Decision> {
     let mut trace = Trace::default();
     let refusal = screen::screen(context, ledger, &mut trace).err()?;
     Some(refused(context, None, refusal, trace))
 }
 
-/// Decides. What could not be read is refused as `Unreadable`.
+/// Decides. A part of the cluster that could not be read is refused as `Unreadable`.
 ///
-/// The checks are made in the order of [`CheckName`], and the first that does not hold is the refusal.
+/// The checks run in the order of [`CheckName`], and the first that does not hold is the refusal.
 pub fn decide(context: &Context<'_>, snapshot: Result<&Snapshot, &ReadError>, ledger: &LedgerView) -> Decision {
     let mut trace = Trace::default();
     let mut target = None;
@@ -70,7 +70,7 @@ pub fn decide(context: &Context<'_>, snapshot: Result<&Snapshot, &ReadError>, le
     }
 }
 
-/// A decision that others than decide come to: the ledger does not answer, the controller is stopping.
+/// A refusal from outside of [`decide`]: the ledger is unavailable, or the controller is shutting down.
 pub fn refused(context: &Context<'_>, target: Option<Target>, refusal: Refusal, trace: Trace) -> Decision {
     Decision {
         playbook: context.playbook.name.clone(),
@@ -132,8 +132,8 @@ fn act(
     Ok((plan, claim))
 }
 
-/// Ten characters that name this response in labels and object names: a function of alert, playbook and target, so that
-/// the same response is never made under two names.
+/// The name of a response in labels and object names: ten characters, derived from alert, playbook and target, so one
+/// response never has two names.
 fn incident(context: &Context<'_>, target: &Target) -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut hash = digest::Context::new(&digest::SHA256);
@@ -146,7 +146,7 @@ fn incident(context: &Context<'_>, target: &Target) -> String {
         hash.update(part.as_bytes());
     }
     let digest = hash.finish();
-    // A label value starts with a letter or a digit; all of the alphabet's characters are one.
+    // A label value starts with a letter or a digit, and the alphabet has no other characters.
     digest
         .as_ref()
         .iter()

@@ -1,4 +1,4 @@
-//! Traces: the checks behind a decision, in the order in which they were made.
+//! Traces: the checks behind a decision, in the order in which they ran.
 
 use std::fmt;
 
@@ -10,33 +10,33 @@ mod check_name;
 
 pub use check_name::{AlertCondition, CheckName, LiveCondition};
 
-/// How a check went.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Verdict {
-    /// It holds.
+    /// The check holds.
     Passed,
-    /// It does not hold, and the decision ended here.
+    /// The check does not hold, and ended the decision.
     Failed,
-    /// It did not apply.
+    /// The check does not apply.
     Skipped,
 }
 
-/// One check.
+/// One check of a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was checked, in a word or two: `age`, `match.fields[0]`, `budget Cluster/Destroy`.
+    /// The name of the check: `age`, `match.fields[0]`, `budget Cluster/Destroy`.
     pub name: CheckName,
-    /// How it went.
+    /// The result.
     pub verdict: Verdict,
-    /// What was compared with what. Alert text in it is escaped.
+    /// The compared values, in one sentence. Alert text in it is escaped.
     pub detail: String,
 }
 
-/// The checks, in order.
+/// The checks of a decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Trace {
-    /// In order.
+    /// In the order in which they ran.
     pub checks: Vec<Check>,
 }
 
@@ -51,7 +51,7 @@ impl Trace {
         self.push(name, Verdict::Failed, detail);
     }
 
-    /// Notes that a check does not hold, and gives the refusal for it.
+    /// Records that a check does not hold, and returns the refusal for it.
     pub fn refused(&mut self, name: CheckName, reason: RefusalReason, detail: impl Into<String>) -> Refusal {
         let refusal = Refusal::new(reason, detail);
         self.failed(name, refusal.detail.clone());

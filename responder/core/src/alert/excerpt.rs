@@ -2,15 +2,14 @@
 
 use std::fmt;
 
-/// The beginning of a text that came from outside, safe to log: at most 64 characters, quoted, with control characters
-/// escaped.
+/// The beginning of an untrusted text, safe to log: at most 64 characters, quoted, control characters escaped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Excerpt(Box<str>);
 
 const EXCERPT_CHARS: usize = 64;
 
 impl Excerpt {
-    /// Takes the beginning of the text.
+    /// The first 64 characters of `text`, with `…` where it is longer.
     pub fn of(text: &str) -> Self {
         Self(match text.char_indices().nth(EXCERPT_CHARS) {
             Some((end, _)) => format!("{}…", &text[..end]).into(),

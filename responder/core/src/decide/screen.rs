@@ -32,7 +32,7 @@ pub(super) fn screen(context: &Context<'_>, ledger: &LedgerView, trace: &mut Tra
 fn sender(context: &Context<'_>, trace: &mut Trace) {
     match context.sender {
         None => {}
-        Some(Sender::Anonymous) => trace.skipped(CheckName::Sender, "nobody is asked who he is"),
+        Some(Sender::Anonymous) => trace.skipped(CheckName::Sender, "the sender was not authenticated"),
         Some(sender) => trace.passed(CheckName::Sender, sender.to_string()),
     }
 }

@@ -1,7 +1,7 @@
-//! YAML as a tree in which every key and value knows its place. Step of the flow: reading what people write, before the first.
+//! YAML as a tree in which every key and value knows its place.
 //!
-//! Only what a JSON document could say: plain scalars are read by YAML 1.2's core schema (`yes`, `on` and `0755` are
-//! text), tags other than those of that schema and merge keys are refused, anchors may be used within bounds.
+//! Restricted to the values of JSON: plain scalars are read by YAML 1.2's core schema (`yes`, `on` and `0755` are
+//! text), tags outside that schema and merge keys are refused, anchors are allowed within bounds.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -14,21 +14,21 @@ mod scalar;
 pub(crate) use node::{Content, MappingEntry, Node};
 use scalar::plain;
 
-/// How far a file may go. Playbooks have a few hundred nodes; these stop an alias bomb and a tower of brackets.
+/// Bounds of a file. Playbooks have a few hundred nodes; the bounds stop alias bombs and towers of brackets.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
 const MAX_NODES: usize = 50_000;
 const MAX_DEPTH: usize = 64;
 
-/// What is wrong with the YAML itself.
+/// A problem in the YAML syntax.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// Where.
+    /// The byte range in the file.
     pub(crate) at: Range<usize>,
-    /// What.
+    /// The problem in one sentence, without a full stop.
     pub(crate) message: String,
-    /// What to do.
+    /// The suggested correction.
     pub(crate) help: Option<String>,
-    /// For a key that is there twice: where the first is.
+    /// For a key that appears twice: the byte offset of the first.
     pub(crate) first: Option<usize>,
 }
 
@@ -48,7 +48,7 @@ impl Fault {
     }
 }
 
-/// The documents of a file, as far as they could be read, and what is wrong with it.
+/// The documents of a file, as far as they parse, and the file's syntax problems.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     pub(crate) documents: Vec<Node>,
@@ -82,7 +82,7 @@ pub(crate) fn read(text: &str) -> Stream {
             }
             Err(Stop::Syntax(error)) => {
                 stream.faults.push(syntax(text, &error));
-                // The next `---` begins anew, so that one run tells of all documents.
+                // Parsing resumes at the next `---`, so one run reports on all documents.
                 if !matches!(parser.proceed_next_document(), Ok(true)) {
                     return stream;
                 }
@@ -126,7 +126,7 @@ impl From<ScanError> for Stop {
     }
 }
 
-/// A collection that is being read.
+/// A list or mapping whose end has not been read yet.
 struct Open {
     anchor: usize,
     start: usize,
@@ -235,7 +235,7 @@ impl<'a> Builder<'a> {
         let Some(anchored) = self.anchors.get(&anchor) else {
             return Err(Stop::Bound(Fault::new(
                 at,
-                "this alias stands inside what it stands for",
+                "this alias is inside the value that it refers to",
             )));
         };
         let (size, height) = (anchored.size(), anchored.height());
@@ -253,7 +253,7 @@ impl<'a> Builder<'a> {
 
     fn spend(&mut self, nodes: usize, at: &Range<usize>) -> Result<(), Stop> {
         let Some(rest) = self.budget.checked_sub(nodes) else {
-            let message = format!("the file has more than {MAX_NODES} values, those that aliases stand for counted");
+            let message = format!("the file has more than {MAX_NODES} values, counting those that aliases repeat");
             return Err(Stop::Bound(Fault::new(at.clone(), message).help("split the file")));
         };
         *self.budget = rest;
@@ -301,7 +301,7 @@ fn put(items: &mut Items, node: Node, faults: &mut Vec<Fault>) {
 }
 
 fn range(span: &Span) -> Range<usize> {
-    // A parser of text always has byte offsets.
+    // Parsers of in-memory text always have byte offsets.
     let range = span.byte_range().unwrap_or(0..0);
     range.start..range.end.max(range.start)
 }

@@ -44,7 +44,7 @@ impl Key {
         }
     }
 
-    /// In any case, as falcosidekick reads it.
+    /// The key of this name, in any case, as falcosidekick reads it.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()

@@ -1,6 +1,6 @@
-//! The scalars that a list and a map refuse.
+//! The scalars that `tags` and `output_fields` refuse.
 
-/// `tags` and `output_fields` refuse the same scalars, and take null for absence.
+/// `tags` and `output_fields` refuse the same scalars, and read null as absent.
 macro_rules! refuse_scalars {
     ($expected:literal) => {
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

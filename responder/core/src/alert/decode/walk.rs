@@ -1,15 +1,15 @@
-//! What one decoding carries along, because serde can't carry it in its error.
+//! The state of one decoding: what serde can't carry in its error.
 
 use serde::de;
 
 use crate::alert::{Bounds, DecodeError, Excerpt, Position};
 
-/// What one decoding carries along.
+/// The state of one decoding.
 pub(super) struct Walk<'b> {
     pub(super) bounds: &'b Bounds,
-    /// Why the alert was refused, where it was not for its syntax.
+    /// The reason for the refusal, unless it is a syntax error.
     pub(super) refusal: Option<DecodeError>,
-    /// The key in whose value the parser stopped.
+    /// The key whose value the parser was reading when it stopped.
     pub(super) key: Option<Excerpt>,
 }
 
@@ -53,7 +53,7 @@ impl Walk<'_> {
     }
 }
 
-/// Where the parser stopped.
+/// The place where the parser stopped.
 pub(super) fn position(error: &serde_json::Error) -> Position {
     Position {
         line: error.line(),

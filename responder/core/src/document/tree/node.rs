@@ -2,46 +2,46 @@
 
 use std::ops::Range;
 
-/// A value at its place.
+/// A value with its place.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
-    /// The bytes of the file; of the alias, where it stands for an anchor.
+    /// The byte range in the file; the alias's where the value comes from an anchor.
     pub(crate) at: Range<usize>,
-    /// What it says.
+    /// The parsed value.
     pub(crate) value: Content,
-    /// Set by the check: a problem lies in it or below it.
+    /// Set by the check: this value, or one below it, has a problem.
     pub(crate) flawed: bool,
-    /// Set by the check: left out of the list that it is in, because it could not be used.
+    /// Set by the check: left out of its list as unusable.
     pub(crate) dropped: bool,
 }
 
-/// What a node says.
+/// A parsed value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Content {
-    /// Nothing.
+    /// Null, or no value at all.
     Null,
     /// `true` or `false`.
     Boolean(bool),
-    /// A whole number.
+    /// A whole number: `i64::MIN` to `u64::MAX`.
     Integer(i128),
-    /// Another number.
+    /// A finite number that is not whole.
     Float(f64),
     /// Text.
     Text(String),
     /// A list.
     List(Vec<Node>),
-    /// A mapping, in the order as written, each key once.
+    /// A mapping, in written order, each key once.
     Map(Vec<MappingEntry>),
 }
 
 /// A key with its value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct MappingEntry {
-    /// The key.
+    /// The key's text.
     pub(crate) key: String,
-    /// Its place.
+    /// The byte range of the key.
     pub(crate) key_at: Range<usize>,
-    /// The value.
+    /// The value with its own range.
     pub(crate) value: Node,
 }
 
@@ -55,12 +55,12 @@ impl Node {
         }
     }
 
-    /// The value of a key.
+    /// The value of a key; `None` when absent or when this is not a mapping.
     pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         self.entry(key).map(|entry| &entry.value)
     }
 
-    /// The entry of a key.
+    /// The entry of a key, with its place.
     pub(crate) fn entry(&self, key: &str) -> Option<&MappingEntry> {
         match &self.value {
             Content::Map(entries) => entries.iter().find(|entry| entry.key == key),
@@ -68,7 +68,7 @@ impl Node {
         }
     }
 
-    /// The text.
+    /// The value of a text; `None` for other kinds.
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             Content::Text(text) => Some(text),
@@ -76,7 +76,7 @@ impl Node {
         }
     }
 
-    /// What it is, for a person.
+    /// The kind of value with its article, for messages.
     pub(crate) const fn kind(&self) -> &'static str {
         match self.value {
             Content::Null => "empty",

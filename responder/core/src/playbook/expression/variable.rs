@@ -1,17 +1,17 @@
 //! The names that an expression can read.
 
-/// What an expression can read.
+/// The variables of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::playbook) enum Variable {
-    /// The live pod.
+    /// `pod`: the live pod.
     Pod,
-    /// The live node.
+    /// `node`: the live node.
     Node,
-    /// The live pod's namespace object.
+    /// `namespaceObject`: the namespace of the live pod.
     Namespace,
-    /// The topmost controller of the pod.
+    /// `owner`: the topmost controller of the pod.
     Owner,
-    /// The alert, as Falco writes it.
+    /// `alert`: the alert as Falco writes it.
     Alert,
 }
 
@@ -29,5 +29,5 @@ impl Variable {
     }
 }
 
-/// `namespace` is a reserved word of CEL; Kubernetes' admission policies have the same name for it.
+/// `namespace` is a reserved word in CEL; Kubernetes' admission policies use the same name.
 pub(super) const NAMESPACE: &str = "namespaceObject";
