@@ -13,6 +13,7 @@ mod decode_error;
 mod falco_field;
 mod falco_rules;
 mod identity;
+mod outcome;
 mod priority;
 mod rule_name;
 mod sender;
@@ -37,6 +38,7 @@ pub use self::{
     falco_field::{FieldType, falco_type},
     falco_rules::{ShippedRule, shipped_rule, shipped_rules},
     identity::{AlertId, AlertIdError},
+    outcome::AlertOutcome,
     priority::{Priority, UnknownPriority},
     rule_name::RuleName,
     sender::{Sender, SenderName, SenderNameError},

@@ -8,6 +8,7 @@ pub mod action;
 pub mod alert;
 pub mod decide;
 pub mod document;
+pub mod error;
 pub mod guard;
 pub mod mode;
 pub mod node;
