@@ -1,95 +1,136 @@
-//! What tests share: an authority with certificates of any name and time, and files to put them in.
+//! A certificate authority for tests: those of this crate, and those against real servers.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, Error, ExtendedKeyUsagePurpose,
+    IsCa, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 use rustls::pki_types::UnixTime;
 
+#[cfg(test)]
+pub(crate) use self::files::TestFiles;
+
 /// A certificate with its key, as PEM.
-pub(crate) struct Issued {
-    pub(crate) certificate: String,
-    pub(crate) key: String,
+#[derive(Clone)]
+pub struct IssuedCertificate {
+    /// The certificate.
+    pub certificate: String,
+    /// The private key.
+    pub key: String,
 }
 
-pub(crate) struct TestAuthority(CertifiedIssuer<'static, KeyPair>);
+/// The subject of a certificate, and how long the certificate is valid.
+#[derive(Debug, Clone, Default)]
+pub struct CertificateSubject<'a> {
+    /// DNS names and IP addresses among the alternative names.
+    pub hosts: Vec<&'a str>,
+    /// URIs among the alternative names.
+    pub uris: Vec<&'a str>,
+    /// Common names.
+    pub common: Vec<&'a str>,
+    /// The organization.
+    pub organization: Option<&'a str>,
+    /// From now; zero for a certificate that expired years ago. Default: until 2099.
+    pub valid_for: Option<Duration>,
+}
 
-impl TestAuthority {
-    pub(crate) fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+impl<'a> CertificateSubject<'a> {
+    /// A server under these DNS names and IP addresses.
+    pub fn server(hosts: impl IntoIterator<Item = &'a str>) -> Self {
+        Self {
+            hosts: hosts.into_iter().collect(),
+            ..Self::default()
+        }
     }
 
-    pub(crate) fn pem(&self) -> String {
+    /// This common name and no alternative name, as `openssl req -subj /CN=name` makes it.
+    pub fn named(common: &'a str) -> Self {
+        Self {
+            common: vec![common],
+            ..Self::default()
+        }
+    }
+}
+
+/// A certificate authority.
+pub struct TestAuthority(CertifiedIssuer<'static, KeyPair>);
+
+impl TestAuthority {
+    /// An authority with a new key.
+    pub fn new(common: &str) -> Result<Self, Error> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, common);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::CrlSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
+        CertifiedIssuer::self_signed(params, KeyPair::generate()?).map(Self)
+    }
+
+    /// The certificate of the authority itself, as PEM.
+    pub fn pem(&self) -> String {
         self.0.pem()
     }
 
-    pub(crate) fn server(&self) -> Issued {
-        self.issue(&CertificateSubject {
-            dns: &["localhost"],
-            ..CertificateSubject::default()
-        })
-    }
-
-    pub(crate) fn issue(&self, subject: &CertificateSubject<'_>) -> Issued {
-        let mut params =
-            CertificateParams::new(subject.dns.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        for name in subject.common {
+    /// Signs a certificate, good for a server and for a client, with a new key.
+    pub fn issue(&self, subject: &CertificateSubject<'_>) -> Result<IssuedCertificate, Error> {
+        let hosts: Vec<String> = subject.hosts.iter().map(|&host| host.to_owned()).collect();
+        let mut params = CertificateParams::new(hosts)?;
+        params.distinguished_name = DistinguishedName::new();
+        for name in &subject.common {
             params.distinguished_name.push(DnType::CommonName, *name);
         }
-        for uri in subject.uris {
-            params.subject_alt_names.push(SanType::URI((*uri).try_into().unwrap()));
+        if let Some(organization) = subject.organization {
+            params.distinguished_name.push(DnType::OrganizationName, organization);
         }
+        for uri in &subject.uris {
+            params.subject_alt_names.push(SanType::URI((*uri).try_into()?));
+        }
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = match subject.holds_for {
+        params.not_after = match subject.valid_for {
             None => date_time_ymd(2099, 1, 1),
             Some(Duration::ZERO) => date_time_ymd(2021, 1, 1),
             Some(time) => date_time_ymd(1970, 1, 1) + Duration::from_secs(UnixTime::now().as_secs()) + time,
         };
-        let key = KeyPair::generate().unwrap();
-        Issued {
-            certificate: params.signed_by(&key, &self.0).unwrap().pem(),
+        let key = KeyPair::generate()?;
+        Ok(IssuedCertificate {
+            certificate: params.signed_by(&key, &self.0)?.pem(),
             key: key.serialize_pem(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod files {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    /// A directory with files, removed after the test.
+    pub(crate) struct TestFiles(tempfile::TempDir);
+
+    impl TestFiles {
+        pub(crate) fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
         }
-    }
-}
 
-/// Whom a certificate names.
-#[derive(Default)]
-pub(crate) struct CertificateSubject<'a> {
-    pub(crate) dns: &'a [&'a str],
-    pub(crate) uris: &'a [&'a str],
-    pub(crate) common: &'a [&'a str],
-    /// From now; no time has expired years ago. Without, it holds for long.
-    pub(crate) holds_for: Option<Duration>,
-}
+        pub(crate) fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
 
-/// A directory with files.
-pub(crate) struct TestFiles(tempfile::TempDir);
+        pub(crate) fn directory(&self) -> &Path {
+            self.0.path()
+        }
 
-impl TestFiles {
-    pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    pub(crate) fn directory(&self) -> &Path {
-        self.0.path()
-    }
-
-    pub(crate) fn write(&self, name: &str, contents: &str) -> PathBuf {
-        let path = self.path(name);
-        fs::write(&path, contents).unwrap();
-        path
+        pub(crate) fn write(&self, name: &str, contents: &str) -> PathBuf {
+            let path = self.path(name);
+            fs::write(&path, contents).unwrap();
+            path
+        }
     }
 }

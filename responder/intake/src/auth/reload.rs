@@ -1,121 +1,98 @@
-//! What is made of files, and made again when they change. Step of the flow: intake.
+//! Values that are loaded from files, and loaded again when the files change. Step of the flow: intake.
 //!
-//! The contents are looked at, not their times: secrets are small, and a mounted ConfigMap or Secret changes by a swapped
-//! link that leaves times as they please. A set of files that can't be used leaves what was made before in force.
+//! A change is seen in the contents and not in the times of the files: secrets are small, and a mounted ConfigMap or Secret
+//! changes by a swapped link whose times tell nothing. Files that can't be used leave the last good value in force.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, Digest, SHA256};
-use secrecy::{ExposeSecret as _, SecretBox};
+use secrecy::ExposeSecret as _;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How often the files are looked at. A kubelet takes up to a minute to bring a changed Secret; this adds nothing to it.
-const EVERY: Duration = Duration::from_secs(2);
-/// And for somebody whose secret is not known: at most so often, whoever knocks.
-const SOONEST: Duration = Duration::from_secs(1);
-/// A certificate and its key are two files, and the second may follow the first a moment later.
+use crate::secret::{Contents, Flaw, listed, read_file};
+
+/// Between two checks of the files. A kubelet takes up to a minute to deliver a changed Secret; this adds little to it.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// Between two checks that requests with unknown credentials ask for, however many there are.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+/// From a first reading that can't be used to the second: a certificate and its key are two files, and one may follow the
+/// other a moment later.
 const SETTLES: Duration = Duration::from_millis(200);
-/// For a look at the files while a sender waits.
+/// For a check of the files while a sender waits.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// No certificate chain and no bundle of authorities is so long.
-const LONGEST: u64 = 1024 * 1024;
 
-/// The contents of a file.
-pub(super) type Contents = SecretBox<Vec<u8>>;
+/// The files of a value, and how they become the value.
+pub(super) trait FileLoader: Send + Sync + 'static {
+    /// The value.
+    type Loaded: Send + Sync + 'static;
 
-/// Which files, and what is made of them.
-pub(super) trait Recipe: Send + Sync + 'static {
-    /// What is made.
-    type Made: Send + Sync + 'static;
-
-    /// What it is, for a log line.
+    /// The value's name in a log line, in the plural.
     const WHAT: &'static str;
 
-    /// The files, in the order in which [`Recipe::make`] takes their contents.
+    /// The files, in the order in which [`FileLoader::load`] takes their contents.
     fn files(&self) -> Vec<&Path>;
 
-    /// Makes it, or says everything that is wrong.
-    fn make(&self, contents: &[Contents]) -> Result<Self::Made, Vec<Flaw>>;
+    /// Makes the value, or reports every flaw.
+    fn load(&self, contents: &[Contents]) -> Result<Self::Loaded, Vec<Flaw>>;
 }
 
-/// What is wrong with a file.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {problem}", .file.display())]
-pub(super) struct Flaw {
-    /// Which.
-    pub(super) file: PathBuf,
-    /// Why it can't be used, and what to do. Nothing of what is in it.
-    pub(super) problem: String,
-}
-
-impl Flaw {
-    pub(super) fn new(file: &Path, problem: impl Into<String>) -> Self {
-        Self {
-            file: file.to_owned(),
-            problem: problem.into(),
-        }
-    }
-}
-
-/// How often files were read again.
+/// How often files were read again after a change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reloads {
-    /// What changed was taken.
+    /// Changes that are in force.
     pub taken: u64,
-    /// What changed can't be used.
+    /// Changes that could not be used.
     pub refused: u64,
-    /// Whether what is in the files can't be used, so that something older is in force.
+    /// Whether the files can't be used as they are, so that an older value is in force.
     pub is_outdated: bool,
 }
 
-/// What is made of files, as they are.
-pub(super) struct Kept<R: Recipe> {
-    recipe: R,
-    made: watch::Sender<Arc<R::Made>>,
-    /// Of what was looked at last, usable or not.
+/// A value that follows its files.
+pub(super) struct Reloadable<L: FileLoader> {
+    loader: L,
+    value: watch::Sender<Arc<L::Loaded>>,
+    /// The state of the files at the last check, usable or not.
     seen: SyncMutex<Fingerprint>,
-    /// Held by whoever looks.
-    looked: Mutex<Instant>,
+    /// The time of the last check; locked during a check.
+    checked: Mutex<Instant>,
     taken: AtomicU64,
     refused: AtomicU64,
     is_outdated: AtomicBool,
 }
 
-impl<R: Recipe> Kept<R> {
+impl<L: FileLoader> Reloadable<L> {
     /// Reads the files.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with any of them.
-    pub(super) fn load(recipe: R) -> Result<Self, Vec<Flaw>> {
-        let (seen, contents) = read_all(&recipe.files());
-        let made = contents.and_then(|contents| recipe.make(&contents))?;
+    /// Every flaw of every file.
+    pub(super) fn load(loader: L) -> Result<Self, Vec<Flaw>> {
+        let (seen, contents) = read_all(&loader.files());
+        let value = contents.and_then(|contents| loader.load(&contents))?;
         Ok(Self {
-            recipe,
-            made: watch::Sender::new(Arc::new(made)),
+            loader,
+            value: watch::Sender::new(Arc::new(value)),
             seen: SyncMutex::new(seen),
-            looked: Mutex::new(Instant::now()),
+            checked: Mutex::new(Instant::now()),
             taken: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             is_outdated: AtomicBool::new(false),
         })
     }
 
-    /// What is in force.
-    pub(super) fn current(&self) -> Arc<R::Made> {
-        Arc::clone(&self.made.borrow())
+    /// The value in force.
+    pub(super) fn current(&self) -> Arc<L::Loaded> {
+        Arc::clone(&self.value.borrow())
     }
 
-    /// What is in force, with the news of the next.
-    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<R::Made>> {
-        self.made.subscribe()
+    /// The value in force, with notice of the next one.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<L::Loaded>> {
+        self.value.subscribe()
     }
 
     pub(super) fn reloads(&self) -> Reloads {
@@ -126,62 +103,61 @@ impl<R: Recipe> Kept<R> {
         }
     }
 
-    /// Looks at the files from time to time, until it is told to stop.
-    pub(super) async fn keep(self: Arc<Self>, stop: CancellationToken) {
+    /// Checks the files at each interval, until `stop`.
+    pub(super) async fn keep_current(self: Arc<Self>, stop: CancellationToken) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(INTERVAL) => {}
             }
-            let mut looked = self.looked.lock().await;
-            self.look(&mut looked).await;
+            let mut checked = self.checked.lock().await;
+            self.check(&mut checked).await;
         }
     }
 
-    /// What is in force, if it is another than the one that was seen: looks at the files first, unless somebody has just
-    /// done so.
-    pub(super) async fn newer(self: &Arc<Self>, seen: &Arc<R::Made>) -> Option<Arc<R::Made>> {
-        let look = async {
-            let mut looked = self.looked.lock().await;
-            if looked.elapsed() >= SOONEST {
-                self.look(&mut looked).await;
+    /// The value in force, if it is another one than `seen`. Checks the files first, unless a check has just been made.
+    pub(super) async fn newer(self: &Arc<Self>, seen: &Arc<L::Loaded>) -> Option<Arc<L::Loaded>> {
+        let check = async {
+            let mut checked = self.checked.lock().await;
+            if checked.elapsed() >= SHORTEST_INTERVAL {
+                self.check(&mut checked).await;
             }
         };
         // A file system that hangs holds up no answer.
-        let _ = tokio::time::timeout(PATIENCE, look).await;
+        let _ = tokio::time::timeout(PATIENCE, check).await;
         let current = self.current();
         (!Arc::ptr_eq(seen, &current)).then_some(current)
     }
 
-    async fn look(self: &Arc<Self>, looked: &mut Instant) {
-        if !self.look_once(false).await {
-            // Perhaps only half of it has come.
+    async fn check(self: &Arc<Self>, checked: &mut Instant) {
+        if !self.check_once(false).await {
+            // Perhaps only one of two files has changed so far.
             tokio::time::sleep(SETTLES).await;
-            self.look_once(true).await;
+            self.check_once(true).await;
         }
-        *looked = Instant::now();
+        *checked = Instant::now();
     }
 
-    /// Whether there was nothing to refuse. A refusal that is final is told.
-    async fn look_once(self: &Arc<Self>, is_final: bool) -> bool {
-        let kept = Arc::clone(self);
-        // A file system may hang; a thread may, the requests may not.
-        let look = tokio::task::spawn_blocking(move || kept.look_blocking(is_final));
-        look.await.unwrap_or(true)
+    /// Whether there was nothing to refuse. A final refusal is counted and logged, and is true as well.
+    async fn check_once(self: &Arc<Self>, is_final: bool) -> bool {
+        let this = Arc::clone(self);
+        // A file system may hang, and must not hold up a thread of the runtime.
+        let check = tokio::task::spawn_blocking(move || this.check_blocking(is_final));
+        check.await.unwrap_or(true)
     }
 
-    fn look_blocking(&self, is_final: bool) -> bool {
-        let (fingerprint, contents) = read_all(&self.recipe.files());
-        // Nothing that panics happens under this lock.
+    fn check_blocking(&self, is_final: bool) -> bool {
+        let (fingerprint, contents) = read_all(&self.loader.files());
+        // No code that panics runs under this lock.
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if *seen == fingerprint {
             return true;
         }
-        let what = R::WHAT;
-        match contents.and_then(|contents| self.recipe.make(&contents)) {
-            Ok(made) => {
+        let what = L::WHAT;
+        match contents.and_then(|contents| self.loader.load(&contents)) {
+            Ok(value) => {
                 *seen = fingerprint;
-                self.made.send_replace(Arc::new(made));
+                self.value.send_replace(Arc::new(value));
                 self.taken.fetch_add(1, Ordering::Relaxed);
                 self.is_outdated.store(false, Ordering::Relaxed);
                 tracing::info!("{what} changed and were read again");
@@ -192,7 +168,7 @@ impl<R: Recipe> Kept<R> {
                 self.refused.fetch_add(1, Ordering::Relaxed);
                 self.is_outdated.store(true, Ordering::Relaxed);
                 let flaws = listed(&flaws);
-                tracing::error!("{what} changed and can't be used; those of before stay in force: {flaws}");
+                tracing::error!("{what} changed and can't be used; the previous ones stay in force: {flaws}");
                 true
             }
             Err(_) => false,
@@ -200,13 +176,7 @@ impl<R: Recipe> Kept<R> {
     }
 }
 
-/// All of them on one line.
-pub(super) fn listed(flaws: &[Flaw]) -> String {
-    let flaws: Vec<String> = flaws.iter().map(ToString::to_string).collect();
-    flaws.join("; ")
-}
-
-/// Tells one state of the files from another, without keeping it.
+/// A digest of the state of files, which keeps nothing of their contents.
 #[derive(PartialEq, Eq)]
 struct Fingerprint(Vec<u8>);
 
@@ -214,7 +184,7 @@ fn read_all(files: &[&Path]) -> (Fingerprint, Result<Vec<Contents>, Vec<Flaw>>) 
     let mut hash = Context::new(&SHA256);
     let (mut all, mut flaws) = (Vec::with_capacity(files.len()), Vec::new());
     for file in files {
-        match read(file) {
+        match read_file(file) {
             Ok(contents) => {
                 let bytes = contents.expose_secret();
                 hash.update(b"read");
@@ -222,35 +192,16 @@ fn read_all(files: &[&Path]) -> (Fingerprint, Result<Vec<Contents>, Vec<Flaw>>) 
                 hash.update(bytes);
                 all.push(contents);
             }
-            Err(error) => {
-                let problem = error.to_string();
+            Err(flaw) => {
                 hash.update(b"unread");
-                hash.update(problem.as_bytes());
-                flaws.push(Flaw::new(file, problem));
+                hash.update(flaw.problem.as_bytes());
+                flaws.push(flaw);
             }
         }
     }
     let digest: Digest = hash.finish();
     let read = if flaws.is_empty() { Ok(all) } else { Err(flaws) };
     (Fingerprint(digest.as_ref().to_vec()), read)
-}
-
-fn read(file: &Path) -> io::Result<Contents> {
-    // A pipe would never end, a device neither.
-    if !fs::metadata(file)?.is_file() {
-        return Err(io::Error::other("it is no file"));
-    }
-    let opened = File::open(file)?;
-    let mut read = Ok(0);
-    let contents = Contents::init_with_mut(|bytes| {
-        read = opened.take(LONGEST + 1).read_to_end(bytes);
-    });
-    if read? as u64 > LONGEST {
-        return Err(io::Error::other(
-            "it is longer than 1 MiB; something else was named by mistake",
-        ));
-    }
-    Ok(contents)
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 
 use super::*;
-use crate::auth::testing::TestFiles;
+use crate::testing::TestFiles;
 
-/// Two files as one text; whatever begins with `bad` can't be used.
+/// Two files as one text; a file that begins with `bad` can't be used.
 struct Pair([PathBuf; 2]);
 
-impl Recipe for Pair {
-    type Made = String;
+impl FileLoader for Pair {
+    type Loaded = String;
 
     const WHAT: &'static str = "pairs";
 
@@ -15,13 +16,13 @@ impl Recipe for Pair {
         self.0.iter().map(PathBuf::as_path).collect()
     }
 
-    fn make(&self, contents: &[Contents]) -> Result<String, Vec<Flaw>> {
+    fn load(&self, contents: &[Contents]) -> Result<String, Vec<Flaw>> {
         let texts: Vec<_> = contents
             .iter()
             .map(|contents| String::from_utf8(contents.expose_secret().clone()).unwrap())
             .collect();
         let bad = texts.iter().zip(&self.0).filter(|(text, _)| text.starts_with("bad"));
-        let flaws: Vec<_> = bad.map(|(_, file)| Flaw::new(file, "it is bad")).collect();
+        let flaws: Vec<_> = bad.map(|(_, file)| Flaw::new(file.display(), "it is bad")).collect();
         if flaws.is_empty() {
             Ok(texts.join(" "))
         } else {
@@ -30,55 +31,55 @@ impl Recipe for Pair {
     }
 }
 
-fn kept(files: &TestFiles) -> Kept<Pair> {
-    Kept::load(Pair([files.path("a"), files.path("b")])).unwrap_or_else(|flaws| panic!("{}", listed(&flaws)))
+fn pair(files: &TestFiles) -> Reloadable<Pair> {
+    Reloadable::load(Pair([files.path("a"), files.path("b")])).unwrap_or_else(|flaws| panic!("{}", listed(&flaws)))
 }
 
 #[test]
-fn what_changes_is_taken_and_what_does_not_is_left() {
+fn changed_contents_are_taken_and_unchanged_ones_are_not_loaded_again() {
     let files = TestFiles::new();
     files.write("a", "one");
     files.write("b", "two");
-    let kept = kept(&files);
-    let first = kept.current();
+    let pair = pair(&files);
+    let first = pair.current();
     files.write("b", "two");
-    assert!(kept.look_blocking(true));
-    assert!(Arc::ptr_eq(&kept.current(), &first), "the same contents are no change");
+    assert!(pair.check_blocking(true));
+    assert!(Arc::ptr_eq(&pair.current(), &first), "the same contents are no change");
     files.write("b", "three");
-    assert!(kept.look_blocking(true));
-    assert_eq!(*kept.current(), "one three");
-    assert_eq!(kept.reloads().taken, 1);
+    assert!(pair.check_blocking(true));
+    assert_eq!(*pair.current(), "one three");
+    assert_eq!(pair.reloads().taken, 1);
 }
 
 #[test]
-fn what_cannot_be_used_leaves_the_last_in_force_and_is_said_once() {
+fn files_that_cannot_be_used_leave_the_last_value_in_force_and_are_refused_once() {
     let files = TestFiles::new();
     files.write("a", "one");
     files.write("b", "two");
-    let kept = kept(&files);
+    let pair = pair(&files);
     files.write("a", "bad");
-    assert!(!kept.look_blocking(false), "perhaps it is half of a change");
-    assert_eq!(kept.reloads(), Reloads::default());
+    assert!(!pair.check_blocking(false), "perhaps it is half of a change");
+    assert_eq!(pair.reloads(), Reloads::default());
     for _ in 0..3 {
-        kept.look_blocking(true);
+        pair.check_blocking(true);
     }
-    assert_eq!(*kept.current(), "one two");
+    assert_eq!(*pair.current(), "one two");
     let refused = Reloads {
         taken: 0,
         refused: 1,
         is_outdated: true,
     };
-    assert_eq!(kept.reloads(), refused);
+    assert_eq!(pair.reloads(), refused);
     std::fs::remove_file(files.path("a")).unwrap();
-    kept.look_blocking(true);
-    assert_eq!((kept.reloads().refused, &**kept.current()), (2, "one two"));
+    pair.check_blocking(true);
+    assert_eq!((pair.reloads().refused, &**pair.current()), (2, "one two"));
     files.write("a", "good");
-    kept.look_blocking(true);
-    assert_eq!(*kept.current(), "good two");
-    assert!(!kept.reloads().is_outdated);
+    pair.check_blocking(true);
+    assert_eq!(*pair.current(), "good two");
+    assert!(!pair.reloads().is_outdated);
 }
 
-/// As the kubelet does it: the files are links into a link to a directory, which is swapped as one.
+/// As the kubelet does it: the files are links into a link to a directory, and that link is swapped.
 #[test]
 fn a_swapped_link_is_a_change() {
     let files = TestFiles::new();
@@ -90,18 +91,18 @@ fn a_swapped_link_is_a_change() {
     symlink("v1", files.path("..data")).unwrap();
     symlink("..data/a", files.path("a")).unwrap();
     symlink("..data/b", files.path("b")).unwrap();
-    let kept = kept(&files);
+    let pair = pair(&files);
     symlink("v2", files.path("..next")).unwrap();
     std::fs::rename(files.path("..next"), files.path("..data")).unwrap();
-    kept.look_blocking(true);
-    assert_eq!(*kept.current(), "new new");
+    pair.check_blocking(true);
+    assert_eq!(*pair.current(), "new new");
 }
 
 #[test]
-fn everything_that_is_wrong_at_the_start_is_said_at_once() {
+fn every_flaw_at_the_start_is_reported_at_once() {
     let files = TestFiles::new();
     files.write("long", &"x".repeat(1024 * 1024 + 1));
-    let flaws = Kept::load(Pair([files.path("long"), files.directory().to_owned()]))
+    let flaws = Reloadable::load(Pair([files.path("long"), files.directory().to_owned()]))
         .err()
         .unwrap();
     let problems: Vec<_> = flaws
@@ -112,22 +113,22 @@ fn everything_that_is_wrong_at_the_start_is_said_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn files_are_looked_at_from_time_to_time_and_for_whoever_knocks() {
+async fn files_are_checked_at_intervals_and_for_a_request_with_unknown_credentials() {
     let files = TestFiles::new();
     files.write("a", "one");
     files.write("b", "two");
-    let kept = Arc::new(kept(&files));
-    let first = kept.current();
+    let pair = Arc::new(pair(&files));
+    let first = pair.current();
     files.write("a", "three");
-    assert!(kept.newer(&first).await.is_none(), "they have just been looked at");
-    tokio::time::advance(SOONEST).await;
-    assert_eq!(*kept.newer(&first).await.unwrap(), "three two");
+    assert!(pair.newer(&first).await.is_none(), "they have just been checked");
+    tokio::time::advance(SHORTEST_INTERVAL).await;
+    assert_eq!(*pair.newer(&first).await.unwrap(), "three two");
     let stop = CancellationToken::new();
-    let keeper = tokio::spawn(Arc::clone(&kept).keep(stop.clone()));
-    let mut news = kept.subscribe();
+    let keeper = tokio::spawn(Arc::clone(&pair).keep_current(stop.clone()));
+    let mut news = pair.subscribe();
     files.write("a", "four");
     news.changed().await.unwrap();
-    assert_eq!(*kept.current(), "four two");
+    assert_eq!(*pair.current(), "four two");
     stop.cancel();
     keeper.await.unwrap();
 }
