@@ -11,4 +11,4 @@ mod policy_engine;
 pub mod simulated;
 
 pub use self::kube::{ConnectError, ConnectOptions, KubeCluster};
-pub use self::simulated::{ManifestError, SimulatedCluster};
+pub use self::simulated::{AssumedTargets, ManifestError, SimulatedCluster};
