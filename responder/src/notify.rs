@@ -1,6 +1,6 @@
 //! Notifications, as log lines: the one kind of receiver in this version. Step of the flow: settle.
 
-use responder_core::playbook::NotifyMoment;
+use responder_core::notify::NotifyMoment;
 use responder_core::port::{Notification, Notifier};
 
 use crate::report::printable;

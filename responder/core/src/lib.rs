@@ -1,25 +1,34 @@
-//! What responder knows: alerts, playbooks, guards, decisions and plans.
+//! The core of responder: alerts, playbooks, guards, decisions and plans.
 //!
-//! Nothing here can reach a cluster, a socket or a clock. The flow is
-//! `alert → playbook (match) → snapshot → decide → plan → request`, and everything else in the workspace is an
-//! adapter to it.
+//! Nothing here reaches a cluster, a socket or a clock. The flow is
+//! `alert → playbook (match) → snapshot → decide → plan → request`; the other crates are adapters to it.
 
 pub mod action;
 pub mod alert;
+pub mod class;
+pub mod content_hash;
+pub mod corroboration;
 pub mod decide;
 pub mod document;
 pub mod error;
 pub mod guard;
+pub mod limit;
+pub mod manifest;
 pub mod mode;
 pub mod node;
+pub mod notify;
 pub mod object;
+pub mod on_failure;
+pub mod permission;
 pub mod plan;
 pub mod playbook;
+pub mod playbook_name;
 pub mod pod;
 pub mod port;
 pub mod rbac;
 pub mod refusal;
 pub mod request;
+pub mod selector;
 pub mod snapshot;
 pub mod span;
 pub mod target;

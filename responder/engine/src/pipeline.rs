@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use responder_core::alert::{Alert, AlertId, AlertOutcome, Sender};
 use responder_core::mode::Mode;
-use responder_core::playbook::{Playbook, PlaybookName};
+use responder_core::playbook::Playbook;
+use responder_core::playbook_name::PlaybookName;
 use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier};
 use responder_core::refusal::RefusalReason;
 use responder_core::target::Subject;

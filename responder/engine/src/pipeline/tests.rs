@@ -6,7 +6,7 @@ mod targets;
 
 use responder_cluster::simulated::SendFault;
 use responder_core::decide::Outcome;
-use responder_core::playbook::NotifyMoment;
+use responder_core::notify::NotifyMoment;
 use responder_core::port::{ReadErrorKind, SendErrorKind};
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use super::*;
 use crate::alert::{Alert, AlertId, Bounds};
 use crate::guard::ClaimKind;
 use crate::object::{Kind, Namespace, Uid};
-use crate::playbook::PlaybookName;
+use crate::playbook_name::PlaybookName;
 
 fn alert_id() -> AlertId {
     let body = br#"{"rule":"r","priority":"Notice","time":"2026-11-24T03:00:00Z","output_fields":{"container.id":"ee97d9c4186f"}}"#;
@@ -125,8 +125,8 @@ fn attempts() -> impl Strategy<Value = Vec<Attempt>> {
 }
 
 proptest! {
-    /// Against a naive model: whatever comes in whatever order, the distinct targets that were let through in any window
-    /// never exceed the budget.
+    /// Against a naive model: in any order of attempts, the distinct targets allowed in any window never exceed the
+    /// budget.
     #[test]
     fn distinct_targets_in_any_window_stay_within_the_budget(attempts in attempts(), max in 0..4_u32, by_namespace in any::<bool>()) {
         let scope = if by_namespace { BudgetScope::Namespace } else { BudgetScope::Cluster };

@@ -1,20 +1,18 @@
-//! Compiles `match` and the same parts of `except`. Step of the flow: match (reading playbooks).
+//! Compiles `match`, and the same keys in `except`. Step of the flow: match (loading playbooks).
 
 use globset::GlobSetBuilder;
 
-use super::selector;
 use crate::alert::Source;
-use crate::document::Findings;
-use crate::document::Path;
-use crate::document::Problem;
+use crate::document::{Findings, Path, Problem};
 use crate::playbook::alert_match::{RuleNames, Tags};
-use crate::playbook::doc::{ImageDoc, LabelSelectorDoc, MatchDoc, OneOrMany, TagsDoc};
+use crate::playbook::doc::{ImageDoc, MatchDoc, OneOrMany, TagsDoc};
 use crate::playbook::expression::Expression;
 use crate::playbook::live::ImageMatch;
 use crate::playbook::pattern::{Pattern, is_glob, parse_glob};
-use crate::playbook::{AlertMatch, LiveMatch, Selector, fields};
+use crate::playbook::{AlertMatch, LiveMatch, fields};
+use crate::selector::{LabelSelectorDoc, Selector};
 
-/// The part that reads the alert and the part that reads the live object.
+/// The compiled conditions on the alert and on the live object.
 pub(super) fn compile(doc: &MatchDoc, path: &Path, findings: &mut Findings<'_>) -> (AlertMatch, LiveMatch) {
     let predicates = doc.fields.iter().flatten().enumerate();
     let alert_match = AlertMatch {
@@ -37,8 +35,9 @@ pub(super) fn compile(doc: &MatchDoc, path: &Path, findings: &mut Findings<'_>) 
             .map(|(index, field)| fields::compile(field, &path.key("fields").index(index), findings))
             .collect(),
     };
-    let mut labels =
-        |doc: Option<&LabelSelectorDoc>, key: &str| -> Option<Selector> { selector(doc?, &path.key(key), findings) };
+    let mut labels = |doc: Option<&LabelSelectorDoc>, key: &str| -> Option<Selector> {
+        Selector::compile(doc?, &path.key(key), findings)
+    };
     let live_match = LiveMatch {
         namespace: labels(doc.namespace.as_ref(), "namespace"),
         pod: labels(doc.pod.as_ref(), "pod"),
@@ -119,7 +118,7 @@ fn tags(doc: &TagsDoc, path: &Path, findings: &mut Findings<'_>) -> Tags {
         }
     }
     if let Some(tag) = doc.none.iter().find(|tag| doc.all.contains(tag)) {
-        let problem = Problem::new(format!("no rule has the tag `{}` and has it not", tag.escape_debug()));
+        let problem = Problem::new(format!("no rule both has and lacks the tag `{}`", tag.escape_debug()));
         findings.error(&path.key("none"), problem);
     }
     Tags {

@@ -1,0 +1,49 @@
+//! The limits of one playbook: age, cooldown, distinct targets.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::span::Span;
+
+/// `limits`: in addition to the Guard's limits, never looser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// The greatest age of an alert that is acted on; `None` for the guard's.
+    pub max_alert_age: Option<Span>,
+    /// The pause after a response to the same target or owner.
+    pub cooldown: Option<Cooldown>,
+    /// The number of distinct targets in a window.
+    pub targets: Option<TargetLimit>,
+}
+
+/// `limits.cooldown`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cooldown {
+    /// Whether the pause covers the target or its whole owner.
+    pub per: CooldownScope,
+    /// The length of the pause, from the commit of the decision.
+    pub length: Span,
+}
+
+/// The objects that a cooldown covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+pub enum CooldownScope {
+    /// The target. A replacement pod has a new uid and is another target.
+    #[default]
+    Target,
+    /// The owner, including replacements of a pod. A pod without a controller is its own owner.
+    Owner,
+}
+
+/// `limits.targets`: distinct targets of this playbook in a window. The smaller of the two numbers applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TargetLimit {
+    /// At most this many targets; `None` if only the percentage limits them.
+    pub max: Option<u32>,
+    /// The length of the window.
+    pub per: Span,
+    /// At most this percentage of the owner's `spec.replicas`, rounded down. Does not apply to bare pods.
+    pub percent_of_owner: Option<u32>,
+    /// At least this many targets, whatever the percentage; 1 by default.
+    pub at_least: u32,
+}
