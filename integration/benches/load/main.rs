@@ -70,8 +70,13 @@ fn main() -> anyhow::Result<()> {
     if profile.as_deref() != Some(SHIPPED_PROFILE) {
         table.withhold_goals();
     }
-    writeln!(io::stdout(), "{}\n{}\n{table}", machine(), described(profile.as_deref()))
-        .context("cannot write to standard output")
+    writeln!(
+        io::stdout(),
+        "{}\n{}\n{table}",
+        machine(),
+        described(profile.as_deref())
+    )
+    .context("cannot write to standard output")
 }
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<Table> {
