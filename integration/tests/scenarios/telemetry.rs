@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use integration::{
-    nats::Authority,
+    pki::Authority,
     responder::{
         HttpReply, Responder, ResponderOptions, alert,
         playbooks::{guard, on_shell},

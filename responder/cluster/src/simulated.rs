@@ -4,6 +4,7 @@
 //! It simulates uids, resource versions, owner chains, preconditions, `dryRun`, evictions against PodDisruptionBudgets,
 //! and controllers that replace deleted pods. It has no network, no admission and no RBAC.
 
+mod assumed;
 mod budget;
 mod controllers;
 mod deletion;
@@ -28,6 +29,7 @@ use jiff::Timestamp;
 use responder_core::port::Clock;
 use tokio::sync::watch;
 
+pub use self::assumed::AssumedTargets;
 use self::deletion::Ending;
 use self::hooks::Faults;
 pub use self::hooks::{Hold, ReceivedRequest, SendFault};

@@ -14,6 +14,7 @@ mod excerpt;
 mod falco_field;
 mod falco_rules;
 mod identity;
+mod outcome;
 mod priority;
 mod rule_name;
 mod sender;
@@ -39,6 +40,7 @@ pub use self::{
     falco_field::{FieldType, falco_type},
     falco_rules::{ShippedRule, shipped_rule, shipped_rules},
     identity::{AlertId, AlertIdError},
+    outcome::AlertOutcome,
     priority::{Priority, UnknownPriority},
     rule_name::RuleName,
     sender::{Sender, SenderName, SenderNameError},

@@ -41,7 +41,7 @@ pub use config::{EngineConfig, Ports, RuleSet};
 pub use explain::{Explanation, explain};
 pub use ledger::MemoryLedger;
 pub use outcome::{Response, ResponseOutcome};
-pub use pipeline::{AlertOutcome, Engine, Settlement, Submission};
+pub use pipeline::{Engine, Settlement, Submission};
 pub use quarantine_end::QuarantineEnd;
 pub use queue::{QueueBound, QueueClass, QueueLimits, ShedCause};
 pub use shutdown::{Handback, HandedBack, Progress};

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use responder_core::alert::{Alert, AlertId, Sender};
+use responder_core::alert::{Alert, AlertId, AlertOutcome, Sender};
 use responder_core::mode::Mode;
 use responder_core::playbook::Playbook;
 use responder_core::playbook_name::PlaybookName;
@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Span;
 
 use self::alert_queue::AlertQueue;
-pub use self::settlement::{AlertOutcome, Settlement};
+pub use self::settlement::Settlement;
 use crate::accounting::{Accounting, AccountingSnapshot};
 use crate::audit::{About, AuditRecord, AuditTrail};
 use crate::config::{EngineConfig, Ports, RuleSet};

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use responder_core::alert::AlertOutcome;
 use responder_core::decide::{Decision, Outcome};
 use responder_core::notify::NotifyMoment;
 use responder_core::plan::Plan;
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
 use super::outage::Outage;
-use super::{Accepted, AlertOutcome, Shared};
+use super::{Accepted, Shared};
 use crate::audit::{About, AuditRecord, Trail};
 use crate::decision::{CommittedDecision, Decider, DecisionRequest};
 use crate::execute::{Execution, execute};

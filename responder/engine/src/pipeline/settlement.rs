@@ -3,20 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use responder_core::refusal::RefusalReason;
+use responder_core::alert::AlertOutcome;
 
 use super::Accepted;
-
-/// How an accepted alert ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AlertOutcome {
-    /// Each of its playbooks has decided, and the requests of those that act were answered.
-    Decided,
-    /// A decision could not be taken for this reason, and the alert's next delivery is no duplicate.
-    SendAgain(RefusalReason),
-    /// The engine was stopped first.
-    HandedBack,
-}
 
 /// The promise that an accepted alert will be settled. Whoever holds it keeps the alert in memory.
 #[must_use = "without waiting for it nobody learns how the alert ended"]
@@ -49,6 +38,7 @@ impl Accepted {
 #[cfg(test)]
 mod tests {
     use responder_core::alert::{Alert, Bounds, Sender};
+    use responder_core::refusal::RefusalReason;
     use tokio::time::Instant;
 
     use super::*;

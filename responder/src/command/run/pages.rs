@@ -1,4 +1,4 @@
-//! The pages for probes, from what runs.
+//! The pages for probes and metrics, from the running parts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::sink::RunningEngine;
 use crate::telemetry::{Exposed, Process, render_metrics};
 
-/// What the pages show.
+/// The parts that the pages show.
 pub(super) struct EnginePages<C> {
     pub(super) engine: RunningEngine<C>,
     pub(super) process: Process,
