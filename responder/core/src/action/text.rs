@@ -58,8 +58,8 @@ impl Text {
     }
 }
 
-/// Turns any text into a label value: letters, digits, `-`, `_` and `.`, at most 63, alphanumeric at both ends. Source:
-/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set>
+/// Turns any text into a label value: letters, digits, `-`, `_` and `.`, at most 63, alphanumeric at both ends.
+/// Source: <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set>
 pub(super) fn label_safe(text: &str) -> String {
     let replaced: String = text
         .chars()
