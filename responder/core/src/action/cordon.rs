@@ -1,4 +1,4 @@
-//! The action `cordon`: keeps new pods off a node, and records who did it and why.
+//! The action `cordon`: keeps new pods off a node, and records the response and its reason on the node.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,12 @@ use crate::request::{MergePatch, Request, Verb};
 use crate::snapshot::Needs;
 use crate::target::{Target, TargetKind};
 
-/// Which response cordoned a node, as `<playbook>/<incident>`. A node without it was cordoned by somebody else, and is
-/// never uncordoned by us.
+/// The response that cordoned a node, as `<playbook>/<incident>`. A node without this annotation was not cordoned by
+/// responder, which never uncordons it.
 pub const CORDONED_BY: &str = "responder.dev/cordoned-by";
-/// Why: the alert's rule.
+/// The alert's rule.
 pub const CORDONED_FOR: &str = "responder.dev/cordoned-for";
-/// When, in RFC 3339.
+/// The time of the decision, in RFC 3339.
 pub const CORDONED_AT: &str = "responder.dev/cordoned-at";
 
 /// Keeps new pods off a node.

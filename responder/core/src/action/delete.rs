@@ -17,8 +17,8 @@ use crate::target::TargetKind;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeleteDoc {
-    /// Seconds that the pod has to end in. By default its own `terminationGracePeriodSeconds`. With 0 the object goes
-    /// at once, and nobody waits for the kubelet to end the containers.
+    /// The seconds that the pod has to terminate. By default its own `terminationGracePeriodSeconds`. With 0 the object
+    /// is removed at once, without waiting for the kubelet to stop the containers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 3600))]
     pub grace_period_seconds: Option<u32>,

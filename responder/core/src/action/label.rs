@@ -19,7 +19,7 @@ use crate::target::TargetKind;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LabelDoc {
-    /// The labels, by key. A null value removes the entry; `{field: proc.name}` takes it from the alert.
+    /// The labels by key. Null removes a label; `{field: proc.name}` takes the value from the alert.
     pub labels: BTreeMap<String, Option<TextDoc>>,
 }
 

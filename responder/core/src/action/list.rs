@@ -14,7 +14,7 @@ use super::{Action, ActionInfo, ActionProblem};
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $field:ident: $doc_type:ident,)+) => {
-        /// The action of a step, as written. Exactly one of them is set.
+        /// The action of a step, as written. Exactly one field is set.
         #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         pub struct ActionDocs {
@@ -29,14 +29,14 @@ macro_rules! actions {
             /// The names of all actions.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($field),)+];
 
-            /// The actions that are written, by name. A step is right when there is exactly one.
+            /// The names of the actions that are set. A valid step has exactly one.
             pub fn written(&self) -> Vec<&'static str> {
                 let mut names = Vec::new();
                 $(if self.$field.is_some() { names.push(stringify!($field)); })+
                 names
             }
 
-            /// The first written action, compiled; `None` when none is written.
+            /// Compiles the first action that is set; `None` when none is.
             pub fn compile(&self) -> Option<Result<Box<dyn Action>, ActionProblem>> {
                 $(if let Some(doc) = &self.$field {
                     return Some(doc.compile().map(|action| Box::new(action) as Box<dyn Action>));
@@ -45,7 +45,7 @@ macro_rules! actions {
             }
         }
 
-        /// What is known of each action, in the order of the list.
+        /// The facts about each action, in the order of the list.
         pub const ACTIONS: &[ActionInfo] = &[$($doc_type::INFO,)+];
     };
 }

@@ -1,4 +1,4 @@
-//! Text in a step: written in the playbook, or taken from a field of the alert through a typed place.
+//! Text in a step: written in the playbook, or taken from a field of the alert.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,21 @@ use serde::{Deserialize, Serialize};
 use super::ActionProblem;
 use crate::alert::{Alert, Value};
 
-/// A value, as written: a text, or the field of the alert that it is taken from.
+/// A value as written: a text, or the alert's field to take it from.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum TextDoc {
     /// The text itself.
     Literal(String),
-    /// The value of an alert's field. Where the alert does not carry it, the entry is left out and the response says so.
+    /// The value of a field of the alert. If the alert lacks the field, the entry is left out and the response says so.
     Field(FieldTextDoc),
 }
 
-/// Takes a value from the alert.
+/// Takes the value from the alert.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FieldTextDoc {
-    /// The name of the field, such as `proc.name`.
+    /// The field's name, such as `proc.name`.
     pub field: String,
 }
 
@@ -31,7 +31,7 @@ pub struct FieldTextDoc {
 pub enum Text {
     /// The text itself.
     Literal(String),
-    /// The alert's field.
+    /// The field of the alert.
     Field(String),
 }
 
@@ -45,7 +45,7 @@ impl From<&TextDoc> for Text {
 }
 
 impl Text {
-    /// The text for this alert, made safe by `encode` where it comes from the alert; `None` where the alert lacks it.
+    /// The text for this alert; a field's value is made safe by `encode`. `None` when the alert lacks the field.
     pub fn resolve(&self, alert: &Alert, encode: fn(&str) -> String) -> Option<String> {
         match self {
             Self::Literal(text) => Some(text.clone()),
@@ -58,7 +58,7 @@ impl Text {
     }
 }
 
-/// Makes a label value of any text: letters, digits, `-`, `_` and `.`, at most 63 of them, alphanumeric at both ends.
+/// Turns any text into a label value: letters, digits, `-`, `_` and `.`, at most 63, alphanumeric at both ends.
 /// Source: <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set>
 pub(super) fn label_safe(text: &str) -> String {
     let replaced: String = text
@@ -75,8 +75,8 @@ pub(super) fn label_safe(text: &str) -> String {
     replaced.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
 }
 
-/// Makes an annotation value of any text: no control or direction-changing characters, at most 1024 characters. A
-/// person reads it with `kubectl describe`, on a terminal that obeys escape sequences.
+/// Turns any text into an annotation value: no control or direction-changing characters, at most 1024 characters.
+/// `kubectl describe` prints it on a terminal, which obeys escape sequences.
 pub(super) fn annotation_safe(text: &str) -> String {
     let harmful = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -90,7 +90,7 @@ pub(super) fn annotation_safe(text: &str) -> String {
 /// The prefix of responder's own labels and annotations.
 pub(super) const OWN_PREFIX: &str = "responder.dev/";
 
-/// Checks the keys of a label or annotation map as written, and compiles its values.
+/// Checks the keys of a map of labels or annotations, and compiles its values.
 pub(super) fn compile_entries(
     parameter: &str,
     entries: &BTreeMap<String, Option<TextDoc>>,

@@ -1,22 +1,22 @@
-//! A second pair of eyes on a plan: what no plan may ever ask, checked on the plan itself and not on how it was made.
+//! A second check of a plan, on the requests alone: what no plan may contain.
 
 use crate::guard::QUARANTINE_LABEL;
 use crate::object::ObjectRef;
 use crate::plan::{Plan, Undo};
 use crate::request::{OwnObject, Request};
 
-/// What is wrong with a plan.
+/// A defect of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanFault {
-    /// A request goes to an object that is not the corroborated one.
+    /// A request goes to an object other than the corroborated target.
     #[error("step {step} goes to {object}, which is not the corroborated target")]
     WrongTarget {
         /// The step, from 1.
         step: usize,
-        /// The object.
+        /// The object and its uid.
         object: String,
     },
-    /// A request follows one that takes its target away.
+    /// A request follows the one that removes the target.
     #[error("step {step} comes after the target is taken away")]
     AfterTheEnd {
         /// The step, from 1.
