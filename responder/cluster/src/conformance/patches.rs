@@ -7,7 +7,7 @@ use responder_core::port::{ClusterReader, Reply, SendErrorKind};
 use responder_core::request::{MergePatch, Request};
 
 use super::fixture::{Fixture, PREFIX, ScenarioResult, ensure, name, other_uid};
-use super::{ClusterUnderTest, Violation};
+use super::under_test::{ClusterUnderTest, Violation};
 
 fn entries(key: &str, value: Option<&str>) -> BTreeMap<String, Option<String>> {
     BTreeMap::from([(format!("{PREFIX}{key}"), value.map(str::to_owned))])

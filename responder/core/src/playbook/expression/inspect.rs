@@ -100,11 +100,11 @@ impl<'e> Inspector<'e> {
             return;
         }
         self.depth += 1;
-        self.look(expression);
+        self.visit(expression);
         self.depth -= 1;
     }
 
-    fn look(&mut self, expression: &'e IdedExpr) {
+    fn visit(&mut self, expression: &'e IdedExpr) {
         match &expression.expr {
             Expr::Unspecified | Expr::Literal(_) => {}
             Expr::Ident(name) => self.identifier(name),
