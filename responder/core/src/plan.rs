@@ -11,7 +11,9 @@ use crate::guard::Isolation;
 use crate::mode::{EffectiveMode, Permit};
 use crate::object::{Locator, ObjectRef};
 use crate::on_failure::OnFailure;
-use crate::request::{MergePatch, Request};
+use crate::own::OwnObject;
+use crate::patch::Patch;
+use crate::request::Request;
 use crate::target::Target;
 
 mod lint;
@@ -32,6 +34,25 @@ pub struct StepPlan {
     pub isolation: Option<Isolation>,
 }
 
+impl StepPlan {
+    /// One patch, with its way back and what must be true of it afterwards.
+    pub fn patching(target: &ObjectRef, patch: Patch) -> Self {
+        Self {
+            expects: vec![Expectation::Patched { target: target.clone() }],
+            requests: vec![PlannedRequest::patch(target.clone(), patch)],
+            ..Self::default()
+        }
+    }
+
+    /// Nothing to ask for, and why.
+    pub fn noting(note: String) -> Self {
+        Self {
+            notes: vec![note],
+            ..Self::default()
+        }
+    }
+}
+
 /// A request and the way back. There is no request without one: what can't be undone says so.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,24 +63,43 @@ pub struct PlannedRequest {
     pub undo: Undo,
 }
 
-/// The way back from a request.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+impl PlannedRequest {
+    /// A patch, which is undone by what each of its changes was before.
+    pub const fn patch(target: ObjectRef, patch: Patch) -> Self {
+        Self {
+            request: Request::Patch { target, patch },
+            undo: Undo::Restore,
+        }
+    }
+
+    /// The creation of an object of ours, which is undone by its deletion.
+    pub fn create(object: OwnObject) -> Self {
+        Self {
+            request: Request::Create {
+                object: Box::new(object),
+            },
+            undo: Undo::DeleteCreated,
+        }
+    }
+
+    /// A request that nothing brings back.
+    pub const fn irreversible(request: Request, because: &'static str) -> Self {
+        Self {
+            request,
+            undo: Undo::Irreversible { because },
+        }
+    }
+}
+
+/// The way back from a request. It is worked out of the request itself, so it can't go to another object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Undo {
-    /// Gives back what a patch changed, only where the object still is as we left it.
-    Restore {
-        /// The object.
-        target: ObjectRef,
-        /// What we left: an entry that has another value now was changed by somebody else, and stays.
-        left: MergePatch,
-        /// What was there before.
-        before: MergePatch,
-    },
+    /// Gives back what the patch changed, only where the object still is as we left it: what has another value by then
+    /// was changed by another writer, and stays.
+    Restore,
     /// Deletes the object that the request created, by the uid that the creation answered.
-    DeleteCreated {
-        /// Where it is.
-        at: Locator,
-    },
+    DeleteCreated,
     /// There is no way back.
     Irreversible {
         /// Why.
@@ -76,12 +116,10 @@ pub enum Expectation {
         /// The object.
         target: ObjectRef,
     },
-    /// Labels, annotations and `spec.unschedulable` are as patched.
+    /// Every change that the step's patches make to the object stands.
     Patched {
         /// The object.
         target: ObjectRef,
-        /// The changes.
-        patch: MergePatch,
     },
     /// The policy is there and the leaks are no more than predicted.
     Isolated {
@@ -165,10 +203,12 @@ impl fmt::Display for Plan {
             writeln!(f, "  {}. {}", number + 1, step.name)?;
             for planned in &step.plan.requests {
                 writeln!(f, "     {}", planned.request)?;
-                match &planned.undo {
-                    Undo::Restore { before, .. } => writeln!(f, "       undo: {before}")?,
-                    Undo::DeleteCreated { at } => writeln!(f, "       undo: delete {at}")?,
-                    Undo::Irreversible { because } => writeln!(f, "       no undo: {because}")?,
+                match (&planned.undo, &planned.request) {
+                    (Undo::Restore, Request::Patch { patch, .. }) => writeln!(f, "       undo: {}", patch.reversed())?,
+                    (Undo::DeleteCreated, request) => writeln!(f, "       undo: delete {}", request.at())?,
+                    (Undo::Irreversible { because }, _) => writeln!(f, "       no undo: {because}")?,
+                    // The lint refuses such a plan.
+                    (Undo::Restore, _) => writeln!(f, "       no undo: the request is no patch")?,
                 }
             }
             if let Some(isolation) = &step.plan.isolation {

@@ -3,6 +3,7 @@
 //! Step of the flow: match. Reading files is `load` (with [`document`](crate::document)), meaning is `compile`, finding the
 //! playbooks of an alert is `index`, and the parts that read the live object are `live`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::action::Action;
 use crate::class::ActionClass;
 use crate::content_hash::ContentHash;
 use crate::corroboration::Corroboration;
+use crate::guard::Stock;
 use crate::limit::{CooldownScope, Limits};
 use crate::mode::Mode;
 use crate::notify::Notify;
@@ -85,6 +87,12 @@ impl Playbook {
             .map(|step| step.action.class())
             .max()
             .unwrap_or(ActionClass::Notify)
+    }
+
+    /// What its steps take of what all responses share.
+    pub fn reserves(&self) -> Vec<Stock> {
+        let stocks = self.steps.iter().flat_map(|step| step.action.reserves());
+        stocks.copied().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// What its decision must see: the live part of its match, its exceptions, its rollout, its limits and its steps.

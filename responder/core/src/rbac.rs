@@ -15,6 +15,7 @@ use crate::document::{Diagnostics, SourceFile};
 use crate::guard::Guard;
 use crate::mode::Mode;
 use crate::object::Kind;
+use crate::own::OwnObject;
 use crate::permission::Permission;
 use crate::playbook::{Playbook, load};
 use crate::snapshot::Needs;
@@ -33,14 +34,17 @@ const LIST_SERVICES: Permission = Permission {
 
 /// What every process reads, whatever its playbooks. The API groups and the version are open to every service account
 /// (`system:discovery`).
-const ALWAYS: [Permission; 3] = [
-    // The pod that an alert names.
-    Permission::on(Kind::Pod, "get"),
-    // Readiness asks for the namespace `default`.
-    Permission::on(Kind::Namespace, "get"),
-    // Quarantines whose time is over, also those that an earlier process began.
-    Permission::on(Kind::NetworkPolicy, "list"),
-];
+fn always() -> impl Iterator<Item = Permission> {
+    let read = [
+        // The pod that an alert names.
+        Permission::on(Kind::Pod, "get"),
+        // Readiness asks for the namespace `default`.
+        Permission::on(Kind::Namespace, "get"),
+    ];
+    // Objects of ours whose time is over, also those that an earlier process has created.
+    let own = OwnObject::KINDS.map(|kind| Permission::on(kind, "list"));
+    read.into_iter().chain(own)
+}
 
 impl Needs {
     /// Everything that can be asked for.
@@ -110,7 +114,7 @@ impl RbacAccess {
     /// is taken away, or put down to Observe, leaves it to a person.
     pub fn of(playbooks: &[Arc<Playbook>], guard: &Guard, ceiling: Mode) -> Self {
         let mut access = Self {
-            reads: ALWAYS.into(),
+            reads: always().collect(),
             writes: BTreeSet::new(),
         };
         for playbook in playbooks {
@@ -192,7 +196,7 @@ impl PermissionTable {
     /// An example of an action is no step; the tests know before anybody else does.
     pub fn of_all_actions() -> Result<Self, Diagnostics> {
         let targets = [TargetKind::Pod, TargetKind::Owner, TargetKind::Node];
-        let mut reads: BTreeSet<_> = ALWAYS.into_iter().chain(Needs::ALL.permissions()).collect();
+        let mut reads: BTreeSet<_> = always().chain(Needs::ALL.permissions()).collect();
         reads.extend(targets.into_iter().flat_map(to_find));
         let mut table = Self {
             reads,

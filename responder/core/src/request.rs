@@ -4,16 +4,15 @@
 //! and never actions. A [`Request`] is inert data. Only an [`Armed`] one can be sent, and arming it for real takes the
 //! permit that only Enforce hands out.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::mode::{EnforcePermit, Permit};
-use crate::object::{Kind, Locator, ObjectRef};
+use crate::object::{Locator, ObjectRef};
+use crate::own::OwnObject;
+use crate::patch::Patch;
 
 /// One request, with whatever it must be sure of before it changes anything.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,7 +29,7 @@ pub enum Request {
         /// The object.
         target: ObjectRef,
         /// What changes.
-        patch: MergePatch,
+        patch: Patch,
     },
     /// Deletes one object, with `preconditions.uid`.
     Delete {
@@ -97,7 +96,7 @@ impl Request {
     /// Where the request goes.
     pub fn at(&self) -> Locator {
         match self {
-            Self::Create { object } => object.at(),
+            Self::Create { object } => object.at().clone(),
             Self::Patch { target, .. } | Self::Delete { target, .. } | Self::Evict { target, .. } => target.at.clone(),
         }
     }
@@ -177,100 +176,6 @@ impl<'a> Armed<'a> {
     }
 }
 
-/// An object that responder itself creates.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind")]
-pub enum OwnObject {
-    /// The policy of a quarantine.
-    NetworkPolicy {
-        /// Where it goes.
-        at: Locator,
-        /// The manifest.
-        manifest: NetworkPolicy,
-    },
-}
-
-impl OwnObject {
-    /// Where it goes.
-    pub fn at(&self) -> Locator {
-        match self {
-            Self::NetworkPolicy { at, .. } => at.clone(),
-        }
-    }
-
-    /// Its kind.
-    pub const fn kind(&self) -> Kind {
-        match self {
-            Self::NetworkPolicy { .. } => Kind::NetworkPolicy,
-        }
-    }
-}
-
-/// What a merge patch changes. The target's uid is added when it is sent, never by hand.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MergePatch {
-    /// Labels to set, or to take away (`None`).
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, Option<String>>,
-    /// Annotations to set, or to take away (`None`).
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, Option<String>>,
-    /// A node's `spec.unschedulable`; `None` leaves it alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unschedulable: Option<bool>,
-    /// The resource version that must still hold, where the change is only right for the state that was read (409 else).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resource_version: Option<String>,
-}
-
-impl MergePatch {
-    /// The body to send for this target: the changes, and the uid that must hold.
-    pub fn body(&self, target: &ObjectRef) -> Value {
-        let entries = |map: &BTreeMap<String, Option<String>>| -> Map<String, Value> {
-            map.iter()
-                .map(|(key, value)| (key.clone(), value.clone().map_or(Value::Null, Value::String)))
-                .collect()
-        };
-        let mut metadata = Map::new();
-        metadata.insert("uid".to_owned(), target.uid.as_str().into());
-        if let Some(version) = &self.resource_version {
-            metadata.insert("resourceVersion".to_owned(), version.as_str().into());
-        }
-        if !self.labels.is_empty() {
-            metadata.insert("labels".to_owned(), entries(&self.labels).into());
-        }
-        if !self.annotations.is_empty() {
-            metadata.insert("annotations".to_owned(), entries(&self.annotations).into());
-        }
-        let mut body = Map::new();
-        body.insert("metadata".to_owned(), metadata.into());
-        if let Some(unschedulable) = self.unschedulable {
-            body.insert("spec".to_owned(), serde_json::json!({ "unschedulable": unschedulable }));
-        }
-        body.into()
-    }
-}
-
-impl fmt::Display for MergePatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Vec::new();
-        for (what, map) in [("label", &self.labels), ("annotation", &self.annotations)] {
-            for (key, value) in map {
-                parts.push(match value {
-                    // Alert text can stand in a value: escaped, so that it can't draw on a terminal.
-                    Some(value) => format!("{what} {key}={}", value.escape_debug()),
-                    None => format!("{what} {key} removed"),
-                });
-            }
-        }
-        if let Some(unschedulable) = self.unschedulable {
-            parts.push(format!("spec.unschedulable={unschedulable}"));
-        }
-        write!(f, "[{}]", parts.join(", "))
-    }
-}
-
 /// How long one request may take, connection and answer together. The API server's own limit for ordinary requests is
 /// 60 s; a pod that has to go does not wait that long for one answer.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
@@ -286,16 +191,6 @@ mod tests {
             at: Locator::pod(namespace, name),
             uid: Uid::new("1d3a").unwrap(),
         }
-    }
-
-    #[test]
-    fn every_patch_carries_the_uid_it_was_meant_for() {
-        let mut patch = MergePatch::default();
-        patch.labels.insert("app".to_owned(), None);
-        assert_eq!(
-            patch.body(&target()),
-            serde_json::json!({"metadata": {"uid": "1d3a", "labels": {"app": null}}})
-        );
     }
 
     #[test]

@@ -1,14 +1,13 @@
 //! What deletions, evictions and patches are answered, by what became of their target; and that a refused one, and
 //! every dry run, changes nothing and creates nothing.
 
-use std::collections::BTreeMap;
-
 use responder_core::object::ObjectRef;
+use responder_core::patch::{Entry, Patch};
 use responder_core::port::{Reply, SendErrorKind};
-use responder_core::request::{MergePatch, Request, Verb};
+use responder_core::request::{Request, Verb};
 use serde_json::json;
 
-use super::stage::{Fixture, WriteOutcome, ensure, eventually};
+use super::stage::{Fixture, PREFIX, WriteOutcome, ensure, eventually};
 use super::{ClusterUnderTest, Violation};
 
 const VERBS: [Verb; 3] = [Verb::Delete, Verb::Evict, Verb::Patch];
@@ -20,16 +19,12 @@ fn request(verb: Verb, target: &ObjectRef) -> Request {
             target,
             grace_seconds: Some(0),
         },
-        Verb::Patch => {
-            let labels = BTreeMap::from([("conformance.responder.dev/seen".to_owned(), Some("yes".to_owned()))]);
-            Request::Patch {
-                target,
-                patch: MergePatch {
-                    labels,
-                    ..MergePatch::default()
-                },
-            }
-        }
+        Verb::Patch => Request::Patch {
+            target,
+            patch: Patch::new(vec![
+                Entry::label(format!("{PREFIX}seen"), Some("yes".to_owned()), None).into(),
+            ]),
+        },
         // Creations have no target; their scenarios are their own.
         Verb::Delete | Verb::Create => Request::Delete {
             target,

@@ -33,6 +33,7 @@ pub async fn what_is_not_there_is_none_and_no_error<W: ClusterUnderTest>(world: 
             let at = Locator::namespaced(kind, namespace.clone(), name("absent")?);
             let at = at.ok_or_else(|| Violation::from(format!("{kind} is not namespaced")))?;
             ensure!(read(cluster.owner(&at).await)?.is_none(), "an owner at {at}");
+            ensure!(read(cluster.object(&at).await)?.is_none(), "an object at {at}");
         }
     }
     ensure!(read(cluster.node(&name(nowhere.as_str())?).await)?.is_none(), "a node");
@@ -41,6 +42,51 @@ pub async fn what_is_not_there_is_none_and_no_error<W: ClusterUnderTest>(world: 
         read(cluster.pods_named(&name(nowhere.as_str())?).await)?.is_empty(),
         "a pod of that name"
     );
+    Ok(())
+}
+
+/// What undo and verification compare: the fields and the version, and of a policy too, which a role may only list.
+pub async fn any_kind_is_read_by_its_place<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+    let fixture = Fixture::with_pod(world, "object").await?;
+    let policy = |name: &str, app: &str| {
+        json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": name, "namespace": fixture.namespace},
+            "spec": {"podSelector": {"matchLabels": {"app": app}}, "policyTypes": ["Ingress"]},
+        })
+    };
+    fixture
+        .create(&[policy("first", "web"), policy("second", "db")])
+        .await?;
+    let places = [
+        (fixture.at("web-0")?, "/metadata/labels/app", "web"),
+        (
+            fixture.place(Kind::NetworkPolicy, "second")?,
+            "/spec/podSelector/matchLabels/app",
+            "db",
+        ),
+        (
+            Locator::node(fixture.node.clone()),
+            "/metadata/name",
+            fixture.node.as_str(),
+        ),
+    ];
+    for (at, pointer, expected) in places {
+        let object = read(world.cluster().object(&at).await)?;
+        let object = object.ok_or_else(|| Violation::from(format!("there is no {at}")))?;
+        let text = |pointer: &str| object.pointer(pointer).and_then(serde_json::Value::as_str);
+        ensure!(
+            text(pointer) == Some(expected),
+            "{at} has {:?} at {pointer}",
+            text(pointer)
+        );
+        for pointer in ["/metadata/uid", "/metadata/resourceVersion"] {
+            ensure!(
+                text(pointer).is_some_and(|text| !text.is_empty()),
+                "{at} has no {pointer}"
+            );
+        }
+    }
     Ok(())
 }
 

@@ -5,12 +5,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::annotate::AnnotateDoc;
+use super::contract::{Action, ActionDoc, ActionInfo, ActionProblem};
 use super::cordon::CordonDoc;
 use super::delete::DeleteDoc;
 use super::evict::EvictDoc;
 use super::label::LabelDoc;
 use super::quarantine::QuarantineDoc;
-use super::{Action, ActionInfo, ActionProblem};
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $field:ident: $doc_type:ident,)+) => {
@@ -39,7 +39,7 @@ macro_rules! actions {
             /// The first written action, compiled; `None` when none is written.
             pub fn compile(&self) -> Option<Result<Box<dyn Action>, ActionProblem>> {
                 $(if let Some(doc) = &self.$field {
-                    return Some(doc.compile().map(|action| Box::new(action) as Box<dyn Action>));
+                    return Some(doc.compile());
                 })+
                 None
             }

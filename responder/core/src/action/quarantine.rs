@@ -7,28 +7,23 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicySpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, ActionContext, ActionInfo, ActionProblem, Widening};
+use super::contract::{Action, ActionContext, ActionDoc, ActionInfo, ActionProblem, Widening};
 use crate::class::ActionClass;
-use crate::guard::{QUARANTINE_LABEL, isolation, selects_label, to_cluster_dns};
-use crate::object::{Kind, Locator, Name, ObjectRef};
+use crate::guard::isolation;
+use crate::object::{Kind, ObjectRef};
+use crate::own::{OnExpiry, OwnObject, QUARANTINE_LABEL, QuarantinePolicy, QuarantineRecord};
 use crate::permission::Permission;
-use crate::plan::{Expectation, PlannedRequest, StepPlan, Undo};
+use crate::plan::{Expectation, PlannedRequest, StepPlan};
 use crate::pod;
 use crate::refusal::{Refusal, RefusalReason};
-use crate::request::{OwnObject, Request, Verb};
+use crate::request::Verb;
 use crate::selector::Selector;
 use crate::snapshot::{Needs, Snapshot};
 use crate::span::Span;
 use crate::target::{Target, TargetKind};
-
-mod record;
-
-pub use record::{QuarantineRecord, RecordProblem};
 
 /// Cuts a pod off the network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -58,30 +53,6 @@ pub struct QuarantineAllowDoc {
     pub dns: bool,
 }
 
-/// What happens at the end of a quarantine's time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
-pub enum OnExpiry {
-    /// It stays, and is reported.
-    #[default]
-    Hold,
-    /// The pod's labels are given back and the policy is removed. A ReplicaSet then has one pod too many and ends one,
-    /// perhaps a healthy one.
-    Release,
-    /// The pod is deleted, then the policy.
-    Delete,
-}
-
-impl OnExpiry {
-    /// The name as in a playbook.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hold => "Hold",
-            Self::Release => "Release",
-            Self::Delete => "Delete",
-        }
-    }
-}
-
 /// Whether a quarantined pod is taken out of its Services and its controller.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 pub enum Detach {
@@ -95,8 +66,10 @@ pub enum Detach {
     Always,
 }
 
-impl QuarantineDoc {
-    pub(super) const INFO: ActionInfo = ActionInfo {
+const TARGETS: &[TargetKind] = &[TargetKind::Pod];
+
+impl ActionDoc for QuarantineDoc {
+    const INFO: ActionInfo = ActionInfo {
         name: "quarantine",
         summary: "Cuts a pod off the network by a policy of its own, and takes it out of its Services and its ReplicaSet.",
         class: ActionClass::Contain,
@@ -111,29 +84,23 @@ impl QuarantineDoc {
         }],
     };
 
-    pub(super) fn compile(&self) -> Result<Quarantine, ActionProblem> {
+    fn compile(&self) -> Result<Box<dyn Action>, ActionProblem> {
         if self.ttl.is_none() && self.on_expiry.is_some() {
-            let message =
-                "`onExpiry` needs a `ttl`: without one the quarantine stays until a person ends it".to_owned();
-            return Err(ActionProblem {
-                parameter: "onExpiry".to_owned(),
-                message,
-            });
+            let message = "`onExpiry` needs a `ttl`: without one the quarantine stays until a person ends it";
+            return Err(ActionProblem::of("onExpiry", message));
         }
-        Ok(Quarantine {
+        Ok(Box::new(Quarantine {
             ttl: self.ttl,
             on_expiry: self.on_expiry.unwrap_or_default(),
             detach: self.detach,
             allow_dns: self.allow.dns,
-        })
+        }))
     }
 }
 
-const TARGETS: &[TargetKind] = &[TargetKind::Pod];
-
 /// `quarantine`, compiled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quarantine {
+#[derive(Debug)]
+struct Quarantine {
     ttl: Option<Span>,
     on_expiry: OnExpiry,
     detach: Detach,
@@ -141,16 +108,8 @@ pub struct Quarantine {
 }
 
 impl Action for Quarantine {
-    fn name(&self) -> &'static str {
-        QuarantineDoc::INFO.name
-    }
-
-    fn class(&self) -> ActionClass {
-        ActionClass::Contain
-    }
-
-    fn targets(&self) -> &'static [TargetKind] {
-        TARGETS
+    fn info(&self) -> &'static ActionInfo {
+        &QuarantineDoc::INFO
     }
 
     fn needs(&self) -> Needs {
@@ -214,30 +173,18 @@ impl Action for Quarantine {
             on_expiry: self.on_expiry,
             detached: labels.into_iter().filter(|(key, _)| detached.contains(key)).collect(),
         };
-        let policy = self.policy(&record)?;
-        let at = policy.at();
-        let (patch, before) = record.pod_patch();
+        let policy = QuarantinePolicy::of(&record, self.allow_dns).ok_or_else(|| {
+            let detail = format!("{} has no place for a policy beside it", target.at);
+            Refusal::new(RefusalReason::PlanUnsound, detail)
+        })?;
         step.expects.push(Expectation::Isolated {
             pod: target.clone(),
-            policy: at.clone(),
+            policy: policy.at.clone(),
         });
-        step.requests.push(PlannedRequest {
-            request: Request::Create {
-                object: Box::new(policy),
-            },
-            undo: Undo::DeleteCreated { at },
-        });
-        step.requests.push(PlannedRequest {
-            undo: Undo::Restore {
-                target: target.clone(),
-                left: patch.clone(),
-                before,
-            },
-            request: Request::Patch {
-                target: target.clone(),
-                patch,
-            },
-        });
+        step.requests
+            .push(PlannedRequest::create(OwnObject::NetworkPolicy(policy)));
+        step.requests
+            .push(PlannedRequest::patch(target.clone(), record.pod_patch()));
         Ok(step)
     }
 }
@@ -328,38 +275,5 @@ impl Quarantine {
         }
         keys.retain(|key| labels.contains_key(key));
         keys
-    }
-
-    fn policy(&self, record: &QuarantineRecord) -> Result<OwnObject, Refusal> {
-        let name = format!("responder-quarantine-{}", record.incident);
-        let at = Name::new(&name)
-            .zip(record.pod.at.namespace().cloned())
-            .and_then(|(name, namespace)| Locator::namespaced(Kind::NetworkPolicy, namespace, name))
-            .ok_or_else(|| Refusal::new(RefusalReason::PlanUnsound, format!("`{name}` is no name for a policy")))?;
-        let manifest = NetworkPolicy {
-            metadata: ObjectMeta {
-                name: Some(name),
-                namespace: record.pod.at.namespace().map(ToString::to_string),
-                labels: Some(record.policy_labels()),
-                annotations: Some(record.policy_annotations()),
-                // The policy goes when the pod goes: a quarantine leaves nothing behind.
-                owner_references: Some(vec![OwnerReference {
-                    api_version: "v1".to_owned(),
-                    kind: "Pod".to_owned(),
-                    name: record.pod.at.name().to_string(),
-                    uid: record.pod.uid.to_string(),
-                    block_owner_deletion: Some(false),
-                    controller: Some(false),
-                }]),
-                ..ObjectMeta::default()
-            },
-            spec: Some(NetworkPolicySpec {
-                pod_selector: Some(selects_label(QUARANTINE_LABEL, &record.incident)),
-                policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
-                ingress: None,
-                egress: self.allow_dns.then(|| vec![to_cluster_dns()]),
-            }),
-        };
-        Ok(OwnObject::NetworkPolicy { at, manifest })
     }
 }

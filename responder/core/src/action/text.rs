@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ActionProblem;
+use super::contract::ActionProblem;
 use crate::alert::{Alert, Value};
 
 /// A value, as written: a text, or the field of the alert that it is taken from.
@@ -123,16 +123,24 @@ fn check_key(key: &str) -> Result<(), String> {
     if key.starts_with(OWN_PREFIX) {
         return Err(format!("`{key}` is responder's own: choose a key with another prefix"));
     }
+    if is_key(key) { Ok(()) } else { Err(not_a_key(key)) }
+}
+
+/// Whether it is a key of a label, an annotation or a taint: `name` or `example.org/name`.
+pub(super) fn is_key(key: &str) -> bool {
     let (prefix, name) = key
         .split_once('/')
         .map_or((None, key), |(prefix, name)| (Some(prefix), name));
     let prefix_valid = prefix.is_none_or(|prefix| crate::object::Name::new(prefix).is_some());
-    if !prefix_valid || name.is_empty() || label_safe(name) != name {
-        return Err(format!(
-            "`{key}` is not a key: write `name` or `example.org/name`, at most 63 letters, digits, `-`, `_` and `.`"
-        ));
-    }
-    Ok(())
+    prefix_valid && !name.is_empty() && label_safe(name) == name
+}
+
+/// What is said of a text that is no key.
+pub(super) fn not_a_key(text: &str) -> String {
+    format!(
+        "`{}` is not a key: write `name` or `example.org/name`, at most 63 letters, digits, `-`, `_` and `.`",
+        text.escape_debug()
+    )
 }
 
 #[cfg(test)]

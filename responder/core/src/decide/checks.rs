@@ -3,10 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::context::Context;
-use crate::action::{ActionContext, NodeReserve};
+use crate::action::ActionContext;
 use crate::alert::{Sender, Value};
 use crate::guard::budget::{applies, cooling, count_budget, count_targets};
-use crate::guard::{BudgetScope, Claim, ClaimKind, LedgerView, protected_by_labels, protected_by_name};
+use crate::guard::{
+    BudgetScope, Claim, ClaimKind, LedgerView, RESERVED_FOR, Reserved, protected_by_labels, protected_by_name,
+};
 use crate::mode::{EffectiveMode, ModeSource};
 use crate::node;
 use crate::object::{ContainerId, Kind};
@@ -304,9 +306,9 @@ pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target,
     // The alert itself must be known as answered for as long as it could come again and still be young enough.
     let longest = windows
         .chain(own)
-        .chain([max_age(context), MINUTE])
+        .chain([max_age(context), RESERVED_FOR])
         .max()
-        .unwrap_or(MINUTE);
+        .unwrap_or(RESERVED_FOR);
     let owner = match target {
         Target::Owner { owner, .. } => Some(owner.uid.clone()),
         Target::Pod { .. } => snapshot
@@ -330,10 +332,9 @@ pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target,
         target: target.object().uid.clone(),
         owner,
         namespace: target.at().namespace().cloned(),
+        reserves: context.playbook.reserves(),
     }
 }
-
-const MINUTE: Span = Span::minutes::<1>();
 
 /// Every step as requests; the first action that refuses refuses the whole.
 pub(super) fn steps(
@@ -345,15 +346,6 @@ pub(super) fn steps(
     incident: &str,
     trace: &mut Trace,
 ) -> Result<Vec<PlannedStep>, Refusal> {
-    let claimed: Vec<_> = ledger
-        .claims
-        .iter()
-        .filter(|other| {
-            other.kind == Kind::Node && other.claim_kind == claim.claim_kind && other.target != claim.target
-        })
-        .filter(|other| context.now.duration_since(other.at) < MINUTE.signed())
-        .map(|other| &other.target)
-        .collect();
     let action_context = ActionContext {
         alert: context.alert,
         playbook: &context.playbook.name,
@@ -361,10 +353,8 @@ pub(super) fn steps(
         snapshot,
         incident,
         now: context.now,
-        nodes: NodeReserve {
-            keep: context.guard.protect.keep_schedulable,
-            claimed: &claimed,
-        },
+        protect: &context.guard.protect,
+        reserved: Reserved::beside(claim, &ledger.claims, context.now),
     };
     let mut steps = Vec::with_capacity(context.playbook.steps.len());
     for step in &context.playbook.steps {

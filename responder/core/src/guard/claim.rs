@@ -44,6 +44,15 @@ pub struct Claim {
     pub owner: Option<Uid>,
     /// The target's namespace; `None` for nodes.
     pub namespace: Option<Namespace>,
+    /// What it takes beyond its slot.
+    pub reserves: Vec<Stock>,
+}
+
+/// Something that all responses draw on, beyond the budgets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Stock {
+    /// The nodes that take new pods: the target is none of them from then on.
+    SchedulableNodes,
 }
 
 /// A committed claim.

@@ -1,9 +1,8 @@
 //! A second pair of eyes on a plan: what no plan may ever ask, checked on the plan itself and not on how it was made.
 
-use crate::guard::QUARANTINE_LABEL;
 use crate::object::ObjectRef;
 use crate::plan::{Plan, Undo};
-use crate::request::{OwnObject, Request};
+use crate::request::Request;
 
 /// What is wrong with a plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,21 +21,27 @@ pub enum PlanFault {
         /// The step, from 1.
         step: usize,
     },
-    /// A policy selects more than the pod of its incident.
-    #[error("step {step} makes a policy that selects more than the label of this incident")]
-    WideSelector {
+    /// An object of ours reaches more than the target of its incident.
+    #[error("step {step} creates an object that reaches more than the target of this incident")]
+    WideReach {
         /// The step, from 1.
         step: usize,
     },
-    /// An undo goes to another object than its request.
-    #[error("the undo of step {step} goes to another object than its request")]
+    /// An undo that its kind of request does not have.
+    #[error("step {step} has an undo that its request does not have")]
     StrayUndo {
         /// The step, from 1.
         step: usize,
     },
-    /// A patch that changes nothing, or that sets a resource version by hand.
+    /// A patch that changes nothing.
     #[error("step {step} has an empty patch")]
     EmptyPatch {
+        /// The step, from 1.
+        step: usize,
+    },
+    /// A list is replaced whatever it holds by then.
+    #[error("step {step} replaces a list without the version that it was read at")]
+    Unversioned {
         /// The step, from 1.
         step: usize,
     },
@@ -66,16 +71,9 @@ pub fn lint(plan: &Plan) -> Option<PlanFault> {
 
 fn fault_of(request: &Request, target: &ObjectRef, incident: &str, step: usize) -> Option<PlanFault> {
     match request {
-        Request::Create { object } => match object.as_ref() {
-            OwnObject::NetworkPolicy { manifest, at } => {
-                let selector = manifest.spec.as_ref().and_then(|spec| spec.pod_selector.as_ref());
-                let labels = selector.and_then(|selector| selector.match_labels.as_ref());
-                let selects_incident =
-                    labels.is_some_and(|labels| labels.get(QUARANTINE_LABEL).is_some_and(|value| value == incident));
-                let is_beside_target = at.namespace() == target.at.namespace();
-                (!selects_incident || !is_beside_target).then_some(PlanFault::WideSelector { step })
-            }
-        },
+        Request::Create { object } => {
+            (!object.is_confined_to(incident, target)).then_some(PlanFault::WideReach { step })
+        }
         Request::Patch { target: object, .. }
         | Request::Delete { target: object, .. }
         | Request::Evict { target: object, .. }
@@ -86,18 +84,19 @@ fn fault_of(request: &Request, target: &ObjectRef, incident: &str, step: usize) 
                 object: object.to_string(),
             })
         }
-        Request::Patch { patch, .. } => {
-            let is_empty = patch.labels.is_empty() && patch.annotations.is_empty() && patch.unschedulable.is_none();
-            is_empty.then_some(PlanFault::EmptyPatch { step })
+        Request::Patch { patch, .. } if patch.changes().is_empty() => Some(PlanFault::EmptyPatch { step }),
+        Request::Patch { patch, .. } if patch.replaces_a_list() && patch.resource_version().is_none() => {
+            Some(PlanFault::Unversioned { step })
         }
+        Request::Patch { .. } => None,
         Request::Delete { .. } | Request::Evict { .. } => None,
     }
 }
 
 fn is_stray(request: &Request, undo: &Undo) -> bool {
     match undo {
-        Undo::Restore { target, .. } => request.target() != Some(target),
-        Undo::DeleteCreated { at } => *at != request.at(),
+        Undo::Restore => !matches!(request, Request::Patch { .. }),
+        Undo::DeleteCreated => !matches!(request, Request::Create { .. }),
         Undo::Irreversible { .. } => false,
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use serde_json::Value;
 
 use crate::object::{Locator, Name, Namespace, Uid};
 use crate::request::Armed;
@@ -17,6 +18,10 @@ use crate::snapshot::{Owner, PolicyEngine};
 /// Reads. A missing object is `Ok(None)`; an error is a reading that could not be done, and then nothing is acted on.
 /// Every method answers within a deadline of its own (10 s at most).
 pub trait ClusterReader: Send + Sync + 'static {
+    /// One object of any kind as JSON, for what is compared by field: verification and undo. Read from the store and not
+    /// from a cache.
+    fn object(&self, at: &Locator) -> impl Future<Output = Result<Option<Arc<Value>>, ReadError>> + Send;
+
     /// One pod, read from the store and not from a cache: the decision about it hangs on the answer.
     fn pod(
         &self,
