@@ -6,9 +6,14 @@ use integration::{
     responder::alert,
 };
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Node};
+use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};
+use serde_json::json;
 
-use crate::stage::{Stage, in_words, playbook, post_shells};
+use crate::{
+    modes::taints,
+    stage::{Stage, in_words, playbook, post_shells},
+};
 
 fn on_exec(corroboration: &str, step: &str) -> String {
     let spec = format!(
@@ -132,6 +137,55 @@ async fn a_host_alert_cordons_the_node_of_its_hostname() {
     assert!(annotations["responder.dev/cordoned-by"].starts_with("host/"));
     assert_eq!(annotations["responder.dev/cordoned-for"], FILE_READ);
     assert!(annotations.contains_key("responder.dev/cordoned-at"));
+}
+
+/// A merge patch can only replace the list as a whole: what another writer has there stays in it.
+#[tokio::test]
+async fn a_host_alert_taints_the_node_and_leaves_the_taints_of_others() {
+    let stage = Stage::new("host-taint").await;
+    let nodes: Api<Node> = Api::all(stage.client.clone());
+    let foreign =
+        json!({"spec": {"taints": [{"key": "example.org/gpu", "value": "a100", "effect": "PreferNoSchedule"}]}});
+    nodes
+        .patch(&stage.name, &PatchParams::default(), &Patch::Merge(&foreign))
+        .await
+        .unwrap();
+    let mut responder = stage.responder(&on_host(FILE_READ, "Node", "taint: {}")).await;
+
+    assert_eq!(
+        responder.post(&alert::file_read_on(&stage.name)).await.unwrap().status,
+        202
+    );
+    let accounts = responder.wait_until_at_rest(1).await.unwrap();
+
+    assert_eq!(
+        accounts.responses,
+        [("Done".to_owned(), 1)].into(),
+        "{:#?}",
+        responder.trail()
+    );
+    let node = stage.node().await;
+    let mut ours = node.annotations().keys();
+    let incident = ours
+        .find_map(|key| key.strip_prefix("responder.dev/tainted-by."))
+        .unwrap();
+    assert!(node.annotations()[&format!("responder.dev/tainted-by.{incident}")].starts_with("host/"));
+    assert_eq!(
+        node.annotations()[&format!("responder.dev/tainted-for.{incident}")],
+        FILE_READ
+    );
+    let expected = [
+        "example.org/gpu=a100:PreferNoSchedule".to_owned(),
+        format!("responder.dev/incident={incident}:NoSchedule"),
+    ];
+    let mut taints = taints(&node);
+    taints.retain(|taint| !taint.starts_with("node.kubernetes.io/"));
+    assert_eq!(taints, expected);
+    for event in stage.writes() {
+        assert_eq!(in_words(&event), "patch nodes");
+        let bound_to = &event.request_object.as_ref().unwrap()["metadata"]["resourceVersion"];
+        assert!(bound_to.is_string(), "{event:#?}");
+    }
 }
 
 /// Where the chart does not set it, `hostname` is the name of Falco's own pod.

@@ -75,6 +75,8 @@ macro_rules! for_each_scenario {
             patches::what_is_no_label_value_is_invalid
             patches::a_patch_never_creates_what_it_was_to_change
             patches::a_node_is_cordoned_and_uncordoned
+            patches::a_taint_stands_beside_those_of_others_and_is_taken_away_alone
+            patches::a_list_that_another_writer_has_changed_is_a_conflict
             patches::another_node_of_the_name_is_left_alone
             creations::a_policy_is_created_once
             creations::a_policy_in_a_namespace_that_is_not_there_creates_neither
@@ -82,6 +84,7 @@ macro_rules! for_each_scenario {
             creations::a_policy_is_deleted_by_its_uid_only
             creations::policies_are_found_by_a_label_in_any_namespace
             reads::what_is_not_there_is_none_and_no_error
+            reads::any_kind_is_read_by_its_place
             reads::a_running_pod_names_its_node_and_its_containers
             reads::pods_of_one_name_are_found_in_every_namespace
             reads::a_namespace_carries_its_name_as_a_label

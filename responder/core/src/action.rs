@@ -14,6 +14,7 @@ mod list;
 mod quarantine;
 mod removal;
 mod schedulable;
+mod taint;
 mod text;
 
 pub use contract::{Action, ActionContext, ActionDoc, ActionInfo, ActionProblem, Widening};
@@ -26,3 +27,4 @@ pub use delete::DeleteDoc;
 pub use evict::EvictDoc;
 pub use label::LabelDoc;
 pub use quarantine::{Detach, QuarantineAllowDoc, QuarantineDoc};
+pub use taint::TaintDoc;

@@ -288,7 +288,7 @@ where
     Err(Violation::from(format!("waited in vain until {what}")))
 }
 
-/// An object without its status, its version and who changed it last; of a node what is ours and whether it is cordoned.
+/// An object without its status, its version and who changed it last; of a node what is ours, and whether it takes pods.
 fn at_rest(mut object: Value) -> Value {
     if object.get("kind").and_then(Value::as_str) == Some("Node") {
         let ours = |field: &str| -> BTreeMap<String, Value> {
@@ -301,6 +301,7 @@ fn at_rest(mut object: Value) -> Value {
             "labels": ours("labels"),
             "annotations": ours("annotations"),
             "unschedulable": object.pointer("/spec/unschedulable"),
+            "taints": our_taints(&object),
         });
     }
     if let Some(fields) = object.as_object_mut() {
@@ -312,6 +313,16 @@ fn at_rest(mut object: Value) -> Value {
         }
     }
     object
+}
+
+/// Those of the scenarios, in the order in which they stand; others come and go with the node's own controllers.
+fn our_taints(node: &Value) -> Vec<Value> {
+    let taints = node.pointer("/spec/taints").and_then(Value::as_array);
+    let ours = taints.into_iter().flatten().filter(|taint| {
+        let key = taint.get("key").and_then(Value::as_str);
+        key.is_some_and(|key| key.starts_with(PREFIX))
+    });
+    ours.cloned().collect()
 }
 
 pub(super) fn name(text: &str) -> Result<Name, Violation> {

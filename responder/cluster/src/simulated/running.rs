@@ -7,8 +7,8 @@ use super::identity;
 use super::object::{NODE, child, phase, rfc3339, text, uid};
 use super::store::Store;
 
-/// A node for a pod: one that takes pods, each in turn. `None` where there is none.
-pub(super) fn schedule(store: &mut Store) -> Option<String> {
+/// A node for a pod: one that takes it, each in turn. `None` where there is none.
+pub(super) fn schedule(store: &mut Store, pod: &Value) -> Option<String> {
     let cordoned = |node: &Value| {
         node.pointer("/spec/unschedulable")
             .and_then(Value::as_bool)
@@ -16,11 +16,29 @@ pub(super) fn schedule(store: &mut Store) -> Option<String> {
     };
     let nodes: Vec<String> = store
         .of_kind(&NODE)
-        .filter(|(_, node)| !cordoned(node))
+        .filter(|(_, node)| !cordoned(node) && tolerates(pod, node))
         .map(|(key, _)| key.name.clone())
         .collect();
     let turn = usize::try_from(store.next_number()).unwrap_or_default();
     nodes.get(turn.checked_rem(nodes.len())?).cloned()
+}
+
+/// Whether a pod tolerates every taint of a node that keeps new pods away.
+/// Source: <https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/>
+fn tolerates(pod: &Value, node: &Value) -> bool {
+    let list = |object: &'_ Value, pointer: &str| object.pointer(pointer).and_then(Value::as_array).cloned();
+    let tolerations = list(pod, "/spec/tolerations").unwrap_or_default();
+    let taints = list(node, "/spec/taints").unwrap_or_default();
+    let is_tolerated = |taint: &Value, toleration: &Value| {
+        let (key, effect) = (text(toleration, "/key"), text(toleration, "/effect"));
+        let any_value = text(toleration, "/operator") == "Exists";
+        (key == text(taint, "/key") || key.is_empty() && any_value)
+            && (effect == text(taint, "/effect") || effect.is_empty())
+            && (any_value || text(toleration, "/value") == text(taint, "/value"))
+    };
+    let keeps_away = |taint: &&Value| matches!(text(taint, "/effect"), "NoSchedule" | "NoExecute");
+    let mut taints = taints.iter().filter(keeps_away);
+    taints.all(|taint| tolerations.iter().any(|toleration| is_tolerated(taint, toleration)))
 }
 
 /// Puts a pod without a node on one, where the cluster has nodes at all, and lets a pod without a status run since
@@ -33,7 +51,7 @@ pub(super) fn start(store: &mut Store, pod: &mut Value, since: Timestamp) {
         return;
     }
     if text(pod, "/spec/nodeName").is_empty() && store.of_kind(&NODE).next().is_some() {
-        let Some(node) = schedule(store) else {
+        let Some(node) = schedule(store, pod) else {
             pod["status"] = json!({
                 "phase": "Pending",
                 "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}],
@@ -78,4 +96,28 @@ fn running(pod: &Value, since: Timestamp) -> Value {
 pub(super) fn ends_at_once(pod: &Value) -> bool {
     let unscheduled = text(pod, "/spec/nodeName").is_empty() && phase(pod) != "Running";
     unscheduled || super::object::is_finished(pod)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::none(json!([]), false)]
+    #[case::the_same(json!([{"key": "k", "operator": "Equal", "value": "v", "effect": "NoSchedule"}]), true)]
+    #[case::equal_by_default(json!([{"key": "k", "value": "v"}]), true)]
+    #[case::another_value(json!([{"key": "k", "value": "w"}]), false)]
+    #[case::any_value(json!([{"key": "k", "operator": "Exists"}]), true)]
+    #[case::another_key(json!([{"key": "l", "operator": "Exists"}]), false)]
+    #[case::another_effect(json!([{"key": "k", "operator": "Exists", "effect": "NoExecute"}]), false)]
+    #[case::everything(json!([{"operator": "Exists"}]), true)]
+    fn a_pod_stays_away_from_what_it_does_not_tolerate(#[case] tolerations: Value, #[case] takes: bool) {
+        let node = json!({"spec": {"taints": [
+            {"key": "k", "value": "v", "effect": "NoSchedule"},
+            {"key": "avoided", "effect": "PreferNoSchedule"},
+        ]}});
+        assert_eq!(tolerates(&json!({"spec": {"tolerations": tolerations}}), &node), takes);
+    }
 }

@@ -11,6 +11,7 @@ use super::delete::DeleteDoc;
 use super::evict::EvictDoc;
 use super::label::LabelDoc;
 use super::quarantine::QuarantineDoc;
+use super::taint::TaintDoc;
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $field:ident: $doc_type:ident,)+) => {
@@ -59,6 +60,8 @@ actions! {
     quarantine: QuarantineDoc,
     /// Keeps new pods off a node.
     cordon: CordonDoc,
+    /// Keeps new pods off a node, except those that tolerate it.
+    taint: TaintDoc,
     /// Evicts a pod; PodDisruptionBudgets are respected.
     evict: EvictDoc,
     /// Deletes a pod.

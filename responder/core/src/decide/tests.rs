@@ -47,7 +47,9 @@ fn pod_json() -> Value {
 
 fn node_json(name: &str) -> Value {
     json!({
-        "metadata": {"name": name, "uid": format!("{name}-uid"), "creationTimestamp": "2026-11-01T00:00:00Z"},
+        "metadata": {
+            "name": name, "uid": format!("{name}-uid"), "creationTimestamp": "2026-11-01T00:00:00Z", "resourceVersion": "7",
+        },
         "spec": {},
         "status": {"conditions": [{"type": "Ready", "status": "True"}]},
     })
@@ -224,6 +226,12 @@ fn delete() -> String {
 
 fn cordon() -> String {
     playbook("mode: Enforce\ntarget: Node\nsteps: [{cordon: {}}]")
+}
+
+fn taint(parameters: &str) -> String {
+    playbook(&format!(
+        "mode: Enforce\ntarget: Node\nsteps: [{{taint: {{{parameters}}}}}]"
+    ))
 }
 
 fn quarantine() -> String {
@@ -409,6 +417,87 @@ fn a_node_that_another_response_has_just_claimed_counts_as_cordoned() {
     assert_eq!(world.refusal(&cordon()), Some(RefusalReason::LastSchedulableNode));
 }
 
+#[rstest]
+#[case("", Some(RefusalReason::LastSchedulableNode))]
+#[case("effect: PreferNoSchedule", None)]
+fn the_last_schedulable_node_is_not_tainted_unless_it_still_takes_pods(
+    #[case] parameters: &str,
+    #[case] refusal: Option<RefusalReason>,
+) {
+    let mut world = World::new();
+    for node in &mut world.nodes[1..] {
+        edit(node, "/spec/unschedulable", json!(true));
+    }
+    assert_eq!(world.refusal(&taint(parameters)), refusal);
+}
+
+/// An action on one node counts for another action on the next, before a snapshot shows it and after.
+#[rstest]
+#[case::a_taint_for_a_cordon(&taint(""), &cordon())]
+#[case::a_cordon_for_a_taint(&cordon(), &taint(""))]
+fn a_node_that_a_response_keeps_pods_off_counts_whatever_keeps_them_off(#[case] first: &str, #[case] second: &str) {
+    let mut world = World::new();
+    world.nodes.truncate(2);
+    world.commit(first);
+    edit(&mut world.alert, "/hostname", json!("worker-2"));
+    edit(&mut world.alert, "/output_fields/container.id", json!("host"));
+    world.node = node_json("worker-2");
+    assert_eq!(world.refusal(second), Some(RefusalReason::LastSchedulableNode));
+}
+
+#[test]
+fn a_node_that_a_response_has_tainted_takes_no_pods_and_one_that_is_meant_for_some_does() {
+    let mut world = World::new();
+    world.nodes.truncate(2);
+    let taint = json!([{"key": "example.org/suspect", "value": "abc", "effect": "NoSchedule"}]);
+    edit(&mut world.nodes[1], "/spec/taints", taint);
+    assert_eq!(world.refusal(&cordon()), None);
+    edit(
+        &mut world.nodes[1],
+        "/metadata/annotations",
+        json!({"responder.dev/tainted-by.abc": "p/abc"}),
+    );
+    assert_eq!(world.refusal(&cordon()), Some(RefusalReason::LastSchedulableNode));
+}
+
+#[test]
+fn a_label_reserves_no_node() {
+    let mut world = World::new();
+    world.nodes.truncate(2);
+    world.commit(&playbook(
+        "mode: Enforce\ntarget: Node\nsteps: [{label: {labels: {a: b}}}]",
+    ));
+    edit(&mut world.alert, "/hostname", json!("worker-2"));
+    edit(&mut world.alert, "/output_fields/container.id", json!("host"));
+    world.node = node_json("worker-2");
+    assert_eq!(world.refusal(&cordon()), None);
+}
+
+#[rstest]
+#[case::by_another_writer(None, "by another writer; it will not be taken away by us")]
+#[case::by_another_response(Some("q/other"), "by q/other")]
+fn a_taint_in_its_place_is_a_note_and_is_not_overwritten(#[case] by: Option<&str>, #[case] note: &str) {
+    let mut world = World::new();
+    let there = json!([{"key": "responder.dev/incident", "value": "other", "effect": "NoSchedule"}]);
+    edit(&mut world.node, "/spec/taints", there);
+    if let Some(by) = by {
+        edit(
+            &mut world.node,
+            "/metadata/annotations",
+            json!({"responder.dev/tainted-by.other": by}),
+        );
+    }
+    let decision = world.decide(&taint(""));
+    let Outcome::Refuse(refusal) = &decision.outcome else {
+        panic!("{decision:?}")
+    };
+    assert_eq!(refusal.reason, RefusalReason::AlreadyDone);
+    assert_eq!(
+        refusal.detail,
+        format!("node/worker-1 is already tainted responder.dev/incident=other:NoSchedule, {note}")
+    );
+}
+
 #[test]
 fn a_control_plane_node_is_protected() {
     let mut world = World::new();
@@ -542,6 +631,16 @@ fn the_plan_of_a_cordon() {
 }
 
 #[test]
+fn the_plan_of_a_taint_beside_another_writers() {
+    let mut world = World::new();
+    let foreign = json!([{"key": "example.org/gpu", "value": "a100", "effect": "NoSchedule"}]);
+    edit(&mut world.node, "/spec/taints", foreign);
+    let decision = world.decide(&taint("key: example.org/suspect"));
+    insta::assert_snapshot!(plan(&decision));
+    insta::assert_yaml_snapshot!("the_step_of_a_taint", plan(&decision).steps[0]);
+}
+
+#[test]
 fn the_plan_of_labels_taken_from_the_alert() {
     let spec = playbook(
         "mode: Rehearse\nsteps: [{label: {labels: {suspect: {field: proc.name}, missing: {field: proc.pname}, team: null}}}]",
@@ -595,6 +694,23 @@ fn a_plan_that_goes_to_another_object_is_found() {
         lint(&plan),
         Some(crate::plan::PlanFault::WrongTarget { step: 1, .. })
     ));
+}
+
+#[test]
+fn a_list_that_is_replaced_at_any_version_is_found() {
+    let mut plan = plan(&World::new().decide(&taint(""))).clone();
+    let crate::request::Request::Patch { patch, .. } = &mut plan.steps[0].plan.requests[0].request else {
+        panic!("{plan}")
+    };
+    *patch = crate::patch::Patch::new(patch.changes().to_vec());
+    assert_eq!(lint(&plan), Some(crate::plan::PlanFault::Unversioned { step: 1 }));
+}
+
+#[test]
+fn an_undo_that_a_request_does_not_have_is_found() {
+    let mut plan = plan(&World::new().decide(&delete())).clone();
+    plan.steps[0].plan.requests[0].undo = crate::plan::Undo::Restore;
+    assert_eq!(lint(&plan), Some(crate::plan::PlanFault::StrayUndo { step: 1 }));
 }
 
 #[test]

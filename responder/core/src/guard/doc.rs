@@ -114,7 +114,7 @@ pub enum ProtectedNamespaceDoc {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "ProtectNodes")]
 pub struct ProtectNodesDoc {
-    /// How many nodes must stay schedulable, whatever is cordoned.
+    /// How many nodes must stay schedulable, whatever is cordoned or tainted.
     #[serde(default)]
     pub keep_schedulable: KeepSchedulableDoc,
 }

@@ -67,7 +67,7 @@ pub struct Protections {
     pub namespaces: Vec<Namespace>,
     /// By namespace labels; never by pod labels, which a tenant can write.
     pub selectors: Vec<Selector>,
-    /// How many nodes stay schedulable, whatever is cordoned.
+    /// How many nodes stay schedulable, whatever is cordoned or tainted.
     pub keep_schedulable: KeepSchedulable,
 }
 

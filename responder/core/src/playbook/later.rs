@@ -13,7 +13,7 @@ const KEYS: &[(&str, &str, &str)] = &[
 ];
 
 /// Actions.
-const ACTIONS: &[&str] = &["evidence", "taint", "detach", "scale", "suspend", "lock", "drain"];
+const ACTIONS: &[&str] = &["evidence", "detach", "scale", "suspend", "lock", "drain"];
 
 /// Words, by the enumeration in which they will stand.
 const WORDS: &[(&str, &str)] = &[
@@ -21,6 +21,7 @@ const WORDS: &[(&str, &str)] = &[
     ("TargetKind", "Namespace"),
     ("TargetKind", "Resource"),
     ("NotifyMoment", "AwaitingApproval"),
+    ("TaintEffect", "NoExecute"),
 ];
 
 /// Kinds of document.
