@@ -1,6 +1,6 @@
-//! Actions: what a step of a playbook can do. One file an action; an action compiles to requests.
+//! Actions: what a step of a playbook can do. Each action is one file and compiles to requests.
 //!
-//! The terms of an action are `contract`, all of them are enumerated in `list`. What two of them share is a file too:
+//! `contract` defines the interface, `list` enumerates the actions. Two actions that share logic have a file for it:
 //! `entries` (label, annotate), `removal` (delete, evict), `schedulable` (cordon, taint).
 
 mod annotate;

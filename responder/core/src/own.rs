@@ -1,6 +1,6 @@
-//! Objects that responder itself creates, each with its own test of whether a live one is ours and untouched.
+//! Objects that responder creates. Each has its own test of whether a live object is ours and unchanged.
 //!
-//! A new kind is a file beside the others and a row in [`OwnObject`].
+//! A new kind needs a file beside the others and a row in [`OwnObject`].
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -13,40 +13,40 @@ mod quarantine_record;
 pub use quarantine_policy::QuarantinePolicy;
 pub use quarantine_record::{OnExpiry, QUARANTINE_LABEL, QuarantineRecord, RecordProblem};
 
-/// An object that responder itself creates.
+/// An object that responder creates.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind")]
 pub enum OwnObject {
-    /// The policy of a quarantine.
+    /// The NetworkPolicy of a quarantine.
     NetworkPolicy(QuarantinePolicy),
 }
 
 impl OwnObject {
-    /// The kinds of which it creates objects. Those whose time is over are looked for by whichever process runs then.
+    /// The kinds of these objects. Every process lists them, to end those of an earlier process.
     pub const KINDS: [Kind; 1] = [Kind::NetworkPolicy];
 
-    /// Where it goes.
+    /// Where the object is created.
     pub const fn at(&self) -> &Locator {
         match self {
             Self::NetworkPolicy(policy) => &policy.at,
         }
     }
 
-    /// What is sent, without its place.
+    /// The manifest; name and namespace come from [`OwnObject::at`].
     pub fn manifest(&self) -> Value {
         match self {
             Self::NetworkPolicy(policy) => json!(policy.manifest),
         }
     }
 
-    /// Whether a live object is the one that we wanted to create: the same marks and the same content.
+    /// Whether a live object has the same marks and content as this one.
     pub fn is_same_as(&self, live: &Value) -> bool {
         match self {
             Self::NetworkPolicy(policy) => policy.is_same_as(live),
         }
     }
 
-    /// Whether it reaches no more than the target of this incident.
+    /// Whether the object affects no more than the target of this incident.
     pub fn is_confined_to(&self, incident: &str, target: &ObjectRef) -> bool {
         match self {
             Self::NetworkPolicy(policy) => policy.is_confined_to(incident, target),

@@ -1,8 +1,8 @@
-//! Patches: a list of typed changes to one object, and all that is done with such a list.
+//! Patches: a list of typed changes to one object.
 //!
-//! The body that is sent, the comparison with the live object, the way back and the text for a person are all worked out
-//! of the one list. A change says where it is ([`FieldChange::path`]), what it writes, how it compares and whether it
-//! proves by itself that it is ours; a new field is a file beside the others and a row in [`Change`].
+//! The request body, the comparison with the live object, the undo and the text for operators all come from this list. A
+//! change defines its path, the value that it writes, how it compares and whether the value shows who wrote it
+//! ([`FieldChange`]). A new field needs a file beside the others and a row in [`Change`].
 
 use std::fmt;
 
@@ -19,45 +19,45 @@ mod taint;
 
 pub use change::Change;
 pub use entry::{Entry, EntryMap};
-pub use field_change::{FieldChange, NotOurs, Standing};
+pub use field_change::{FieldChange, Occupied, Standing};
 pub use spec::{Scalar, SpecChange, SpecField};
 pub use taint::{Taint, TaintChange, TaintEffect};
 
-/// The changes to one object, sent as a JSON merge patch. The target's uid is added when it is sent, never by hand.
+/// Changes to one object, sent as a JSON merge patch. The body gets the target's uid from the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Patch {
     changes: Vec<Change>,
-    /// `metadata.resourceVersion` that must still hold (409 otherwise): a list is replaced as a whole, and an undo is
-    /// right only for the state that was read.
+    /// The precondition `metadata.resourceVersion` (409 if it differs), for a list, which is replaced as a whole, and for
+    /// an undo; `None` for a patch that is right for any state.
     #[serde(skip_serializing_if = "Option::is_none")]
     resource_version: Option<String>,
 }
 
-/// Why a patch can't be worked out for an object.
+/// A patch that can't be computed for an object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatchProblem {
-    /// Another writer holds the place.
+    /// Another writer's value is in the place of a change.
     #[error(transparent)]
-    NotOurs(#[from] NotOurs),
-    /// A list would be replaced without knowing what it replaces.
+    Occupied(#[from] Occupied),
+    /// The object has no resource version, so a list could overwrite later changes.
     #[error(
-        "the object was read without its resource version, and a list is only replaced at the version that was read"
+        "the object was read without a resource version, which a patch of a list needs; read it from the API server"
     )]
     Unversioned,
 }
 
-/// What is given back of a patch, and what is not.
+/// The part of a patch that can be undone in one state of the object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GivenBack {
-    /// The changes that undo what still is as we left it.
+pub struct Restorable {
+    /// The reversed changes.
     pub changes: Vec<Change>,
-    /// The paths that another writer has changed since.
+    /// The paths that other writers have changed since.
     pub others: Vec<String>,
 }
 
 impl Patch {
-    /// The changes for whatever state the object is in.
+    /// A patch for any state of the object.
     pub fn new(changes: Vec<Change>) -> Self {
         Self {
             changes,
@@ -65,16 +65,16 @@ impl Patch {
         }
     }
 
-    /// The changes worked out for this state of the object (its JSON), and bound to its version where one of them
-    /// replaces a list.
+    /// A patch computed for the JSON of a live object. If a change replaces a list, the patch carries the object's
+    /// resource version.
     ///
     /// # Errors
     ///
-    /// Another writer holds a place that a change would take, or the state has no version to be bound to.
-    pub fn on(changes: Vec<Change>, live: &Value) -> Result<Self, PatchProblem> {
+    /// Another writer's value is in the place of a change, or the object has no resource version.
+    pub fn against(changes: Vec<Change>, live: &Value) -> Result<Self, PatchProblem> {
         let mut patch = Self::new(changes);
         for change in &mut patch.changes {
-            change.work_out(live)?;
+            change.compute(live)?;
         }
         if patch.replaces_a_list() {
             patch.resource_version = Some(version(live).ok_or(PatchProblem::Unversioned)?);
@@ -82,16 +82,16 @@ impl Patch {
         Ok(patch)
     }
 
-    /// The same changes for a later state.
+    /// The same changes, computed for a later state.
     ///
     /// # Errors
     ///
-    /// As of [`Patch::on`].
-    pub fn anew(&self, live: &Value) -> Result<Self, PatchProblem> {
-        Self::on(self.changes.clone(), live)
+    /// Those of [`Patch::against`].
+    pub fn rebased(&self, live: &Value) -> Result<Self, PatchProblem> {
+        Self::against(self.changes.clone(), live)
     }
 
-    /// Bound to the version of this state, where it has one.
+    /// The patch with the resource version of this state, if it has one.
     #[must_use]
     pub fn at_version_of(self, live: &Value) -> Self {
         Self {
@@ -105,17 +105,17 @@ impl Patch {
         &self.changes
     }
 
-    /// The resource version that must still hold.
+    /// The precondition `metadata.resourceVersion`.
     pub fn resource_version(&self) -> Option<&str> {
         self.resource_version.as_deref()
     }
 
-    /// Whether a change writes a whole list, and so is right for one version only.
+    /// Whether a change writes a whole list, and so needs a resource version.
     pub fn replaces_a_list(&self) -> bool {
         self.changes.iter().any(|change| change.field().replaces_a_list())
     }
 
-    /// The paths that are not as patched.
+    /// The paths whose live value is not the patched one.
     pub fn differences(&self, live: &Value) -> Vec<String> {
         let fields = self.changes.iter().map(Change::field);
         fields
@@ -124,39 +124,39 @@ impl Patch {
             .collect()
     }
 
-    /// What may be given back in this state of the object.
+    /// The changes that can be undone in this state of the object.
     ///
-    /// A change is given back where it stands as we left it; one that is as before already needs nothing. A plain value,
-    /// such as `spec.unschedulable`, does not tell whose it is, so it is given back only where everything that proves
-    /// itself beside it still stands: a cordon that another writer has taken over is theirs.
-    pub fn given_back(&self, live: &Value) -> GivenBack {
+    /// A change is undone if the live value is still the patched one. A value that is as before needs nothing. A plain
+    /// value, such as `spec.unschedulable`, does not show who wrote it, so it is undone only if every attributable change
+    /// beside it still stands: a cordon that another writer has taken over stays.
+    pub fn restorable(&self, live: &Value) -> Restorable {
         let all_stand = self
             .changes
             .iter()
             .map(Change::field)
-            .all(|field| !field.proves_itself() || field.standing(live) == Standing::AsLeft);
-        let mut given_back = GivenBack {
+            .all(|field| !field.is_attributable() || field.standing(live) == Standing::AsLeft);
+        let mut restorable = Restorable {
             changes: Vec::new(),
             others: Vec::new(),
         };
         for change in &self.changes {
             let field = change.field();
             match field.standing(live) {
-                Standing::AsLeft if field.proves_itself() || all_stand => given_back.changes.push(change.reversed()),
+                Standing::AsLeft if field.is_attributable() || all_stand => restorable.changes.push(change.reversed()),
                 Standing::AsBefore => {}
-                Standing::AsLeft | Standing::Other => given_back.others.push(field.path()),
+                Standing::AsLeft | Standing::Other => restorable.others.push(field.path()),
             }
         }
-        given_back
+        restorable
     }
 
-    /// The changes that give back all of it, for a person to read before it is known what will still stand.
+    /// The undo of every change, to show in a plan.
     #[must_use]
     pub fn reversed(&self) -> Self {
         Self::new(self.changes.iter().map(Change::reversed).collect())
     }
 
-    /// The body to send for this target: the changes, and the uid that must hold.
+    /// The request body for this target: the changes, and the uid as a precondition.
     pub fn body(&self, target: &ObjectRef) -> Value {
         let mut metadata = Map::new();
         metadata.insert("uid".to_owned(), target.uid.as_str().into());

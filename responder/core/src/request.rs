@@ -1,8 +1,7 @@
-//! Requests: the closed set of things responder can ask of the API server.
+//! Requests: the closed set of writes that responder can send to the API server.
 //!
-//! An action compiles to these; the executor, the rehearsal, the simulated cluster and the RBAC rules know requests
-//! and never actions. A [`Request`] is inert data. Only an [`Armed`] one can be sent, and arming it for real takes the
-//! permit that only Enforce hands out.
+//! Actions compile to requests; the executor, the rehearsal and the cluster adapters know requests only. A [`Request`] is
+//! plain data. Only an [`Armed`] request can be sent, and one without `dryRun` needs the permit of Enforce.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,35 +13,35 @@ use crate::object::{Locator, ObjectRef};
 use crate::own::OwnObject;
 use crate::patch::Patch;
 
-/// One request, with whatever it must be sure of before it changes anything.
+/// One request, with its preconditions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "verb")]
 pub enum Request {
-    /// Creates an object of ours. The server refuses it when the name is taken; nothing of others is overwritten.
+    /// Creates an object. The API server answers 409 if the name is taken.
     Create {
         /// The object.
         object: Box<OwnObject>,
     },
-    /// Changes an object that is there, by a merge patch that carries its uid: another object of that name answers
-    /// 422, a missing one 404, and none is ever created (server-side apply would).
+    /// Changes an existing object by a merge patch with its uid. The API server answers 422 for another object of this
+    /// name and 404 for a missing one; server-side apply would create it.
     Patch {
         /// The object.
         target: ObjectRef,
-        /// What changes.
+        /// The changes.
         patch: Patch,
     },
     /// Deletes one object, with `preconditions.uid`.
     Delete {
         /// The object.
         target: ObjectRef,
-        /// Seconds to end in; `None` leaves it to the pod's own `terminationGracePeriodSeconds`.
+        /// The grace period; `None` for the pod's own `terminationGracePeriodSeconds`.
         grace_seconds: Option<u32>,
     },
     /// Evicts one pod, with `preconditions.uid`; PodDisruptionBudgets are respected.
     Evict {
         /// The pod.
         target: ObjectRef,
-        /// Seconds to end in; `None` leaves it to the pod's own `terminationGracePeriodSeconds`.
+        /// The grace period; `None` for the pod's own `terminationGracePeriodSeconds`.
         grace_seconds: Option<u32>,
     },
 }
@@ -62,7 +61,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// All of them.
+    /// All four.
     pub const ALL: [Self; 4] = [Self::Create, Self::Patch, Self::Delete, Self::Evict];
 
     /// The verb in lower case.
@@ -93,7 +92,7 @@ impl Request {
         }
     }
 
-    /// Where the request goes.
+    /// The place of the object.
     pub fn at(&self) -> Locator {
         match self {
             Self::Create { object } => object.at().clone(),
@@ -101,7 +100,7 @@ impl Request {
         }
     }
 
-    /// The object that must still be there, with its uid; `None` for a creation.
+    /// The existing object that the request changes; `None` for a creation.
     pub const fn target(&self) -> Option<&ObjectRef> {
         match self {
             Self::Create { .. } => None,
@@ -109,7 +108,7 @@ impl Request {
         }
     }
 
-    /// The same request to be sent with `dryRun`.
+    /// The request, to be sent with `dryRun`.
     pub const fn rehearsed(&self) -> Armed<'_> {
         Armed {
             request: self,
@@ -117,7 +116,7 @@ impl Request {
         }
     }
 
-    /// The same request to be sent for real.
+    /// The request, to be sent without `dryRun`.
     pub const fn enforced(&self, _permit: &EnforcePermit) -> Armed<'_> {
         Armed {
             request: self,
@@ -125,7 +124,7 @@ impl Request {
         }
     }
 
-    /// The request as far as a permit lets it go; `None` where nothing may be sent.
+    /// The request as a permit allows it; `None` if nothing may be sent.
     pub const fn armed(&self, permit: &Permit) -> Option<Armed<'_>> {
         match permit {
             Permit::Nothing => None,
@@ -136,7 +135,7 @@ impl Request {
 }
 
 impl fmt::Display for Request {
-    /// `delete pod/web/web-0`, as a person reads it in a plan.
+    /// `delete pod/web/web-0`, for operators.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.verb(), self.at())?;
         match self {
@@ -156,8 +155,7 @@ impl fmt::Display for Request {
     }
 }
 
-/// A request that may be sent. There is no other way to make one than [`Request::rehearsed`] and, with the permit,
-/// [`Request::enforced`].
+/// A request that may be sent. Only [`Request::rehearsed`] and, with the permit, [`Request::enforced`] create one.
 #[derive(Debug, Clone, Copy)]
 pub struct Armed<'a> {
     request: &'a Request,
@@ -165,19 +163,19 @@ pub struct Armed<'a> {
 }
 
 impl<'a> Armed<'a> {
-    /// What to send.
+    /// The request.
     pub const fn request(self) -> &'a Request {
         self.request
     }
 
-    /// Whether it must carry `dryRun`.
+    /// Whether the request must carry `dryRun`.
     pub const fn is_dry_run(self) -> bool {
         self.dry_run
     }
 }
 
-/// How long one request may take, connection and answer together. The API server's own limit for ordinary requests is
-/// 60 s; a pod that has to go does not wait that long for one answer.
+/// The limit for one request, connection and answer together. The API server's own limit for ordinary requests is 60 s,
+/// which is too long for a pod that has to be stopped.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

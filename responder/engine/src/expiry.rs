@@ -251,8 +251,8 @@ where
             };
         }
     };
-    // Out of quarantine already, and only the policy is left: whoever released it was stopped before the policy was removed,
-    // or whoever began it before the pod was patched. It isolates nothing by then.
+    // Only the policy is left, and isolates no pod: the release was stopped before it deleted the policy, or the response
+    // before it patched the pod.
     let is_released = isolates_its_pod_only && record.is_off(&seen.fields);
     if record.on_expiry == OnExpiry::Release && is_released {
         return remove(&sender, policy, &permit, QuarantineEnd::Released { left: Vec::new() }).await;

@@ -11,7 +11,7 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LiveObject {
     pub(crate) uid: Uid,
-    /// Its JSON, of whatever kind: what a patch changed is compared by field.
+    /// Its JSON, for comparisons by field.
     pub(crate) fields: Arc<Value>,
 }
 
@@ -21,7 +21,7 @@ impl LiveObject {
         Some(Self { uid, fields })
     }
 
-    /// Whether its deletion was accepted.
+    /// Whether it is being deleted.
     pub(crate) fn is_ending(&self) -> bool {
         let at = self.fields.pointer("/metadata/deletionTimestamp");
         at.is_some_and(|at| !at.is_null())
@@ -48,8 +48,8 @@ pub(crate) async fn lookup<C: ClusterReader>(cluster: &C, object: &ObjectRef) ->
     })
 }
 
-/// The uid of an object of ours that is there already, if it is really the one that we wanted to create. One of that name
-/// that another writer has made is not ours, and one of ours that was changed by hand does not do what the plan says.
+/// The uid of an existing object that has all marks and content of the one that we want to create; `None` for an object
+/// of another writer, and for one of ours that was changed.
 pub(crate) async fn our_own<C: ClusterReader>(cluster: &C, object: &OwnObject) -> Result<Option<Uid>, ReadError> {
     let live = cluster.object(object.at()).await?.and_then(LiveObject::of);
     Ok(live.filter(|live| object.is_same_as(&live.fields)).map(|live| live.uid))

@@ -4,7 +4,7 @@
 use responder_core::mode::Permit;
 use responder_core::object::{Locator, ObjectRef, Uid};
 use responder_core::own::OwnObject;
-use responder_core::patch::{GivenBack, Patch};
+use responder_core::patch::{Patch, Restorable};
 use responder_core::plan::{PlannedRequest, Undo};
 use responder_core::port::{Clock, ClusterReader, ClusterWriter, Reply, SendErrorKind};
 use responder_core::request::Request;
@@ -120,16 +120,16 @@ pub(crate) async fn restore<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>
                 };
             }
         };
-        let GivenBack { changes, others } = patch.given_back(&seen.fields);
+        let Restorable { changes, others } = patch.restorable(&seen.fields);
         if changes.is_empty() && is_perhaps_done {
-            return given_back(others);
+            return restored(others);
         }
         if changes.is_empty() {
             return UndoOutcome::Nothing {
                 because: format!("nothing on {} is as we left it", target.at),
             };
         }
-        let patch = match Patch::on(changes, &seen.fields) {
+        let patch = match Patch::against(changes, &seen.fields) {
             Ok(patch) => patch.at_version_of(&seen.fields),
             Err(problem) => {
                 return UndoOutcome::Failed {
@@ -142,7 +142,7 @@ pub(crate) async fn restore<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>
             patch,
         };
         match sender.send(&request, permit, Until::undo()).await.outcome {
-            RequestOutcome::Done { .. } | RequestOutcome::Rehearsed => return given_back(others),
+            RequestOutcome::Done { .. } | RequestOutcome::Rehearsed => return restored(others),
             RequestOutcome::TargetGone { .. } | RequestOutcome::TargetReplaced { .. } => {
                 return UndoOutcome::Nothing {
                     because: format!("{} is gone", target.at),
@@ -168,7 +168,7 @@ pub(crate) async fn restore<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>
     }
 }
 
-fn given_back(others: Vec<String>) -> UndoOutcome {
+fn restored(others: Vec<String>) -> UndoOutcome {
     if others.is_empty() {
         UndoOutcome::Undone
     } else {

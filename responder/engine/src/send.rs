@@ -67,13 +67,13 @@ const UNDO_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One request on its way.
 struct Attempt<'a> {
-    /// As it was asked for, or worked out anew for a later state of its object.
+    /// The request, or its latest rebase.
     request: Cow<'a, Request>,
     permit: &'a Permit,
     tries: Tries,
 }
 
-/// What was tried, over all that a request was worked out anew.
+/// The tries of a request, rebases included.
 struct Tries {
     undoes: bool,
     count: u32,
@@ -142,8 +142,8 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Wait> RequestSender<'_, C, K
                 return attempt.failed(Some(&error));
             }
             self.wait.wait(pause).await;
-            if error.kind == SendErrorKind::Conflict && attempt.is_worked_out_anew() {
-                match self.anew(attempt, &error).await {
+            if error.kind == SendErrorKind::Conflict && attempt.is_rebased() {
+                match self.rebased(attempt, &error).await {
                     Ok(request) => attempt.request = Cow::Owned(request),
                     Err(outcome) => return outcome,
                 }
@@ -220,10 +220,8 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Wait> RequestSender<'_, C, K
             Next::Repeat(pace) => Ok(pace),
             Next::Stop => Err(failed()),
             Next::LookThenStop => Err(self.look_again(request, attempt).await.unwrap_or_else(failed)),
-            // The look comes after the pause: what is worked out is for the state of then.
-            Next::LookThenRepeat(pace) if error.kind == SendErrorKind::Conflict && attempt.is_worked_out_anew() => {
-                Ok(pace)
-            }
+            // The rebase reads the object after the pause.
+            Next::LookThenRepeat(pace) if error.kind == SendErrorKind::Conflict && attempt.is_rebased() => Ok(pace),
             Next::LookThenRepeat(pace) => match self.look_again(request, attempt).await {
                 Some(outcome) => Err(outcome),
                 // It was right for the state that was read, and that has changed: the caller reads again.
@@ -233,9 +231,9 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Wait> RequestSender<'_, C, K
         }
     }
 
-    /// The request for what its object is by now: a list is replaced as a whole, and another writer has changed the object
-    /// since it was read.
-    async fn anew(&self, attempt: &Attempt<'_>, conflict: &SendError) -> Result<Request, RequestOutcome> {
+    /// The request for the current state of its object, after a conflict: another writer has changed the object since the
+    /// list was computed.
+    async fn rebased(&self, attempt: &Attempt<'_>, conflict: &SendError) -> Result<Request, RequestOutcome> {
         let is_certain = attempt.tries.is_certain;
         let Request::Patch { target, patch } = &*attempt.request else {
             return Err(attempt.failed(Some(conflict)));
@@ -244,7 +242,7 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Wait> RequestSender<'_, C, K
             None => Err(attempt.failed(Some(conflict))),
             Some(Lookup::Gone) => Err(RequestOutcome::TargetGone { is_certain }),
             Some(Lookup::Replaced(found)) => Err(RequestOutcome::TargetReplaced { found, is_certain }),
-            Some(Lookup::Same(seen)) => match patch.anew(&seen.fields) {
+            Some(Lookup::Same(seen)) => match patch.rebased(&seen.fields) {
                 Ok(patch) => Ok(Request::Patch {
                     target: target.clone(),
                     patch,
@@ -291,7 +289,7 @@ fn read_again<T>(read: Result<T, responder_core::port::ReadError>) -> Option<T> 
 }
 
 impl Attempt<'_> {
-    /// The end of it: by its last answer, or, where there was none, by the end of its time.
+    /// The failure: by its last answer, or by the step's timeout if there was none.
     fn failed(&self, last: Option<&SendError>) -> RequestOutcome {
         RequestOutcome::Failed {
             because: last.map_or(Failure::StepTimeout, Failure::from),
@@ -300,9 +298,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Whether a conflict asks for the same changes on a later state. An undo is not: what still is as it was left has to
-    /// be seen anew by the one who undoes.
-    fn is_worked_out_anew(&self) -> bool {
+    /// Whether a conflict rebases the request. An undo is not rebased: `revert` decides again what it may restore.
+    fn is_rebased(&self) -> bool {
         let replaces_a_list = matches!(&*self.request, Request::Patch { patch, .. } if patch.replaces_a_list());
         replaces_a_list && !self.tries.undoes
     }

@@ -129,7 +129,7 @@ impl fmt::Display for Verification {
 #[derive(Debug)]
 pub(crate) struct OpenExpectation {
     expectation: Expectation,
-    /// For [`Expectation::Patched`].
+    /// The patches of the step, for [`Expectation::Patched`].
     patches: Vec<Patch>,
     /// How the API server took the deletion, for [`Expectation::Gone`].
     is_gone: bool,

@@ -1,4 +1,4 @@
-//! What merge patches do to pods and nodes, and what they never do.
+//! How merge patches change pods and nodes.
 
 use responder_core::action::UNSCHEDULABLE;
 use responder_core::object::{Kind, Locator, ObjectRef};
@@ -7,7 +7,7 @@ use responder_core::port::{ClusterReader, Reply, SendErrorKind};
 use responder_core::request::Request;
 use serde_json::{Value, json};
 
-use super::stage::{Fixture, PREFIX, WriteOutcome, ensure, eventually, name, other_uid};
+use super::fixture::{Fixture, PREFIX, ScenarioResult, ensure, eventually, name, other_uid};
 use super::{ClusterUnderTest, Violation};
 
 fn label(key: &str, value: Option<&str>) -> Change {
@@ -38,16 +38,16 @@ fn unschedulable(target: &ObjectRef, unschedulable: bool) -> Request {
     patch(target, Patch::new(vec![cordon(unschedulable)]))
 }
 
-async fn patched<W: ClusterUnderTest>(fixture: &Fixture<'_, W>, request: &Request) -> Result<String, Violation> {
+async fn patched<C: ClusterUnderTest>(fixture: &Fixture<'_, C>, request: &Request) -> Result<String, Violation> {
     match fixture.send(request, false).await {
         Ok(Reply::Patched { resource_version }) => Ok(resource_version),
         other => Err(Violation::from(format!("{request} was answered {other:?}"))),
     }
 }
 
-/// Set, then taken away, and what was there before stays.
-pub async fn labels_and_annotations_are_set_and_taken_away<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "labels").await?;
+/// Entries are set, changed and removed; other entries stay.
+pub async fn labels_and_annotations_are_set_and_removed<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "labels").await?;
     let target = fixture.target("web-0").await?;
     for value in [Some("first"), Some("second"), None] {
         let request = patch(
@@ -84,9 +84,9 @@ pub async fn labels_and_annotations_are_set_and_taken_away<W: ClusterUnderTest>(
     Ok(())
 }
 
-/// The same patch again is taken, and the object's version stays.
-pub async fn a_patch_that_changes_nothing_keeps_the_version<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "no-change").await?;
+/// The same patch is accepted twice, and the second leaves the resource version as it is.
+pub async fn a_patch_that_changes_nothing_keeps_the_version<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "no-change").await?;
     let request = labelling(&fixture.target("web-0").await?, "seen", Some("yes"));
     let (first, second) = (patched(&fixture, &request).await?, patched(&fixture, &request).await?);
     ensure!(first == second, "the version went from {first} to {second}");
@@ -101,9 +101,9 @@ fn labelling_at(version: &str, target: &ObjectRef, value: &str) -> Request {
     )
 }
 
-/// A patch that names the version that it was planned for.
-pub async fn a_patch_for_an_older_version_is_a_conflict<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "older").await?;
+/// The patch names the resource version that it was planned for.
+pub async fn a_patch_for_an_older_version_is_a_conflict<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "older").await?;
     let target = fixture.target("web-0").await?;
     let first = patched(&fixture, &labelling(&target, "seen", Some("1"))).await?;
     let second = patched(&fixture, &labelling_at(&first, &target, "2")).await?;
@@ -113,9 +113,9 @@ pub async fn a_patch_for_an_older_version_is_a_conflict<W: ClusterUnderTest>(wor
         .await
 }
 
-/// Both are wrong: the answer is about the version.
-pub async fn an_older_version_counts_before_another_uid<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "older-other").await?;
+/// Version and uid are both wrong: the answer is about the version.
+pub async fn an_older_version_is_checked_before_the_uid<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "older-other").await?;
     let target = fixture.target("web-0").await?;
     let first = patched(&fixture, &labelling(&target, "seen", Some("1"))).await?;
     patched(&fixture, &labelling(&target, "seen", Some("2"))).await?;
@@ -128,9 +128,9 @@ pub async fn an_older_version_counts_before_another_uid<W: ClusterUnderTest>(wor
         .await
 }
 
-/// Alert text may end in a label; what can't be one is refused, in the rehearsal too.
-pub async fn what_is_no_label_value_is_invalid<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "no-label").await?;
+/// Alert text may end up in a label, and an invalid value is refused, in a dry run too.
+pub async fn an_invalid_label_is_refused<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "no-label").await?;
     let target = fixture.target("web-0").await?;
     for value in ["two words", "-dash", "\u{e9}", &"x".repeat(64)] {
         fixture
@@ -142,9 +142,9 @@ pub async fn what_is_no_label_value_is_invalid<W: ClusterUnderTest>(world: &W) -
         .await
 }
 
-/// A missing pod, node, namespace or policy stays missing. Server-side apply would make it.
-pub async fn a_patch_never_creates_what_it_was_to_change<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "missing").await?;
+/// A missing pod, node, namespace or policy stays missing. Server-side apply would create it.
+pub async fn a_patch_never_creates_a_missing_object<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "missing").await?;
     let absent = |kind| {
         Locator::new(kind, None, name(fixture.nowhere()?.as_str())?)
             .ok_or_else(|| Violation::from("not cluster-scoped".to_owned()))
@@ -171,16 +171,16 @@ pub async fn a_patch_never_creates_what_it_was_to_change<W: ClusterUnderTest>(wo
     Ok(())
 }
 
-/// Cordoned with a note, then uncordoned.
-pub async fn a_node_is_cordoned_and_uncordoned<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "cordon").await?;
+/// The node is cordoned with an annotation, then uncordoned.
+pub async fn a_node_is_cordoned_and_uncordoned<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "cordon").await?;
     let target = fixture.node_target().await?;
     for (cordoned, note) in [(true, Some("because")), (false, None)] {
         let request = patch(&target, Patch::new(vec![annotation("why", note), cordon(cordoned)]));
         fixture.rehearses(&request).await?;
         patched(&fixture, &request).await?;
-        let node = world
-            .cluster()
+        let node = cluster
+            .adapter()
             .node(&fixture.node)
             .await
             .map_err(|error| Violation::from(error.to_string()))?;
@@ -209,27 +209,27 @@ fn taint(value: &str) -> Change {
     TaintChange::added(taint).into()
 }
 
-async fn live_node<W: ClusterUnderTest>(fixture: &Fixture<'_, W>) -> Result<Value, Violation> {
+async fn live_node<C: ClusterUnderTest>(fixture: &Fixture<'_, C>) -> Result<Value, Violation> {
     let at = Locator::node(fixture.node.clone());
-    let read = fixture.world.cluster().object(&at).await;
+    let read = fixture.cluster.adapter().object(&at).await;
     let read = read.map_err(|error| Violation::from(error.to_string()))?;
     let node = read.ok_or_else(|| Violation::from("the node is gone".to_owned()))?;
     Ok((*node).clone())
 }
 
-/// Worked out for the node as it was read.
+/// The change, computed for the node as it was read.
 fn tainting(target: &ObjectRef, change: Change, live: &Value) -> Result<Request, Violation> {
-    let worked_out = Patch::on(vec![change], live).map_err(|problem| Violation::from(problem.to_string()))?;
+    let worked_out = Patch::against(vec![change], live).map_err(|problem| Violation::from(problem.to_string()))?;
     Ok(patch(target, worked_out))
 }
 
-/// Rehearsed and patched, anew where the node's own controllers were there first. The node as it is then.
-async fn written<W: ClusterUnderTest>(
-    fixture: &Fixture<'_, W>,
+/// Rehearses and sends the change, again if the node's controllers were faster; returns the node afterwards.
+async fn written<C: ClusterUnderTest>(
+    fixture: &Fixture<'_, C>,
     target: &ObjectRef,
     change: &Change,
 ) -> Result<Value, Violation> {
-    eventually("the node is at rest for one patch", || async {
+    eventually("one patch meets no other change of the node", || async {
         let request = tainting(target, change.clone(), &live_node(fixture).await?)?;
         let before = fixture.state().await?;
         for dry_run in [true, false] {
@@ -246,7 +246,7 @@ async fn written<W: ClusterUnderTest>(
     live_node(fixture).await
 }
 
-/// Values of the taints of the scenarios, in the order in which they stand.
+/// The values of the scenario's own taints, in order.
 fn values(live: &Value) -> Vec<&str> {
     let taints = live.pointer("/spec/taints").and_then(Value::as_array);
     let ours = taints.into_iter().flatten().filter(|taint| {
@@ -257,11 +257,11 @@ fn values(live: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// A taint of another writer is there before it and after it. The last one to go leaves no empty list.
-pub async fn a_taint_stands_beside_those_of_others_and_is_taken_away_alone<W: ClusterUnderTest>(
-    world: &W,
-) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "taint").await?;
+/// Another taint exists before and afterwards. The removal of the last taint leaves no list.
+pub async fn a_taint_is_added_beside_other_taints_and_removed_alone<C: ClusterUnderTest>(
+    cluster: &C,
+) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "taint").await?;
     let target = fixture.node_target().await?;
     let foreign = Change::from(TaintChange::added(Taint {
         key: format!("{PREFIX}foreign"),
@@ -281,9 +281,9 @@ pub async fn a_taint_stands_beside_those_of_others_and_is_taken_away_alone<W: Cl
     Ok(())
 }
 
-/// A list that was worked out before another writer's change is refused as a whole, and what is worked out anew is taken.
-pub async fn a_list_that_another_writer_has_changed_is_a_conflict<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "taint-late").await?;
+/// The list was computed before another change of the node; computed again, it is accepted.
+pub async fn a_list_for_an_older_version_is_a_conflict<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "taint-late").await?;
     let target = fixture.node_target().await?;
     let late = tainting(&target, taint("abc"), &live_node(&fixture).await?)?;
     patched(&fixture, &labelling(&target, "seen", Some("yes"))).await?;
@@ -293,9 +293,9 @@ pub async fn a_list_that_another_writer_has_changed_is_a_conflict<W: ClusterUnde
     Ok(())
 }
 
-/// A node of the name with another uid is another machine.
-pub async fn another_node_of_the_name_is_left_alone<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "other-node").await?;
+/// A node with the same name and another uid is another machine.
+pub async fn a_replaced_node_is_left_alone<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "other-node").await?;
     let target = ObjectRef {
         at: Locator::node(fixture.node.clone()),
         uid: other_uid()?,

@@ -1,4 +1,4 @@
-//! What a scheduler and a kubelet would say of a pod: its node, and a status that runs and is ready.
+//! Simulates the scheduler and the kubelet: gives a pod a node and a status that is running and ready.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::identity;
 use super::object::{NODE, child, phase, rfc3339, text, uid};
 use super::store::Store;
 
-/// A node for a pod: one that takes it, each in turn. `None` where there is none.
+/// A node that takes the pod, in turn. `None` if there is none.
 pub(super) fn schedule(store: &mut Store, pod: &Value) -> Option<String> {
     let cordoned = |node: &Value| {
         node.pointer("/spec/unschedulable")
@@ -23,7 +23,7 @@ pub(super) fn schedule(store: &mut Store, pod: &Value) -> Option<String> {
     nodes.get(turn.checked_rem(nodes.len())?).cloned()
 }
 
-/// Whether a pod tolerates every taint of a node that keeps new pods away.
+/// Whether a pod tolerates every taint with `NoSchedule` or `NoExecute` of a node.
 /// Source: <https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/>
 fn tolerates(pod: &Value, node: &Value) -> bool {
     let list = |object: &'_ Value, pointer: &str| object.pointer(pointer).and_then(Value::as_array).cloned();
@@ -41,8 +41,8 @@ fn tolerates(pod: &Value, node: &Value) -> bool {
     taints.all(|taint| tolerations.iter().any(|toleration| is_tolerated(taint, toleration)))
 }
 
-/// Puts a pod without a node on one, where the cluster has nodes at all, and lets a pod without a status run since
-/// then. One that fits nowhere stays `Pending`.
+/// Schedules and starts a pod that has no status, as of `since`. Without nodes in the manifests the pod runs without
+/// one; if no node takes it, it stays `Pending`.
 pub(super) fn start(store: &mut Store, pod: &mut Value, since: Timestamp) {
     let without_status = pod
         .get("status")
@@ -91,7 +91,7 @@ fn running(pod: &Value, since: Timestamp) -> Value {
     json!({"phase": "Running", "startTime": since, "conditions": conditions, "containerStatuses": statuses})
 }
 
-/// Whether a deletion of the pod has nobody to wait for: it never got a node, or it has run to its end.
+/// Whether a deletion ends the pod without grace: it was never scheduled, or it has finished.
 /// Source: `podStrategy.CheckGracefulDelete` in Kubernetes' `pkg/registry/core/pod/strategy.go`.
 pub(super) fn ends_at_once(pod: &Value) -> bool {
     let unscheduled = text(pod, "/spec/nodeName").is_empty() && phase(pod) != "Running";
@@ -113,7 +113,7 @@ mod tests {
     #[case::another_key(json!([{"key": "l", "operator": "Exists"}]), false)]
     #[case::another_effect(json!([{"key": "k", "operator": "Exists", "effect": "NoExecute"}]), false)]
     #[case::everything(json!([{"operator": "Exists"}]), true)]
-    fn a_pod_stays_away_from_what_it_does_not_tolerate(#[case] tolerations: Value, #[case] takes: bool) {
+    fn a_node_takes_pods_that_tolerate_its_taints(#[case] tolerations: Value, #[case] takes: bool) {
         let node = json!({"spec": {"taints": [
             {"key": "k", "value": "v", "effect": "NoSchedule"},
             {"key": "avoided", "effect": "PreferNoSchedule"},

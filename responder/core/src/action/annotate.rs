@@ -16,7 +16,7 @@ use crate::request::Verb;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AnnotateDoc {
-    /// The annotations, by key. A null value removes the entry; `{field: proc.name}` takes it from the alert.
+    /// The annotations, by key. `null` removes the entry; `{field: proc.name}` takes the value from the alert.
     pub annotations: BTreeMap<String, Option<TextDoc>>,
 }
 
@@ -42,7 +42,7 @@ impl ActionDoc for AnnotateDoc {
     }
 }
 
-/// Kubernetes bounds all annotations of an object together at 256 KiB; one entry of ours stays far below that.
+/// The longest value, in bytes. Kubernetes limits all annotations of an object together to 256 KiB.
 const LONGEST: usize = 4096;
 
 fn check_value(text: &str) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! What an action is: the terms that each file beside this one fulfils.
+//! The interface of an action.
 
 use std::fmt;
 
@@ -15,127 +15,127 @@ use crate::request::Verb;
 use crate::snapshot::{Needs, Snapshot};
 use crate::target::{Target, TargetKind};
 
-/// What a step can do.
+/// A compiled action of a step.
 pub trait Action: fmt::Debug + Send + Sync {
-    /// What is known of it without an instance.
+    /// The row of the reference.
     fn info(&self) -> &'static ActionInfo;
 
-    /// The name as in a playbook.
+    /// The name as written in a playbook.
     fn name(&self) -> &'static str {
         self.info().name
     }
 
-    /// How strong it is, with its parameters.
+    /// The class, with these parameters.
     fn class(&self) -> ActionClass {
         self.info().class
     }
 
-    /// The targets it takes.
+    /// The kinds of target that it accepts.
     fn targets(&self) -> &'static [TargetKind] {
         self.info().targets
     }
 
-    /// What it must see to plan.
+    /// The parts of a snapshot that [`Action::plan`] reads.
     fn needs(&self) -> Needs {
         Needs::default()
     }
 
-    /// What it takes of what all responses share. It is part of the claim, so that the next decision knows of it before
-    /// the cluster shows it.
+    /// The stocks that it draws on. They become part of the claim, so later decisions count them before the cluster shows
+    /// the change.
     fn reserves(&self) -> &'static [Stock] {
         &[]
     }
 
-    /// The rights that its requests take, in any mode that sends them.
+    /// The permissions that its requests need, in any mode that sends them.
     fn permissions(&self, target: TargetKind) -> Vec<Permission>;
 
-    /// The requests on this target, or why there are none. A dead end that is known beforehand (a mirror pod, a host
-    /// network) is refused here.
+    /// Plans the requests on this target.
     ///
     /// # Errors
     ///
-    /// The refusal.
+    /// The refusal of a target on which the action has no effect (a mirror pod, the host network), or that a protection
+    /// covers.
     fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, Refusal>;
 }
 
-/// An action as written in a step.
+/// The parameters of an action, as written in a step.
 pub trait ActionDoc {
-    /// What is known of it without an instance.
+    /// The row of the reference.
     const INFO: ActionInfo;
 
-    /// The action, compiled.
+    /// Compiles the action.
     ///
     /// # Errors
     ///
-    /// A parameter that means nothing, or nothing yet.
+    /// A parameter with an invalid value.
     fn compile(&self) -> Result<Box<dyn Action>, ActionProblem>;
 }
 
-/// What an action may look at when it plans.
+/// The input of [`Action::plan`].
 #[derive(Debug, Clone, Copy)]
 pub struct ActionContext<'a> {
     /// The alert. Its text reaches a request only through [`Text`](super::Text).
     pub alert: &'a Alert,
-    /// The playbook.
+    /// The playbook that matched.
     pub playbook: &'a PlaybookName,
     /// The corroborated target.
     pub target: &'a Target,
-    /// What the cluster says.
+    /// The state of the cluster.
     pub snapshot: &'a Snapshot,
-    /// The name of this response in labels and object names: ten characters, from alert, playbook and target.
+    /// The name of the response in labels and object names: ten characters, derived from alert, playbook and target.
     pub incident: &'a str,
     /// The time of the decision.
     pub now: Timestamp,
-    /// What the guard protects.
+    /// The protections of the guard.
     pub protect: &'a Protections,
-    /// What other responses have reserved.
+    /// The reservations of other responses.
     pub reserved: Reserved<'a>,
 }
 
-/// A row of the reference.
+/// The facts about an action that do not depend on its parameters: a row of the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ActionInfo {
-    /// The name as in a playbook.
+    /// The name as written in a playbook.
     pub name: &'static str,
-    /// What it does, in one sentence.
+    /// The effect, in one sentence.
     pub summary: &'static str,
-    /// How strong it is.
+    /// The class.
     pub class: ActionClass,
-    /// The targets it takes.
+    /// The kinds of target that it accepts.
     pub targets: &'static [TargetKind],
-    /// The request verbs it compiles to.
+    /// The verbs of its requests.
     pub verbs: &'static [Verb],
-    /// How it is undone, in a few words.
+    /// The undo, in a few words.
     pub undo: &'static str,
-    /// A step as it stands in a playbook.
+    /// A step as written in a playbook.
     pub example: &'static str,
-    /// Parameters with which a step takes more rights than the example does.
+    /// Parameters with which a step needs more permissions than the example.
     pub widened_by: &'static [Widening],
 }
 
-/// A parameter that makes an action take more rights.
+/// A parameter with which an action needs more permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Widening {
-    /// The parameter.
+    /// The name of the parameter.
     pub parameter: &'static str,
-    /// The value that widens.
+    /// The value that needs them.
     pub value: &'static str,
-    /// A step with it.
+    /// A step with this value.
     pub example: &'static str,
 }
 
-/// What is wrong with the parameters of an action, beyond their form.
+/// A parameter whose value is invalid beyond its schema.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ActionProblem {
     /// The parameter, as a path below the action, such as `labels.app`; empty for the action itself.
     pub parameter: String,
-    /// What is wrong, and what was meant.
+    /// What is wrong, and what to write instead.
     pub message: String,
 }
 
 impl ActionProblem {
-    /// A problem of this parameter.
+    /// A problem with this parameter.
     pub fn of(parameter: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             parameter: parameter.into(),

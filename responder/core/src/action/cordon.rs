@@ -1,4 +1,4 @@
-//! The action `cordon`: keeps new pods off a node, and records who did it and why.
+//! The action `cordon`: keeps new pods off a node, and records the response on it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,12 +17,11 @@ use crate::request::Verb;
 use crate::snapshot::Needs;
 use crate::target::TargetKind;
 
-/// Which response cordoned a node, as `<playbook>/<incident>`. A node without it was cordoned by somebody else, and is
-/// never uncordoned by us.
+/// The response that cordoned a node, as `<playbook>/<incident>`. Responder never uncordons a node without it.
 pub const CORDONED_BY: &str = "responder.dev/cordoned-by";
-/// Why: the alert's rule.
+/// The alert's rule.
 pub const CORDONED_FOR: &str = "responder.dev/cordoned-for";
-/// When, in RFC 3339.
+/// The time, in RFC 3339.
 pub const CORDONED_AT: &str = "responder.dev/cordoned-at";
 
 /// `spec.unschedulable` of a node.
@@ -39,11 +38,11 @@ pub struct CordonDoc {}
 impl ActionDoc for CordonDoc {
     const INFO: ActionInfo = ActionInfo {
         name: "cordon",
-        summary: "Keeps new pods off a node; those on it stay.",
+        summary: "Keeps new pods off a node; its pods stay.",
         class: ActionClass::Contain,
         targets: TARGETS,
         verbs: &[Verb::Patch],
-        undo: "uncordons, unless somebody has changed it since",
+        undo: "uncordons, unless the cordon has changed since",
         example: "cordon: {}",
         widened_by: &[],
     };
@@ -82,7 +81,7 @@ impl Action for Cordon {
         let (target, live) = schedulable::node(context)?;
         if node::is_cordoned(live) {
             let by = node::annotation(live, CORDONED_BY).map_or_else(
-                || "by another writer; it will not be uncordoned by us".to_owned(),
+                || "by another writer; responder will not uncordon it".to_owned(),
                 |by| format!("by {}", by.escape_debug()),
             );
             return Ok(StepPlan::noting(format!("{} is already cordoned, {by}", target.at)));

@@ -1,4 +1,4 @@
-//! `label` and `annotate`: entries of a metadata map that are set, replaced or removed on any target.
+//! The shared logic of `label` and `annotate`: entries of a metadata map are set or removed on any target.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use crate::plan::StepPlan;
 use crate::refusal::Refusal;
 use crate::target::{Target, TargetKind};
 
-/// The targets that have metadata to write.
+/// The kinds of target that both accept.
 pub(super) const TARGETS: &[TargetKind] = &[TargetKind::Pod, TargetKind::Owner, TargetKind::Node];
 
-/// How both are undone.
-pub(super) const UNDO: &str = "gives back the entries that nobody has changed since";
+/// The undo of both.
+pub(super) const UNDO: &str = "restores the entries that have not changed since";
 
 /// `label` or `annotate`, compiled.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Entries {
     pub(super) info: &'static ActionInfo,
     pub(super) map: EntryMap,
     pub(super) entries: BTreeMap<String, Option<Text>>,
-    /// Makes the alert's text safe for its place.
+    /// Encodes alert text for this map.
     pub(super) encode: fn(&str) -> String,
 }
 
@@ -41,7 +41,7 @@ impl Action for Entries {
         kinds.iter().map(|&kind| Permission::on(kind, "patch")).collect()
     }
 
-    /// One patch with the entries that are not already so.
+    /// Plans one patch with the entries that differ from the live ones.
     fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, Refusal> {
         let mut notes = Vec::new();
         let current = self.current(context).unwrap_or_default();

@@ -16,7 +16,7 @@ use crate::request::Verb;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LabelDoc {
-    /// The labels, by key. A null value removes the entry; `{field: proc.name}` takes it from the alert.
+    /// The labels, by key. `null` removes the entry; `{field: proc.name}` takes the value from the alert.
     pub labels: BTreeMap<String, Option<TextDoc>>,
 }
 

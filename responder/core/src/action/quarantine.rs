@@ -1,8 +1,8 @@
-//! The action `quarantine`: cuts one pod off the network.
+//! The action `quarantine`: isolates one pod from the network.
 //!
-//! First a policy that selects only a label of this incident, so that it selects nothing yet; then one patch that sets
-//! the label and, with `detach`, takes away the labels by which Services and controllers select the pod. So isolation
-//! begins with a single write. What other policies still allow is computed by [`crate::guard::isolation`] and reported.
+//! The first request creates a policy that selects only the label of this incident, and so no pod yet. The second, one
+//! patch, sets the label and, with `detach`, removes the labels by which Services and controllers select the pod, so a
+//! single write isolates it. [`crate::guard::isolation`] computes the traffic that other policies still allow.
 
 use std::collections::BTreeSet;
 
@@ -25,44 +25,45 @@ use crate::snapshot::{Needs, Snapshot};
 use crate::span::Span;
 use crate::target::{Target, TargetKind};
 
-/// Cuts a pod off the network.
+/// Isolates a pod from the network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct QuarantineDoc {
-    /// How long; by default until a person ends it. The deadline is written on the policy, so it holds over a restart.
+    /// How long the quarantine lasts; by default until an operator ends it. The end is stored on the policy and survives a
+    /// restart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Span>,
-    /// What happens at the end of `ttl`: `Hold` by default.
+    /// What happens when `ttl` ends: `Hold` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_expiry: Option<OnExpiry>,
-    /// Whether the labels by which Services and controllers select the pod are taken away: `IfSafe` by default.
+    /// Whether the labels by which Services and controllers select the pod are removed: `IfSafe` by default.
     #[serde(default)]
     pub detach: Detach,
-    /// What stays allowed: nothing by default.
+    /// The traffic that stays allowed: none by default.
     #[serde(default)]
     pub allow: QuarantineAllowDoc,
 }
 
-/// What a quarantined pod may still reach.
+/// The traffic that a quarantined pod keeps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct QuarantineAllowDoc {
-    /// The cluster's DNS (pods labelled `k8s-app: kube-dns` in kube-system, port 53): false by default, because DNS
-    /// carries data out as well.
+    /// The cluster's DNS (pods with `k8s-app: kube-dns` in kube-system, port 53): false by default, because DNS can carry
+    /// data out.
     #[serde(default)]
     pub dns: bool,
 }
 
-/// Whether a quarantined pod is taken out of its Services and its controller.
+/// Whether a quarantined pod is detached from its Services and its controller.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 pub enum Detach {
-    /// Its labels stay: its Services still list it.
+    /// The pod keeps its labels, and its Services list it.
     Never,
-    /// Pods of a ReplicaSet are detached and replaced; others are not, and the response says why. (A StatefulSet can't
-    /// make `web-0` again while the old one has the name, and stalls.)
+    /// Only pods of a ReplicaSet are detached, and replaced; for others the response says why not. (A StatefulSet can't
+    /// create `web-0` again while the old pod has the name, and stalls.)
     #[default]
     IfSafe,
-    /// Whatever controls it.
+    /// The pod is detached from any controller.
     Always,
 }
 
@@ -71,11 +72,11 @@ const TARGETS: &[TargetKind] = &[TargetKind::Pod];
 impl ActionDoc for QuarantineDoc {
     const INFO: ActionInfo = ActionInfo {
         name: "quarantine",
-        summary: "Cuts a pod off the network by a policy of its own, and takes it out of its Services and its ReplicaSet.",
+        summary: "Isolates a pod with a NetworkPolicy, and detaches it from its Services and its ReplicaSet.",
         class: ActionClass::Contain,
         targets: TARGETS,
         verbs: &[Verb::Create, Verb::Patch],
-        undo: "gives back the labels that nobody has changed since, and removes the policy",
+        undo: "restores the labels that have not changed since, and removes the policy",
         example: "quarantine: {ttl: 2h, onExpiry: Hold, detach: IfSafe, allow: {dns: false}}",
         widened_by: &[Widening {
             parameter: "onExpiry",
@@ -86,7 +87,7 @@ impl ActionDoc for QuarantineDoc {
 
     fn compile(&self) -> Result<Box<dyn Action>, ActionProblem> {
         if self.ttl.is_none() && self.on_expiry.is_some() {
-            let message = "`onExpiry` needs a `ttl`: without one the quarantine stays until a person ends it";
+            let message = "`onExpiry` needs a `ttl`: without one the quarantine lasts until an operator ends it";
             return Err(ActionProblem::of("onExpiry", message));
         }
         Ok(Box::new(Quarantine {
@@ -125,7 +126,7 @@ impl Action for Quarantine {
     fn permissions(&self, _: TargetKind) -> Vec<Permission> {
         let mut permissions = vec![
             Permission::on(Kind::NetworkPolicy, "create"),
-            // For the undo and for the end of the quarantine's time.
+            // For the undo and for the end of the `ttl`.
             Permission::on(Kind::NetworkPolicy, "delete"),
             Permission::on(Kind::Pod, "patch"),
         ];
@@ -168,7 +169,7 @@ impl Action for Quarantine {
             pod: target.clone(),
             incident: context.incident.to_owned(),
             playbook: context.playbook.as_str().to_owned(),
-            // A time beyond the calendar is no deadline at all.
+            // An end beyond the calendar is none.
             expires_at: self.ttl.and_then(|ttl| context.now.checked_add(ttl.signed()).ok()),
             on_expiry: self.on_expiry,
             detached: labels.into_iter().filter(|(key, _)| detached.contains(key)).collect(),
@@ -217,7 +218,7 @@ fn refuse_untouchable(live: &Pod, target: &ObjectRef) -> Result<(), Refusal> {
 }
 
 impl Quarantine {
-    /// The label keys by which its controller and its Services select the pod, as far as `detach` wants them away.
+    /// The label keys by which the controller and the Services select the pod, if `detach` removes them.
     fn labels_to_detach(&self, live: &Pod, snapshot: &Snapshot, notes: &mut Vec<String>) -> BTreeSet<String> {
         let kind = pod::controller(live).and_then(pod::controller_kind);
         match (self.detach, kind) {
@@ -260,7 +261,7 @@ impl Quarantine {
             notes.push("still controlled: the selector of its controller could not be read".to_owned());
         }
         for service in snapshot.services.found().into_iter().flatten() {
-            // A Service without a selector has endpoints that somebody else writes; no label takes a pod out of it.
+            // A Service without a selector has endpoints of another writer; no label detaches a pod from it.
             let Some(selector) = service
                 .spec
                 .as_ref()

@@ -1,4 +1,4 @@
-//! `delete` and `evict`: a pod is taken away, by one of two verbs.
+//! The shared logic of `delete` and `evict`: a pod is removed, by one of two verbs.
 
 use k8s_openapi::api::core::v1::Pod;
 
@@ -11,21 +11,20 @@ use crate::refusal::{Refusal, RefusalReason};
 use crate::request::Request;
 use crate::target::{Target, TargetKind};
 
-/// What they act on.
+/// The kinds of target that both accept.
 pub(super) const TARGETS: &[TargetKind] = &[TargetKind::Pod];
 
-/// Nothing brings a pod back.
 const IRREVERSIBLE: &str = "a pod that is gone can't be brought back; its controller makes another";
 
-/// The longest that a pod gets to end in, in seconds.
+/// The longest grace period, in seconds.
 const MOST_GRACE: u32 = 3600;
 
-/// The verb of a removal.
+/// The request of a removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RemovalVerb {
-    /// The pod goes whatever its PodDisruptionBudgets say.
+    /// PodDisruptionBudgets are ignored.
     Delete,
-    /// The pod goes as its PodDisruptionBudgets allow.
+    /// PodDisruptionBudgets are respected.
     Evict,
 }
 
@@ -83,7 +82,7 @@ impl Action for Removal {
     }
 }
 
-/// The pod to take away, or why it would be of no use.
+/// The pod to remove, or the refusal of a pod whose removal has no effect.
 fn removable<'a>(context: &ActionContext<'a>) -> Result<&'a ObjectRef, Refusal> {
     let Target::Pod { pod: target } = context.target else {
         return Err(Refusal::new(

@@ -1,4 +1,4 @@
-//! `cordon` and `taint`: new pods are kept off a node, enough others stay, and who did it and why stands on the node.
+//! The shared logic of `cordon` and `taint`: enough nodes stay schedulable, and the node's annotations name the response.
 
 use k8s_openapi::api::core::v1::Node;
 
@@ -11,16 +11,16 @@ use crate::patch::Entry;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::target::{Target, TargetKind};
 
-/// What they act on.
+/// The kinds of target that both accept.
 pub(super) const TARGETS: &[TargetKind] = &[TargetKind::Node];
 
-/// What they draw on.
+/// The stock that both draw on.
 pub(super) const RESERVES: &[Stock] = &[Stock::SchedulableNodes];
 
-/// Which response tainted a node, as `<playbook>/<incident>`; the key ends in `.<incident>`, which is the taint's value.
+/// The response that tainted a node, as `<playbook>/<incident>`. The key ends in `.<incident>`: the value of the taint.
 pub(super) const TAINTED_BY: &str = "responder.dev/tainted-by";
 
-/// The target, and the node as it is.
+/// The target and its live node.
 pub(super) fn node<'a>(context: &ActionContext<'a>) -> Result<(&'a ObjectRef, &'a Node), Refusal> {
     match (context.target, context.snapshot.node.found()) {
         (Target::Node { node: target }, Some(live)) => Ok((target, live)),
@@ -28,7 +28,7 @@ pub(super) fn node<'a>(context: &ActionContext<'a>) -> Result<(&'a ObjectRef, &'
     }
 }
 
-/// The annotations that say since when, by which response and for which rule.
+/// The annotations for the time, the response and the alert's rule, in the order of their keys.
 pub(super) fn marks(context: &ActionContext<'_>, [at, by, why]: [&str; 3]) -> [Entry; 3] {
     let set = |key: &str, value: String| Entry::annotation(key, Some(value), None);
     [
@@ -38,8 +38,8 @@ pub(super) fn marks(context: &ActionContext<'_>, [at, by, why]: [&str; 3]) -> [E
     ]
 }
 
-/// Refuses what would leave too few nodes that take pods. Who cordoned the others is all the same; nodes that another
-/// response has reserved, or has tainted, count as gone too.
+/// Refuses if too few other nodes would take pods. Nodes that are cordoned, by responder or otherwise, and nodes that
+/// another response has tainted or reserved do not count.
 pub(super) fn keep_enough(context: &ActionContext<'_>, live: &Node) -> Result<(), Refusal> {
     let Some(all) = context.snapshot.nodes.found() else {
         return Err(Refusal::new(RefusalReason::PlanUnsound, "the snapshot holds no nodes"));
@@ -67,8 +67,8 @@ pub(super) fn keep_enough(context: &ActionContext<'_>, live: &Node) -> Result<()
     Err(Refusal::new(RefusalReason::LastSchedulableNode, detail))
 }
 
-/// Whether a response keeps new pods off it by a taint. Taints of others say for which pods a node is meant, and not that
-/// it takes none.
+/// Whether a response has tainted the node with `NoSchedule`. Other taints do not count: they reserve a node for some
+/// pods, but it takes pods.
 fn is_tainted_by_response(live: &Node) -> bool {
     let taints = live.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
     let mut values = taints

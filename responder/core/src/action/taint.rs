@@ -1,7 +1,7 @@
-//! The action `taint`: keeps new pods off a node, except those that tolerate it, and records who did it and why.
+//! The action `taint`: keeps new pods off a node, except those that tolerate the taint, and records the response on it.
 //!
-//! The taint's value is the incident, so it tells whose it is: the undo takes away this one and no other. `NoExecute`
-//! would end pods, which is of another class, and is not in this version.
+//! The value of the taint is the incident, so the undo removes this taint and no other. `NoExecute` ends pods, is of the
+//! class Destroy, and is not in this version.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,21 +22,21 @@ use crate::request::Verb;
 use crate::snapshot::Needs;
 use crate::target::TargetKind;
 
-/// The key, unless a playbook has one of its own.
+/// The default key.
 const KEY: &str = "responder.dev/incident";
-/// Why, beside [`TAINTED_BY`] and with the same end: the alert's rule.
+/// The alert's rule. The key ends as [`TAINTED_BY`].
 const TAINTED_FOR: &str = "responder.dev/tainted-for";
-/// When, in RFC 3339.
+/// The time, in RFC 3339. The key ends as [`TAINTED_BY`].
 const TAINTED_AT: &str = "responder.dev/tainted-at";
 
-/// Keeps new pods off a node, except those that tolerate it.
+/// Keeps new pods off a node, except those that tolerate the taint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TaintDoc {
-    /// The taint's key: `responder.dev/incident` by default. Its value is the name of the incident.
+    /// The key of the taint: `responder.dev/incident` by default. Its value is the name of the incident.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// What it does to pods that don't tolerate it: `NoSchedule` by default.
+    /// The effect on pods that do not tolerate the taint: `NoSchedule` by default.
     #[serde(default)]
     pub effect: TaintEffect,
 }
@@ -44,11 +44,11 @@ pub struct TaintDoc {
 impl ActionDoc for TaintDoc {
     const INFO: ActionInfo = ActionInfo {
         name: "taint",
-        summary: "Keeps new pods off a node, except those that tolerate the taint; those on it stay.",
+        summary: "Keeps new pods off a node, except those that tolerate the taint; its pods stay.",
         class: ActionClass::Contain,
         targets: TARGETS,
         verbs: &[Verb::Patch],
-        undo: "takes away exactly this taint; all others stay",
+        undo: "removes this taint; all others stay",
         example: "taint: {effect: NoSchedule}",
         widened_by: &[],
     };
@@ -76,12 +76,12 @@ fn check_key(key: &str) -> Result<(), String> {
     }
     if is_under("kubernetes.io") || is_under("k8s.io") {
         return Err(format!(
-            "`{shown}` is Kubernetes' own, and its controllers set and remove such taints: choose a key with another prefix"
+            "`{shown}` is reserved for Kubernetes, whose controllers set and remove such taints: choose another prefix"
         ));
     }
     if key.starts_with(OWN_PREFIX) && key != KEY {
         return Err(format!(
-            "`{shown}` is responder's own: leave `key` out for `{KEY}`, or choose one with another prefix"
+            "`{shown}` is reserved for responder: leave `key` out to use `{KEY}`, or choose another prefix"
         ));
     }
     Ok(())
@@ -95,7 +95,7 @@ struct TaintNode {
 }
 
 impl TaintNode {
-    /// Whether the node takes no pods any more. With `PreferNoSchedule` it still does.
+    /// Whether the node stops taking pods. With `PreferNoSchedule` it does not.
     fn keeps_off(&self) -> bool {
         self.effect == TaintEffect::NoSchedule
     }
@@ -135,7 +135,7 @@ impl Action for TaintNode {
         };
         if let Some(value) = taint.value_on(&fields) {
             let by = node::annotation(live, &format!("{TAINTED_BY}.{value}")).map_or_else(
-                || "by another writer; it will not be taken away by us".to_owned(),
+                || "by another writer; responder will not remove it".to_owned(),
                 |by| format!("by {}", by.escape_debug()),
             );
             let (key, value, effect) = (&self.key, value.escape_debug(), self.effect.as_str());
@@ -144,7 +144,7 @@ impl Action for TaintNode {
                 target.at
             )));
         }
-        // One that is cordoned takes no pods as it is.
+        // A cordoned node already takes no pods.
         if self.keeps_off() && !node::is_cordoned(live) {
             schedulable::keep_enough(context, live)?;
         }
@@ -152,7 +152,7 @@ impl Action for TaintNode {
         let [at, by, why] = [TAINTED_AT, TAINTED_BY, TAINTED_FOR].map(of_incident);
         let mut changes: Vec<Change> = schedulable::marks(context, [&at, &by, &why]).map(Into::into).into();
         changes.push(TaintChange::added(taint).into());
-        let patch = Patch::on(changes, &fields)
+        let patch = Patch::against(changes, &fields)
             .map_err(|problem| Refusal::new(RefusalReason::PlanUnsound, format!("{}: {problem}", target.at)))?;
         Ok(StepPlan::patching(target, patch))
     }
@@ -170,13 +170,13 @@ mod tests {
     #[case::without_a_prefix(Some("suspect"), None)]
     #[case::of_an_organisation(Some("example.org/suspect"), None)]
     #[case::one_that_only_looks_like_it(Some("notkubernetes.io/suspect"), None)]
-    #[case::of_kubernetes(Some("kubernetes.io/suspect"), Some("Kubernetes' own"))]
-    #[case::of_its_node_controller(Some("node.kubernetes.io/unschedulable"), Some("Kubernetes' own"))]
-    #[case::of_its_projects(Some("x.k8s.io/suspect"), Some("Kubernetes' own"))]
-    #[case::of_ours(Some("responder.dev/quarantine"), Some("responder's own"))]
+    #[case::of_kubernetes(Some("kubernetes.io/suspect"), Some("reserved for Kubernetes"))]
+    #[case::of_its_node_controller(Some("node.kubernetes.io/unschedulable"), Some("reserved for Kubernetes"))]
+    #[case::of_its_projects(Some("x.k8s.io/suspect"), Some("reserved for Kubernetes"))]
+    #[case::of_ours(Some("responder.dev/quarantine"), Some("reserved for responder"))]
     #[case::two_prefixes(Some("a/b/c"), Some("not a key"))]
     #[case::empty(Some(""), Some("not a key"))]
-    fn a_key_is_valid_and_nobody_elses(#[case] key: Option<&str>, #[case] problem: Option<&str>) {
+    fn a_key_is_valid_and_not_reserved(#[case] key: Option<&str>, #[case] problem: Option<&str>) {
         let doc = TaintDoc {
             key: key.map(str::to_owned),
             ..TaintDoc::default()
@@ -191,7 +191,7 @@ mod tests {
     #[rstest]
     #[case(TaintEffect::NoSchedule, 1)]
     #[case(TaintEffect::PreferNoSchedule, 0)]
-    fn a_node_that_still_takes_pods_is_not_reserved(#[case] effect: TaintEffect, #[case] stocks: usize) {
+    fn only_no_schedule_reserves_the_node(#[case] effect: TaintEffect, #[case] stocks: usize) {
         let action = TaintDoc { key: None, effect }.compile().unwrap();
         assert_eq!(action.reserves().len(), stocks);
         assert_eq!(action.needs().nodes, stocks == 1);

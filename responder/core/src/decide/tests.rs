@@ -1,4 +1,4 @@
-//! Decisions on small worlds: one row a refusal, and the plans as a person reads them.
+//! Decisions in small clusters: a row for each refusal, and snapshots of plans.
 
 use std::sync::Arc;
 
@@ -190,7 +190,7 @@ impl World {
         reason(&self.decide(playbook))
     }
 
-    /// The claim that this decision would commit, as if it had been.
+    /// Commits the claim of this playbook's decision.
     fn commit(&mut self, playbook: &str) {
         match self.decide(playbook).outcome {
             Outcome::Act { claim, .. } => self.claims.push(*claim),
@@ -311,7 +311,7 @@ fn a_pod_that_is_not_there_is_gone() {
 }
 
 #[test]
-fn what_could_not_be_read_is_refused() {
+fn a_part_that_could_not_be_read_is_refused() {
     let world = World::new();
     let sources = [SourceFile {
         file: "p.yaml".into(),
@@ -339,7 +339,7 @@ fn what_could_not_be_read_is_refused() {
         reason(&decide(&context, Err(&error), &LedgerView::empty())),
         Some(RefusalReason::Unreadable)
     );
-    // A snapshot that nobody filled is no ground to act on either.
+    // A snapshot without any part read refuses too.
     let empty = Snapshot::empty(NOW.parse().unwrap());
     assert_eq!(
         reason(&decide(&context, Ok(&empty), &LedgerView::empty())),
@@ -410,7 +410,7 @@ fn a_node_that_another_response_has_just_claimed_counts_as_cordoned() {
     let mut world = World::new();
     world.nodes.truncate(2);
     world.commit(&cordon());
-    // The snapshot still shows worker-1 as schedulable: its cordon is under way.
+    // The snapshot still shows worker-1 as schedulable: its cordon is in progress.
     edit(&mut world.alert, "/hostname", json!("worker-2"));
     edit(&mut world.alert, "/output_fields/container.id", json!("host"));
     world.node = node_json("worker-2");
@@ -420,7 +420,7 @@ fn a_node_that_another_response_has_just_claimed_counts_as_cordoned() {
 #[rstest]
 #[case("", Some(RefusalReason::LastSchedulableNode))]
 #[case("effect: PreferNoSchedule", None)]
-fn the_last_schedulable_node_is_not_tainted_unless_it_still_takes_pods(
+fn the_last_schedulable_node_is_tainted_only_if_it_still_takes_pods(
     #[case] parameters: &str,
     #[case] refusal: Option<RefusalReason>,
 ) {
@@ -431,11 +431,11 @@ fn the_last_schedulable_node_is_not_tainted_unless_it_still_takes_pods(
     assert_eq!(world.refusal(&taint(parameters)), refusal);
 }
 
-/// An action on one node counts for another action on the next, before a snapshot shows it and after.
+/// The claim of one action counts for another, before a snapshot shows the change.
 #[rstest]
 #[case::a_taint_for_a_cordon(&taint(""), &cordon())]
 #[case::a_cordon_for_a_taint(&cordon(), &taint(""))]
-fn a_node_that_a_response_keeps_pods_off_counts_whatever_keeps_them_off(#[case] first: &str, #[case] second: &str) {
+fn a_node_that_any_response_has_reserved_does_not_count_as_schedulable(#[case] first: &str, #[case] second: &str) {
     let mut world = World::new();
     world.nodes.truncate(2);
     world.commit(first);
@@ -446,7 +446,7 @@ fn a_node_that_a_response_keeps_pods_off_counts_whatever_keeps_them_off(#[case] 
 }
 
 #[test]
-fn a_node_that_a_response_has_tainted_takes_no_pods_and_one_that_is_meant_for_some_does() {
+fn a_node_tainted_by_a_response_does_not_count_as_schedulable_and_one_tainted_otherwise_does() {
     let mut world = World::new();
     world.nodes.truncate(2);
     let taint = json!([{"key": "example.org/suspect", "value": "abc", "effect": "NoSchedule"}]);
@@ -474,9 +474,9 @@ fn a_label_reserves_no_node() {
 }
 
 #[rstest]
-#[case::by_another_writer(None, "by another writer; it will not be taken away by us")]
+#[case::by_another_writer(None, "by another writer; responder will not remove it")]
 #[case::by_another_response(Some("q/other"), "by q/other")]
-fn a_taint_in_its_place_is_a_note_and_is_not_overwritten(#[case] by: Option<&str>, #[case] note: &str) {
+fn an_existing_taint_is_noted_and_not_overwritten(#[case] by: Option<&str>, #[case] note: &str) {
     let mut world = World::new();
     let there = json!([{"key": "responder.dev/incident", "value": "other", "effect": "NoSchedule"}]);
     edit(&mut world.node, "/spec/taints", there);
@@ -533,7 +533,7 @@ fn an_exception_refuses_with_its_reason_until_it_expires() {
 }
 
 #[test]
-fn what_the_match_asks_of_the_live_object_is_not_selected_by_the_alerts_claim() {
+fn a_live_match_reads_the_live_object_and_not_the_alerts_claim() {
     let spec = "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {name: p}\nspec:\n  description: A test.\n  mode: Enforce\n  match: {rules: [\"*\"], pod: {matchLabels: {team: bank}}}\n  steps: [{delete: {}}]\n";
     assert_eq!(World::new().refusal(spec), Some(RefusalReason::NotSelected));
 }
@@ -597,7 +597,7 @@ fn an_owner_is_the_topmost_controller() {
     );
 }
 
-// --- plans, as a person reads them ----------------------------------------------------------------
+// --- plans, as an operator reads them -------------------------------------------------------------
 
 #[test]
 fn the_plan_of_a_delete() {
@@ -631,7 +631,7 @@ fn the_plan_of_a_cordon() {
 }
 
 #[test]
-fn the_plan_of_a_taint_beside_another_writers() {
+fn the_plan_of_a_taint_beside_another_one() {
     let mut world = World::new();
     let foreign = json!([{"key": "example.org/gpu", "value": "a100", "effect": "NoSchedule"}]);
     edit(&mut world.node, "/spec/taints", foreign);
@@ -654,11 +654,11 @@ fn the_trace_of_a_decision() {
 }
 
 #[test]
-fn whoever_sent_the_alert_is_the_first_check_of_the_trace() {
+fn the_sender_is_the_first_check_of_the_trace() {
     let name = SenderName::new("falco").unwrap();
     for (sender, verdict, detail) in [
         (Sender::Basic(name), Verdict::Passed, "basic falco"),
-        (Sender::Anonymous, Verdict::Skipped, "nobody is asked who he is"),
+        (Sender::Anonymous, Verdict::Skipped, "the sender was not authenticated"),
     ] {
         let world = World {
             sender: Some(sender),
@@ -697,7 +697,7 @@ fn a_plan_that_goes_to_another_object_is_found() {
 }
 
 #[test]
-fn a_list_that_is_replaced_at_any_version_is_found() {
+fn a_patch_of_a_list_without_a_version_is_found() {
     let mut plan = plan(&World::new().decide(&taint(""))).clone();
     let crate::request::Request::Patch { patch, .. } = &mut plan.steps[0].plan.requests[0].request else {
         panic!("{plan}")
@@ -707,7 +707,7 @@ fn a_list_that_is_replaced_at_any_version_is_found() {
 }
 
 #[test]
-fn an_undo_that_a_request_does_not_have_is_found() {
+fn an_undo_that_does_not_belong_to_its_request_is_found() {
     let mut plan = plan(&World::new().decide(&delete())).clone();
     plan.steps[0].plan.requests[0].undo = crate::plan::Undo::Restore;
     assert_eq!(lint(&plan), Some(crate::plan::PlanFault::StrayUndo { step: 1 }));
@@ -721,7 +721,7 @@ fn a_step_after_the_end_of_its_target_is_found() {
 
 // --- properties ----------------------------------------------------------------------------------
 
-/// Pieces of alerts: what is right, what is wrong, what is missing.
+/// Parts of alerts: valid, invalid and missing ones.
 fn field() -> impl Strategy<Value = Value> {
     prop::sample::select(vec![
         json!("web"),
@@ -743,7 +743,7 @@ fn field() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// Promise 2: whatever an alert says, a request goes to the one object that corroborates it, or nowhere.
+    /// Promise 2: whatever an alert says, requests go only to the corroborated object.
     #[test]
     fn no_alert_moves_a_request_to_another_object(
         namespace in field(), name in field(), container in field(), uid in field(), created in 0..59_u32,
@@ -763,7 +763,7 @@ proptest! {
             prop_assert!(container == json!("aaaaaaaaaaaa"));
             prop_assert!(uid != json!("other-uid"));
         }
-        // The same input decides the same.
+        // The same input gives the same decision.
         prop_assert_eq!(world.decide(&delete()), decision);
     }
 }

@@ -1,7 +1,7 @@
-//! What other responses have reserved of the stocks that all of them share.
+//! The reservations of other responses.
 //!
-//! A reservation is part of a claim, so the next decision counts it before the cluster shows what came of it, whatever
-//! action has made it.
+//! A reservation is part of a claim, so later decisions count it before the cluster shows the change, whichever action
+//! made it.
 
 use jiff::Timestamp;
 
@@ -9,10 +9,10 @@ use super::claim::{Claim, Stock};
 use crate::object::Uid;
 use crate::span::Span;
 
-/// How long a reservation counts. By then a snapshot shows what came of it.
+/// How long a reservation counts. A later snapshot shows the change itself.
 pub const RESERVED_FOR: Span = Span::minutes::<1>();
 
-/// What was reserved beside one claim, in the same realm.
+/// The reservations of all other targets, as seen from one claim.
 #[derive(Debug, Clone, Copy)]
 pub struct Reserved<'a> {
     own: &'a Claim,
@@ -21,12 +21,12 @@ pub struct Reserved<'a> {
 }
 
 impl<'a> Reserved<'a> {
-    /// What these claims reserve beside this one.
+    /// The reservations among these claims, as seen from `own`.
     pub const fn beside(own: &'a Claim, claims: &'a [Claim], now: Timestamp) -> Self {
         Self { own, claims, now }
     }
 
-    /// The targets of the others that have reserved of this stock.
+    /// The targets for which other responses of the same [`ClaimKind`](super::ClaimKind) have reserved this stock.
     pub fn targets(self, stock: Stock) -> impl Iterator<Item = &'a Uid> {
         let others = self.claims.iter().filter(move |claim| {
             claim.claim_kind == self.own.claim_kind

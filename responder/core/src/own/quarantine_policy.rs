@@ -1,4 +1,4 @@
-//! The policy of a quarantine: it selects the label of its incident alone, and lets nothing in or out.
+//! The NetworkPolicy of a quarantine: it selects only the label of its incident, and allows no traffic.
 
 use std::collections::BTreeMap;
 
@@ -14,18 +14,18 @@ use super::quarantine_record::{QUARANTINE_LABEL, QuarantineRecord};
 use crate::object::{Kind, Locator, Name, ObjectRef};
 use crate::selector::Selector;
 
-/// The policy of a quarantine, and where it goes.
+/// The NetworkPolicy of a quarantine.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct QuarantinePolicy {
-    /// Its place.
+    /// Where the policy is created.
     pub at: Locator,
-    /// What is sent.
+    /// The manifest.
     pub manifest: NetworkPolicy,
 }
 
 impl QuarantinePolicy {
-    /// The policy of a record, which lets out nothing, or no more than questions to the cluster's DNS; `None` where the
-    /// record has no place for one.
+    /// The policy of a record; with `allow_dns` it allows egress to the cluster's DNS. `None` if [`QuarantinePolicy::place`]
+    /// is.
     pub fn of(record: &QuarantineRecord, allow_dns: bool) -> Option<Self> {
         let at = Self::place(record)?;
         let manifest = NetworkPolicy {
@@ -34,7 +34,7 @@ impl QuarantinePolicy {
                 namespace: at.namespace().map(ToString::to_string),
                 labels: Some(record.policy_labels()),
                 annotations: Some(record.policy_annotations()),
-                // The policy goes when the pod goes: a quarantine leaves nothing behind.
+                // The garbage collector deletes the policy after the pod.
                 owner_references: Some(vec![OwnerReference {
                     api_version: "v1".to_owned(),
                     kind: "Pod".to_owned(),
@@ -55,14 +55,15 @@ impl QuarantinePolicy {
         Some(Self { at, manifest })
     }
 
-    /// Where the policy of a record is: beside its pod, by the name of its incident.
+    /// Where the policy of a record is created: in the pod's namespace, with the incident in its name; `None` for an
+    /// incident that fits no name.
     pub fn place(record: &QuarantineRecord) -> Option<Locator> {
         let name = Name::new(&format!("responder-quarantine-{}", record.incident))?;
         Locator::namespaced(Kind::NetworkPolicy, record.pod.at.namespace()?.clone(), name)
     }
 
-    /// Whether a live policy is this one. Its end may be sooner than planned: then an earlier run of the same response,
-    /// which was killed before it came to the pod, has made it, and counted from its own decision.
+    /// Whether a live policy has the labels, the record and the spec of this one. It may expire earlier: an earlier run of
+    /// the same response, which was killed before it patched the pod, has created it then.
     pub fn is_same_as(&self, live: &Value) -> bool {
         let Ok(live) = NetworkPolicy::deserialize(live) else {
             return false;
@@ -92,12 +93,12 @@ impl QuarantinePolicy {
             && live.metadata.deletion_timestamp.is_none()
             && live_spec.pod_selector == our_spec.pod_selector
             && live_spec.policy_types == our_spec.policy_types
-            // The API server leaves out empty lists.
+            // The API server omits empty lists.
             && live_spec.ingress.as_deref().unwrap_or_default() == our_spec.ingress.as_deref().unwrap_or_default()
             && live_spec.egress.as_deref().unwrap_or_default() == our_spec.egress.as_deref().unwrap_or_default()
     }
 
-    /// Whether it lies beside the target and selects no pod without the label of this incident.
+    /// Whether the policy is in the target's namespace and selects only pods with the label of this incident.
     pub fn is_confined_to(&self, incident: &str, target: &ObjectRef) -> bool {
         let selector = self.manifest.spec.as_ref().and_then(|spec| spec.pod_selector.as_ref());
         let labels = selector.and_then(|selector| selector.match_labels.as_ref());
@@ -105,9 +106,9 @@ impl QuarantinePolicy {
         value.is_some_and(|value| value == incident) && self.at.namespace() == target.at.namespace()
     }
 
-    /// Whether a live policy is a quarantine's and still allows no more than one: it selects the label of its incident
-    /// alone, lets nothing in, and out at most to the cluster's DNS. The label alone proves nothing: a tenant who may
-    /// write policies may write it on one that allows everything.
+    /// Whether a live policy belongs to a quarantine and allows no more than one: it selects only the label of its
+    /// incident, allows no ingress, and egress at most to the cluster's DNS. The label alone proves nothing, because a
+    /// tenant who can write policies can put it on one that allows everything.
     pub fn is_untouched(live: &NetworkPolicy) -> bool {
         let labels = live.metadata.labels.as_ref();
         let incident = labels.and_then(|labels| labels.get(QUARANTINE_LABEL));
@@ -121,13 +122,13 @@ impl QuarantinePolicy {
             && (egress.is_empty() || egress == [to_cluster_dns()])
     }
 
-    /// Whether a live policy selects the label of this incident and nothing else.
+    /// Whether a live policy selects exactly the label of this incident.
     pub fn selects_only(live: &NetworkPolicy, incident: &str) -> bool {
         let selector = live.spec.as_ref().and_then(|spec| spec.pod_selector.as_ref());
         selector == Some(&selects_label(QUARANTINE_LABEL, incident))
     }
 
-    /// Why a live policy does not isolate a pod with these labels, whatever it allows. No leak would show it.
+    /// Why a live policy does not isolate a pod with these labels at all, which no leak shows; `None` if it does.
     pub fn flaw(live: &NetworkPolicy, labels: &BTreeMap<String, String>) -> Option<&'static str> {
         let selector = live.spec.as_ref().and_then(|spec| spec.pod_selector.as_ref());
         let selector = selector.and_then(Selector::of);
@@ -138,8 +139,8 @@ impl QuarantinePolicy {
     }
 }
 
-/// Whether a policy isolates what it selects in both directions. One that names no types isolates egress only where it has
-/// rules for it; the API server keeps those that we write.
+/// Whether a policy isolates its pods in both directions. A policy without types isolates egress only if it has egress
+/// rules; the API server keeps the types that responder writes.
 /// Source: <https://kubernetes.io/docs/concepts/services-networking/network-policies/#networkpolicy-resource>
 fn isolates_both_ways(policy: &NetworkPolicy) -> bool {
     let types = policy.spec.as_ref().and_then(|spec| spec.policy_types.as_deref());
@@ -155,7 +156,7 @@ fn selects_label(key: &str, value: &str) -> LabelSelector {
     }
 }
 
-/// CoreDNS and kube-dns both wear `k8s-app: kube-dns`.
+/// Egress to pods with `k8s-app: kube-dns`, the label of both CoreDNS and kube-dns.
 /// Source: <https://kubernetes.io/docs/tasks/administer-cluster/dns-custom-nameservers/>
 fn to_cluster_dns() -> NetworkPolicyEgressRule {
     let port = |protocol: &str| NetworkPolicyPort {

@@ -1,4 +1,4 @@
-//! The kinds of change. The only place where they are enumerated.
+//! The list of the kinds of change.
 
 use std::fmt;
 
@@ -6,24 +6,24 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::entry::Entry;
-use super::field_change::{FieldChange, NotOurs};
+use super::field_change::{FieldChange, Occupied};
 use super::spec::SpecChange;
 use super::taint::TaintChange;
 
-/// A change of one field: what is written, and what was there before.
+/// A change of one field, with the value from before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Change {
-    /// A label or an annotation is set, or taken away.
+    /// Sets or removes a label or an annotation.
     Entry(Entry),
-    /// A plain value of `spec` is set.
+    /// Sets a plain value of `spec`.
     Spec(SpecChange),
-    /// A taint of a node is added, or taken away.
+    /// Adds or removes a taint of a node.
     Taint(TaintChange),
 }
 
 impl Change {
-    /// The change itself.
+    /// The change by its interface.
     pub fn field(&self) -> &dyn FieldChange {
         match self {
             Self::Entry(change) => change,
@@ -32,7 +32,7 @@ impl Change {
         }
     }
 
-    /// The change that gives back what was before.
+    /// The change that restores the value from before.
     pub fn reversed(&self) -> Self {
         match self {
             Self::Entry(change) => Self::Entry(change.reversed()),
@@ -41,10 +41,10 @@ impl Change {
         }
     }
 
-    pub(super) fn work_out(&mut self, live: &Value) -> Result<(), NotOurs> {
+    pub(super) fn compute(&mut self, live: &Value) -> Result<(), Occupied> {
         match self {
             Self::Entry(_) | Self::Spec(_) => Ok(()),
-            Self::Taint(change) => change.work_out(live),
+            Self::Taint(change) => change.compute(live),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Labels and annotations: entries of a map, each with a value of its own.
+//! Changes of labels and annotations.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::field_change::{FieldChange, Standing, fields};
 
-/// An entry that is set, or taken away (`None`).
+/// An entry that is set, or removed (`None`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Entry {
     field: EntryMap,
@@ -27,7 +27,7 @@ pub enum EntryMap {
 }
 
 impl EntryMap {
-    /// The word for one entry.
+    /// The noun for one entry.
     pub const fn noun(self) -> &'static str {
         match self {
             Self::Label => "label",
@@ -44,7 +44,7 @@ impl EntryMap {
 }
 
 impl Entry {
-    /// An entry that becomes `value` and was `before`; `None` for one that is not there.
+    /// An entry with the new value and the value from before; `None` for a missing entry.
     pub fn new(field: EntryMap, key: impl Into<String>, value: Option<String>, before: Option<String>) -> Self {
         Self {
             field,
@@ -54,17 +54,17 @@ impl Entry {
         }
     }
 
-    /// A label.
+    /// A label, as [`Entry::new`].
     pub fn label(key: impl Into<String>, value: Option<String>, before: Option<String>) -> Self {
         Self::new(EntryMap::Label, key, value, before)
     }
 
-    /// An annotation.
+    /// An annotation, as [`Entry::new`].
     pub fn annotation(key: impl Into<String>, value: Option<String>, before: Option<String>) -> Self {
         Self::new(EntryMap::Annotation, key, value, before)
     }
 
-    /// The entry that gives back what was before.
+    /// The change that restores the value from before.
     pub fn reversed(&self) -> Self {
         Self {
             value: self.before.clone(),
@@ -80,7 +80,7 @@ impl FieldChange for Entry {
     }
 
     fn standing(&self, live: &Value) -> Standing {
-        // By key and not by pointer: a key may hold `/`.
+        // A key can contain `/`, so a JSON pointer would not find it.
         let entries = live
             .get("metadata")
             .and_then(|metadata| metadata.get(self.field.name()));
@@ -96,7 +96,7 @@ impl FieldChange for Entry {
         }
     }
 
-    fn proves_itself(&self) -> bool {
+    fn is_attributable(&self) -> bool {
         true
     }
 
@@ -109,7 +109,7 @@ impl FieldChange for Entry {
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
-            // Alert text can stand in a value: escaped, so that it can't draw on a terminal.
+            // The value can be alert text: escaped, so that it can't control a terminal.
             Some(value) => write!(f, "{}={}", self.path(), value.escape_debug()),
             None => write!(f, "{} removed", self.path()),
         }

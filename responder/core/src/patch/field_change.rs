@@ -1,49 +1,49 @@
-//! What every kind of change can do: the terms between a patch and its changes.
+//! The interface of every kind of change.
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-/// How a change stands in a live object.
+/// The live value of a changed field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// As the change left it.
+    /// The patched value.
     AsLeft,
-    /// As it was before.
+    /// The value from before the patch.
     AsBefore,
-    /// As another writer has made it.
+    /// A value of another writer.
     Other,
 }
 
-/// Another writer holds the place of a change.
+/// Another writer's value is in the place of a change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path} is there with another value, and is not overwritten")]
-pub struct NotOurs {
-    /// The place.
+#[error("{path} has a value of another writer, which is not overwritten; remove it by hand, or choose another place")]
+pub struct Occupied {
+    /// The path of the change.
     pub path: String,
 }
 
-/// A change of one field, of whatever kind. The text of it is what a person reads in a plan.
+/// A change of one field. Its text stands in plans and reports.
 pub trait FieldChange: fmt::Display {
-    /// The place, such as `label app` or `spec.unschedulable`.
+    /// The field, such as `label app` or `spec.unschedulable`.
     fn path(&self) -> String;
 
-    /// How it stands in the JSON of an object.
+    /// The state of the field in the JSON of a live object.
     fn standing(&self, live: &Value) -> Standing;
 
-    /// Whether the value that we leave is ours to see. A plain value, such as `true`, may as well be another writer's.
-    fn proves_itself(&self) -> bool;
+    /// Whether the patched value shows who wrote it. A plain value, such as `true`, does not.
+    fn is_attributable(&self) -> bool;
 
-    /// Whether it writes a whole list, and so is right for one version of the object only.
+    /// Whether the change writes a whole list, and so fits one resource version only.
     fn replaces_a_list(&self) -> bool {
         false
     }
 
-    /// Adds itself to the body of a merge patch.
+    /// Adds the change to the body of a merge patch.
     fn write(&self, body: &mut Map<String, Value>);
 }
 
-/// The fields under `path`, made where they are missing.
+/// The map at `path`; creates it if missing.
 pub(super) fn fields<'a>(body: &'a mut Map<String, Value>, path: &[&str]) -> &'a mut Map<String, Value> {
     let Some((first, rest)) = path.split_first() else {
         return body;

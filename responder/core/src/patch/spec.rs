@@ -1,4 +1,4 @@
-//! Plain values directly under `spec`: `unschedulable` of a node, `replicas` or `suspend` of a controller.
+//! Changes of plain values directly under `spec`, such as `unschedulable` of a node or `replicas` of a controller.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::field_change::{FieldChange, Standing, fields};
 
-/// A plain value.
+/// A plain JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(untagged)]
 pub enum Scalar {
@@ -38,14 +38,14 @@ impl fmt::Display for Scalar {
 /// A field of `spec` that holds a plain value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SpecField {
-    /// Its name.
+    /// The name under `spec`.
     pub name: &'static str,
-    /// What its absence means. The API server leaves out what says no more than that.
+    /// The value that absence means. The API server omits some fields with this value.
     pub absent: Scalar,
 }
 
 impl SpecField {
-    /// This field of a live object. One that holds no plain value has none.
+    /// The value in a live object; `None` if it is not a plain value.
     pub fn of(self, live: &Value) -> Option<Scalar> {
         match live.get("spec").and_then(|spec| spec.get(self.name)) {
             None | Some(Value::Null) => Some(self.absent),
@@ -54,7 +54,7 @@ impl SpecField {
         }
     }
 
-    /// The change of this field to `value`, from `before`.
+    /// The change of this field from `before` to `value`.
     pub const fn change(self, value: Scalar, before: Scalar) -> SpecChange {
         SpecChange {
             field: self,
@@ -76,7 +76,7 @@ impl fmt::Display for SpecField {
     }
 }
 
-/// A field of `spec` that is set.
+/// A plain value of `spec` that is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct SpecChange {
     field: SpecField,
@@ -85,7 +85,7 @@ pub struct SpecChange {
 }
 
 impl SpecChange {
-    /// The change that gives back what was before.
+    /// The change that restores the value from before.
     pub const fn reversed(self) -> Self {
         self.field.change(self.before, self.value)
     }
@@ -107,7 +107,7 @@ impl FieldChange for SpecChange {
         }
     }
 
-    fn proves_itself(&self) -> bool {
+    fn is_attributable(&self) -> bool {
         false
     }
 

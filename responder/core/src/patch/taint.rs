@@ -1,7 +1,7 @@
-//! Taints of a node: a list in `spec.taints`, of which a merge patch can only write the whole.
+//! Changes of the taints of a node. A merge patch can only replace the whole list `spec.taints`.
 //!
-//! A taint is found by key and effect, of which a node has one each, and is ours by its value. So another writer's taint
-//! is never overwritten and never taken away, and the whole list is only right for the version that was read.
+//! Key and effect identify a taint; the API server refuses a second one with both. The value shows who wrote it. A taint
+//! of another writer is never overwritten or removed, and the list is computed for the resource version that was read.
 //! Source: <https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/>
 
 use std::fmt;
@@ -10,20 +10,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::field_change::{FieldChange, NotOurs, Standing, fields};
+use super::field_change::{FieldChange, Occupied, Standing, fields};
 
-/// What a taint does to pods that don't tolerate it.
+/// The effect of a taint on pods that do not tolerate it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, JsonSchema)]
 pub enum TaintEffect {
-    /// New pods stay away; those on the node stay.
+    /// New pods are not scheduled on the node; its pods stay.
     #[default]
     NoSchedule,
-    /// New pods stay away where another node has room.
+    /// New pods are scheduled on the node only if no other node takes them.
     PreferNoSchedule,
 }
 
 impl TaintEffect {
-    /// The word as in a manifest.
+    /// The name as written in a manifest.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NoSchedule => "NoSchedule",
@@ -32,19 +32,19 @@ impl TaintEffect {
     }
 }
 
-/// A taint.
+/// A taint of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Taint {
     /// The key.
     pub key: String,
-    /// The value, by which it is ours.
+    /// The value, which shows who wrote the taint.
     pub value: String,
     /// The effect.
     pub effect: TaintEffect,
 }
 
 impl Taint {
-    /// The value of the taint with this key and effect on a live node, whoever has set it; empty for one without a value.
+    /// The value of the live taint with this key and effect: empty if it has none, `None` without such a taint.
     pub fn value_on<'a>(&self, live: &'a Value) -> Option<&'a str> {
         taints(live).find(|taint| self.is_placed_as(taint)).map(value)
     }
@@ -59,25 +59,25 @@ impl Taint {
 }
 
 impl fmt::Display for Taint {
-    /// As `kubectl taint` takes it: `key=value:effect`.
+    /// `key=value:effect`, as in `kubectl taint`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}={}:{}", self.key, self.value, self.effect.as_str())
     }
 }
 
-/// A taint that is added, or taken away.
+/// A taint that is added or removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaintChange {
     taint: Taint,
     is_added: bool,
-    /// The list as it will be, those of others in their order; `None` before it is worked out for a node, and then
-    /// nothing is written.
+    /// The new list, with other taints in their order; `None` until it is computed for a node, and then nothing is
+    /// written.
     taints: Option<Vec<Value>>,
 }
 
 impl TaintChange {
-    /// A taint to be added to those of a node, once it is worked out for one.
+    /// Adds a taint, once the list is computed for a node.
     pub const fn added(taint: Taint) -> Self {
         Self {
             taint,
@@ -86,7 +86,7 @@ impl TaintChange {
         }
     }
 
-    /// The change that takes away what this adds.
+    /// The opposite change, not computed for any node.
     pub fn reversed(&self) -> Self {
         Self {
             taint: self.taint.clone(),
@@ -95,15 +95,15 @@ impl TaintChange {
         }
     }
 
-    /// Works out the list for a live node.
+    /// Computes the list for a live node.
     ///
     /// # Errors
     ///
-    /// Another writer's taint has the key and the effect.
-    pub(super) fn work_out(&mut self, live: &Value) -> Result<(), NotOurs> {
+    /// A taint of another writer has this key and effect.
+    pub(super) fn compute(&mut self, live: &Value) -> Result<(), Occupied> {
         let placed = self.taint.value_on(live);
         if self.is_added && placed.is_some_and(|value| value != self.taint.value) {
-            return Err(NotOurs { path: self.path() });
+            return Err(Occupied { path: self.path() });
         }
         let mut all: Vec<Value> = taints(live)
             .filter(|taint| self.is_added || !self.taint.is(taint))
@@ -134,7 +134,7 @@ impl FieldChange for TaintChange {
         }
     }
 
-    fn proves_itself(&self) -> bool {
+    fn is_attributable(&self) -> bool {
         true
     }
 
@@ -144,7 +144,7 @@ impl FieldChange for TaintChange {
 
     fn write(&self, body: &mut Map<String, Value>) {
         let Some(taints) = &self.taints else { return };
-        // The API server keeps no empty list.
+        // The API server stores no empty list.
         let taints = if taints.is_empty() {
             Value::Null
         } else {

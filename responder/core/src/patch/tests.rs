@@ -1,4 +1,4 @@
-//! One list of changes, and each of its uses.
+//! The uses of a list of changes.
 
 use rstest::rstest;
 use serde_json::json;
@@ -23,7 +23,7 @@ fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// A label that is replaced, one that is taken away, an annotation and a cordon.
+/// A replaced label, a removed label, a new annotation and a cordon.
 fn everything_plain() -> Patch {
     Patch::new(vec![
         Entry::label("app", some("caught"), some("web")).into(),
@@ -65,7 +65,7 @@ fn foreign() -> Value {
 }
 
 #[test]
-fn every_patch_carries_the_uid_it_was_meant_for() {
+fn every_patch_carries_the_uid_of_its_target() {
     let patch = Patch::new(vec![Entry::label("app", None, some("web")).into()]);
     assert_eq!(
         patch.body(&target()),
@@ -74,7 +74,7 @@ fn every_patch_carries_the_uid_it_was_meant_for() {
 }
 
 #[test]
-fn the_body_has_every_change_in_its_place() {
+fn the_body_has_every_change_at_its_path() {
     assert_eq!(
         everything_plain().body(&target()),
         json!({
@@ -89,14 +89,14 @@ fn the_body_has_every_change_in_its_place() {
 }
 
 #[test]
-fn a_patch_reads_as_a_sentence_and_so_does_its_way_back() {
+fn a_patch_and_its_undo_are_readable() {
     insta::assert_snapshot!(everything_plain(), @"[label app=caught, label example.org/team removed, annotation responder.dev/by=p/abc, spec.unschedulable=true]");
     insta::assert_snapshot!(everything_plain().reversed(), @"[label app=web, label example.org/team=shop, annotation responder.dev/by removed, spec.unschedulable=false]");
 }
 
 #[test]
-fn a_patch_is_written_down_with_what_was_there_before() {
-    let patch = Patch::on(
+fn a_patch_is_serialized_with_the_values_from_before() {
+    let patch = Patch::against(
         vec![
             Entry::label("app", some("caught"), some("web")).into(),
             taint("abc").into(),
@@ -107,7 +107,7 @@ fn a_patch_is_written_down_with_what_was_there_before() {
 }
 
 #[test]
-fn what_stands_as_patched_has_no_differences() {
+fn an_object_as_patched_has_no_differences() {
     assert_eq!(everything_plain().differences(&as_left()), [""; 0]);
     assert_eq!(
         everything_plain().differences(&as_before()),
@@ -121,52 +121,52 @@ fn what_stands_as_patched_has_no_differences() {
 }
 
 #[test]
-fn what_stands_as_patched_is_given_back_whole() {
-    let given_back = everything_plain().given_back(&as_left());
-    assert_eq!(given_back.changes, everything_plain().reversed().changes());
-    assert_eq!(given_back.others, [""; 0]);
+fn an_object_as_patched_is_restored_completely() {
+    let restorable = everything_plain().restorable(&as_left());
+    assert_eq!(restorable.changes, everything_plain().reversed().changes());
+    assert_eq!(restorable.others, [""; 0]);
 }
 
 #[test]
-fn what_is_as_before_already_needs_nothing() {
-    let given_back = everything_plain().given_back(&as_before());
-    assert_eq!((given_back.changes, given_back.others), (vec![], vec![]));
+fn an_object_as_before_needs_no_restore() {
+    let restorable = everything_plain().restorable(&as_before());
+    assert_eq!((restorable.changes, restorable.others), (vec![], vec![]));
 }
 
 #[rstest]
 #[case::a_label("/metadata/labels/app", json!("bank"), "label app")]
 #[case::an_annotation("/metadata/annotations/responder.dev~1by", json!("sre/x"), "annotation responder.dev/by")]
-fn what_another_writer_has_changed_stays_and_so_does_the_plain_value_beside_it(
+fn a_change_of_another_writer_stays_and_so_does_the_plain_value_beside_it(
     #[case] pointer: &str,
     #[case] value: Value,
     #[case] path: &str,
 ) {
     let mut live = as_left();
     *live.pointer_mut(pointer).unwrap() = value;
-    let given_back = everything_plain().given_back(&live);
-    assert_eq!(given_back.others, [path, "spec.unschedulable"]);
-    assert_eq!(given_back.changes.len(), 2);
+    let restorable = everything_plain().restorable(&live);
+    assert_eq!(restorable.others, [path, "spec.unschedulable"]);
+    assert_eq!(restorable.changes.len(), 2);
 }
 
 #[test]
-fn a_plain_value_that_another_writer_has_given_back_needs_nothing() {
+fn a_plain_value_that_another_writer_has_restored_needs_no_restore() {
     let mut live = as_left();
     live["spec"] = json!({});
-    let given_back = everything_plain().given_back(&live);
-    assert_eq!((given_back.changes.len(), given_back.others), (3, vec![]));
+    let restorable = everything_plain().restorable(&live);
+    assert_eq!((restorable.changes.len(), restorable.others), (3, vec![]));
 }
 
 #[test]
-fn a_patch_without_a_list_is_for_any_version() {
+fn a_patch_without_a_list_needs_no_version() {
     let live = json!({"metadata": {"resourceVersion": "7"}});
-    let patch = Patch::on(everything_plain().changes().to_vec(), &live).unwrap();
+    let patch = Patch::against(everything_plain().changes().to_vec(), &live).unwrap();
     assert_eq!(patch.resource_version(), None);
     assert_eq!(patch.at_version_of(&live).resource_version(), Some("7"));
 }
 
 #[test]
-fn a_taint_is_added_to_those_of_others_at_the_version_that_was_read() {
-    let patch = Patch::on(vec![taint("abc").into()], &tainted(&json!([foreign()]))).unwrap();
+fn a_taint_is_added_to_the_others_at_the_version_that_was_read() {
+    let patch = Patch::against(vec![taint("abc").into()], &tainted(&json!([foreign()]))).unwrap();
     assert_eq!(
         patch.body(&target()),
         json!({
@@ -177,31 +177,31 @@ fn a_taint_is_added_to_those_of_others_at_the_version_that_was_read() {
 }
 
 #[test]
-fn a_taint_that_was_not_worked_out_for_a_node_writes_no_list() {
+fn a_taint_that_was_not_computed_for_a_node_writes_no_list() {
     let body = Patch::new(vec![taint("abc").into()]).body(&target());
     assert!(body.get("spec").is_none(), "{body}");
 }
 
 #[test]
-fn a_list_is_not_replaced_without_a_version() {
+fn a_list_is_not_replaced_without_a_resource_version() {
     let live = json!({"spec": {"taints": [foreign()]}});
-    let patch = Patch::on(vec![taint("abc").into()], &live);
+    let patch = Patch::against(vec![taint("abc").into()], &live);
     assert_eq!(patch, Err(PatchProblem::Unversioned));
 }
 
 #[test]
 fn a_taint_of_another_incident_is_not_overwritten() {
-    let patch = Patch::on(vec![taint("abc").into()], &tainted(&json!([ours("other")])));
-    let Err(PatchProblem::NotOurs(problem)) = patch else {
+    let patch = Patch::against(vec![taint("abc").into()], &tainted(&json!([ours("other")])));
+    let Err(PatchProblem::Occupied(problem)) = patch else {
         panic!("{patch:?}")
     };
     assert_eq!(problem.path, "taint responder.dev/incident:NoSchedule");
 }
 
 #[test]
-fn a_taint_that_is_there_already_is_written_where_it_is() {
+fn an_existing_taint_keeps_its_position() {
     let taints = json!([ours("abc"), foreign()]);
-    let patch = Patch::on(vec![taint("abc").into()], &tainted(&taints)).unwrap();
+    let patch = Patch::against(vec![taint("abc").into()], &tainted(&taints)).unwrap();
     assert_eq!(patch.body(&target())["spec"]["taints"], taints);
 }
 
@@ -212,11 +212,11 @@ fn a_taint_that_is_there_already_is_written_where_it_is() {
     json!([{"key": "responder.dev/incident", "value": "abc", "effect": "NoExecute"}, ours("abc")]),
     json!([{"key": "responder.dev/incident", "value": "abc", "effect": "NoExecute"}])
 )]
-fn exactly_our_taint_is_taken_away(#[case] taints: Value, #[case] left: Value) {
+fn only_our_taint_is_removed(#[case] taints: Value, #[case] left: Value) {
     let live = tainted(&taints);
-    let given_back = Patch::new(vec![taint("abc").into()]).given_back(&live);
-    assert_eq!(given_back.others, [""; 0]);
-    let patch = Patch::on(given_back.changes, &live).unwrap();
+    let restorable = Patch::new(vec![taint("abc").into()]).restorable(&live);
+    assert_eq!(restorable.others, [""; 0]);
+    let patch = Patch::against(restorable.changes, &live).unwrap();
     assert_eq!(patch.body(&target())["spec"], json!({"taints": left}));
     assert_eq!(
         patch.to_string(),
@@ -228,16 +228,16 @@ fn exactly_our_taint_is_taken_away(#[case] taints: Value, #[case] left: Value) {
 #[case::replaced(json!([ours("other")]), &["taint responder.dev/incident:NoSchedule"])]
 #[case::taken_away(json!([foreign()]), &[])]
 #[case::no_taints(Value::Null, &[])]
-fn a_taint_that_is_not_ours_any_more_stays(#[case] taints: Value, #[case] others: &[&str]) {
-    let given_back = Patch::new(vec![taint("abc").into()]).given_back(&tainted(&taints));
+fn a_taint_of_another_writer_stays(#[case] taints: Value, #[case] others: &[&str]) {
+    let restorable = Patch::new(vec![taint("abc").into()]).restorable(&tainted(&taints));
     assert_eq!(
-        (given_back.changes, given_back.others),
+        (restorable.changes, restorable.others),
         (vec![], others.iter().map(ToString::to_string).collect())
     );
 }
 
 #[test]
-fn alert_text_in_a_value_draws_nothing() {
+fn alert_text_in_a_value_is_escaped() {
     let patch = Patch::new(vec![Entry::annotation("a", some("\u{1b}[2J"), None).into()]);
     assert_eq!(patch.to_string(), "[annotation a=\\u{1b}[2J]");
 }

@@ -1,53 +1,53 @@
-//! A second pair of eyes on a plan: what no plan may ever ask, checked on the plan itself and not on how it was made.
+//! The lint of a plan: faults that no plan may have, checked on the finished plan.
 
 use crate::object::ObjectRef;
 use crate::plan::{Plan, Undo};
 use crate::request::Request;
 
-/// What is wrong with a plan.
+/// A fault of a plan, and so a defect of responder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanFault {
-    /// A request goes to an object that is not the corroborated one.
+    /// A request goes to another object than the corroborated target.
     #[error("step {step} goes to {object}, which is not the corroborated target")]
     WrongTarget {
-        /// The step, from 1.
+        /// The number of the step, from 1.
         step: usize,
-        /// The object.
+        /// The object of the request.
         object: String,
     },
-    /// A request follows one that takes its target away.
-    #[error("step {step} comes after the target is taken away")]
+    /// A request follows the removal of the target.
+    #[error("step {step} comes after the removal of the target")]
     AfterTheEnd {
-        /// The step, from 1.
+        /// The number of the step, from 1.
         step: usize,
     },
-    /// An object of ours reaches more than the target of its incident.
-    #[error("step {step} creates an object that reaches more than the target of this incident")]
+    /// A created object affects more than the target.
+    #[error("step {step} creates an object that affects more than the target of this incident")]
     WideReach {
-        /// The step, from 1.
+        /// The number of the step, from 1.
         step: usize,
     },
-    /// An undo that its kind of request does not have.
-    #[error("step {step} has an undo that its request does not have")]
+    /// An undo does not belong to its kind of request.
+    #[error("step {step} has an undo that does not belong to its request")]
     StrayUndo {
-        /// The step, from 1.
+        /// The number of the step, from 1.
         step: usize,
     },
-    /// A patch that changes nothing.
+    /// A patch has no changes.
     #[error("step {step} has an empty patch")]
     EmptyPatch {
-        /// The step, from 1.
+        /// The number of the step, from 1.
         step: usize,
     },
-    /// A list is replaced whatever it holds by then.
-    #[error("step {step} replaces a list without the version that it was read at")]
+    /// A patch replaces a list and has no resource version.
+    #[error("step {step} replaces a list without a resource version")]
     Unversioned {
-        /// The step, from 1.
+        /// The number of the step, from 1.
         step: usize,
     },
 }
 
-/// The first fault of a plan; `None` for a sound one.
+/// The first fault of a plan; `None` without any.
 pub fn lint(plan: &Plan) -> Option<PlanFault> {
     let target = plan.target.object();
     let mut ended = false;
@@ -88,8 +88,7 @@ fn fault_of(request: &Request, target: &ObjectRef, incident: &str, step: usize) 
         Request::Patch { patch, .. } if patch.replaces_a_list() && patch.resource_version().is_none() => {
             Some(PlanFault::Unversioned { step })
         }
-        Request::Patch { .. } => None,
-        Request::Delete { .. } | Request::Evict { .. } => None,
+        Request::Patch { .. } | Request::Delete { .. } | Request::Evict { .. } => None,
     }
 }
 

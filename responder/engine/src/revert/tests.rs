@@ -54,7 +54,7 @@ async fn undone(world: &TestWorld, plan: &Plan) -> UndoOutcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_as_we_left_it_is_given_back() {
+async fn what_is_as_we_left_it_is_restorable() {
     let (world, plan) = labelled().await;
     assert_eq!(undone(&world, &plan).await, UndoOutcome::Undone);
     assert_eq!(labels(&world), json!({"app": "solo", "team": "shop"}));
@@ -157,7 +157,7 @@ async fn a_pod_that_took_the_name_is_not_touched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pod_that_is_gone_has_nothing_to_be_given_back() {
+async fn a_pod_that_is_gone_has_nothing_to_be_restorable() {
     let (world, plan) = labelled().await;
     world.cluster.inner.remove(&pod_at("solo-1"));
     let outcome = undone(&world, &plan).await;
@@ -265,7 +265,7 @@ async fn a_node_that_somebody_has_uncordoned_stays_so() {
 
 const FOREIGN: &str = "{key: example.org/gpu, value: a100, effect: NoSchedule}";
 
-/// A world in which the node, which has a taint of another writer, was tainted, and the plan of it.
+/// A world with a node that has another taint, on which a plan to taint it was carried out.
 async fn tainted() -> (TestWorld, Plan) {
     let world = TestWorld::new(&playbook("p", "mode: Enforce\ntarget: Node\nsteps: [{taint: {}}]"));
     write_taints(&world.cluster.inner, &[FOREIGN]);
@@ -282,7 +282,7 @@ fn ours(plan: &Plan) -> String {
     format!("responder.dev/incident={}:NoSchedule", plan.incident)
 }
 
-/// As `kubectl describe` shows them.
+/// The taints, as `kubectl describe` shows them.
 fn taints(world: &TestWorld) -> Vec<String> {
     let taints = node(world)["spec"]["taints"].as_array().cloned().unwrap_or_default();
     let text = |taint: &Value, field: &str| taint[field].as_str().unwrap_or_default().to_owned();
@@ -297,7 +297,7 @@ fn taints(world: &TestWorld) -> Vec<String> {
     taints.iter().map(shown).collect()
 }
 
-/// Somebody else writes the node's taints anew, in flow YAML.
+/// Another writer replaces the node's taints (flow YAML).
 fn write_taints(cluster: &responder_cluster::SimulatedCluster, taints: &[&str]) {
     let metadata = cluster.objects().remove("Node/worker-1").unwrap()["metadata"].clone();
     let node = format!(
@@ -308,7 +308,7 @@ fn write_taints(cluster: &responder_cluster::SimulatedCluster, taints: &[&str]) 
 }
 
 #[tokio::test(start_paused = true)]
-async fn our_taint_is_taken_back_and_no_other() {
+async fn only_our_taint_is_undone() {
     let (world, plan) = tainted().await;
     assert_eq!(undone(&world, &plan).await, UndoOutcome::Undone);
     assert_eq!(taints(&world), ["example.org/gpu=a100:NoSchedule"]);
@@ -316,7 +316,7 @@ async fn our_taint_is_taken_back_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_taint_that_another_writer_has_added_meanwhile_stays() {
+async fn a_taint_that_another_writer_has_added_since_stays() {
     let (world, plan) = tainted().await;
     let mine = format!(
         "{{key: responder.dev/incident, value: {}, effect: NoSchedule}}",
@@ -340,9 +340,9 @@ async fn a_taint_that_another_writer_has_added_meanwhile_stays() {
     );
 }
 
-/// The other writer comes between our look and our patch: a list that was worked out before is not sent again.
+/// The other writer comes between our read and our patch, so the list is computed again.
 #[tokio::test(start_paused = true)]
-async fn a_taint_that_another_writer_adds_in_the_last_moment_stays() {
+async fn a_taint_that_another_writer_adds_during_the_undo_stays() {
     let (world, plan) = tainted().await;
     let mine = format!(
         "{{key: responder.dev/incident, value: {}, effect: NoSchedule}}",
@@ -359,7 +359,7 @@ async fn a_taint_that_another_writer_adds_in_the_last_moment_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_taint_that_another_writer_has_given_another_value_stays() {
+async fn a_taint_that_another_writer_has_changed_stays() {
     let (world, plan) = tainted().await;
     write_taints(
         &world.cluster.inner,

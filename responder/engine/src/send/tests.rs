@@ -146,7 +146,7 @@ async fn a_conflict_on_a_target_that_is_still_the_same_is_tried_again() {
     assert_eq!((report.tries, world.cluster.reads()), (3, 2));
 }
 
-/// A world with a node that has a taint of another writer, and the plan to taint it.
+/// A world with a node that has another taint, and the plan to taint it.
 async fn tainting() -> (TestWorld, Plan) {
     let world = TestWorld::new(&playbook("p", "mode: Enforce\ntarget: Node\nsteps: [{taint: {}}]"));
     add_taint(&world.cluster.inner, "first");
@@ -154,7 +154,7 @@ async fn tainting() -> (TestWorld, Plan) {
     (world, plan)
 }
 
-/// Another writer adds a taint to those of the node.
+/// Another writer adds a taint to the node.
 fn add_taint(cluster: &responder_cluster::SimulatedCluster, key: &str) {
     let mut node = cluster.objects().remove("Node/worker-1").unwrap();
     let mut taints = node["spec"]["taints"].as_array().cloned().unwrap_or_default();
@@ -174,9 +174,9 @@ fn taint_keys(world: &TestWorld) -> Vec<String> {
     keys.collect()
 }
 
-/// A conflict on a list means that another writer was there: it is read again, and the list is worked out anew.
+/// After a conflict the node is read again and the list is computed again.
 #[tokio::test(start_paused = true)]
-async fn a_taint_that_another_writer_adds_before_ours_stays_beside_it() {
+async fn a_taint_that_another_writer_adds_before_ours_stays() {
     let (world, plan) = tainting().await;
     world.cluster.before(|cluster, before| {
         if let Before::Send(_, place @ 0..2) = before {
@@ -194,7 +194,7 @@ async fn a_taint_that_another_writer_adds_before_ours_stays_beside_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_taint_whose_answer_was_lost_is_seen_and_not_added_twice() {
+async fn a_taint_whose_answer_was_lost_is_not_added_twice() {
     let (world, plan) = tainting().await;
     world.cluster.script([Then::Fail(SendFault::AnswerLost)]);
     let report = send(&world, &plan).await;
@@ -203,7 +203,7 @@ async fn a_taint_whose_answer_was_lost_is_seen_and_not_added_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_place_that_another_writer_takes_before_our_taint_is_left_to_it() {
+async fn a_taint_of_another_writer_with_our_key_is_not_overwritten() {
     let (world, plan) = tainting().await;
     world.cluster.before(|cluster, before| {
         if let Before::Send(_, 0) = before {
@@ -225,7 +225,7 @@ async fn a_place_that_another_writer_takes_before_our_taint_is_left_to_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_keeps_changing_ends_the_tries_and_no_taint_is_lost() {
+async fn a_node_that_keeps_changing_is_given_up_and_loses_no_taint() {
     let (world, plan) = tainting().await;
     world.cluster.before(|cluster, before| {
         if let Before::Send(_, place) = before {
@@ -252,7 +252,7 @@ async fn a_node_that_keeps_changing_ends_the_tries_and_no_taint_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_is_replaced_before_its_taint_is_not_touched() {
+async fn a_node_that_is_replaced_before_its_taint_stays_unchanged() {
     let (world, plan) = tainting().await;
     world.cluster.before(|cluster, before| {
         if let Before::Send(_, 0) = before {

@@ -184,7 +184,7 @@ async fn a_cordon_holds_until_somebody_takes_it_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_taint_holds_beside_others_until_somebody_takes_it_away() {
+async fn a_taint_is_effective_until_another_writer_removes_it() {
     let (world, checks) = done("mode: Enforce\ntarget: Node\nsteps: [{taint: {}}]").await;
     let mut node = world.object("Node/worker-1").unwrap();
     let foreign = json!({"key": "example.org/gpu", "effect": "NoSchedule"});

@@ -1,4 +1,4 @@
-//! Graces, by the clock port.
+//! Grace periods by the cluster's clock.
 
 use super::*;
 
@@ -36,7 +36,7 @@ async fn a_pod_ends_when_its_grace_is_over() {
 }
 
 #[tokio::test]
-async fn a_grace_that_runs_can_only_be_shortened() {
+async fn a_running_grace_period_can_only_be_shortened() {
     let clock = SetClock::at("2026-11-24T10:00:00Z");
     let cluster = demo().with_clock(clock.clone());
     let target = target(&cluster, "web-7d9f-aaaaa").await;
@@ -82,7 +82,7 @@ async fn a_successor_is_born_by_the_clock_while_the_old_one_ends() {
 #[case::tainted("taints: [{key: responder.dev/incident, value: abc, effect: NoSchedule}]", 1)]
 #[case::avoided("taints: [{key: responder.dev/incident, value: abc, effect: PreferNoSchedule}]", 0)]
 #[tokio::test]
-async fn a_successor_finds_no_place_on_a_node_that_takes_no_pods(#[case] spec: &str, #[case] pending: usize) {
+async fn a_successor_stays_pending_if_no_node_takes_it(#[case] spec: &str, #[case] pending: usize) {
     let cluster = demo();
     cluster
         .apply(&format!(

@@ -94,7 +94,7 @@ async fn what_was_done_is_undone_the_last_first() {
 #[case("taint: {}")]
 #[case("taint: {key: example.org/suspect, effect: PreferNoSchedule}")]
 #[tokio::test(start_paused = true)]
-async fn a_node_takes_pods_again_and_its_notes_are_gone(#[case] step: &str) {
+async fn a_change_of_a_node_is_undone_with_its_annotations(#[case] step: &str) {
     let steps = format!("[{{{step}}}, {{label: {{labels: {{a: b}}}}, onFailure: Revert}}]");
     let world = TestWorld::new(&playbook("p", &format!("mode: Enforce\ntarget: Node\nsteps: {steps}")));
     let before = world.objects();
