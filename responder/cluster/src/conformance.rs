@@ -37,6 +37,8 @@ macro_rules! for_each_scenario {
             patches::an_invalid_label_is_refused
             patches::a_patch_never_creates_a_missing_object
             patches::a_node_is_cordoned_and_uncordoned
+            patches::a_taint_is_added_beside_other_taints_and_removed_alone
+            patches::a_list_for_an_older_version_is_a_conflict
             patches::a_replaced_node_is_left_alone
             creations::a_policy_is_created_once
             creations::a_policy_in_a_missing_namespace_creates_neither
@@ -44,6 +46,7 @@ macro_rules! for_each_scenario {
             creations::a_policy_is_deleted_by_its_uid_only
             creations::policies_are_found_by_a_label_in_any_namespace
             reads::a_missing_object_is_none_and_no_error
+            reads::an_object_of_any_kind_is_read_as_json
             reads::a_running_pod_names_its_node_and_its_containers
             reads::pods_of_one_name_are_found_in_every_namespace
             reads::a_namespace_carries_its_name_as_a_label

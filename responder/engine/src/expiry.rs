@@ -12,18 +12,17 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use responder_core::action::{OnExpiry, QuarantineRecord};
-use responder_core::guard::{QUARANTINE_LABEL, protected_by_labels, protected_by_name};
+use responder_core::guard::{protected_by_labels, protected_by_name};
 use responder_core::mode::{EffectiveMode, Mode, ModeSource, Permit};
 use responder_core::notify::NotifyMoment;
-use responder_core::object::{Kind, Locator, Name, Namespace, ObjectRef, Uid};
+use responder_core::object::{Namespace, ObjectRef, Uid};
+use responder_core::own::{OnExpiry, QUARANTINE_LABEL, QuarantinePolicy, QuarantineRecord};
 use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier, ReadError, Reply};
 use responder_core::request::Request;
 use tracing::Instrument as _;
 
 use crate::audit::{About, AuditRecord, Trail};
-use crate::lookup::{LiveObject, Lookup, lookup};
+use crate::lookup::{Lookup, lookup};
 use crate::outcome::{RequestOutcome, UndoOutcome};
 use crate::pipeline::Shared;
 use crate::quarantine_end::QuarantineEnd;
@@ -218,12 +217,14 @@ where
     N: Notifier,
     K: Clock,
 {
-    let Some((namespace, at)) = place(policy, record) else {
+    let place = QuarantinePolicy::place(record);
+    let place = place.filter(|at| policy.metadata.name.as_deref() == Some(at.name().as_str()));
+    let Some((at, namespace)) = place.and_then(|at| Some((at.clone(), at.namespace()?.clone()))) else {
         return QuarantineEnd::Held {
             because: "its policy has not the name that we give".to_owned(),
         };
     };
-    let selector = policy.spec.as_ref().and_then(|spec| spec.pod_selector.as_ref());
+    let isolates_its_pod_only = QuarantinePolicy::selects_only(policy, &record.incident);
     let policy = ObjectRef { at, uid: uid.clone() };
     let cluster = &*shared.ports.cluster;
     let about = about(shared, record);
@@ -250,30 +251,30 @@ where
             };
         }
     };
-    if record.on_expiry == OnExpiry::Release && is_released(&seen, selector, record) {
+    // Only the policy is left, and isolates no pod: the release was stopped before it deleted the policy, or the response
+    // before it patched the pod.
+    let is_released = isolates_its_pod_only && record.is_off(&seen.fields);
+    if record.on_expiry == OnExpiry::Release && is_released {
         return remove(&sender, policy, &permit, QuarantineEnd::Released { left: Vec::new() }).await;
     }
-    if let Some(because) = contradiction(&seen, record) {
+    if let Some(because) = record.contradiction(&seen.fields) {
         return QuarantineEnd::Held { because };
     }
     match record.on_expiry {
         OnExpiry::Hold => QuarantineEnd::Held {
             because: "until a person ends it, as its playbook asks".to_owned(),
         },
-        OnExpiry::Release => {
-            let (left, before) = record.pod_patch();
-            match revert::restore(&sender, &record.pod, &left, &before, &permit).await {
-                UndoOutcome::PartlyUndone { left } => {
-                    remove(&sender, policy, &permit, QuarantineEnd::Released { left }).await
-                }
-                UndoOutcome::Undone | UndoOutcome::Nothing { .. } | UndoOutcome::Irreversible { .. } => {
-                    remove(&sender, policy, &permit, QuarantineEnd::Released { left: Vec::new() }).await
-                }
-                UndoOutcome::Failed { because } => QuarantineEnd::Failed { because },
+        OnExpiry::Release => match revert::restore(&sender, &record.pod, &record.pod_patch(), &permit).await {
+            UndoOutcome::PartlyUndone { left } => {
+                remove(&sender, policy, &permit, QuarantineEnd::Released { left }).await
             }
-        }
+            UndoOutcome::Undone | UndoOutcome::Nothing { .. } | UndoOutcome::Irreversible { .. } => {
+                remove(&sender, policy, &permit, QuarantineEnd::Released { left: Vec::new() }).await
+            }
+            UndoOutcome::Failed { because } => QuarantineEnd::Failed { because },
+        },
         // It was asked for before. While it ends, perhaps for as long as its owner has written, it stays cut off.
-        OnExpiry::Delete if seen.is_ending => QuarantineEnd::Deleted,
+        OnExpiry::Delete if seen.is_ending() => QuarantineEnd::Deleted,
         OnExpiry::Delete => {
             let permit = match may_delete(shared, &namespace).await {
                 Ok(Ok(mode)) => mode.permit(),
@@ -302,46 +303,6 @@ where
             }
         }
     }
-}
-
-/// Where the policy is, if it has the name that we give.
-fn place(policy: &NetworkPolicy, record: &QuarantineRecord) -> Option<(Namespace, Locator)> {
-    let name = policy.metadata.name.as_deref()?;
-    if name != format!("responder-quarantine-{}", record.incident) {
-        return None;
-    }
-    let namespace = record.pod.at.namespace()?.clone();
-    Some((
-        namespace.clone(),
-        Locator::namespaced(Kind::NetworkPolicy, namespace, Name::new(name)?)?,
-    ))
-}
-
-/// Whether the pod is out of quarantine already, and only the policy is left: whoever released it was stopped before the
-/// policy was removed, or whoever began it before the pod was patched. A policy that selects no more than the label of a
-/// quarantine that the pod does not wear isolates nothing.
-fn is_released(seen: &LiveObject, selector: Option<&LabelSelector>, record: &QuarantineRecord) -> bool {
-    let (left, _) = record.pod_patch();
-    let ours = LabelSelector {
-        match_labels: Some(BTreeMap::from([(QUARANTINE_LABEL.to_owned(), record.incident.clone())])),
-        match_expressions: None,
-    };
-    selector == Some(&ours)
-        && !seen.labels.contains_key(QUARANTINE_LABEL)
-        && !left.annotations.keys().any(|key| seen.annotations.contains_key(key))
-}
-
-/// What the pod says against the record on the policy.
-fn contradiction(seen: &LiveObject, record: &QuarantineRecord) -> Option<String> {
-    if seen.labels.get(QUARANTINE_LABEL) != Some(&record.incident) {
-        return Some(format!("{} does not wear the label of this quarantine", record.pod.at));
-    }
-    let (left, _) = record.pod_patch();
-    let differs = left
-        .annotations
-        .iter()
-        .any(|(key, value)| seen.annotations.get(key) != value.as_ref());
-    differs.then(|| format!("{} has recorded other labels than its policy", record.pod.at))
 }
 
 /// Whether a pod of this namespace may be deleted at the end of its time: that is as strong as any other deletion, so the

@@ -4,15 +4,11 @@ use jiff::Timestamp;
 
 use super::age::{AHEAD, max_age};
 use super::context::Context;
-use crate::guard::{Claim, ClaimKind, LedgerView};
+use crate::guard::{Claim, ClaimKind, LedgerView, RESERVED_FOR};
 use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::Snapshot;
-use crate::span::Span;
 use crate::target::Target;
 use crate::trace::{CheckName, Trace};
-
-/// How long a claimed node counts as cordoned although the snapshot does not show it.
-pub(super) const MINUTE: Span = Span::minutes::<1>();
 
 /// The share of the limits that this response would take.
 pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target, claim_kind: ClaimKind) -> Claim {
@@ -26,9 +22,9 @@ pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target,
     // The claim marks the alert as answered for as long as a redelivery would not be too old.
     let longest = windows
         .chain(own)
-        .chain([max_age(context), MINUTE])
+        .chain([max_age(context), RESERVED_FOR])
         .max()
-        .unwrap_or(MINUTE);
+        .unwrap_or(RESERVED_FOR);
     let owner = match target {
         Target::Owner { owner, .. } => Some(owner.uid.clone()),
         Target::Pod { .. } => snapshot
@@ -52,6 +48,7 @@ pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target,
         target: target.object().uid.clone(),
         owner,
         namespace: target.at().namespace().cloned(),
+        reserves: context.playbook.reserves(),
     }
 }
 

@@ -1,10 +1,8 @@
 //! The steps of a playbook as requests.
 
-use super::claim::MINUTE;
 use super::context::Context;
-use crate::action::{ActionContext, NodeReserve};
-use crate::guard::{Claim, LedgerView};
-use crate::object::Kind;
+use crate::action::ActionContext;
+use crate::guard::{Claim, LedgerView, Reserved};
 use crate::plan::PlannedStep;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::Snapshot;
@@ -21,15 +19,6 @@ pub(super) fn plan(
     incident: &str,
     trace: &mut Trace,
 ) -> Result<Vec<PlannedStep>, Refusal> {
-    let claimed: Vec<_> = ledger
-        .claims
-        .iter()
-        .filter(|other| {
-            other.kind == Kind::Node && other.claim_kind == claim.claim_kind && other.target != claim.target
-        })
-        .filter(|other| context.now.duration_since(other.at) < MINUTE.signed())
-        .map(|other| &other.target)
-        .collect();
     let action_context = ActionContext {
         alert: context.alert,
         playbook: &context.playbook.name,
@@ -37,10 +26,8 @@ pub(super) fn plan(
         snapshot,
         incident,
         now: context.now,
-        nodes: NodeReserve {
-            keep: context.guard.protect.keep_schedulable,
-            claimed: &claimed,
-        },
+        protect: &context.guard.protect,
+        reserved: Reserved::beside(claim, &ledger.claims, context.now),
     };
     let mut steps = Vec::with_capacity(context.playbook.steps.len());
     for step in &context.playbook.steps {

@@ -116,7 +116,7 @@ pub enum ProtectedNamespaceDoc {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "ProtectNodes")]
 pub struct ProtectNodesDoc {
-    /// The number of nodes that a cordon must leave schedulable.
+    /// The number of nodes that a cordon or a taint must leave schedulable.
     #[serde(default)]
     pub keep_schedulable: KeepSchedulableDoc,
 }

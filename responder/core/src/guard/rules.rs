@@ -68,7 +68,7 @@ pub struct Protections {
     pub namespaces: Vec<Namespace>,
     /// Namespaces by their labels; never by pod labels, which tenants can write.
     pub selectors: Vec<Selector>,
-    /// The number of nodes that a cordon must leave schedulable.
+    /// The number of nodes that a cordon or a taint must leave schedulable.
     pub keep_schedulable: KeepSchedulable,
 }
 

@@ -285,7 +285,7 @@ async fn a_controller_that_does_not_enforce_ends_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_not_the_end_of_all_ends() {
-    for method in ["network_policies_labelled", "pod"] {
+    for method in ["network_policies_labelled", "object"] {
         let (world, engine) = quarantined("Release").await;
         tokio::time::sleep(Duration::from_secs(59)).await;
         world.cluster.before(move |_, before| {

@@ -10,7 +10,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::testing::{Before, TestWorld, Then, alert, enforced, pod_at};
+use crate::testing::{Before, TestWorld, Then, alert, enforced, playbook, pod_at};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -144,6 +144,133 @@ async fn a_conflict_on_a_target_that_is_still_the_same_is_tried_again() {
         }
     ));
     assert_eq!((report.tries, world.cluster.reads()), (3, 2));
+}
+
+/// A world with a node that has another taint, and the plan to taint it.
+async fn tainting() -> (TestWorld, Plan) {
+    let world = TestWorld::new(&playbook("p", "mode: Enforce\ntarget: Node\nsteps: [{taint: {}}]"));
+    add_taint(&world.cluster.inner, "first");
+    let plan = world.plan(&solo()).await;
+    (world, plan)
+}
+
+/// Another writer adds a taint to the node.
+fn add_taint(cluster: &responder_cluster::SimulatedCluster, key: &str) {
+    let mut node = cluster.objects().remove("Node/worker-1").unwrap();
+    let mut taints = node["spec"]["taints"].as_array().cloned().unwrap_or_default();
+    taints.push(json!({"key": key, "effect": "NoSchedule"}));
+    node["spec"]["taints"] = taints.into();
+    cluster
+        .apply(&node.to_string())
+        .unwrap_or_else(|error| panic!("{error}"));
+}
+
+fn taint_keys(world: &TestWorld) -> Vec<String> {
+    let node = world.object("Node/worker-1").unwrap();
+    let taints = node["spec"]["taints"].as_array().cloned().unwrap_or_default();
+    let keys = taints
+        .iter()
+        .map(|taint| taint["key"].as_str().unwrap_or_default().to_owned());
+    keys.collect()
+}
+
+/// After a conflict the node is read again and the list is computed again.
+#[tokio::test(start_paused = true)]
+async fn a_taint_that_another_writer_adds_before_ours_stays() {
+    let (world, plan) = tainting().await;
+    world.cluster.before(|cluster, before| {
+        if let Before::Send(_, place @ 0..2) = before {
+            add_taint(cluster, ["second", "third"][place]);
+        }
+        Then::Go
+    });
+    let report = send(&world, &plan).await;
+    assert!(report.outcome.is_success(), "{:?}", report.outcome);
+    assert_eq!((report.tries, world.cluster.reads()), (3, 2));
+    assert_eq!(
+        taint_keys(&world),
+        ["first", "second", "third", "responder.dev/incident"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_taint_whose_answer_was_lost_is_not_added_twice() {
+    let (world, plan) = tainting().await;
+    world.cluster.script([Then::Fail(SendFault::AnswerLost)]);
+    let report = send(&world, &plan).await;
+    assert!(report.outcome.is_success(), "{:?}", report.outcome);
+    assert_eq!(taint_keys(&world), ["first", "responder.dev/incident"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_taint_of_another_writer_with_our_key_is_not_overwritten() {
+    let (world, plan) = tainting().await;
+    world.cluster.before(|cluster, before| {
+        if let Before::Send(_, 0) = before {
+            add_taint(cluster, "responder.dev/incident");
+        }
+        Then::Go
+    });
+    let report = send(&world, &plan).await;
+    let RequestOutcome::Failed {
+        because: Failure::Answer(SendErrorKind::Conflict),
+        detail,
+        is_certain: true,
+    } = &report.outcome
+    else {
+        panic!("{:?}", report.outcome)
+    };
+    assert!(detail.contains("not overwritten"), "{detail}");
+    assert_eq!(taint_keys(&world), ["first", "responder.dev/incident"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_keeps_changing_is_given_up_and_loses_no_taint() {
+    let (world, plan) = tainting().await;
+    world.cluster.before(|cluster, before| {
+        if let Before::Send(_, place) = before {
+            add_taint(cluster, &format!("more-{place}"));
+        }
+        Then::Go
+    });
+    let began = Instant::now();
+    let report = send(&world, &plan).await;
+    assert!(
+        matches!(
+            report.outcome,
+            RequestOutcome::Failed {
+                because: Failure::Answer(SendErrorKind::Conflict),
+                is_certain: true,
+                ..
+            }
+        ),
+        "{:?}",
+        report.outcome
+    );
+    assert!(report.tries <= MOST_TRIES && began.elapsed() <= Duration::from_secs(30));
+    assert_eq!(taint_keys(&world).len(), 1 + report.tries as usize);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_replaced_before_its_taint_stays_unchanged() {
+    let (world, plan) = tainting().await;
+    world.cluster.before(|cluster, before| {
+        if let Before::Send(_, 0) = before {
+            let node = "{apiVersion: v1, kind: Node, metadata: {name: worker-1, uid: another}, spec: {}}";
+            cluster.remove(&responder_core::object::Locator::node(
+                responder_core::object::Name::new("worker-1").unwrap(),
+            ));
+            cluster.apply(node).unwrap();
+        }
+        Then::Go
+    });
+    let report = send(&world, &plan).await;
+    assert!(
+        matches!(report.outcome, RequestOutcome::TargetReplaced { is_certain: true, .. }),
+        "{:?}",
+        report.outcome
+    );
+    assert_eq!(taint_keys(&world), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use responder_core::object::{Locator, Name, Namespace};
 use responder_core::port::{ClusterReader, ClusterWriter, OwnerObject, ReadError, Reply, SendError};
 use responder_core::request::{Armed, Request};
 use responder_core::snapshot::PolicyEngine;
+use serde_json::Value;
 
 /// What comes next, with how many of its kind came before.
 #[derive(Debug)]
@@ -124,6 +125,11 @@ impl ClusterWriter for ScriptedCluster {
 }
 
 impl ClusterReader for ScriptedCluster {
+    async fn object(&self, at: &Locator) -> Result<Option<Arc<Value>>, ReadError> {
+        self.read("object").await;
+        self.inner.object(at).await
+    }
+
     async fn pod(&self, namespace: &Namespace, name: &Name) -> Result<Option<Arc<Pod>>, ReadError> {
         self.read("pod").await;
         self.inner.pod(namespace, name).await

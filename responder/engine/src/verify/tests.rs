@@ -184,6 +184,28 @@ async fn a_cordon_holds_until_somebody_takes_it_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_taint_is_effective_until_another_writer_removes_it() {
+    let (world, checks) = done("mode: Enforce\ntarget: Node\nsteps: [{taint: {}}]").await;
+    let mut node = world.object("Node/worker-1").unwrap();
+    let foreign = json!({"key": "example.org/gpu", "effect": "NoSchedule"});
+    node["spec"]["taints"]
+        .as_array_mut()
+        .unwrap()
+        .insert(0, foreign.clone());
+    world.apply(&node.to_string());
+    assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);
+    node["spec"]["taints"] = json!([foreign]);
+    world.apply(&node.to_string());
+    let finding = verdict(&world, &checks).await;
+    assert_eq!(finding.verdict, Effectiveness::Ineffective);
+    assert!(
+        finding.detail.contains("taint responder.dev/incident:NoSchedule"),
+        "{}",
+        finding.detail
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_controller_is_looked_at_too() {
     let spec = "mode: Enforce\ntarget: Owner\nsteps: [{annotate: {annotations: {seen: \"yes\"}}}]";
     let world = TestWorld::new(&playbook("p", spec));
@@ -305,14 +327,18 @@ async fn only_steps_that_were_carried_out_are_looked_at() {
     let checks = checks(&plan, &execution.response.steps);
     let [
         OpenExpectation {
-            expectation: Expectation::Patched { patch, .. },
+            expectation: Expectation::Patched { .. },
+            patches,
             ..
         },
     ] = &checks[..]
     else {
         panic!("{checks:?}")
     };
-    assert!(patch.annotations.contains_key("b"));
+    assert_eq!(
+        patches.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["[annotation b=2]"]
+    );
 }
 
 #[test]

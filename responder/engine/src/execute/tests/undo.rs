@@ -89,9 +89,13 @@ async fn what_was_done_is_undone_the_last_first() {
     assert_eq!(undone, sent[..REQUESTS - 1].iter().rev().collect::<Vec<_>>());
 }
 
+#[rstest::rstest]
+#[case("cordon: {}")]
+#[case("taint: {}")]
+#[case("taint: {key: example.org/suspect, effect: PreferNoSchedule}")]
 #[tokio::test(start_paused = true)]
-async fn a_cordon_is_taken_back_with_its_notes() {
-    let steps = "[{cordon: {}}, {label: {labels: {a: b}}, onFailure: Revert}]";
+async fn a_change_of_a_node_is_undone_with_its_annotations(#[case] step: &str) {
+    let steps = format!("[{{{step}}}, {{label: {{labels: {{a: b}}}}, onFailure: Revert}}]");
     let world = TestWorld::new(&playbook("p", &format!("mode: Enforce\ntarget: Node\nsteps: {steps}")));
     let before = world.objects();
     let plan = world.plan(&solo()).await;

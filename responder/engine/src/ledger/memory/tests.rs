@@ -24,6 +24,7 @@ fn claim(target: &str, made: i64, until: i64) -> Claim {
         target: Uid::new(target).unwrap(),
         owner: None,
         namespace: None,
+        reserves: Vec::new(),
     }
 }
 

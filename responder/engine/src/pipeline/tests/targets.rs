@@ -72,9 +72,10 @@ fn marks(world: &TestWorld) -> BTreeMap<String, Vec<String>> {
         let responder_core::request::Request::Patch { target, patch } = request else {
             panic!()
         };
-        let (key, value) = patch.annotations.into_iter().next().unwrap();
-        let playbook = key.rsplit_once('-').unwrap().0.to_owned();
-        let mark = format!("{playbook} {}", value.unwrap());
+        let mark = patch.changes()[0].to_string();
+        let (key, value) = mark.split_once('=').unwrap();
+        let playbook = key.strip_prefix("annotation ").unwrap().rsplit_once('-').unwrap().0;
+        let mark = format!("{playbook} {value}");
         marks.entry(target.at.to_string()).or_default().push(mark);
     }
     marks
