@@ -46,13 +46,13 @@ pub struct AccountingSnapshot {
     pub refunds: u64,
     /// Decisions or responses that ended in a panic: defects.
     pub panics: u64,
-    /// The lanes.
-    pub lanes: BTreeMap<QueueClass, QueueDepth>,
+    /// The depth of the queue.
+    pub depths: BTreeMap<QueueClass, QueueDepth>,
     /// How long the steps took.
     pub stages: BTreeMap<PipelineStage, Histogram>,
-    /// How long alerts took from their acceptance to a decision, waiting included, by lane.
+    /// How long alerts took from their acceptance to a decision, waiting included, by queue class.
     pub to_decision: BTreeMap<QueueClass, Histogram>,
-    /// How long alerts took from their acceptance to the end of a response, by lane.
+    /// How long alerts took from their acceptance to the end of a response, by queue class.
     pub to_settlement: BTreeMap<QueueClass, Histogram>,
 }
 
@@ -129,7 +129,7 @@ impl AccountingSnapshot {
 const REJECTION_KINDS: usize = 64;
 
 impl Accounting {
-    /// What was counted so far. The lanes are empty here; [`Engine::accounts`](crate::Engine::accounts) fills them.
+    /// What was counted so far. The depths are empty here; [`Engine::accounts`](crate::Engine::accounts) fills them.
     pub fn snapshot(&self) -> AccountingSnapshot {
         self.counts().clone()
     }
@@ -154,10 +154,10 @@ impl Accounting {
         counts.duplicate += 1;
     }
 
-    pub(crate) fn shed(&self, lane: QueueClass, cause: ShedCause) {
+    pub(crate) fn shed(&self, class: QueueClass, cause: ShedCause) {
         let counts = &mut self.counts().alerts;
         counts.received += 1;
-        add(counts.shed.entry(lane).or_default(), cause);
+        add(counts.shed.entry(class).or_default(), cause);
     }
 
     pub(crate) fn accepted(&self, playbooks: usize) {
@@ -205,12 +205,12 @@ impl Accounting {
         self.counts().stages.entry(stage).or_default().observe(length);
     }
 
-    pub(crate) fn decided_after(&self, lane: QueueClass, length: Duration) {
-        self.counts().to_decision.entry(lane).or_default().observe(length);
+    pub(crate) fn decided_after(&self, class: QueueClass, length: Duration) {
+        self.counts().to_decision.entry(class).or_default().observe(length);
     }
 
-    pub(crate) fn settled_after(&self, lane: QueueClass, length: Duration) {
-        self.counts().to_settlement.entry(lane).or_default().observe(length);
+    pub(crate) fn settled_after(&self, class: QueueClass, length: Duration) {
+        self.counts().to_settlement.entry(class).or_default().observe(length);
     }
 
     pub(crate) fn conflicted(&self) {

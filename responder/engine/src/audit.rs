@@ -5,43 +5,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use responder_core::alert::{AlertId, Sender};
+use responder_core::alert::Sender;
 use responder_core::decide::{Decision, Outcome};
 use responder_core::guard::ClaimId;
-use responder_core::mode::Mode;
 use responder_core::object::Uid;
 use responder_core::request::Verb;
 use responder_core::target::Subject;
 use serde::Serialize;
 
+use crate::about::About;
 use crate::outcome::Response;
 use crate::shutdown::HandedBack;
 use crate::verify::Verification;
-
-/// What every entry says first: who acts, on what, for which alert, by which playbook as written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct About {
-    /// Who acts: see [`EngineConfig::actor`](crate::EngineConfig::actor).
-    pub actor: Arc<str>,
-    /// The cluster, where the guard names it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cluster: Option<String>,
-    /// The alert; unknown at the end of a quarantine's time, which outlives the process that began it.
-    pub alert: Option<AlertId>,
-    /// The playbook.
-    pub playbook: String,
-    /// Of the playbook as written; unknown where it is not loaded any more.
-    pub playbook_hash: Option<String>,
-    /// The response; absent where nothing is done.
-    pub incident: Option<String>,
-    /// What is acted on, as in `pod/shop/web-0`; absent where that could not be told.
-    pub target: Option<String>,
-    /// Its uid.
-    pub target_uid: Option<Uid>,
-    /// The mode; absent where nothing is done.
-    pub mode: Option<Mode>,
-}
 
 /// One entry of the audit trail.
 #[derive(Debug, Clone, Serialize)]

@@ -30,10 +30,10 @@ use crate::wait::Wait;
 pub(crate) const MOST_COMMITS: u32 = 16;
 
 /// Whatever is needed to decide.
-pub(crate) struct Decider<'a, C, L, K, R> {
+pub(crate) struct Decider<'a, C, L, R> {
     pub(crate) cluster: &'a C,
     pub(crate) ledger: &'a L,
-    pub(crate) clock: &'a K,
+    pub(crate) clock: &'a dyn Clock,
     pub(crate) wait: &'a R,
     pub(crate) rules: &'a RuleSet,
     pub(crate) process_mode: Mode,
@@ -74,7 +74,7 @@ impl From<Decision> for CommittedDecision {
     }
 }
 
-impl<C: ClusterReader, L: Ledger, K: Clock, R: Wait> Decider<'_, C, L, K, R> {
+impl<C: ClusterReader, L: Ledger, R: Wait> Decider<'_, C, L, R> {
     fn context<'c>(&'c self, request: DecisionRequest<'c>) -> Context<'c> {
         Context {
             alert: request.alert,

@@ -1,4 +1,4 @@
-//! The window in which a second delivery of an alert is known as one. Step of the flow: match, just before the lanes.
+//! The window in which a second delivery of an alert is known as one. Step of the flow: match, just before the queue.
 //!
 //! Two generations of ids: the younger one is filled, the older one is only asked, and both turn when the younger is
 //! full or old. So an id is remembered for at least one length of the window (unless a flood fills it sooner) and memory
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 /// How much the window remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WindowLimits {
+pub struct DedupLimits {
     /// Ids in one of the two generations; 32,768 by default, 2 MiB for both when full.
     pub ids: usize,
     /// The least time that an id is remembered, if no flood fills the window; 10 minutes by default, twice the age at
@@ -20,7 +20,7 @@ pub struct WindowLimits {
     pub length: Duration,
 }
 
-impl Default for WindowLimits {
+impl Default for DedupLimits {
     fn default() -> Self {
         Self {
             ids: 32_768,
@@ -30,15 +30,15 @@ impl Default for WindowLimits {
 }
 
 #[derive(Debug)]
-pub(crate) struct Window {
-    limits: WindowLimits,
+pub(crate) struct DedupWindow {
+    limits: DedupLimits,
     younger: HashSet<AlertId>,
     older: HashSet<AlertId>,
     turned_at: Instant,
 }
 
-impl Window {
-    pub(crate) fn new(limits: WindowLimits, now: Instant) -> Self {
+impl DedupWindow {
+    pub(crate) fn new(limits: DedupLimits, now: Instant) -> Self {
         Self {
             limits,
             younger: HashSet::new(),
@@ -95,7 +95,7 @@ mod tests {
     fn an_id_is_known_for_one_length_and_forgotten_after_two() {
         let start = Instant::now();
         let length = Duration::from_secs(60);
-        let mut window = Window::new(WindowLimits { ids: 10, length }, start);
+        let mut window = DedupWindow::new(DedupLimits { ids: 10, length }, start);
         window.insert(id(1), start);
         assert!(window.contains(&id(1), start + length - Duration::from_secs(1)));
         assert!(window.contains(&id(1), start + length));
@@ -105,8 +105,8 @@ mod tests {
     #[test]
     fn after_a_long_silence_nothing_is_known() {
         let start = Instant::now();
-        let mut window = Window::new(
-            WindowLimits {
+        let mut window = DedupWindow::new(
+            DedupLimits {
                 ids: 10,
                 length: Duration::from_secs(60),
             },
@@ -119,8 +119,8 @@ mod tests {
     #[test]
     fn a_flood_never_makes_it_hold_more_than_two_generations() {
         let start = Instant::now();
-        let mut window = Window::new(
-            WindowLimits {
+        let mut window = DedupWindow::new(
+            DedupLimits {
                 ids: 10,
                 length: Duration::from_secs(60),
             },
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn what_was_forgotten_is_taken_again() {
         let start = Instant::now();
-        let mut window = Window::new(WindowLimits::default(), start);
+        let mut window = DedupWindow::new(DedupLimits::default(), start);
         window.insert(id(1), start);
         window.forget(&id(1));
         assert!(!window.contains(&id(1), start));

@@ -3,7 +3,7 @@
 use responder_core::mode::Permit;
 use responder_core::plan::{Plan, PlannedRequest, PlannedStep, Undo};
 use responder_core::playbook::OnFailure;
-use responder_core::port::{Clock, ClusterReader, ClusterWriter};
+use responder_core::port::Cluster;
 use tokio::time::Instant;
 
 use crate::outcome::{NotSent, RequestOutcome, RequestReport, Response, ResponseOutcome, StepReport};
@@ -40,10 +40,7 @@ struct Failed {
 ///
 /// A target that turns out to be gone or replaced ends the plan whatever `onFailure` says, and what was created for it
 /// is removed again: a policy for a pod that is no more serves nobody.
-pub(crate) async fn execute<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
-    sender: &RequestSender<'_, C, K, R>,
-    plan: &Plan,
-) -> Execution {
+pub(crate) async fn execute<C: Cluster, R: Wait>(sender: &RequestSender<'_, C, R>, plan: &Plan) -> Execution {
     let permit = plan.permit();
     let mut reports: Vec<StepReport> = Vec::with_capacity(plan.steps.len());
     let mut end: Option<QuarantineEnd> = None;
@@ -126,8 +123,8 @@ pub(crate) async fn execute<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>
     }
 }
 
-async fn run_step<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
-    sender: &RequestSender<'_, C, K, R>,
+async fn run_step<C: Cluster, R: Wait>(
+    sender: &RequestSender<'_, C, R>,
     plan: &Plan,
     step: &PlannedStep,
     permit: &Permit,

@@ -52,10 +52,10 @@ pub struct Unmatched {
 
 /// Considers one alert against all playbooks. It waits for nothing: a container that the status does not show yet counts
 /// as not there.
-pub async fn explain<C: ClusterReader, L: Ledger, K: Clock>(
+pub async fn explain<C: ClusterReader, L: Ledger>(
     cluster: &C,
     ledger: &L,
-    clock: &K,
+    clock: &dyn Clock,
     options: ExplainOptions<'_>,
     alert: &Alert,
 ) -> Explanation {

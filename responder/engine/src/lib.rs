@@ -1,19 +1,20 @@
 //! The pipeline: it takes alerts that intake has decoded, and answers each playbook that matches with one decision and
 //! at most one response.
 //!
-//! Start with [`Engine`]. The flow is `submit → lanes → screen → snapshot → decide → commit → audit → execute → verify →
+//! Start with [`Engine`]. The flow is `submit → queue → screen → snapshot → decide → commit → audit → execute → verify →
 //! settle`, and `expiry` ends what has a time limit. The modules show which side they are on: [`snapshot`] and
 //! [`verify`] read, [`decision`] decides (with core's pure functions), [`execute`] and [`revert`] write.
 //!
 //! Knows tokio and core's ports, no Kubernetes client.
 
+mod about;
+mod accepted;
 pub mod accounting;
 pub mod audit;
 mod config;
 mod decision;
 mod dedup;
 pub mod execute;
-pub mod expiry;
 pub mod explain;
 pub mod latency;
 pub mod ledger;
@@ -35,13 +36,15 @@ mod wait;
 #[cfg(test)]
 mod testing;
 
+pub use about::About;
+pub use accepted::{AlertOutcome, Settlement};
 pub use accounting::{Accounting, AccountingSnapshot};
-pub use audit::{About, AuditRecord, AuditTrail, TracingAudit};
+pub use audit::{AuditRecord, AuditTrail, TracingAudit};
 pub use config::{EngineConfig, Ports, RuleSet};
 pub use explain::{Explanation, explain};
 pub use ledger::MemoryLedger;
 pub use outcome::{Response, ResponseOutcome};
-pub use pipeline::{AlertOutcome, Engine, Settlement, Submission};
+pub use pipeline::{Engine, Submission};
 pub use quarantine_end::QuarantineEnd;
 pub use queue::{QueueBound, QueueClass, QueueLimits, ShedCause};
 pub use shutdown::{Handback, HandedBack, Progress};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use responder_core::mode::Permit;
 use responder_core::object::{Locator, ObjectRef, Uid};
 use responder_core::plan::{PlannedRequest, Undo};
-use responder_core::port::{Clock, ClusterReader, ClusterWriter, Reply, SendErrorKind};
+use responder_core::port::{Cluster, ClusterReader, Reply, SendErrorKind};
 use responder_core::request::{MergePatch, Request};
 
 use crate::lookup::{LiveObject, Lookup, lookup, our_own};
@@ -25,8 +25,8 @@ pub(crate) struct Changed<'a> {
 const MOST_RESTORES: u32 = 5;
 
 /// Undoes one request.
-pub(crate) async fn undo<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
-    sender: &RequestSender<'_, C, K, R>,
+pub(crate) async fn undo<C: Cluster, R: Wait>(
+    sender: &RequestSender<'_, C, R>,
     changed: Changed<'_>,
     permit: &Permit,
 ) -> UndoReport {
@@ -48,8 +48,8 @@ pub(crate) async fn undo<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
 }
 
 /// The uid of what was created: by the answer, or, where none came, of the object that has all our marks.
-async fn created<C: ClusterReader, K, R>(
-    sender: &RequestSender<'_, C, K, R>,
+async fn created<C: ClusterReader, R>(
+    sender: &RequestSender<'_, C, R>,
     changed: Changed<'_>,
 ) -> Result<Option<Uid>, String> {
     if let RequestOutcome::Done {
@@ -65,8 +65,8 @@ async fn created<C: ClusterReader, K, R>(
 }
 
 /// Deletes one particular object of ours.
-pub(crate) async fn delete<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
-    sender: &RequestSender<'_, C, K, R>,
+pub(crate) async fn delete<C: Cluster, R: Wait>(
+    sender: &RequestSender<'_, C, R>,
     object: ObjectRef,
     permit: &Permit,
 ) -> UndoOutcome {
@@ -87,8 +87,8 @@ pub(crate) async fn delete<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
 }
 
 /// Gives back what a patch changed.
-pub(crate) async fn restore<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
-    sender: &RequestSender<'_, C, K, R>,
+pub(crate) async fn restore<C: Cluster, R: Wait>(
+    sender: &RequestSender<'_, C, R>,
     target: &ObjectRef,
     left: &MergePatch,
     before: &MergePatch,

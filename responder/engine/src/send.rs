@@ -1,11 +1,11 @@
 //! Sends one request: deadline, repetition, and a look again wherever the answer may mean another object. Step of the
-//! flow: act. The only caller of [`ClusterWriter::send`].
+//! flow: act. The only caller of [`ClusterWriter::send`](responder_core::port::ClusterWriter::send).
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use responder_core::mode::Permit;
-use responder_core::port::{Clock, ClusterReader, ClusterWriter, Reply, SendError, SendErrorKind};
+use responder_core::port::{Clock, Cluster, Reply, SendError, SendErrorKind};
 use responder_core::request::{Armed, DEFAULT_DEADLINE, Request, Verb};
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
@@ -22,9 +22,9 @@ use crate::wait::Wait;
 const ADAPTER_GRACE: Duration = Duration::from_millis(250);
 
 /// Whatever is needed to send.
-pub(crate) struct RequestSender<'a, C, K, R> {
+pub(crate) struct RequestSender<'a, C, R> {
     pub(crate) cluster: &'a C,
-    pub(crate) clock: &'a K,
+    pub(crate) clock: &'a dyn Clock,
     pub(crate) wait: &'a R,
     pub(crate) accounting: &'a Accounting,
     /// `None`: nobody keeps a record of its requests.
@@ -73,7 +73,7 @@ struct Attempt<'a> {
     is_certain: bool,
 }
 
-impl<C: ClusterReader + ClusterWriter, K: Clock, R: Wait> RequestSender<'_, C, K, R> {
+impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
     /// Sends one request as far as the permit goes.
     pub(crate) async fn send(&self, request: &Request, permit: &Permit, until: Until) -> RequestReport {
         let report = |tries, outcome| RequestReport {

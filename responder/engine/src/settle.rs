@@ -9,8 +9,8 @@ use crate::outcome::{RequestOutcome, Response, ResponseOutcome};
 use crate::verify::{Effectiveness, Verification};
 
 /// Tells those of a playbook's receivers who want to know of this moment.
-pub(crate) fn tell<N: Notifier>(
-    notifier: &N,
+pub(crate) fn tell(
+    notifier: &dyn Notifier,
     playbook: &Playbook,
     moment: NotifyMoment,
     target: Option<&str>,

@@ -24,9 +24,9 @@ use crate::wait::Wait;
 const MOST_OWNERS: usize = 8;
 
 /// Reads what is asked.
-pub(crate) async fn snapshot<C: ClusterReader, K: Clock, R: Wait>(
+pub(crate) async fn snapshot<C: ClusterReader, R: Wait>(
     cluster: &C,
-    clock: &K,
+    clock: &dyn Clock,
     wait: &R,
     subject: &Subject,
     needs: Needs,

@@ -8,7 +8,7 @@ use responder_core::playbook::Playbook;
 use responder_core::request::Armed;
 use tracing::{Span, field::Empty, info_span};
 
-use crate::audit::About;
+use crate::about::About;
 use crate::latency::PipelineStage;
 use crate::outcome::{Response, ResponseOutcome};
 

@@ -89,6 +89,11 @@ pub trait ClusterWriter: Send + Sync + 'static {
     fn send(&self, request: Armed<'_>, deadline: Duration) -> impl Future<Output = Result<Reply, SendError>> + Send;
 }
 
+/// Both: what a program that acts needs. A client that may only read is another type.
+pub trait Cluster: ClusterReader + ClusterWriter {}
+
+impl<T: ClusterReader + ClusterWriter> Cluster for T {}
+
 /// How the API server took a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {

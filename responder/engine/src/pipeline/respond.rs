@@ -9,15 +9,17 @@ use futures_util::FutureExt;
 use responder_core::decide::{Decision, Outcome};
 use responder_core::plan::Plan;
 use responder_core::playbook::{NotifyMoment, Playbook};
-use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier, ReadError};
+use responder_core::port::{Cluster, Ledger, ReadError};
 use responder_core::refusal::{Refusal, RefusalReason};
 use responder_core::target::{Subject, Target, TargetKind};
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
 use super::outage::Outage;
-use super::{Accepted, AlertOutcome, Shared};
-use crate::audit::{About, AuditRecord, Trail};
+use super::shared::Shared;
+use crate::about::About;
+use crate::accepted::AcceptedAlert;
+use crate::audit::{AuditRecord, Trail};
 use crate::decision::{CommittedDecision, Decider, DecisionRequest};
 use crate::execute::{Execution, execute};
 use crate::latency::PipelineStage;
@@ -43,53 +45,47 @@ const SEND_AGAIN: [RefusalReason; 4] = [
 ];
 
 /// The slot of a ticket at work.
-struct Slot<C, L, N, K>
+struct Slot<C, L>
 where
-    C: ClusterReader + ClusterWriter,
+    C: Cluster,
     L: Ledger,
-    N: Notifier,
-    K: Clock,
 {
-    shared: Arc<Shared<C, L, N, K>>,
-    lane: QueueClass,
+    shared: Arc<Shared<C, L>>,
+    class: QueueClass,
     is_held: AtomicBool,
 }
 
-impl<C, L, N, K> Wait for Slot<C, L, N, K>
+impl<C, L> Wait for Slot<C, L>
 where
-    C: ClusterReader + ClusterWriter,
+    C: Cluster,
     L: Ledger,
-    N: Notifier,
-    K: Clock,
 {
     async fn wait(&self, length: Duration) {
         self.is_held.store(false, Ordering::Relaxed);
-        self.shared.queue().lanes.release_slot(self.lane);
+        self.shared.queue().work.release_slot(self.class);
         self.shared.dispatch();
         tokio::time::sleep(length).await;
-        let woken = self.shared.queue().lanes.resume(self.lane);
+        let woken = self.shared.queue().work.resume(self.class);
         self.shared.dispatch();
-        // The sender lives in the lanes, which outlive every ticket: it always answers.
+        // The sender lives in the queue, which outlives every ticket: it always answers.
         self.is_held.store(woken.await.is_ok(), Ordering::Relaxed);
     }
 }
 
-impl<C, L, N, K> Shared<C, L, N, K>
+impl<C, L> Shared<C, L>
 where
-    C: ClusterReader + ClusterWriter,
+    C: Cluster,
     L: Ledger,
-    N: Notifier,
-    K: Clock,
 {
     /// Starts whoever's turn it is.
-    pub(crate) fn dispatch(self: &Arc<Self>) {
+    pub(super) fn dispatch(self: &Arc<Self>) {
         while !self.stop.is_cancelled() {
-            let turn = self.queue().lanes.next();
+            let turn = self.queue().work.next();
             match turn {
                 Some(Turn::Start(ticket)) => self.spawn(Arc::clone(self).work(ticket)),
-                Some(Turn::Resume(lane, wake)) => {
+                Some(Turn::Resume(class, wake)) => {
                     if wake.send(()).is_err() {
-                        self.queue().lanes.release_slot(lane);
+                        self.queue().work.release_slot(class);
                     }
                 }
                 None => return,
@@ -97,10 +93,10 @@ where
         }
     }
 
-    async fn work(self: Arc<Self>, mut ticket: Ticket<Accepted>) {
+    async fn work(self: Arc<Self>, mut ticket: Ticket<AcceptedAlert>) {
         let slot = Slot {
             shared: Arc::clone(&self),
-            lane: ticket.lane(),
+            class: ticket.class(),
             is_held: AtomicBool::new(true),
         };
         let job = Arc::clone(&ticket.job);
@@ -113,13 +109,12 @@ where
         {
             let mut queue = self.queue();
             if let Some(key) = parked {
-                queue.lanes.park(ticket, key);
+                queue.work.park(ticket, key);
             } else {
-                queue.lanes.finish(ticket, slot.is_held.load(Ordering::Relaxed));
-                let again = job.again.get().copied();
-                job.settle(again.map_or(AlertOutcome::Decided, AlertOutcome::SendAgain));
+                queue.work.finish(ticket, slot.is_held.load(Ordering::Relaxed));
+                job.finish();
             }
-            if queue.lanes.is_idle() {
+            if queue.work.is_idle() {
                 self.idle.notify_waiters();
             }
         }
@@ -127,10 +122,10 @@ where
     }
 
     /// Lets each playbook answer. `Some` key to wait for: then it goes on from the same playbook.
-    async fn answer(self: &Arc<Self>, ticket: &mut Ticket<Accepted>, slot: &Slot<C, L, N, K>) -> Option<TargetKey> {
+    async fn answer(self: &Arc<Self>, ticket: &mut Ticket<AcceptedAlert>, slot: &Slot<C, L>) -> Option<TargetKey> {
         let job = Arc::clone(&ticket.job);
         while let Some(playbook) = job.playbooks.get(ticket.next) {
-            job.set(Progress::Deciding);
+            job.set_progress(Progress::Deciding);
             let span = spans::response(&job.span(), playbook);
             let response = AssertUnwindSafe(self.respond(ticket, slot, &job, playbook).instrument(span))
                 .catch_unwind()
@@ -138,34 +133,33 @@ where
             match response {
                 Ok(None) => {}
                 Ok(Some(key)) => {
-                    job.set(Progress::Waiting);
+                    job.set_progress(Progress::Waiting);
                     return Some(key);
                 }
                 Err(_) => self.panicked(ticket.next, &job, playbook),
             }
-            self.queue().lanes.release_stepped_up(ticket);
+            self.queue().work.release_object(ticket);
             ticket.next += 1;
             ticket.parked = 0;
-            job.finished.store(ticket.next, Ordering::Relaxed);
+            job.set_finished(ticket.next);
         }
         None
     }
 
     /// One response's panic is its own: it is counted, and the next playbook answers.
-    fn panicked(&self, place: usize, job: &Accepted, playbook: &Playbook) {
+    fn panicked(&self, place: usize, job: &AcceptedAlert, playbook: &Playbook) {
         self.accounting.panicked();
         tracing::error!(playbook = %playbook.name, alert = %job.id, "a response panicked: a defect of responder");
-        if job.decided.load(Ordering::Relaxed) <= place {
-            job.decided.store(place + 1, Ordering::Relaxed);
+        for _ in 0..job.count_undecided(place + 1) {
             self.accounting.refused(RefusalReason::PlanUnsound);
         }
     }
 
     async fn respond(
         self: &Arc<Self>,
-        ticket: &mut Ticket<Accepted>,
-        slot: &Slot<C, L, N, K>,
-        job: &Arc<Accepted>,
+        ticket: &mut Ticket<AcceptedAlert>,
+        slot: &Slot<C, L>,
+        job: &Arc<AcceptedAlert>,
         playbook: &Arc<Playbook>,
     ) -> Option<TargetKey> {
         let decider = self.decider(slot);
@@ -184,7 +178,7 @@ where
                 return None;
             }
             match self.key_to_hold(job, playbook).await {
-                Ok(Some(key)) if !self.queue().lanes.try_hold(ticket, &key) => {
+                Ok(Some(key)) if !self.queue().work.try_hold(ticket, &key) => {
                     if ticket.parked < MOST_PARKS {
                         return Some(key);
                     }
@@ -215,7 +209,7 @@ where
         let claim = committed.claim;
         // The audit trail has the plan before the first request is sent.
         let plan = self.record(job, playbook, committed)?;
-        job.set(Progress::Acting);
+        job.set_progress(Progress::Acting);
         let about = self.about_plan(job, playbook, &plan);
         let sender = RequestSender {
             cluster: &*self.ports.cluster,
@@ -223,7 +217,7 @@ where
             wait: slot,
             accounting: &self.accounting,
             trail: Some(Trail {
-                audit: &*self.audit,
+                audit: &*self.ports.audit,
                 about: &about,
             }),
         };
@@ -249,17 +243,11 @@ where
         None
     }
 
-    fn about_plan(&self, job: &Accepted, playbook: &Playbook, plan: &Plan) -> About {
-        About {
-            incident: Some(plan.incident.clone()),
-            target: Some(plan.target.to_string()),
-            target_uid: Some(plan.target.object().uid.clone()),
-            mode: Some(plan.mode.mode()),
-            ..self.about(job.id, playbook)
-        }
+    fn about_plan(&self, job: &AcceptedAlert, playbook: &Playbook, plan: &Plan) -> About {
+        self.about(job.id, playbook).of_plan(plan)
     }
 
-    fn decider<'a>(&'a self, slot: &'a Slot<C, L, N, K>) -> Decider<'a, C, L, K, Slot<C, L, N, K>> {
+    fn decider<'a>(&'a self, slot: &'a Slot<C, L>) -> Decider<'a, C, L, Slot<C, L>> {
         Decider {
             cluster: &*self.ports.cluster,
             ledger: &*self.ports.ledger,
@@ -275,7 +263,7 @@ where
     }
 
     /// The key of the owner or node that a playbook steps up to.
-    async fn key_to_hold(&self, job: &Accepted, playbook: &Playbook) -> Result<Option<TargetKey>, ReadError> {
+    async fn key_to_hold(&self, job: &AcceptedAlert, playbook: &Playbook) -> Result<Option<TargetKey>, ReadError> {
         match Subject::of(&job.alert) {
             Ok(subject) if playbook.target != TargetKind::Pod => {
                 stepped_up(&*self.ports.cluster, &subject, playbook.target).await
@@ -288,9 +276,9 @@ where
     /// pod's owner or node may have become another, where somebody else may be at work.
     async fn only_what_is_held(
         &self,
-        ticket: &Ticket<Accepted>,
+        ticket: &Ticket<AcceptedAlert>,
         request: DecisionRequest<'_>,
-        decider: &Decider<'_, C, L, K, Slot<C, L, N, K>>,
+        decider: &Decider<'_, C, L, Slot<C, L>>,
         committed: CommittedDecision,
     ) -> CommittedDecision {
         let Outcome::Act { plan, .. } = &committed.decision.outcome else {
@@ -321,17 +309,13 @@ where
     }
 
     /// Counts and writes down a decision, and gives back its plan.
-    fn record(&self, job: &Accepted, playbook: &Playbook, committed: CommittedDecision) -> Option<Plan> {
+    fn record(&self, job: &AcceptedAlert, playbook: &Playbook, committed: CommittedDecision) -> Option<Plan> {
         let CommittedDecision { decision, claim, .. } = committed;
-        job.decided.fetch_add(1, Ordering::Relaxed);
-        self.accounting.decided_after(job.lane, job.at.elapsed());
+        job.count_decided();
+        self.accounting.decided_after(job.class, job.accepted_at.elapsed());
         let about = match &decision.outcome {
             Outcome::Act { plan, .. } => self.about_plan(job, playbook, plan),
-            Outcome::Refuse(_) => About {
-                target: decision.target.as_ref().map(ToString::to_string),
-                target_uid: decision.target.as_ref().map(|target| target.object().uid.clone()),
-                ..self.about(job.id, playbook)
-            },
+            Outcome::Refuse(_) => self.about(job.id, playbook).of_refused(&decision),
         };
         let plan = match &decision.outcome {
             Outcome::Refuse(refusal) => {
@@ -345,7 +329,7 @@ where
                 Some((**plan).clone())
             }
         };
-        self.audit.write(&AuditRecord::Decided {
+        self.ports.audit.write(&AuditRecord::Decided {
             at: self.ports.clock.now(),
             about,
             rule: job.alert.rule().to_string(),
@@ -357,11 +341,11 @@ where
         plan
     }
 
-    fn refuse(&self, job: &Accepted, playbook: &Playbook, decision: &Decision, refusal: &Refusal) {
+    fn refuse(&self, job: &AcceptedAlert, playbook: &Playbook, decision: &Decision, refusal: &Refusal) {
         self.accounting.refused(refusal.reason);
         if SEND_AGAIN.contains(&refusal.reason) {
             // A later playbook's reason adds nothing: one is enough to send it again.
-            let _ = job.again.set(refusal.reason);
+            job.ask_again(refusal.reason);
             self.queue().forget(&job.id);
         }
         let message = settle::refusal_message(job.alert.rule().as_str(), refusal);
@@ -378,7 +362,7 @@ where
 
     fn settle(
         self: &Arc<Self>,
-        job: &Accepted,
+        job: &AcceptedAlert,
         playbook: &Arc<Playbook>,
         plan: &Plan,
         execution: &Execution,
@@ -392,8 +376,8 @@ where
             self.accounting.refunded();
         }
         self.accounting.responded(response.outcome.as_str());
-        self.accounting.settled_after(job.lane, job.at.elapsed());
-        self.audit.write(&AuditRecord::Settled {
+        self.accounting.settled_after(job.class, job.accepted_at.elapsed());
+        self.ports.audit.write(&AuditRecord::Settled {
             at: self.ports.clock.now(),
             about: about.clone(),
             refunded,
@@ -472,7 +456,7 @@ where
                 &message,
             );
         }
-        self.audit.write(&AuditRecord::Verified {
+        self.ports.audit.write(&AuditRecord::Verified {
             at: self.ports.clock.now(),
             about,
             verification,

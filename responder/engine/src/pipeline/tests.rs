@@ -4,16 +4,26 @@ mod accounting;
 mod ending;
 mod targets;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use responder_cluster::simulated::SendFault;
+use responder_core::alert::Alert;
 use responder_core::decide::Outcome;
-use responder_core::playbook::NotifyMoment;
-use responder_core::port::{ReadErrorKind, SendErrorKind};
+use responder_core::mode::Mode;
+use responder_core::playbook::{NotifyMoment, PlaybookName};
+use responder_core::port::{Ledger as _, ReadErrorKind, SendErrorKind};
+use responder_core::refusal::RefusalReason;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::accounting::AccountingSnapshot;
+use crate::audit::AuditRecord;
+use crate::config::EngineConfig;
 use crate::ledger::MemoryLedger;
 use crate::outcome::ResponseOutcome;
+use crate::queue::{QueueClass, ShedCause};
 use crate::testing::{Before, TestWorld, Then, alert, at_rest, enforced, guard, playbook, pod_at, shell};
 use crate::verify::Effectiveness;
 
@@ -174,12 +184,12 @@ async fn an_alert_that_was_refused_for_good_is_a_duplicate(#[case] over: Value, 
 async fn an_alert_that_was_shed_can_come_again() {
     let world = TestWorld::new(&enforced("p", DELETE));
     let mut config = world.config();
-    config.lanes.ordinary.alerts = 1;
+    config.queue.ordinary.alerts = 1;
     let engine = world.engine_with(config);
     let hold = world.cluster.inner.hold();
     assert!(is_accepted(&engine.submit(shell("p", "solo-2", 18, 2))));
     let shed = Submission::Shed {
-        lane: QueueClass::Ordinary,
+        class: QueueClass::Ordinary,
         cause: ShedCause::QueueFull,
     };
     assert_eq!(engine.submit(solo()), shed);
@@ -347,7 +357,7 @@ async fn a_question_changes_nothing_and_is_not_counted() {
     assert!(world.witness.records().is_empty());
 }
 
-// --- lanes -----------------------------------------------------------------------------------------------
+// --- the queue -----------------------------------------------------------------------------------------------
 
 /// Promise 8. Two slots, one of them for critical alerts; each request takes a second.
 #[tokio::test(start_paused = true)]
@@ -359,8 +369,8 @@ async fn a_critical_alert_is_answered_while_a_flood_waits() {
         Before::Read(..) => Then::Go,
     });
     let mut config = world.config();
-    config.lanes.concurrency = 2;
-    config.lanes.critical_share = 1;
+    config.queue.concurrency = 2;
+    config.queue.critical_share = 1;
     let engine = world.engine_with(config);
     for place in 0..40 {
         assert!(is_accepted(&engine.submit(flood("p", place, place))));
@@ -369,7 +379,7 @@ async fn a_critical_alert_is_answered_while_a_flood_waits() {
     engine.submit(alert("p", json!({"priority": "Critical"})));
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let gone = world.object("Pod/web/solo-1").is_none();
-    assert!(gone && engine.accounts().lanes[&QueueClass::Ordinary].accepted >= 38);
+    assert!(gone && engine.accounts().depths[&QueueClass::Ordinary].accepted >= 38);
     let accounts = at_rest(&engine).await;
     assert_eq!(accounts.responses, [("Done", 41)].into());
 }
@@ -384,7 +394,7 @@ async fn targets_that_are_slow_delay_themselves_and_nobody_else() {
          spec: {minAvailable: 4, selector: {matchLabels: {app: solo}}}}",
     );
     let mut config = world.config();
-    config.lanes.concurrency = 3;
+    config.queue.concurrency = 3;
     let engine = world.engine_with(config);
     for place in 1..=4 {
         engine.submit(shell("p", &format!("solo-{place}"), 16 + place, place));

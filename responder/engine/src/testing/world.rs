@@ -14,7 +14,7 @@ use responder_core::mode::Mode;
 use responder_core::object::{Locator, Name, Namespace};
 use responder_core::plan::Plan;
 use responder_core::playbook::{Index, SourceFile, load};
-use responder_core::port::Clock;
+use responder_core::port::{Clock, Cluster, Ledger};
 use responder_core::refusal::RefusalReason;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -112,7 +112,7 @@ fn merge(target: &mut Value, over: Value) {
     }
 }
 
-pub(crate) type TestEngine = Engine<ScriptedCluster, MemoryLedger, Witness, RuntimeClock>;
+pub(crate) type TestEngine = Engine<ScriptedCluster, MemoryLedger>;
 
 /// All that a response needs. A clone is the same world.
 #[derive(Clone)]
@@ -188,14 +188,11 @@ impl TestWorld {
         self.apply(&manifests);
     }
 
-    pub(crate) fn decider<'a, L>(
-        &'a self,
-        ledger: &'a L,
-    ) -> Decider<'a, ScriptedCluster, L, RuntimeClock, WaitInPlace> {
+    pub(crate) fn decider<'a, L>(&'a self, ledger: &'a L) -> Decider<'a, ScriptedCluster, L, WaitInPlace> {
         Decider {
             cluster: &self.cluster,
             ledger,
-            clock: &self.clock,
+            clock: &*self.clock,
             wait: &WaitInPlace,
             rules: &self.rules,
             process_mode: Mode::Enforce,
@@ -232,10 +229,10 @@ impl TestWorld {
         }
     }
 
-    pub(crate) fn sender(&self) -> RequestSender<'_, ScriptedCluster, RuntimeClock, WaitInPlace> {
+    pub(crate) fn sender(&self) -> RequestSender<'_, ScriptedCluster, WaitInPlace> {
         RequestSender {
             cluster: &self.cluster,
-            clock: &self.clock,
+            clock: &*self.clock,
             wait: &WaitInPlace,
             accounting: &self.accounting,
             trail: None,
@@ -264,9 +261,10 @@ impl TestWorld {
             cluster: Arc::new(self.cluster.clone()),
             ledger: Arc::clone(&self.ledger),
             notifier: Arc::new(self.witness.clone()),
-            clock: Arc::clone(&self.clock),
+            audit: Arc::new(self.witness.clone()),
+            clock: self.clock.clone(),
         };
-        Engine::start(config, Arc::clone(&self.rules), ports, Arc::new(self.witness.clone()))
+        Engine::start(config, Arc::clone(&self.rules), ports)
     }
 
     /// One object as stored, without what changes with every write.
@@ -315,16 +313,10 @@ fn ruleset(text: &str) -> RuleSet {
 }
 
 /// Waits until nothing that was accepted is unfinished.
-pub(crate) async fn at_rest<C, L, N, K>(engine: &Engine<C, L, N, K>) -> AccountingSnapshot
-where
-    C: responder_core::port::ClusterReader + responder_core::port::ClusterWriter,
-    L: responder_core::port::Ledger,
-    N: responder_core::port::Notifier,
-    K: Clock,
-{
+pub(crate) async fn at_rest<C: Cluster, L: Ledger>(engine: &Engine<C, L>) -> AccountingSnapshot {
     loop {
         let accounts = engine.accounts();
-        if accounts.lanes.values().all(|lane| lane.accepted == 0) {
+        if accounts.depths.values().all(|depth| depth.accepted == 0) {
             return accounts;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -131,7 +131,7 @@ pub struct JetStreamSettings {
     /// `falco.>` by default.
     pub subjects: Vec<SubjectFilter>,
     /// Messages that are delivered and not acknowledged, over all responders of the consumer; 256 by default, so that
-    /// even alerts about one pod fit into the lanes. The rest stays on the server.
+    /// even alerts about one pod fit into the work queue. The rest stays on the server.
     pub max_in_flight: usize,
     /// A message of which nothing is heard for so long is delivered again; 30 s by default. Work that takes longer says
     /// so in time.
@@ -195,7 +195,7 @@ impl JetStreamSettings {
     }
 }
 
-/// As many as both lanes hold.
+/// As many as the work queue holds, of both classes.
 const MOST_IN_FLIGHT: usize = 4096;
 /// Three signs of life have to fit in.
 const LEAST_ACK_WAIT: Duration = Duration::from_secs(1);

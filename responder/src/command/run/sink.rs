@@ -1,17 +1,15 @@
 //! From intake to the engine, and what became of it back.
 
 use responder_core::alert::{Alert, AlertId};
-use responder_core::port::{ClusterReader, ClusterWriter};
-use responder_engine::{Engine, MemoryLedger, ShedCause, Submission};
+use responder_core::port::Cluster;
+use responder_engine::{AlertOutcome, Engine, MemoryLedger, ShedCause, Submission};
 use responder_intake::{Arrival, Settled, Settling, SettlingSink, Sink, Taken};
 use tracing::Span;
 
-use crate::clock::WallClock;
-use crate::notify::{FromCluster, LogNotifier};
 use crate::telemetry::{Counted, Traces};
 
 /// The engine that `run` drives.
-pub(super) type RunningEngine<C> = Engine<Counted<C>, MemoryLedger, FromCluster<LogNotifier>, WallClock>;
+pub(super) type RunningEngine<C> = Engine<Counted<C>, MemoryLedger>;
 
 /// The engine as intake knows it.
 pub(super) struct EngineSink<C> {
@@ -28,7 +26,7 @@ impl<C> EngineSink<C> {
     }
 }
 
-impl<C: ClusterReader + ClusterWriter> Sink for EngineSink<C> {
+impl<C: Cluster> Sink for EngineSink<C> {
     fn submit(&self, alert: Alert, arrival: Arrival<'_>) -> Taken {
         let root = |alert: &Alert, id| self.root(alert, id, &arrival);
         taken(self.engine.submit_from(alert, arrival.sender, root))
@@ -43,16 +41,16 @@ impl<C: ClusterReader + ClusterWriter> Sink for EngineSink<C> {
     }
 }
 
-impl<C: ClusterReader + ClusterWriter> SettlingSink for EngineSink<C> {
+impl<C: Cluster> SettlingSink for EngineSink<C> {
     fn submit_and_follow(&self, alert: Alert, arrival: Arrival<'_>) -> (Taken, Option<Settling>) {
         let root = |alert: &Alert, id| self.root(alert, id, &arrival);
         let (submission, settlement) = self.engine.submit_and_follow(alert, arrival.sender, root);
         let settling = settlement.map(|settlement| -> Settling {
             Box::pin(async {
                 match settlement.settled().await {
-                    responder_engine::AlertOutcome::Decided => Settled::Decided,
-                    responder_engine::AlertOutcome::SendAgain(reason) => Settled::SendAgain(reason),
-                    responder_engine::AlertOutcome::HandedBack => Settled::HandedBack,
+                    AlertOutcome::Decided => Settled::Decided,
+                    AlertOutcome::SendAgain(reason) => Settled::SendAgain(reason),
+                    AlertOutcome::HandedBack => Settled::HandedBack,
                 }
             })
         });

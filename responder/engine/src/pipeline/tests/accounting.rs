@@ -113,7 +113,7 @@ fn of(kind: Kind, nth: u32) -> Alert {
 fn small(world: &TestWorld) -> EngineConfig {
     let bound = |alerts| crate::queue::QueueBound { alerts, bytes: 1 << 20 };
     EngineConfig {
-        lanes: QueueLimits {
+        queue: QueueLimits {
             concurrency: 3,
             critical_share: 1,
             critical: bound(4),
@@ -172,7 +172,7 @@ async fn run(steps: Vec<Step>, deadline: Option<Duration>) -> Result<AccountingS
             accounts.responses.values().sum::<u64>(),
             "every plan has its response"
         );
-        prop_assert!(accounts.lanes.values().all(|lane| lane.running == 0));
+        prop_assert!(accounts.depths.values().all(|depth| depth.running == 0));
     }
     Ok(accounts)
 }

@@ -1,5 +1,7 @@
 //! Shutdown and panics: nothing that was accepted is without a word of what became of it.
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use super::*;
 use crate::shutdown::Progress;
 
@@ -26,7 +28,7 @@ async fn after_the_stop_nothing_is_taken() {
     let engine = world.engine();
     engine.shutdown(Duration::from_secs(1)).await;
     let stopping = Submission::Shed {
-        lane: QueueClass::Ordinary,
+        class: QueueClass::Ordinary,
         cause: ShedCause::Stopping,
     };
     assert_eq!(engine.submit(solo()), stopping);
@@ -203,6 +205,6 @@ async fn after_a_panic_its_slot_and_its_target_are_free() {
     }
     let accounts = at_rest(&engine).await;
     assert_eq!(accounts.responses, [("Done", 8)].into());
-    assert!(accounts.lanes.values().all(|lane| lane.running == 0));
+    assert!(accounts.depths.values().all(|depth| depth.running == 0));
     assert!(accounts.is_balanced());
 }

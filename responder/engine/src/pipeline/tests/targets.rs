@@ -1,6 +1,7 @@
 //! One target at a time, and no more targets than a budget has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 use super::*;
 use crate::testing::uid_of;
@@ -18,7 +19,7 @@ async fn on_many_threads_no_more_targets_are_hit_than_the_budget_has() {
         Before::Send(..) => Then::Go,
     });
     let mut config = world.config();
-    config.lanes.concurrency = 16;
+    config.queue.concurrency = 16;
     let engine = world.engine_with(config);
     for place in 0..60 {
         assert!(is_accepted(&engine.submit(flood("p", place, place))));

@@ -18,14 +18,15 @@ use responder_core::guard::{protected_by_labels, protected_by_name};
 use responder_core::mode::{EffectiveMode, Mode, ModeSource, Permit};
 use responder_core::object::{Kind, Locator, Name, Namespace, ObjectRef, Uid};
 use responder_core::playbook::NotifyMoment;
-use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier, ReadError, Reply};
+use responder_core::port::{Cluster, ClusterReader, Ledger, ReadError, Reply};
 use responder_core::request::Request;
 use tracing::Instrument as _;
 
-use crate::audit::{About, AuditRecord, Trail};
+use super::shared::Shared;
+use crate::about::About;
+use crate::audit::{AuditRecord, Trail};
 use crate::lookup::{LiveObject, Lookup, lookup};
 use crate::outcome::{RequestOutcome, UndoOutcome};
-use crate::pipeline::Shared;
 use crate::quarantine_end::QuarantineEnd;
 use crate::queue::TargetKey;
 use crate::revert;
@@ -42,12 +43,10 @@ const KEY_PATIENCE: Duration = Duration::from_secs(30);
 type Reported = BTreeMap<Uid, &'static str>;
 
 /// Looks at once and then in turn, until the engine stops.
-pub(crate) async fn watch<C, L, N, K>(shared: Arc<Shared<C, L, N, K>>)
+pub(super) async fn watch<C, L>(shared: Arc<Shared<C, L>>)
 where
-    C: ClusterReader + ClusterWriter,
+    C: Cluster,
     L: Ledger,
-    N: Notifier,
-    K: Clock,
 {
     let mut reported = Reported::new();
     let looks = async {
@@ -68,12 +67,10 @@ where
 }
 
 /// Ends every quarantine whose time is over.
-pub(crate) async fn sweep<C, L, N, K>(shared: &Arc<Shared<C, L, N, K>>, reported: &mut Reported)
+pub(super) async fn sweep<C, L>(shared: &Arc<Shared<C, L>>, reported: &mut Reported)
 where
-    C: ClusterReader + ClusterWriter,
+    C: Cluster,
     L: Ledger,
-    N: Notifier,
-    K: Clock,
 {
     let policies = match shared.ports.cluster.network_policies_labelled(QUARANTINE_LABEL).await {
         Ok(policies) => policies,
@@ -127,19 +124,17 @@ where
 
 /// Does something while the pod's key is held; `None` where a response was at work on the pod for too long, or where it
 /// panicked: then it is counted, and the key is free again.
-async fn held_while<C, L, N, K, T>(
-    shared: &Arc<Shared<C, L, N, K>>,
+async fn held_while<C, L, T>(
+    shared: &Arc<Shared<C, L>>,
     record: &QuarantineRecord,
     task: impl Future<Output = T>,
 ) -> Option<T>
 where
-    C: ClusterReader + ClusterWriter,
+    C: Cluster,
     L: Ledger,
-    N: Notifier,
-    K: Clock,
 {
     let key = TargetKey::Pod(record.pod.at.namespace()?.clone(), record.pod.at.name().clone());
-    let waiting = shared.queue().lanes.hold(&key);
+    let waiting = shared.queue().work.hold(&key);
     if let Some(mut woken) = waiting
         && tokio::time::timeout(KEY_PATIENCE, &mut woken).await.is_err()
     {
@@ -150,7 +145,7 @@ where
         }
     }
     let done = AssertUnwindSafe(task).catch_unwind().await;
-    shared.queue().lanes.release(&key);
+    shared.queue().work.release(&key);
     shared.dispatch();
     done.inspect_err(|_| {
         shared.accounting.panicked();
@@ -162,20 +157,13 @@ where
     .ok()
 }
 
-fn report<C, L, N, K>(shared: &Arc<Shared<C, L, N, K>>, record: &QuarantineRecord, end: &QuarantineEnd)
+fn report<C, L>(shared: &Arc<Shared<C, L>>, record: &QuarantineRecord, end: &QuarantineEnd)
 where
-    C: ClusterReader + ClusterWriter,
+    C: Cluster,
     L: Ledger,
-    N: Notifier,
-    K: Clock,
 {
     shared.accounting.expired(end.as_str());
-    let playbook = shared
-        .rules
-        .index
-        .playbooks()
-        .iter()
-        .find(|playbook| playbook.name.as_str() == record.playbook);
+    let playbook = shared.loaded(&record.playbook);
     let pod = record.pod.at.to_string();
     if let Some(playbook) = playbook {
         let message = format!("the time of quarantine {} is over: {end}", record.incident);
@@ -187,7 +175,7 @@ where
             &message,
         );
     }
-    shared.audit.write(&AuditRecord::Expired {
+    shared.ports.audit.write(&AuditRecord::Expired {
         at: shared.ports.clock.now(),
         about: about(shared, record),
         pod,
@@ -195,28 +183,26 @@ where
     });
 }
 
-fn about<C, L, N, K>(shared: &Shared<C, L, N, K>, record: &QuarantineRecord) -> About {
+fn about<C, L>(shared: &Shared<C, L>, record: &QuarantineRecord) -> About {
     About {
         incident: Some(record.incident.clone()),
         target: Some(record.pod.at.to_string()),
         target_uid: Some(record.pod.uid.clone()),
         mode: Some(shared.config.process_mode),
-        ..shared.about_playbook(record.playbook.clone())
+        ..shared.about_named(record.playbook.clone())
     }
 }
 
 /// Ends one quarantine.
-async fn end<C, L, N, K>(
-    shared: &Arc<Shared<C, L, N, K>>,
+async fn end<C, L>(
+    shared: &Arc<Shared<C, L>>,
     policy: &NetworkPolicy,
     uid: &Uid,
     record: &QuarantineRecord,
 ) -> QuarantineEnd
 where
-    C: ClusterReader + ClusterWriter,
+    C: Cluster,
     L: Ledger,
-    N: Notifier,
-    K: Clock,
 {
     let Some((namespace, at)) = place(policy, record) else {
         return QuarantineEnd::Held {
@@ -233,7 +219,7 @@ where
         wait: &WaitInPlace,
         accounting: &shared.accounting,
         trail: Some(Trail {
-            audit: &*shared.audit,
+            audit: &*shared.ports.audit,
             about: &about,
         }),
     };
@@ -346,8 +332,8 @@ fn contradiction(seen: &LiveObject, record: &QuarantineRecord) -> Option<String>
 
 /// Whether a pod of this namespace may be deleted at the end of its time: that is as strong as any other deletion, so the
 /// guard of today has its say.
-async fn may_delete<C: ClusterReader, L, N, K>(
-    shared: &Shared<C, L, N, K>,
+async fn may_delete<C: ClusterReader, L>(
+    shared: &Shared<C, L>,
     namespace: &Namespace,
 ) -> Result<Result<EffectiveMode, String>, ReadError> {
     let guard = &shared.rules.guard;
@@ -378,8 +364,8 @@ async fn may_delete<C: ClusterReader, L, N, K>(
     )))
 }
 
-async fn remove<C: ClusterReader + ClusterWriter, K: Clock>(
-    sender: &RequestSender<'_, C, K, WaitInPlace>,
+async fn remove<C: Cluster>(
+    sender: &RequestSender<'_, C, WaitInPlace>,
     policy: ObjectRef,
     permit: &Permit,
     end: QuarantineEnd,
