@@ -13,9 +13,10 @@ use std::sync::Arc;
 use divan::{Bencher, black_box};
 use responder_core::alert::{Alert, Bounds};
 use responder_core::decide::{Context, OwnIdentity, decide};
+use responder_core::document::SourceFile;
 use responder_core::guard::{Guard, LedgerView};
 use responder_core::mode::Mode;
-use responder_core::playbook::{Index, Playbook, SourceFile, load};
+use responder_core::playbook::{Index, Playbook, load};
 use responder_core::snapshot::{Part, Snapshot};
 
 const SIZES: [usize; 4] = [10, 100, 500, 1000];

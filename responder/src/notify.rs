@@ -1,6 +1,6 @@
 //! Tells people: as log lines, until there are receivers of other kinds. Step of the flow: settle.
 
-use responder_core::playbook::NotifyMoment;
+use responder_core::notify::NotifyMoment;
 use responder_core::port::{Notification, Notifier};
 
 use crate::report::printable;

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use responder_core::playbook::SourceFile;
+use responder_core::document::SourceFile;
 
 use crate::report::printable;
 

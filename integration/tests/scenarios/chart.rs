@@ -18,10 +18,12 @@ use k8s_openapi::api::{
     rbac::v1::ClusterRole,
 };
 use responder_core::{
+    document::SourceFile,
     guard::Guard,
     mode::Mode,
-    playbook::{SourceFile, load},
-    rbac::{Permission, PermissionTable, RbacAccess},
+    permission::Permission,
+    playbook::load,
+    rbac::{PermissionTable, RbacAccess},
 };
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -24,11 +24,7 @@ use kube::{
     discovery::{Discovery, Scope, verbs},
 };
 use responder_core::{
-    guard::Guard,
-    mode::Mode,
-    node::takes_pods,
-    playbook::{SourceFile, load},
-    rbac::RbacAccess,
+    document::SourceFile, guard::Guard, mode::Mode, node::takes_pods, playbook::load, rbac::RbacAccess,
 };
 use serde_json::{Value, json};
 

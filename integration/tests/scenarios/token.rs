@@ -8,7 +8,8 @@ use integration::{
 };
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::{Api, Client, ResourceExt as _, api::PostParams};
-use responder_core::rbac::{Permission, PermissionTable};
+use responder_core::permission::Permission;
+use responder_core::rbac::PermissionTable;
 use rstest::rstest;
 use serde_json::json;
 

@@ -1,20 +1,16 @@
 //! Actions: what a step of a playbook can do. One file an action; an action compiles to requests.
-//!
-//! The list at the bottom is the only place where actions are enumerated: the step's document, the JSON schema, the
-//! reference table and the permissions come from it.
 
 use std::fmt;
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::alert::Alert;
+use crate::class::ActionClass;
 use crate::guard::KeepSchedulable;
-use crate::object::{Kind, Uid};
+use crate::object::Uid;
+use crate::permission::Permission;
 use crate::plan::StepPlan;
-use crate::playbook::PlaybookName;
-use crate::rbac::Permission;
+use crate::playbook_name::PlaybookName;
 use crate::refusal::Refusal;
 use crate::request::Verb;
 use crate::snapshot::{Needs, Snapshot};
@@ -26,6 +22,7 @@ mod delete;
 mod entries;
 mod evict;
 mod label;
+mod list;
 mod quarantine;
 mod removal;
 mod text;
@@ -35,66 +32,11 @@ pub use cordon::{CORDONED_AT, CORDONED_BY, CORDONED_FOR, Cordon, CordonDoc};
 pub use delete::{Delete, DeleteDoc};
 pub use evict::{Evict, EvictDoc};
 pub use label::{Label, LabelDoc};
-pub(crate) use quarantine::is_untouched_policy;
-pub use quarantine::isolates_both_ways;
+pub use list::{ACTIONS, ActionDocs};
 pub use quarantine::{
-    Detach, OnExpiry, QUARANTINE_LABEL, Quarantine, QuarantineAllowDoc, QuarantineDoc, QuarantineRecord, RecordProblem,
+    Detach, OnExpiry, Quarantine, QuarantineAllowDoc, QuarantineDoc, QuarantineRecord, RecordProblem,
 };
 pub use text::{Text, TextDoc};
-
-/// How strong an action is. Budgets, corroboration and permissions speak of classes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum ActionClass {
-    /// Tells somebody.
-    Notify,
-    /// Marks an object.
-    Annotate,
-    /// Limits what an object can do, and can be undone.
-    Contain,
-    /// Takes an object away.
-    Destroy,
-}
-
-impl ActionClass {
-    /// Every class, the mildest first.
-    pub const ALL: [Self; 4] = [Self::Notify, Self::Annotate, Self::Contain, Self::Destroy];
-
-    /// The name as in a guard.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Notify => "Notify",
-            Self::Annotate => "Annotate",
-            Self::Contain => "Contain",
-            Self::Destroy => "Destroy",
-        }
-    }
-}
-
-impl fmt::Display for ActionClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// The rights to patch the metadata of a target.
-fn permissions_to_patch(target: TargetKind) -> Vec<Permission> {
-    match target {
-        TargetKind::Pod => vec![Permission::on(Kind::Pod, "patch")],
-        TargetKind::Node => vec![Permission::on(Kind::Node, "patch")],
-        TargetKind::Owner => OWNERS.iter().map(|&kind| Permission::on(kind, "patch")).collect(),
-    }
-}
-
-/// The kinds that can stand above a pod.
-pub(crate) const OWNERS: [Kind; 7] = [
-    Kind::ReplicationController,
-    Kind::ReplicaSet,
-    Kind::Deployment,
-    Kind::StatefulSet,
-    Kind::DaemonSet,
-    Kind::Job,
-    Kind::CronJob,
-];
 
 /// What an action may look at when it plans.
 #[derive(Debug, Clone, Copy)]
@@ -180,44 +122,6 @@ pub struct Widening {
     pub example: &'static str,
 }
 
-macro_rules! actions {
-    ($($(#[$doc:meta])* $field:ident: $doc_type:ident,)+) => {
-        /// The action of a step, as written. Exactly one of them is set.
-        #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
-        pub struct ActionDocs {
-            $(
-                $(#[$doc])*
-                #[serde(default, skip_serializing_if = "Option::is_none")]
-                pub $field: Option<$doc_type>,
-            )+
-        }
-
-        impl ActionDocs {
-            /// The names of all actions.
-            pub const NAMES: &'static [&'static str] = &[$(stringify!($field),)+];
-
-            /// The actions that are written, by name. A step is right when there is exactly one.
-            pub fn written(&self) -> Vec<&'static str> {
-                let mut names = Vec::new();
-                $(if self.$field.is_some() { names.push(stringify!($field)); })+
-                names
-            }
-
-            /// The first written action, compiled; `None` when none is written.
-            pub fn compile(&self) -> Option<Result<Box<dyn Action>, ActionProblem>> {
-                $(if let Some(doc) = &self.$field {
-                    return Some(doc.compile().map(|action| Box::new(action) as Box<dyn Action>));
-                })+
-                None
-            }
-        }
-
-        /// What is known of each action, in the order of the list.
-        pub const ACTIONS: &[ActionInfo] = &[$($doc_type::INFO,)+];
-    };
-}
-
 /// What is wrong with the parameters of an action, beyond their form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -226,19 +130,4 @@ pub struct ActionProblem {
     pub parameter: String,
     /// What is wrong, and what was meant.
     pub message: String,
-}
-
-actions! {
-    /// Sets or removes labels.
-    label: LabelDoc,
-    /// Sets or removes annotations.
-    annotate: AnnotateDoc,
-    /// Cuts a pod off the network.
-    quarantine: QuarantineDoc,
-    /// Keeps new pods off a node.
-    cordon: CordonDoc,
-    /// Evicts a pod; PodDisruptionBudgets are respected.
-    evict: EvictDoc,
-    /// Deletes a pod.
-    delete: DeleteDoc,
 }

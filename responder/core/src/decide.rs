@@ -2,85 +2,24 @@
 
 use aws_lc_rs::digest;
 use jiff::Timestamp;
-use serde::Serialize;
 
-use crate::alert::{Alert, AlertId, Sender};
 use crate::guard::{BudgetScope, Claim, ClaimKind, Guard, LedgerView};
 use crate::mode::Mode;
-use crate::object::{Name, Namespace};
 use crate::plan::{Plan, lint};
-use crate::playbook::{Playbook, PlaybookName};
+use crate::playbook::Playbook;
 use crate::port::ReadError;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::{Needs, Snapshot};
 use crate::target::{Subject, Target};
 use crate::trace::Trace;
 
-/// Who we are in the cluster: never acted on.
-#[derive(Debug, Clone, Default)]
-pub struct OwnIdentity {
-    /// The namespace that the controller runs in (`POD_NAMESPACE`); `None` outside a cluster.
-    pub namespace: Option<Namespace>,
-    /// The controller's own pod (`POD_NAME`).
-    pub pod: Option<Name>,
-}
-
-/// What every decision is about and bound by.
-#[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
-    /// The alert.
-    pub alert: &'a Alert,
-    /// Its identity.
-    pub alert_id: AlertId,
-    /// Who sent it; `None` where it was not sent (a file).
-    pub sender: Option<&'a Sender>,
-    /// The playbook that matched it.
-    pub playbook: &'a Playbook,
-    /// The guard.
-    pub guard: &'a Guard,
-    /// The ceiling of this process.
-    pub process_mode: Mode,
-    /// Who we are.
-    pub own: &'a OwnIdentity,
-    /// The time of the decision.
-    pub now: Timestamp,
-}
-
-/// Exactly one per (alert, playbook).
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Decision {
-    /// The playbook.
-    pub playbook: PlaybookName,
-    /// The alert.
-    pub alert: AlertId,
-    /// What the alert claims to be about, where it claims anything.
-    pub subject: Option<Subject>,
-    /// What the cluster says it is about, where that could be told.
-    pub target: Option<Target>,
-    /// What is done.
-    pub outcome: Outcome,
-    /// The checks behind it.
-    pub trace: Trace,
-}
-
-/// What a decision comes to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Outcome {
-    /// This plan, once its claim is committed.
-    Act {
-        /// The requests.
-        plan: Box<Plan>,
-        /// What it takes from the limits.
-        claim: Box<Claim>,
-    },
-    /// Nothing.
-    Refuse(Refusal),
-}
-
 mod checks;
+mod context;
+mod decision;
 mod resolve;
+
+pub use context::{Context, OwnIdentity};
+pub use decision::{Decision, Outcome};
 
 /// What a decision must see: what the playbook asks for, and what the guard needs to judge a response of its class.
 pub fn needs(playbook: &Playbook, guard: &Guard) -> Needs {

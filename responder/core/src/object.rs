@@ -98,6 +98,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kinds that can stand above a pod.
+    pub const OWNERS: [Self; 7] = [
+        Self::ReplicationController,
+        Self::ReplicaSet,
+        Self::Deployment,
+        Self::StatefulSet,
+        Self::DaemonSet,
+        Self::Job,
+        Self::CronJob,
+    ];
+
     /// Every kind.
     pub const ALL: [Self; 11] = [
         Self::Pod,

@@ -6,11 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::action::ActionClass;
+use crate::class::ActionClass;
 use crate::guard::Isolation;
 use crate::mode::{EffectiveMode, Permit};
 use crate::object::{Locator, ObjectRef};
-use crate::playbook::OnFailure;
+use crate::on_failure::OnFailure;
 use crate::request::{MergePatch, Request};
 use crate::target::Target;
 

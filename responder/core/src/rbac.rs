@@ -9,56 +9,19 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use serde::Serialize;
 
-use crate::action::{ACTIONS, OWNERS};
+use crate::action::ACTIONS;
+use crate::document::{Diagnostics, SourceFile};
 use crate::guard::Guard;
 use crate::mode::Mode;
 use crate::object::Kind;
-use crate::playbook::{Diagnostics, Playbook, SourceFile, load};
+use crate::permission::Permission;
+use crate::playbook::{Playbook, load};
 use crate::snapshot::Needs;
 use crate::target::TargetKind;
 
 #[cfg(test)]
 mod tests;
-
-/// One right on the API server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Permission {
-    /// The API group; empty for the core group.
-    pub group: &'static str,
-    /// The plural of the kind.
-    pub resource: &'static str,
-    /// The subresource, such as `eviction`; empty for none.
-    pub subresource: &'static str,
-    /// The RBAC verb.
-    pub verb: &'static str,
-}
-
-impl Permission {
-    /// A right on a kind itself.
-    pub const fn on(kind: Kind, verb: &'static str) -> Self {
-        Self::on_sub(kind, "", verb)
-    }
-
-    /// A right on a subresource of a kind.
-    pub const fn on_sub(kind: Kind, subresource: &'static str, verb: &'static str) -> Self {
-        Self {
-            group: kind.group(),
-            resource: kind.plural(),
-            subresource,
-            verb,
-        }
-    }
-
-    /// The resource as in a rule: `pods`, `pods/eviction`.
-    pub fn resource(&self) -> String {
-        match self.subresource {
-            "" => self.resource.to_owned(),
-            subresource => format!("{}/{subresource}", self.resource),
-        }
-    }
-}
 
 /// Services are only ever listed, so they are no [`Kind`].
 const LIST_SERVICES: Permission = Permission {
@@ -94,7 +57,7 @@ impl Needs {
     pub fn permissions(self) -> Vec<Permission> {
         let mut permissions = Vec::new();
         if self.owners {
-            permissions.extend(OWNERS.map(|kind| Permission::on(kind, "get")));
+            permissions.extend(Kind::OWNERS.map(|kind| Permission::on(kind, "get")));
         }
         let parts = [
             (self.node, Permission::on(Kind::Node, "get")),

@@ -1,8 +1,8 @@
 //! Runs a plan: step by step, each within its time, and as far as the plan's mode permits. Step of the flow: act.
 
 use responder_core::mode::Permit;
+use responder_core::on_failure::OnFailure;
 use responder_core::plan::{Plan, PlannedRequest, PlannedStep, Undo};
-use responder_core::playbook::OnFailure;
 use responder_core::port::Cluster;
 use tokio::time::Instant;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use responder_core::alert::{Alert, AlertId};
 use responder_core::decide::{Decision, OwnIdentity};
 use responder_core::mode::Mode;
-use responder_core::playbook::PlaybookName;
+use responder_core::playbook_name::PlaybookName;
 use responder_core::port::{Clock, ClusterReader, Ledger};
 use responder_core::trace::Trace;
 use serde::Serialize;

@@ -1,7 +1,8 @@
 //! Settling: who is told what. Step of the flow: settle. Notifications may fail open: nothing here can stop a response.
 
 use responder_core::mode::Mode;
-use responder_core::playbook::{Notify, NotifyMoment, Playbook};
+use responder_core::notify::{Notify, NotifyMoment};
+use responder_core::playbook::Playbook;
 use responder_core::port::{Notification, Notifier};
 use responder_core::refusal::Refusal;
 

@@ -8,14 +8,13 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use responder_core::action::isolates_both_ways;
-use responder_core::guard::{Isolation, isolation};
+use responder_core::guard::{Isolation, isolates_both_ways, isolation};
 use responder_core::object::{Locator, ObjectRef};
 use responder_core::plan::{Expectation, Plan, PlannedStep};
-use responder_core::playbook::Selector;
 use responder_core::pod;
 use responder_core::port::{ClusterReader, ReadError, Reply};
 use responder_core::request::{MergePatch, Request};
+use responder_core::selector::Selector;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;

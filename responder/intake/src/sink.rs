@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use responder_core::alert::{Alert, AlertId};
-use responder_core::playbook::PlaybookName;
+use responder_core::playbook_name::PlaybookName;
 use responder_core::refusal::RefusalReason;
 
 use crate::Arrival;

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jiff::Timestamp;
-use responder_core::playbook::{Diagnostics, load};
+use responder_core::document::Diagnostics;
+use responder_core::playbook::load;
 use serde::Serialize;
 
 use crate::report::{Format, Paint, counted, print_data, print_message, to_json_pretty};

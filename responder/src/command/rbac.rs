@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use responder_core::mode::Mode;
 use responder_core::object::{Name, Namespace};
-use responder_core::rbac::{Permission, PermissionTable, RbacAccess, highest_mode};
+use responder_core::permission::Permission;
+use responder_core::rbac::{PermissionTable, RbacAccess, highest_mode};
 
 use crate::arguments::PlaybookArgs;
 use crate::report::{counted, print_data};

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use responder_core::document::{Findings, Path};
+use responder_core::manifest::ApiVersion;
 use responder_core::mode::Mode;
-use responder_core::playbook::doc::ApiVersion;
 use responder_core::span::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

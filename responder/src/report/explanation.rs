@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use responder_core::alert::{Alert, AlertId};
 use responder_core::decide::{Decision, Outcome};
-use responder_core::playbook::PlaybookName;
+use responder_core::playbook_name::PlaybookName;
 use responder_core::target::Subject;
 use responder_core::trace::{Trace, Verdict};
 use serde::Serialize;

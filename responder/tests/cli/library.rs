@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use responder_core::alert::{Alert, Bounds, shipped_rule, shipped_rules};
+use responder_core::document::SourceFile;
 use responder_core::mode::Mode;
-use responder_core::playbook::{Playbook, SourceFile, load};
+use responder_core::playbook::{Playbook, load};
 
 use crate::harness::{responder, root};
 

@@ -7,9 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::text::annotation_safe;
-use super::{Action, ActionClass, ActionContext, ActionInfo, ActionProblem, NodeReserve, Permission};
+use super::{Action, ActionContext, ActionInfo, ActionProblem, NodeReserve};
+use crate::class::ActionClass;
 use crate::node;
 use crate::object::Kind;
+use crate::permission::Permission;
 use crate::plan::{Expectation, PlannedRequest, StepPlan, Undo};
 use crate::refusal::{Refusal, RefusalReason};
 use crate::request::{MergePatch, Request, Verb};

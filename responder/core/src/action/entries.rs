@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{ActionContext, Text};
+use crate::object::Kind;
+use crate::permission::Permission;
 use crate::plan::{Expectation, PlannedRequest, StepPlan, Undo};
 use crate::request::{MergePatch, Request};
-use crate::target::Target;
+use crate::target::{Target, TargetKind};
 
 /// Which map of the metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,5 +107,14 @@ fn current(map: Map, context: &ActionContext<'_>) -> Option<BTreeMap<String, Str
     match map {
         Map::Labels => metadata.labels.clone(),
         Map::Annotations => metadata.annotations.clone(),
+    }
+}
+
+/// The rights to patch the metadata of a target.
+pub(super) fn permissions(target: TargetKind) -> Vec<Permission> {
+    match target {
+        TargetKind::Pod => vec![Permission::on(Kind::Pod, "patch")],
+        TargetKind::Node => vec![Permission::on(Kind::Node, "patch")],
+        TargetKind::Owner => Kind::OWNERS.map(|kind| Permission::on(kind, "patch")).into(),
     }
 }

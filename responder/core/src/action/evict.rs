@@ -4,8 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::removal::{IRREVERSIBLE, removable};
-use super::{Action, ActionClass, ActionContext, ActionInfo, ActionProblem, Permission};
+use super::{Action, ActionContext, ActionInfo, ActionProblem};
+use crate::class::ActionClass;
 use crate::object::Kind;
+use crate::permission::Permission;
 use crate::plan::{Expectation, PlannedRequest, StepPlan, Undo};
 use crate::refusal::Refusal;
 use crate::request::{Request, Verb};

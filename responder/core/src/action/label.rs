@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::entries::{self, Map};
 use super::text::{compile_entries, label_safe};
-use super::{
-    Action, ActionClass, ActionContext, ActionInfo, ActionProblem, Permission, Text, TextDoc, permissions_to_patch,
-};
+use super::{Action, ActionContext, ActionInfo, ActionProblem, Text, TextDoc};
+use crate::class::ActionClass;
+use crate::permission::Permission;
 use crate::plan::StepPlan;
 use crate::refusal::Refusal;
 use crate::request::Verb;
@@ -73,7 +73,7 @@ impl Action for Label {
     }
 
     fn permissions(&self, target: TargetKind) -> Vec<Permission> {
-        permissions_to_patch(target)
+        entries::permissions(target)
     }
 
     fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, Refusal> {

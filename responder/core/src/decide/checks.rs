@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Context;
+use super::context::Context;
 use crate::action::{ActionContext, NodeReserve};
 use crate::alert::{Sender, Value};
 use crate::guard::budget::{applies, cooling, count_budget, count_targets};
@@ -472,7 +472,7 @@ fn known_owner(context: &Context<'_>, snapshot: &Snapshot, trace: &mut Trace) ->
     let class = context.playbook.class();
     let by_owner = limits
         .cooldown
-        .is_some_and(|cooldown| cooldown.per == crate::playbook::CooldownScope::Owner)
+        .is_some_and(|cooldown| cooldown.per == crate::limit::CooldownScope::Owner)
         || limits.targets.is_some_and(|limit| limit.percent_of_owner.is_some())
         || context
             .guard

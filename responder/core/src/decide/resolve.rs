@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 
-use super::Context;
+use super::context::Context;
 use crate::guard::corroborate::corroborate;
 use crate::node;
 use crate::object::ObjectRef;

@@ -8,9 +8,10 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::alert::{Bounds, Sender, SenderName};
-use crate::object::Uid;
-use crate::playbook::{SourceFile, load};
+use crate::alert::{Alert, Bounds, Sender, SenderName};
+use crate::document::SourceFile;
+use crate::object::{Name, Namespace, Uid};
+use crate::playbook::load;
 use crate::port::ReadErrorKind;
 use crate::snapshot::{Owner, OwnerChain, Part, Policies, PolicyEngine};
 use crate::trace::Verdict;

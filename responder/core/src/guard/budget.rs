@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 
 use super::{Budget, BudgetScope, Claim};
-use crate::action::ActionClass;
-use crate::playbook::{Cooldown, CooldownScope, TargetLimit};
+use crate::class::ActionClass;
+use crate::limit::{Cooldown, CooldownScope, TargetLimit};
 use crate::span::Span;
 
 /// How a count stands: distinct targets so far (without this one), and how many there may be.

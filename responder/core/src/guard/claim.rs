@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::action::ActionClass;
 use crate::alert::AlertId;
+use crate::class::ActionClass;
 use crate::object::{Kind, Namespace, Uid};
-use crate::playbook::PlaybookName;
+use crate::playbook_name::PlaybookName;
 
 /// Rehearsals (and observations) are counted apart from what is really done, so that a rehearsal says what would have
 /// been refused and takes no slot from a real response.

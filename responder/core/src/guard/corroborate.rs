@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Node, Pod};
 
 use crate::alert::Alert;
-use crate::playbook::Corroboration;
+use crate::corroboration::Corroboration;
 use crate::pod;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::target::PodClaim;

@@ -4,12 +4,13 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::rules::{Budget, BudgetScope, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, Protections};
-use crate::action::ActionClass;
+use crate::class::ActionClass;
+use crate::content_hash::ContentHash;
 use crate::document::{Findings, Path, Problem};
+use crate::manifest::{ApiVersion, MetadataDoc, one};
 use crate::mode::Mode;
 use crate::object::{Kind, Namespace};
-use crate::playbook::doc::{ApiVersion, LabelSelectorDoc, MetadataDoc, one};
-use crate::playbook::{ContentHash, compile_selector};
+use crate::selector::{LabelSelectorDoc, Selector};
 use crate::span::Span;
 
 /// `kind: Guard`.
@@ -183,7 +184,7 @@ pub(crate) fn compile_guard(doc: &GuardDoc, findings: &mut Findings<'_>) -> Guar
     let path = Path::default().key("spec");
     let spec = &doc.spec;
     let namespaces = spec.namespaces.iter().enumerate().filter_map(|(index, entry)| {
-        let selector = compile_selector(
+        let selector = Selector::compile(
             &entry.selector,
             &path.key("namespaces").index(index).key("selector"),
             findings,
@@ -221,7 +222,7 @@ fn protections(doc: &ProtectDoc, path: &Path, findings: &mut Findings<'_>) -> Pr
         let path = path.key("namespaces").index(index);
         match entry {
             ProtectedNamespaceDoc::Labels(labels) => {
-                protections.selectors.extend(compile_selector(labels, &path, findings));
+                protections.selectors.extend(Selector::compile(labels, &path, findings));
             }
             ProtectedNamespaceDoc::Name(name) => {
                 let namespace = Namespace::new(name);

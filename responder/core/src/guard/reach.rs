@@ -12,8 +12,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
 
-use crate::action::is_untouched_policy;
-use crate::playbook::Selector;
+use super::quarantine_policy::is_untouched_policy;
+use crate::selector::Selector;
 use crate::snapshot::PolicyEngine;
 
 /// A direction of traffic, seen from the pod.

@@ -1,9 +1,10 @@
 //! The Guard's rules, compiled: mode ceilings, protections, maximum age, budgets.
 
-use crate::action::ActionClass;
+use crate::class::ActionClass;
+use crate::content_hash::ContentHash;
 use crate::mode::Mode;
 use crate::object::{Kind, Namespace};
-use crate::playbook::{ContentHash, Selector};
+use crate::selector::Selector;
 use crate::span::Span;
 
 /// What the platform team wrote, compiled. The built-in floor of protections is not in here: it always holds.

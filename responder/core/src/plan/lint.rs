@@ -1,6 +1,6 @@
 //! A second pair of eyes on a plan: what no plan may ever ask, checked on the plan itself and not on how it was made.
 
-use crate::action::QUARANTINE_LABEL;
+use crate::guard::QUARANTINE_LABEL;
 use crate::object::ObjectRef;
 use crate::plan::{Plan, Undo};
 use crate::request::{OwnObject, Request};

@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::doc::{ClusterPlaybookDoc, ExceptDoc, LabelSelectorDoc, LimitsDoc, MatchDoc, PlaybookSpecDoc, StepDoc};
-use super::{
-    ContentHash, Cooldown, Corroboration, Exception, Limits, Notify, Playbook, PlaybookName, Rollout, Selector, Step,
-    TargetLimit, lint,
-};
-use crate::action::{Action, ActionClass, ActionDocs};
+use super::doc::{ClusterPlaybookDoc, ExceptDoc, LimitsDoc, MatchDoc, PlaybookSpecDoc, StepDoc};
+use super::{Exception, Playbook, Rollout, Step, lint};
+use crate::action::{Action, ActionDocs};
 use crate::alert::Source;
-use crate::document::Findings;
-use crate::document::Path;
-use crate::document::Problem;
-use crate::document::{either, listed};
+use crate::class::ActionClass;
+use crate::content_hash::ContentHash;
+use crate::corroboration::Corroboration;
+use crate::document::{Findings, Path, Problem, either, listed};
+use crate::limit::{Cooldown, Limits, TargetLimit};
+use crate::notify::Notify;
+use crate::playbook_name::PlaybookName;
+use crate::selector::Selector;
 use crate::target::TargetKind;
 
 mod matching;
@@ -79,7 +80,7 @@ pub(super) fn playbook(
     });
     let except = except.collect();
     let rollout = written.rollout.iter().enumerate().filter_map(|(index, rollout)| {
-        let namespaces = selector(
+        let namespaces = Selector::compile(
             &rollout.namespaces,
             &spec.key("rollout").index(index).key("namespaces"),
             findings,
@@ -126,20 +127,6 @@ fn absent_alert_part(doc: &MatchDoc, path: &Path, findings: &mut Findings<'_>) {
         "no part of this match reads the alert, so it would take every alert there is"
     };
     findings.absence(path, Problem::new(message).help(help));
-}
-
-/// Compiles a selector.
-pub(crate) fn selector(doc: &LabelSelectorDoc, path: &Path, findings: &mut Findings<'_>) -> Option<Selector> {
-    match Selector::compile(doc) {
-        Ok(selector) => Some(selector),
-        Err(problems) => {
-            for (below, problem) in problems {
-                let path = findings.dotted(path, &below);
-                findings.absence(&path, problem);
-            }
-            None
-        }
-    }
 }
 
 fn compile_exception(doc: &ExceptDoc, path: &Path, now: Timestamp, findings: &mut Findings<'_>) -> Exception {

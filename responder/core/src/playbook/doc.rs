@@ -3,33 +3,26 @@
 //! These types are the one definition of the language: the JSON schema, the check of a file against it, the canonical
 //! form whose hash names a version, and the reference all come from them. Their comments are what an editor shows.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema};
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::{CooldownScope, Corroboration, NotifyMoment, OnFailure};
 use crate::action::ActionDocs;
+use crate::corroboration::Corroboration;
+use crate::limit::CooldownScope;
+use crate::manifest::{ApiVersion, MetadataDoc, one};
 use crate::mode::Mode;
+use crate::notify::NotifyMoment;
+use crate::on_failure::OnFailure;
+use crate::selector::LabelSelectorDoc;
 use crate::span::Span;
 use crate::target::TargetKind;
 
 mod matching;
 
-pub use matching::{
-    ImageDoc, LabelSelectorDoc, MatchDoc, OneOrMany, PredicateDoc, RequirementDoc, ScalarDoc, SelectorOperator, TagsDoc,
-};
-
-/// The API of this version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum ApiVersion {
-    /// The first.
-    #[serde(rename = "responder.dev/v1alpha1")]
-    V1Alpha1,
-}
+pub use matching::{ImageDoc, MatchDoc, OneOrMany, PredicateDoc, ScalarDoc, TagsDoc};
 
 /// `kind: ClusterPlaybook`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,22 +44,6 @@ pub struct ClusterPlaybookDoc {
     pub metadata: MetadataDoc,
     /// What it answers, and how.
     pub spec: PlaybookSpecDoc,
-}
-
-/// The name of the object, and what others attach to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "Metadata")]
-pub struct MetadataDoc {
-    /// Lower-case letters, digits, `-` and `.`; one of a kind in the whole set.
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))]
-    pub name: String,
-    /// For your own use.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-    /// For your own use.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, String>,
 }
 
 /// What a playbook answers, and how.
@@ -220,11 +197,6 @@ pub struct TargetLimitDoc {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 100_000))]
     pub at_least: u32,
-}
-
-/// The default of `atLeast`: a percentage of a small owner would otherwise round down to nothing.
-pub(crate) const fn one() -> u32 {
-    1
 }
 
 /// One step: exactly one action, and how it is run.

@@ -3,10 +3,7 @@
 use super::doc::{MatchDoc, PredicateDoc};
 use super::pattern::is_glob;
 use crate::alert::{ShippedRule, Source, falco_type, shipped_rule, shipped_rules};
-use crate::document::Findings;
-use crate::document::Path;
-use crate::document::Problem;
-use crate::document::{closest, listed};
+use crate::document::{Findings, Path, Problem, closest, listed};
 
 /// Warns of rules, sources and fields that will never be seen. An exception without rules of its own is read with
 /// those of the match.

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::Selector;
 use super::alert_match::shown;
 use super::expression::{Expression, Variable};
 use super::pattern::Pattern;
 use crate::alert::Alert;
 use crate::object::ContainerId;
 use crate::pod;
+use crate::selector::Selector;
 use crate::snapshot::{Needs, Part, Snapshot};
 use crate::trace::Trace;
 

@@ -15,7 +15,8 @@ use super::{Playbook, compile, later, schema};
 use crate::document::{
     Content, DiagnosticText, Diagnostics, Findings, Node, Path, Problem, SourceFile, checked, did_you_mean, documents,
 };
-use crate::guard::{Guard, GuardDoc, compile_guard};
+use crate::guard::Guard;
+use crate::guard::doc::{GuardDoc, compile_guard};
 
 /// A set of files that is right.
 #[derive(Debug)]

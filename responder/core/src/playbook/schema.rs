@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::doc::ClusterPlaybookDoc;
 use crate::document::strip_null;
-use crate::guard::GuardDoc;
+use crate::guard::doc::GuardDoc;
 
 /// One JSON schema (draft 2020-12) for every kind of document, told apart by `kind`.
 ///

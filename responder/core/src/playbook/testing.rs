@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Playbook, SourceFile, load};
+use super::{Playbook, load};
 use crate::alert::{Alert, Bounds};
+use crate::document::SourceFile;
 
 /// An alert of a shell in a container, with these fields and whatever is put over its own keys.
 pub(super) fn alert(over: Value) -> Alert {

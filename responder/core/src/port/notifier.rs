@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::playbook::NotifyMoment;
+use crate::notify::NotifyMoment;
 
 /// One message about one response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

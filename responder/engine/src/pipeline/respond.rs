@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use responder_core::decide::{Decision, Outcome};
+use responder_core::notify::NotifyMoment;
 use responder_core::plan::Plan;
-use responder_core::playbook::{NotifyMoment, Playbook};
+use responder_core::playbook::Playbook;
 use responder_core::port::{Cluster, Ledger, ReadError};
 use responder_core::refusal::{Refusal, RefusalReason};
 use responder_core::target::{Subject, Target, TargetKind};

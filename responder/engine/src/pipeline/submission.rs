@@ -1,7 +1,7 @@
 //! The answer to an alert on the way in.
 
 use responder_core::alert::AlertId;
-use responder_core::playbook::PlaybookName;
+use responder_core::playbook_name::PlaybookName;
 
 use crate::queue::{QueueClass, ShedCause};
 

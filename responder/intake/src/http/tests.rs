@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use responder_core::alert::{Alert, Sender};
-use responder_core::playbook::PlaybookName;
+use responder_core::playbook_name::PlaybookName;
 use rstest::rstest;
 
 use self::client::{ALERT, Running, post};

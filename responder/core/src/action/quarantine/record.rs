@@ -7,11 +7,9 @@ use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use super::OnExpiry;
+use crate::guard::QUARANTINE_LABEL;
 use crate::object::{Locator, Name, Namespace, ObjectRef, Uid};
 use crate::request::MergePatch;
-
-/// The label of a quarantine, on its pod and on its policy; its value is the incident.
-pub const QUARANTINE_LABEL: &str = "responder.dev/quarantine";
 
 const POD_NAME: &str = "responder.dev/pod";
 const POD_UID: &str = "responder.dev/pod-uid";

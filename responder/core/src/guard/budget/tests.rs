@@ -7,7 +7,7 @@ use super::*;
 use crate::alert::{Alert, AlertId, Bounds};
 use crate::guard::ClaimKind;
 use crate::object::{Kind, Namespace, Uid};
-use crate::playbook::PlaybookName;
+use crate::playbook_name::PlaybookName;
 
 fn alert_id() -> AlertId {
     let body = br#"{"rule":"r","priority":"Notice","time":"2026-11-24T03:00:00Z","output_fields":{"container.id":"ee97d9c4186f"}}"#;

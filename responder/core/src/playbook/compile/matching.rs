@@ -2,17 +2,15 @@
 
 use globset::GlobSetBuilder;
 
-use super::selector;
 use crate::alert::Source;
-use crate::document::Findings;
-use crate::document::Path;
-use crate::document::Problem;
+use crate::document::{Findings, Path, Problem};
 use crate::playbook::alert_match::{RuleNames, Tags};
-use crate::playbook::doc::{ImageDoc, LabelSelectorDoc, MatchDoc, OneOrMany, TagsDoc};
+use crate::playbook::doc::{ImageDoc, MatchDoc, OneOrMany, TagsDoc};
 use crate::playbook::expression::Expression;
 use crate::playbook::live::ImageMatch;
 use crate::playbook::pattern::{Pattern, is_glob, parse_glob};
-use crate::playbook::{AlertMatch, LiveMatch, Selector, fields};
+use crate::playbook::{AlertMatch, LiveMatch, fields};
+use crate::selector::{LabelSelectorDoc, Selector};
 
 /// The part that reads the alert and the part that reads the live object.
 pub(super) fn compile(doc: &MatchDoc, path: &Path, findings: &mut Findings<'_>) -> (AlertMatch, LiveMatch) {
@@ -37,8 +35,9 @@ pub(super) fn compile(doc: &MatchDoc, path: &Path, findings: &mut Findings<'_>) 
             .map(|(index, field)| fields::compile(field, &path.key("fields").index(index), findings))
             .collect(),
     };
-    let mut labels =
-        |doc: Option<&LabelSelectorDoc>, key: &str| -> Option<Selector> { selector(doc?, &path.key(key), findings) };
+    let mut labels = |doc: Option<&LabelSelectorDoc>, key: &str| -> Option<Selector> {
+        Selector::compile(doc?, &path.key(key), findings)
+    };
     let live_match = LiveMatch {
         namespace: labels(doc.namespace.as_ref(), "namespace"),
         pod: labels(doc.pod.as_ref(), "pod"),

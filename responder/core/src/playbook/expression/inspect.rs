@@ -7,8 +7,7 @@ use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
 use regex::Regex;
 
 use super::Variable;
-use crate::document::Problem;
-use crate::document::{did_you_mean, listed};
+use crate::document::{Problem, did_you_mean, listed};
 use crate::playbook::pattern::compile_regex;
 
 /// Loops in loops: two over ten containers with ten mounts each are a hundred rounds; five were 93 ms.

@@ -7,9 +7,7 @@ use ipnet::IpNet;
 
 use super::{Literal, Number, Operand, Predicate, Test};
 use crate::alert::{FieldType, falco_type};
-use crate::document::Findings;
-use crate::document::Path;
-use crate::document::Problem;
+use crate::document::{Findings, Path, Problem};
 use crate::playbook::doc::{OneOrMany, PredicateDoc, ScalarDoc};
 use crate::playbook::pattern::{Pattern, compile_regex};
 

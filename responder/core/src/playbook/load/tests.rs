@@ -5,9 +5,11 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::{Loaded, SourceFile, load};
-use crate::action::ActionClass;
+use crate::class::ActionClass;
+use crate::corroboration::Corroboration;
+use crate::document::Diagnostics;
 use crate::mode::Mode;
-use crate::playbook::{Corroboration, Diagnostics, PlaybookName};
+use crate::playbook_name::PlaybookName;
 use crate::span::Span;
 use crate::target::TargetKind;
 

@@ -1,9 +1,9 @@
 //! Versions, ids, expiry and the bound.
 
-use responder_core::action::ActionClass;
+use responder_core::class::ActionClass;
 use responder_core::guard::ClaimKind;
 use responder_core::object::{Kind, Uid};
-use responder_core::playbook::PlaybookName;
+use responder_core::playbook_name::PlaybookName;
 
 use super::*;
 

@@ -5,8 +5,12 @@ use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-use super::doc::{LabelSelectorDoc, SelectorOperator};
-use crate::document::Problem;
+use crate::document::{Findings, Path, Problem};
+use crate::object::Name;
+
+mod doc;
+
+pub use doc::{LabelSelectorDoc, RequirementDoc, SelectorOperator};
 
 /// A label selector. All requirements must hold. In a playbook an empty one is refused; in a
 /// live object it selects everything.
@@ -24,8 +28,21 @@ struct Requirement {
 }
 
 impl Selector {
-    /// Compiles it; a problem comes with the dotted path below the selector at which it lies.
-    pub(crate) fn compile(doc: &LabelSelectorDoc) -> Result<Self, Vec<(String, Problem)>> {
+    /// Compiles it; `None` where it is wrong, and then that is found at `path` or below.
+    pub(crate) fn compile(doc: &LabelSelectorDoc, path: &Path, findings: &mut Findings<'_>) -> Option<Self> {
+        let problems = match Self::parse(doc) {
+            Ok(selector) => return Some(selector),
+            Err(problems) => problems,
+        };
+        for (below, problem) in problems {
+            let path = findings.dotted(path, &below);
+            findings.absence(&path, problem);
+        }
+        None
+    }
+
+    /// The selector, or what is wrong, each with the dotted path below the selector at which it lies.
+    fn parse(doc: &LabelSelectorDoc) -> Result<Self, Vec<(String, Problem)>> {
         let mut problems = Vec::new();
         if doc.match_labels.is_empty() && doc.match_expressions.is_empty() {
             let problem =
@@ -124,7 +141,7 @@ impl Selector {
 
 impl Selector {
     /// The labels that it asks for.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|requirement| requirement.key.as_str())
     }
 }
@@ -153,7 +170,7 @@ fn check_key(key: &str) -> Result<(), Problem> {
     let (prefix, name) = key
         .split_once('/')
         .map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    let prefix_holds = prefix.is_none_or(|prefix| crate::object::Name::new(prefix).is_some());
+    let prefix_holds = prefix.is_none_or(|prefix| Name::new(prefix).is_some());
     if prefix_holds && !name.is_empty() && is_label_text(name) {
         return Ok(());
     }
@@ -190,7 +207,7 @@ mod tests {
 
     fn selector(json: &str) -> Result<Selector, Vec<String>> {
         let doc = serde_json::from_str(json).unwrap();
-        Selector::compile(&doc).map_err(|problems| problems.into_iter().map(|(path, _)| path).collect())
+        Selector::parse(&doc).map_err(|problems| problems.into_iter().map(|(path, _)| path).collect())
     }
 
     #[rstest]

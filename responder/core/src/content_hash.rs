@@ -1,9 +1,13 @@
-//! Names a version of a document by its content. Step of the flow: match (reading playbooks).
+//! Names a version of a document by its content.
+
+use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 
-use super::ContentHash;
+/// SHA-256 of a document as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ContentHash(pub [u8; 32]);
 
 impl ContentHash {
     /// SHA-256 of the canonical form: the document with its defaults, as compact JSON in the order of its types.
@@ -17,5 +21,12 @@ impl ContentHash {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest(&SHA256, &canonical).as_ref());
         Self(hash)
+    }
+}
+
+impl fmt::Display for ContentHash {
+    /// Twelve hexadecimal digits: enough to tell versions of one playbook apart.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().take(6).try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }

@@ -1,0 +1,35 @@
+//! How sure it is that the live pod is the one of the alert.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How sure the alert's target must be. Ordered: `Named < PodUid < Container`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
+pub enum Corroboration {
+    /// By name only, and the live pod is older than the alert.
+    Named,
+    /// The alert carries the uid of the live pod.
+    PodUid,
+    /// A current or last container of the live pod has the alert's container id.
+    #[default]
+    Container,
+}
+
+impl Corroboration {
+    /// The name as in a playbook.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Named => "Named",
+            Self::PodUid => "PodUid",
+            Self::Container => "Container",
+        }
+    }
+}
+
+impl fmt::Display for Corroboration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
