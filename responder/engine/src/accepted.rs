@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use crate::queue::QueueClass;
-use crate::shutdown::{HandedBack, Progress};
+use crate::shutdown::{HandedBackAlert, Progress};
 
 /// How an accepted alert ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,10 +123,10 @@ impl AcceptedAlert {
         let _ = self.outcome.set(outcome);
     }
 
-    pub(crate) fn handed_back(&self) -> HandedBack {
+    pub(crate) fn handed_back(&self) -> HandedBackAlert {
         let progress = self.progress.load(Ordering::Relaxed);
         let all = [Progress::Waiting, Progress::Deciding, Progress::Acting];
-        HandedBack {
+        HandedBackAlert {
             alert: self.id,
             rule: self.alert.rule().to_string(),
             target: Subject::of(&self.alert).ok().map(|subject| subject.to_string()),

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use responder_core::decide::Outcome;
 use responder_core::mode::Mode;
 use responder_core::refusal::RefusalReason;
 use responder_core::request::Verb;
 use serde::Serialize;
 
+use crate::event::Event;
 use crate::latency::{Histogram, PipelineStage};
 use crate::queue::{QueueClass, QueueDepth, ShedCause};
 
@@ -169,48 +171,8 @@ impl Accounting {
         counts.decisions.pending += playbooks;
     }
 
-    pub(crate) fn refused(&self, reason: RefusalReason) {
-        let counts = &mut self.counts().decisions;
-        counts.pending = counts.pending.saturating_sub(1);
-        add(&mut counts.refused, reason);
-    }
-
-    pub(crate) fn planned(&self, mode: Mode) {
-        let counts = &mut self.counts().decisions;
-        counts.pending = counts.pending.saturating_sub(1);
-        add(&mut counts.planned, mode);
-    }
-
-    pub(crate) fn responded(&self, outcome: &'static str) {
-        add(&mut self.counts().responses, outcome);
-    }
-
-    pub(crate) fn requested(&self, labels: RequestLabels, is_retry: bool) {
-        let mut counts = self.counts();
-        add(&mut counts.requests, labels);
-        if is_retry {
-            add(&mut counts.retries, labels.verb);
-        }
-    }
-
-    pub(crate) fn verified(&self, verdict: &'static str) {
-        add(&mut self.counts().verifications, verdict);
-    }
-
-    pub(crate) fn expired(&self, end: &'static str) {
-        add(&mut self.counts().expiries, end);
-    }
-
     pub(crate) fn took(&self, stage: PipelineStage, length: Duration) {
         self.counts().stages.entry(stage).or_default().observe(length);
-    }
-
-    pub(crate) fn decided_after(&self, class: QueueClass, length: Duration) {
-        self.counts().to_decision.entry(class).or_default().observe(length);
-    }
-
-    pub(crate) fn settled_after(&self, class: QueueClass, length: Duration) {
-        self.counts().to_settlement.entry(class).or_default().observe(length);
     }
 
     pub(crate) fn conflicted(&self) {
@@ -221,13 +183,65 @@ impl Accounting {
         self.counts().refunds += 1;
     }
 
-    pub(crate) fn panicked(&self) {
-        self.counts().panics += 1;
+    /// Counts an event, in one piece.
+    pub(crate) fn count(&self, event: &Event<'_>) {
+        let mut counts = self.counts();
+        match event {
+            Event::Decided { accepted, decision, .. } => {
+                let to_decision = counts.to_decision.entry(accepted.class).or_default();
+                to_decision.observe(accepted.accepted_at.elapsed());
+                match &decision.outcome {
+                    Outcome::Act { plan, .. } => counts.decisions.planned(plan.mode.mode()),
+                    Outcome::Refuse(refusal) => counts.decisions.refused(refusal.reason, 1),
+                }
+            }
+            Event::Requested { request, .. } => {
+                let labels = RequestLabels {
+                    verb: request.verb,
+                    dry_run: request.dry_run,
+                    result: request.answer,
+                };
+                add(&mut counts.requests, labels);
+                if request.attempt > 1 {
+                    add(&mut counts.retries, request.verb);
+                }
+            }
+            Event::Settled { accepted, response, .. } => {
+                add(&mut counts.responses, response.outcome.as_str());
+                let to_settlement = counts.to_settlement.entry(accepted.class).or_default();
+                to_settlement.observe(accepted.accepted_at.elapsed());
+            }
+            Event::Verified { verification, .. } => add(&mut counts.verifications, verification.verdict.as_str()),
+            Event::Expired { end, .. } => add(&mut counts.expiries, end.as_str()),
+            Event::HandedBack { undecided, .. } => {
+                counts.decisions.refused(RefusalReason::ShuttingDown, *undecided);
+            }
+            Event::Panicked { undecided } => {
+                counts.panics += 1;
+                counts.decisions.refused(RefusalReason::PlanUnsound, *undecided);
+            }
+        }
     }
 
     fn counts(&self) -> MutexGuard<'_, AccountingSnapshot> {
         // Counters are whole after every statement: a panic elsewhere leaves nothing half done here.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DecisionCounts {
+    fn refused(&mut self, reason: RefusalReason, decisions: usize) {
+        if decisions == 0 {
+            return;
+        }
+        let decisions = decisions as u64;
+        self.pending = self.pending.saturating_sub(decisions);
+        *self.refused.entry(reason).or_default() += decisions;
+    }
+
+    fn planned(&mut self, mode: Mode) {
+        self.pending = self.pending.saturating_sub(1);
+        add(&mut self.planned, mode);
     }
 }
 
@@ -247,7 +261,7 @@ mod tests {
         accounting.rejected("not json");
         accounting.shed(QueueClass::Critical, ShedCause::QueueFull);
         accounting.duplicate();
-        accounting.refused(RefusalReason::Stale);
+        accounting.count(&Event::Panicked { undecided: 1 });
         let counts = accounting.snapshot();
         assert!(counts.is_balanced());
         assert_eq!((counts.alerts.received, counts.decisions.pending), (5, 1));

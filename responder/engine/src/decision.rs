@@ -16,14 +16,12 @@ use responder_core::refusal::{Refusal, RefusalReason};
 use responder_core::snapshot::Snapshot;
 use responder_core::target::Subject;
 use responder_core::trace::Trace;
-use tokio::time::Instant;
-use tracing::Instrument as _;
 
 use crate::accounting::Accounting;
 use crate::config::RuleSet;
 use crate::latency::PipelineStage;
 use crate::snapshot::snapshot;
-use crate::spans;
+use crate::timed::timed;
 use crate::wait::Wait;
 
 /// So often a decision is taken again because somebody else committed first.
@@ -123,7 +121,7 @@ impl<C: ClusterReader, L: Ledger, R: Wait> Decider<'_, C, L, R> {
             Ok(subject) => {
                 // On the heap: it is by far the largest part of a committed, and would be copied into every task.
                 let look = Box::pin(self.look(request, &subject));
-                self.timed(PipelineStage::Snapshot, look).await
+                timed(PipelineStage::Snapshot, self.accounting, look).await
             }
             // Refused by the screen before anybody looks.
             Err(none) => {
@@ -133,9 +131,12 @@ impl<C: ClusterReader, L: Ledger, R: Wait> Decider<'_, C, L, R> {
             }
         };
         let unread = snapshot.as_ref().err().map(|error| error.kind);
-        let committed = self
-            .timed(PipelineStage::Decide, self.settle_on(request, snapshot))
-            .await;
+        let committed = timed(
+            PipelineStage::Decide,
+            self.accounting,
+            self.settle_on(request, snapshot),
+        )
+        .await;
         CommittedDecision { unread, ..committed }
     }
 
@@ -187,15 +188,6 @@ impl<C: ClusterReader, L: Ledger, R: Wait> Decider<'_, C, L, R> {
         }
         let detail = format!("others committed first {MOST_COMMITS} times");
         self.refuse(request, "ledger", RefusalReason::Contended, detail).into()
-    }
-
-    async fn timed<T>(&self, stage: PipelineStage, task: impl Future<Output = T>) -> T {
-        let begun = Instant::now();
-        let done = task.instrument(spans::step(stage)).await;
-        if let Some(accounting) = self.accounting {
-            accounting.took(stage, begun.elapsed());
-        }
-        done
     }
 }
 

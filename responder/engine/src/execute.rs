@@ -6,9 +6,9 @@ use responder_core::plan::{Plan, PlannedRequest, PlannedStep, Undo};
 use responder_core::port::Cluster;
 use tokio::time::Instant;
 
-use crate::outcome::{NotSent, RequestOutcome, RequestReport, Response, ResponseOutcome, StepReport};
+use crate::outcome::{NotSentReason, RequestOutcome, RequestReport, Response, ResponseOutcome, StepReport};
 use crate::revert::{Changed, undo};
-use crate::send::{RequestSender, Until};
+use crate::send::{RequestSender, SendOptions};
 use crate::wait::Wait;
 
 /// What is left to settle after a plan has run.
@@ -129,7 +129,7 @@ async fn run_step<C: Cluster, R: Wait>(
     step: &PlannedStep,
     permit: &Permit,
 ) -> (StepReport, Option<QuarantineEnd>) {
-    let until = Until {
+    let until = SendOptions {
         deadline: Instant::now() + step.timeout,
         valid: Some(plan.valid_until),
         undoes: false,
@@ -148,7 +148,7 @@ async fn run_step<C: Cluster, R: Wait>(
             RequestOutcome::TargetReplaced { .. } => Some(QuarantineEnd::TargetReplaced),
             RequestOutcome::Expired { .. }
             | RequestOutcome::NotSent {
-                because: NotSent::Expired,
+                because: NotSentReason::Expired,
             } => Some(QuarantineEnd::Expired),
             _ => Some(QuarantineEnd::Failed),
         };
@@ -172,7 +172,7 @@ fn not_sent(step: &PlannedStep) -> StepReport {
 
 fn stopped(planned: &PlannedRequest) -> RequestReport {
     let outcome = RequestOutcome::NotSent {
-        because: NotSent::Stopped,
+        because: NotSentReason::Stopped,
     };
     RequestReport {
         request: planned.request.to_string(),

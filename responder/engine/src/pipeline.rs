@@ -11,6 +11,8 @@ mod outage;
 mod respond;
 mod shared;
 mod submission;
+mod verification;
+mod worker;
 
 pub use engine::Engine;
 pub use submission::Submission;

@@ -10,8 +10,8 @@ use responder_core::port::{Cluster, ClusterReader, Reply, SendErrorKind};
 use responder_core::request::{MergePatch, Request};
 
 use crate::lookup::{LiveObject, Lookup, lookup, our_own};
-use crate::outcome::{Failure, RequestOutcome, UndoOutcome, UndoReport};
-use crate::send::{RequestSender, Until};
+use crate::outcome::{FailureReason, RequestOutcome, UndoOutcome, UndoReport};
+use crate::send::{RequestSender, SendOptions};
 use crate::wait::Wait;
 
 /// A request that was carried out, or perhaps.
@@ -75,7 +75,7 @@ pub(crate) async fn delete<C: Cluster, R: Wait>(
         target: object,
         grace_seconds: None,
     };
-    match sender.send(&request, permit, Until::undo()).await.outcome {
+    match sender.send(&request, permit, SendOptions::undo()).await.outcome {
         RequestOutcome::Done { .. } | RequestOutcome::Rehearsed => UndoOutcome::Undone,
         RequestOutcome::TargetGone { .. } | RequestOutcome::TargetReplaced { .. } => UndoOutcome::Nothing {
             because: format!("{at} is gone already"),
@@ -129,7 +129,7 @@ pub(crate) async fn restore<C: Cluster, R: Wait>(
             target: target.clone(),
             patch,
         };
-        match sender.send(&request, permit, Until::undo()).await.outcome {
+        match sender.send(&request, permit, SendOptions::undo()).await.outcome {
             RequestOutcome::Done { .. } | RequestOutcome::Rehearsed => return given_back(others),
             RequestOutcome::TargetGone { .. } | RequestOutcome::TargetReplaced { .. } => {
                 return UndoOutcome::Nothing {
@@ -137,7 +137,7 @@ pub(crate) async fn restore<C: Cluster, R: Wait>(
                 };
             }
             RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::Conflict),
+                because: FailureReason::Answer(SendErrorKind::Conflict),
                 detail,
                 is_certain,
             } => {

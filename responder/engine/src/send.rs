@@ -8,13 +8,14 @@ use responder_core::mode::Permit;
 use responder_core::port::{Clock, Cluster, Reply, SendError, SendErrorKind};
 use responder_core::request::{Armed, DEFAULT_DEADLINE, Request, Verb};
 use tokio::time::Instant;
-use tracing::{Instrument as _, Span};
+use tracing::Instrument as _;
 
-use crate::accounting::{Accounting, RequestLabels};
-use crate::audit::{AuditRecord, SentRequest, Trail};
+use crate::about::About;
+use crate::event::Event;
 use crate::lookup::{Lookup, lookup, our_own};
-use crate::outcome::{Failure, NotSent, RequestOutcome, RequestReport};
+use crate::outcome::{FailureReason, NotSentReason, RequestOutcome, RequestReport, SentRequest};
 use crate::retry::{MOST_TRIES, Next, Pauses, next};
+use crate::sinks::Sinks;
 use crate::spans;
 use crate::wait::Wait;
 
@@ -26,14 +27,13 @@ pub(crate) struct RequestSender<'a, C, R> {
     pub(crate) cluster: &'a C,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) wait: &'a R,
-    pub(crate) accounting: &'a Accounting,
-    /// `None`: nobody keeps a record of its requests.
-    pub(crate) trail: Option<Trail<'a>>,
+    pub(crate) sinks: &'a Sinks,
+    pub(crate) about: &'a About,
 }
 
-/// Until when a request is worth sending.
+/// SendOptions when a request is worth sending.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Until {
+pub(crate) struct SendOptions {
     /// The end of the step's time.
     pub(crate) deadline: Instant,
     /// The end of the alert's; `None` where there is none that could be too old.
@@ -42,7 +42,7 @@ pub(crate) struct Until {
     pub(crate) undoes: bool,
 }
 
-impl Until {
+impl SendOptions {
     /// For an undo, which is never too late.
     pub(crate) fn undo() -> Self {
         Self {
@@ -75,7 +75,7 @@ struct Attempt<'a> {
 
 impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
     /// Sends one request as far as the permit goes.
-    pub(crate) async fn send(&self, request: &Request, permit: &Permit, until: Until) -> RequestReport {
+    pub(crate) async fn send(&self, request: &Request, permit: &Permit, until: SendOptions) -> RequestReport {
         let report = |tries, outcome| RequestReport {
             request: request.to_string(),
             tries,
@@ -85,7 +85,7 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
             return report(
                 0,
                 RequestOutcome::NotSent {
-                    because: NotSent::Observed,
+                    because: NotSentReason::Observed,
                 },
             );
         };
@@ -99,7 +99,7 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
         report(attempt.tries, outcome)
     }
 
-    async fn attempt(&self, attempt: &mut Attempt<'_>, until: Until) -> RequestOutcome {
+    async fn attempt(&self, attempt: &mut Attempt<'_>, until: SendOptions) -> RequestOutcome {
         let verb = attempt.armed.request().verb();
         let mut pauses = Pauses::new();
         let mut last: Option<SendError> = None;
@@ -107,7 +107,7 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
             if until.valid.is_some_and(|valid| self.clock.now() > valid) {
                 return match attempt.tries {
                     0 => RequestOutcome::NotSent {
-                        because: NotSent::Expired,
+                        because: NotSentReason::Expired,
                     },
                     _ => RequestOutcome::Expired {
                         is_certain: attempt.is_certain,
@@ -151,46 +151,31 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
                 retry_after: None,
             })
         });
-        let result = match &answer {
-            Ok(_) => "done",
-            Err(error) => error.kind.as_str(),
-        };
-        let span = Span::current();
-        span.record("responder.outcome", result);
-        if answer.is_err() {
-            span.record("otel.status_code", "ERROR");
-        }
-        let labels = RequestLabels {
-            verb: armed.request().verb(),
-            dry_run: armed.is_dry_run(),
-            result,
-        };
-        self.accounting.requested(labels, attempt.tries > 1);
         if let Err(error) = &answer {
             // A dry run changes nothing, however it ends.
             attempt.is_certain &= error.kind.is_certainly_undone() || armed.is_dry_run();
         }
-        if let Some(trail) = self.trail {
-            let request = armed.request();
-            trail.audit.write(&AuditRecord::Requested {
-                at: self.clock.now(),
-                about: trail.about.clone(),
-                request: SentRequest {
-                    verb: request.verb(),
-                    object: request.at().to_string(),
-                    uid: match &answer {
-                        Ok(Reply::Created(uid)) => Some(uid.clone()),
-                        _ => request.target().map(|target| target.uid.clone()),
-                    },
-                    dry_run: armed.is_dry_run(),
-                    undoes: attempt.undoes,
-                    attempt: attempt.tries,
-                    answer: result,
-                    detail: answer.as_ref().err().map(|error| error.detail.clone()),
-                    took_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        let request = armed.request();
+        self.sinks.tell(&Event::Requested {
+            about: self.about,
+            request: &SentRequest {
+                verb: request.verb(),
+                object: request.at().to_string(),
+                uid: match &answer {
+                    Ok(Reply::Created(uid)) => Some(uid.clone()),
+                    _ => request.target().map(|target| target.uid.clone()),
                 },
-            });
-        }
+                dry_run: armed.is_dry_run(),
+                undoes: attempt.undoes,
+                attempt: attempt.tries,
+                answer: match &answer {
+                    Ok(_) => "done",
+                    Err(error) => error.kind.as_str(),
+                },
+                detail: answer.as_ref().err().map(|error| error.detail.clone()),
+                took_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            },
+        });
         answer
     }
 
@@ -202,7 +187,7 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
         attempt: &Attempt<'_>,
     ) -> Result<crate::retry::Pace, RequestOutcome> {
         let failed = || RequestOutcome::Failed {
-            because: Failure::from(error),
+            because: FailureReason::from(error),
             detail: error.detail.clone(),
             is_certain: attempt.is_certain,
         };
@@ -257,12 +242,12 @@ fn out_of_time(attempt: &Attempt<'_>, last: Option<&SendError>) -> RequestOutcom
     let is_certain = attempt.is_certain;
     match last {
         Some(error) => RequestOutcome::Failed {
-            because: Failure::from(error),
+            because: FailureReason::from(error),
             detail: error.detail.clone(),
             is_certain,
         },
         None => RequestOutcome::Failed {
-            because: Failure::StepTimeout,
+            because: FailureReason::StepTimeout,
             detail: String::new(),
             is_certain,
         },

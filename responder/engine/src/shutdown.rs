@@ -8,17 +8,17 @@ use serde::Serialize;
 /// What became of the accepted alerts at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Handback {
+pub struct ShutdownReport {
     /// How many were finished after the stop began.
     pub finished: usize,
     /// Those that were not, the oldest first.
-    pub handed_back: Vec<HandedBack>,
+    pub handed_back: Vec<HandedBackAlert>,
 }
 
 /// An accepted alert that was not finished. It can be sent again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct HandedBack {
+pub struct HandedBackAlert {
     /// The alert.
     pub alert: AlertId,
     /// Its rule.
@@ -44,7 +44,7 @@ pub enum Progress {
     Acting,
 }
 
-impl fmt::Display for HandedBack {
+impl fmt::Display for HandedBackAlert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = self.target.as_deref().unwrap_or("nothing");
         let progress = match self.progress {

@@ -4,13 +4,14 @@
 //! An alert without a trace costs no span: each of these looks at its parent first, and where nobody listens to
 //! [`SPANS`], `tracing` knows so at each place by one load.
 
+use responder_core::decide::Outcome;
 use responder_core::playbook::Playbook;
 use responder_core::request::Armed;
 use tracing::{Span, field::Empty, info_span};
 
 use crate::about::About;
+use crate::event::Event;
 use crate::latency::PipelineStage;
-use crate::outcome::{Response, ResponseOutcome};
 
 /// The target of every span, and of nothing else: so a subscriber tells them from those of libraries.
 pub const SPANS: &str = "responder::spans";
@@ -49,15 +50,6 @@ pub(crate) fn step(stage: PipelineStage) -> Span {
     }
 }
 
-/// The end of the response at hand: who is told what.
-pub(crate) fn settle() -> Span {
-    let response = Span::current();
-    if response.is_disabled() {
-        return Span::none();
-    }
-    info_span!(target: SPANS, parent: &response, "settle")
-}
-
 /// One request, sent once.
 pub(crate) fn request(armed: Armed<'_>, attempt: u32) -> Span {
     let step = Span::current();
@@ -91,35 +83,51 @@ pub(crate) fn expiry(about: &About) -> Span {
     )
 }
 
-/// What was decided, on the span of the response at hand.
-pub(crate) fn decided(about: &About, refusal: Option<&'static str>) {
-    let response = Span::current();
-    if response.is_disabled() {
+/// Records an event on the current span, which is that of its step.
+pub(crate) fn record(event: &Event<'_>) {
+    let span = Span::current();
+    if span.is_disabled() {
         return;
     }
-    if let Some(target) = &about.target {
-        response.record("responder.target", target);
-    }
-    if let Some(mode) = about.mode {
-        response.record("responder.mode", mode.as_str());
-    }
-    if let Some(incident) = &about.incident {
-        response.record("responder.incident", incident);
-    }
-    if let Some(reason) = refusal {
-        response.record("responder.outcome", "Refused");
-        response.record("responder.reason", reason);
+    match event {
+        Event::Decided { about, decision, .. } => {
+            if let Some(target) = &about.target {
+                span.record("responder.target", target);
+            }
+            if let Some(mode) = about.mode {
+                span.record("responder.mode", mode.as_str());
+            }
+            if let Some(incident) = &about.incident {
+                span.record("responder.incident", incident);
+            }
+            if let Outcome::Refuse(refusal) = &decision.outcome {
+                span.record("responder.outcome", "Refused");
+                span.record("responder.reason", refusal.reason.as_str());
+            }
+        }
+        Event::Requested { request, .. } => ended(&span, request.answer, request.has_failed()),
+        Event::Settled { response, .. } => {
+            ended(&span, response.outcome.as_str(), response.outcome.is_failure());
+        }
+        Event::Verified { verification, .. } => ended(&span, verification.verdict.as_str(), false),
+        // The span of a look has its outcome also where it is the same as before, and is not told.
+        Event::Expired { .. } | Event::HandedBack { .. } | Event::Panicked { .. } => {}
     }
 }
 
-/// What became of it, on the span of the response at hand.
-pub(crate) fn settled(response: &Response) {
-    let span = Span::current();
-    span.record("responder.outcome", response.outcome.as_str());
-    if matches!(
-        response.outcome,
-        ResponseOutcome::Failed { .. } | ResponseOutcome::PartlyDone { .. }
-    ) {
+/// Records how the step of a span ended.
+pub(crate) fn ended(span: &Span, outcome: &'static str, is_error: bool) {
+    span.record("responder.outcome", outcome);
+    if is_error {
         span.record("otel.status_code", "ERROR");
     }
+}
+
+/// The span in which the other sinks are told that a plan has run.
+pub(crate) fn settling(event: &Event<'_>) -> Span {
+    let response = Span::current();
+    if response.is_disabled() || !matches!(event, Event::Settled { .. }) {
+        return Span::none();
+    }
+    info_span!(target: SPANS, parent: &response, "settle")
 }

@@ -135,8 +135,8 @@ pub(crate) struct OpenExpectation {
     predicted: Option<Isolation>,
 }
 
-/// The checks of the steps whose requests were all carried out.
-pub(crate) fn checks(plan: &Plan, reports: &[StepReport]) -> Vec<OpenExpectation> {
+/// The expectations of the steps whose requests were all carried out.
+pub(crate) fn open_expectations(plan: &Plan, reports: &[StepReport]) -> Vec<OpenExpectation> {
     let done = plan.steps.iter().zip(reports).filter(|(_, report)| {
         report
             .requests
@@ -147,12 +147,12 @@ pub(crate) fn checks(plan: &Plan, reports: &[StepReport]) -> Vec<OpenExpectation
         step.plan
             .expects
             .iter()
-            .map(move |expectation| check(step, report, expectation))
+            .map(move |expectation| open(step, report, expectation))
     })
     .collect()
 }
 
-fn check(step: &PlannedStep, report: &StepReport, expectation: &Expectation) -> OpenExpectation {
+fn open(step: &PlannedStep, report: &StepReport, expectation: &Expectation) -> OpenExpectation {
     let is_gone = report
         .requests
         .iter()
@@ -184,19 +184,17 @@ impl OpenExpectation {
 /// Looks, with patience where it is a matter of time.
 pub(crate) async fn verify<C: ClusterReader>(
     cluster: &C,
-    check: &OpenExpectation,
+    open: &OpenExpectation,
     limits: VerifyLimits,
     readers: &Semaphore,
 ) -> Finding {
-    if let Some(finding) = check.known() {
+    if let Some(finding) = open.known() {
         return finding;
     }
-    match &check.expectation {
-        Expectation::Gone { target } => gone(cluster, target, check.grace, limits, readers).await,
+    match &open.expectation {
+        Expectation::Gone { target } => gone(cluster, target, open.grace, limits, readers).await,
         Expectation::Patched { target, patch } => patched(cluster, target, patch, readers).await,
-        Expectation::Isolated { pod, policy } => {
-            isolated(cluster, pod, policy, check.predicted.as_ref(), readers).await
-        }
+        Expectation::Isolated { pod, policy } => isolated(cluster, pod, policy, open.predicted.as_ref(), readers).await,
     }
 }
 

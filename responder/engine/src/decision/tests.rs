@@ -92,7 +92,7 @@ async fn interleaved(seed: u64, tasks: Vec<Pin<Box<dyn Future<Output = ()> + '_>
 /// were sent, the order of the steps, and how often somebody was too late to commit.
 async fn race(world: &TestWorld, alerts: &[Alert], seed: u64) -> (u64, Vec<usize>, u64) {
     let counted = || {
-        let counts = world.accounting.snapshot();
+        let counts = world.sinks.accounting.snapshot();
         (counts.requests.values().sum::<u64>(), counts.ledger_conflicts)
     };
     let before = counted();
@@ -256,7 +256,10 @@ async fn whoever_never_gets_to_commit_is_refused_as_contended() {
     let world = TestWorld::new(&deletes(1));
     let committed = judged(&world, &Busy, &alert("p", json!({}))).await;
     assert_eq!(reason(&committed.decision), Some(RefusalReason::Contended));
-    assert_eq!(world.accounting.snapshot().ledger_conflicts, u64::from(MOST_COMMITS));
+    assert_eq!(
+        world.sinks.accounting.snapshot().ledger_conflicts,
+        u64::from(MOST_COMMITS)
+    );
     assert!(committed.claim.is_none());
 }
 

@@ -9,7 +9,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::outcome::Failure;
+use crate::outcome::FailureReason;
 use crate::testing::{Before, TestWorld, Then, alert, enforced, playbook, pod_at};
 
 const REFUSED: Then = Then::Fail(SendFault::Refused(SendErrorKind::Rejected));
@@ -98,7 +98,7 @@ async fn what_a_stopped_plan_leaves_out_is_reported_as_not_sent() {
     world.cluster.script([REFUSED]);
     let execution = world.execute(&plan).await;
     let stopped = RequestOutcome::NotSent {
-        because: NotSent::Stopped,
+        because: NotSentReason::Stopped,
     };
     assert_eq!(outcomes(&execution)[1..], [&stopped, &stopped]);
     assert_eq!(world.cluster.mutations().len(), 1);
@@ -177,7 +177,7 @@ async fn in_observe_nothing_is_sent() {
     assert_eq!(world.cluster.inner.requests(), []);
     assert_eq!(world.changes_since(&before), [""; 0]);
     let observed = RequestOutcome::NotSent {
-        because: NotSent::Observed,
+        because: NotSentReason::Observed,
     };
     assert_eq!(outcomes(&execution), [&observed; 3]);
     assert!(
@@ -238,7 +238,7 @@ async fn a_step_has_its_time_and_the_next_one_its_own() {
         matches!(
             first,
             RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::Busy),
+                because: FailureReason::Answer(SendErrorKind::Busy),
                 is_certain: true,
                 ..
             }

@@ -10,7 +10,6 @@ use responder_core::alert::{Alert, AlertId, Sender};
 use responder_core::mode::Mode;
 use responder_core::playbook::Playbook;
 use responder_core::port::{Cluster, Ledger};
-use responder_core::refusal::RefusalReason;
 use tokio::time::Instant;
 use tracing::Span;
 
@@ -18,13 +17,14 @@ use super::alert_queue::AlertQueue;
 use super::expiry;
 use super::shared::Shared;
 use super::submission::Submission;
+use super::worker::dispatch;
 use crate::accepted::{AcceptedAlert, AlertOutcome, Settlement};
 use crate::accounting::{Accounting, AccountingSnapshot};
-use crate::audit::AuditRecord;
 use crate::config::{EngineConfig, Ports, RuleSet};
+use crate::event::Event;
 use crate::explain::{ExplainOptions, Explanation, explain};
 use crate::queue::QueueClass;
-use crate::shutdown::Handback;
+use crate::shutdown::ShutdownReport;
 
 /// How long cancelled tasks may take to their next poll; none of them blocks.
 const LAST_POLLS: Duration = Duration::from_secs(1);
@@ -101,25 +101,25 @@ impl<C: Cluster, L: Ledger> Engine<C, L> {
         let shared = &self.shared;
         let matching = shared.rules.index.matching(&alert);
         if matching.is_empty() {
-            shared.accounting.unmatched();
+            shared.sinks.accounting.unmatched();
             return (Submission::Unmatched, None);
         }
         let playbooks: Vec<Arc<Playbook>> = matching.into_iter().cloned().collect();
         let (submission, seen) = {
             let mut queue = shared.queue();
-            let submission = queue.take(alert, sender.clone(), playbooks, &shared.accounting, root);
+            let submission = queue.take(alert, sender.clone(), playbooks, &shared.sinks.accounting, root);
             let seen = look(&queue, &submission);
             (submission, seen)
         };
         if matches!(submission, Submission::Accepted { .. }) {
-            shared.dispatch();
+            dispatch(shared);
         }
         (submission, Some(seen))
     }
 
     /// The counters, which intake also counts its rejections in.
     pub fn accounting(&self) -> &Arc<Accounting> {
-        &self.shared.accounting
+        &self.shared.sinks.accounting
     }
 
     /// The counts so far, with the depth of the queue.
@@ -132,7 +132,7 @@ impl<C: Cluster, L: Ledger> Engine<C, L> {
             .collect();
         AccountingSnapshot {
             depths,
-            ..self.shared.accounting.snapshot()
+            ..self.shared.sinks.accounting.snapshot()
         }
     }
 
@@ -145,13 +145,12 @@ impl<C: Cluster, L: Ledger> Engine<C, L> {
             own: &shared.config.own,
             commits: false,
         };
-        let ports = &shared.ports;
-        explain(&*ports.cluster, &*ports.ledger, &*ports.clock, options, alert)
+        explain(&*shared.cluster, &*shared.ledger, &*shared.clock, options, alert)
     }
 
     /// Ends the engine: takes nothing more, finishes what was accepted within the deadline, and hands the rest back by
     /// name. Verifications that are still under way end as inconclusive.
-    pub async fn shutdown(&self, deadline: Duration) -> Handback {
+    pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         let shared = &self.shared;
         let accepted = {
             let mut queue = shared.queue();
@@ -169,25 +168,18 @@ impl<C: Cluster, L: Ledger> Engine<C, L> {
         let unfinished: Vec<Arc<AcceptedAlert>> = shared.queue().work.unfinished().map(Arc::clone).collect();
         let mut handed_back = Vec::with_capacity(unfinished.len());
         for accepted in unfinished {
-            for _ in 0..accepted.count_undecided(accepted.playbooks.len()) {
-                shared.accounting.refused(RefusalReason::ShuttingDown);
-            }
             let alert = accepted.handed_back();
             accepted.settle(AlertOutcome::HandedBack);
             let _in_its_trace = accepted.span().entered();
-            shared.ports.audit.write(&AuditRecord::HandedBack {
-                at: shared.ports.clock.now(),
-                actor: Arc::clone(&shared.config.actor),
-                cluster: shared.cluster_name(),
-                playbook_hashes: accepted
-                    .unanswered()
-                    .map(|playbook| playbook.hash.to_string())
-                    .collect(),
-                alert: alert.clone(),
+            shared.sinks.tell(&Event::HandedBack {
+                author: &shared.author,
+                accepted: &accepted,
+                alert: &alert,
+                undecided: accepted.count_undecided(accepted.playbooks.len()),
             });
             handed_back.push(alert);
         }
-        Handback {
+        ShutdownReport {
             finished: accepted.saturating_sub(handed_back.len()),
             handed_back,
         }

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use responder_core::alert::AlertId;
+use responder_core::guard::ClaimId;
 use responder_core::playbook::Playbook;
+use responder_core::port::{Clock, Ledger};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
@@ -12,16 +13,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::alert_queue::AlertQueue;
-use crate::about::About;
-use crate::accounting::Accounting;
+use crate::about::{About, Author};
 use crate::config::{EngineConfig, Ports, RuleSet};
+use crate::sinks::Sinks;
 
 /// The state that all tasks of an engine share.
 pub(super) struct Shared<C, L> {
     pub(super) config: EngineConfig,
     pub(super) rules: Arc<RuleSet>,
-    pub(super) ports: Ports<C, L>,
-    pub(super) accounting: Arc<Accounting>,
+    pub(super) cluster: Arc<C>,
+    pub(super) ledger: Arc<L>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) sinks: Sinks,
+    pub(super) author: Author,
     queue: Mutex<AlertQueue>,
     pub(super) tasks: TaskTracker,
     /// Nothing goes on after this.
@@ -38,14 +42,27 @@ pub(super) struct Shared<C, L> {
 impl<C, L> Shared<C, L> {
     /// The state of a new engine, whose tasks run on the current tokio runtime. Panics where there is none.
     pub(super) fn new(config: EngineConfig, rules: Arc<RuleSet>, ports: Ports<C, L>) -> Self {
+        let author = Author {
+            actor: Arc::clone(&config.actor),
+            cluster: rules.guard.cluster.as_ref().map(|cluster| cluster.name.clone()),
+        };
+        let sinks = Sinks {
+            accounting: Arc::default(),
+            audit: ports.audit,
+            notifier: ports.notifier,
+            clock: Arc::clone(&ports.clock),
+        };
         Self {
             queue: Mutex::new(AlertQueue::new(config.queue, config.dedup, Instant::now())),
             readers: Semaphore::new(config.verify.concurrency.max(1)),
             verifications: Arc::new(Semaphore::new(config.verify.pending)),
             config,
             rules,
-            ports,
-            accounting: Arc::default(),
+            cluster: ports.cluster,
+            ledger: ports.ledger,
+            clock: ports.clock,
+            sinks,
+            author,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             idle: Notify::new(),
@@ -75,41 +92,33 @@ impl<C, L> Shared<C, L> {
         }
     }
 
-    pub(super) fn cluster_name(&self) -> Option<String> {
-        self.rules.guard.cluster.as_ref().map(|cluster| cluster.name.clone())
-    }
-
-    /// The head of every record about an alert and a playbook.
-    pub(super) fn about(&self, alert: AlertId, playbook: &Playbook) -> About {
-        About {
-            alert: Some(alert),
-            ..self.about_hashed(playbook.name.to_string(), Some(playbook.hash.to_string()))
-        }
-    }
-
-    /// The same where the alert is unknown, and perhaps the playbook is not loaded any more.
-    pub(super) fn about_named(&self, playbook: String) -> About {
-        let hash = self.loaded(&playbook).map(|loaded| loaded.hash.to_string());
-        self.about_hashed(playbook, hash)
-    }
-
     /// The playbook of this name, if one is loaded.
     pub(super) fn loaded(&self, name: &str) -> Option<&Arc<Playbook>> {
         let mut playbooks = self.rules.index.playbooks().iter();
         playbooks.find(|playbook| playbook.name.as_str() == name)
     }
 
-    fn about_hashed(&self, playbook: String, playbook_hash: Option<String>) -> About {
-        About {
-            actor: Arc::clone(&self.config.actor),
-            cluster: self.cluster_name(),
-            alert: None,
-            playbook,
-            playbook_hash,
-            incident: None,
-            target: None,
-            target_uid: None,
-            mode: None,
+    /// The head of what belongs to the playbook of this name, which may not be loaded any more.
+    pub(super) fn about_named(&self, playbook: &str) -> About {
+        match self.loaded(playbook) {
+            Some(loaded) => self.author.about(loaded),
+            None => self.author.about_named(playbook.to_owned()),
+        }
+    }
+}
+
+impl<C, L: Ledger> Shared<C, L> {
+    /// Takes a claim back, for which nothing was changed. `false`: the ledger could not do so, and it stays spent.
+    pub(super) async fn refund(&self, claim: ClaimId, incident: &str) -> bool {
+        match self.ledger.refund(claim).await {
+            Ok(()) => {
+                self.sinks.accounting.refunded();
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, incident, "a claim could not be taken back and stays spent");
+                false
+            }
         }
     }
 }

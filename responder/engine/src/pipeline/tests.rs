@@ -2,6 +2,7 @@
 
 mod accounting;
 mod ending;
+mod story;
 mod targets;
 
 use std::sync::Arc;

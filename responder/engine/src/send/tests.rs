@@ -33,9 +33,9 @@ const LABEL: &str = "{label: {labels: {a: \"1\"}}}";
 const DELETE: &str = "{delete: {gracePeriodSeconds: 0}}";
 const EVICT: &str = "{evict: {gracePeriodSeconds: 0}}";
 
-fn until(world: &TestWorld, length: Duration) -> Until {
+fn until(world: &TestWorld, length: Duration) -> SendOptions {
     let valid = world.clock.now().checked_add(HOUR).unwrap();
-    Until {
+    SendOptions {
         deadline: Instant::now() + length,
         valid: Some(valid),
         undoes: false,
@@ -155,7 +155,7 @@ async fn an_invalid_patch_on_a_target_that_is_still_the_same_is_not_tried_again(
         matches!(
             report.outcome,
             RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::Invalid),
+                because: FailureReason::Answer(SendErrorKind::Invalid),
                 is_certain: true,
                 ..
             }
@@ -192,7 +192,7 @@ async fn an_eviction_that_stays_blocked_says_so_at_the_end_of_its_time() {
         matches!(
             report.outcome,
             RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::BlockedByBudget),
+                because: FailureReason::Answer(SendErrorKind::BlockedByBudget),
                 is_certain: true,
                 ..
             }
@@ -214,7 +214,7 @@ async fn where_the_look_fails_the_answer_counts_as_it_was() {
         matches!(
             report.outcome,
             RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::UidMismatch),
+                because: FailureReason::Answer(SendErrorKind::UidMismatch),
                 ..
             }
         ),
@@ -287,7 +287,7 @@ async fn a_cluster_that_does_not_answer_is_asked_until_the_time_is_over() {
         matches!(
             report.outcome,
             RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::Timeout),
+                because: FailureReason::Answer(SendErrorKind::Timeout),
                 is_certain: false,
                 ..
             }
@@ -383,7 +383,7 @@ async fn a_policy_that_has_the_name_and_is_not_what_we_meant_is_left_alone(
         matches!(
             report.outcome,
             RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::AlreadyExists),
+                because: FailureReason::Answer(SendErrorKind::AlreadyExists),
                 is_certain: true,
                 ..
             }

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use responder_core::port::{Notification, Notifier};
 
-use crate::audit::{AuditRecord, AuditTrail, SentRequest};
-use crate::outcome::Response;
+use crate::audit::{AuditRecord, AuditTrail};
+use crate::outcome::{Response, SentRequest};
 use crate::quarantine_end::QuarantineEnd;
 use crate::verify::Verification;
 
@@ -47,7 +47,7 @@ impl Witness {
         let records = self.records().into_iter();
         records
             .filter_map(|record| match record {
-                AuditRecord::Settled { response, .. } => Some(*response),
+                AuditRecord::Settled { response, .. } => Some((*response).clone()),
                 _ => None,
             })
             .collect()

@@ -21,13 +21,15 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{ScriptedCluster, Witness};
-use crate::accounting::{Accounting, AccountingSnapshot};
+use crate::about::{About, Author};
+use crate::accounting::AccountingSnapshot;
 use crate::config::{EngineConfig, Ports, RuleSet};
 use crate::decision::{CommittedDecision, Decider, DecisionRequest};
 use crate::execute::{Execution, execute};
 use crate::ledger::MemoryLedger;
 use crate::pipeline::Engine;
 use crate::send::RequestSender;
+use crate::sinks::Sinks;
 use crate::wait::WaitInPlace;
 
 /// Pods `web-1` to `web-3` of a Deployment, `db-0` of a StatefulSet, `solo-1` to `solo-4` of nobody, Services, three
@@ -123,8 +125,11 @@ pub(crate) struct TestWorld {
     pub(crate) ledger: Arc<MemoryLedger>,
     pub(crate) rules: Arc<RuleSet>,
     pub(crate) own: OwnIdentity,
-    pub(crate) accounting: Arc<Accounting>,
     pub(crate) witness: Witness,
+    /// The sinks of what runs without an engine; the witness is among them.
+    pub(crate) sinks: Arc<Sinks>,
+    /// The head of their records.
+    pub(crate) about: About,
 }
 
 impl TestWorld {
@@ -132,9 +137,14 @@ impl TestWorld {
     pub(crate) fn new(rules: &str) -> Self {
         let clock = Arc::new(RuntimeClock { began: Instant::now() });
         let shared: Arc<dyn Clock> = clock.clone();
+        let witness = Witness::default();
+        let author = Author {
+            actor: "responder".into(),
+            cluster: None,
+        };
         let cluster = SimulatedCluster::from_manifests([("cluster.yaml", CLUSTER)])
             .unwrap_or_else(|error| panic!("{error}"))
-            .with_clock(shared);
+            .with_clock(Arc::clone(&shared));
         Self {
             cluster: ScriptedCluster::new(cluster),
             clock,
@@ -144,18 +154,20 @@ impl TestWorld {
                 namespace: Namespace::new("responder"),
                 pod: Name::new("responder-0"),
             },
-            accounting: Arc::default(),
-            witness: Witness::default(),
+            sinks: sinks(&witness, shared),
+            witness,
+            about: author.about_named("p".to_owned()),
         }
     }
 
     /// The same world after a restart: what was in memory is gone.
     pub(crate) fn restarted(&self) -> Self {
         self.cluster.before(|_, _| super::Then::Go);
+        let witness = Witness::default();
         Self {
             ledger: Arc::default(),
-            accounting: Arc::default(),
-            witness: Witness::default(),
+            sinks: sinks(&witness, self.clock.clone()),
+            witness,
             ..self.clone()
         }
     }
@@ -200,7 +212,7 @@ impl TestWorld {
             own: &self.own,
             patience: Duration::from_secs(3),
             commits: true,
-            accounting: Some(&self.accounting),
+            accounting: Some(&self.sinks.accounting),
         }
     }
 
@@ -235,8 +247,8 @@ impl TestWorld {
             cluster: &self.cluster,
             clock: &*self.clock,
             wait: &WaitInPlace,
-            accounting: &self.accounting,
-            trail: None,
+            sinks: &self.sinks,
+            about: &self.about,
         }
     }
 
@@ -299,6 +311,15 @@ impl TestWorld {
         let objects = self.objects().into_keys();
         objects.filter(|key| key.contains("responder-quarantine-")).collect()
     }
+}
+
+fn sinks(witness: &Witness, clock: Arc<dyn Clock>) -> Arc<Sinks> {
+    Arc::new(Sinks {
+        accounting: Arc::default(),
+        audit: Arc::new(witness.clone()),
+        notifier: Arc::new(witness.clone()),
+        clock,
+    })
 }
 
 fn ruleset(text: &str) -> RuleSet {

@@ -3,6 +3,8 @@
 mod doubts;
 
 use responder_cluster::simulated::SendFault;
+use responder_core::mode::Mode;
+use responder_core::notify::NotifyMoment;
 use responder_core::port::{ReadErrorKind, SendErrorKind};
 use responder_core::request::Verb;
 use serde_json::{Value, json};
