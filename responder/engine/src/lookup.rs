@@ -1,4 +1,4 @@
-//! Looking again: what is there now, under the name that a request went to. Reads only.
+//! The second look: the object that has the name now to which a request went. Reads only.
 
 use std::collections::BTreeMap;
 
@@ -35,14 +35,14 @@ impl LiveObject {
     }
 }
 
-/// What is there now.
+/// The object that has the name now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Lookup {
-    /// The object that is meant.
+    /// The same object.
     Same(LiveObject),
-    /// Nothing.
+    /// No object has it.
     Gone,
-    /// Another object of that name.
+    /// Another object has it.
     Replaced(Uid),
 }
 
@@ -91,7 +91,7 @@ pub(crate) async fn policy<C: ClusterReader>(cluster: &C, at: &Locator) -> Resul
 }
 
 /// The uid of an object of ours that is there already, if it is really the one that we wanted to create: the same marks
-/// and the same content. One of that name that somebody else made is not ours, and one of ours that was changed by hand
+/// and the same content. An object of that name without our marks is not ours, and one of ours that was changed by hand
 /// does not do what the plan says.
 ///
 /// A quarantine's end may be sooner than planned: then an earlier run of the same response, which was killed before it

@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::outcome::{RequestOutcome, Response, ResponseOutcome};
 use crate::verify::{Effectiveness, Verification};
 
-/// Tells those of a playbook's receivers that want to know of this moment.
+/// Sends the message about an event to each receiver of its playbook that asks for the moment.
 pub(crate) fn tell(notifier: &dyn Notifier, event: &Event<'_>) {
     let Some(message) = Message::of(event) else { return };
     let playbook = message.playbook;
@@ -39,7 +39,7 @@ struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// The message about an event, where it is a moment that receivers can ask for.
+    /// The message about an event; `None` for an event that no receiver can ask for.
     fn of(event: &Event<'a>) -> Option<Self> {
         match *event {
             Event::Decided {
@@ -94,7 +94,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The moment of a response. A target that went away before we got to it is no failure of a step: nothing was done.
+/// The moment of a response. A target that went away before it could be acted on is no failure of a step: nothing was
+/// done.
 const fn moment(outcome: &ResponseOutcome) -> NotifyMoment {
     match outcome {
         ResponseOutcome::Done | ResponseOutcome::Rehearsed | ResponseOutcome::Observed => NotifyMoment::Acted,
@@ -114,7 +115,7 @@ fn refusal_message(rule: &str, refusal: &Refusal) -> String {
     )
 }
 
-/// One line about a response: what was done, and what was not.
+/// One line about a response: the requests that were done, and those that were not.
 fn response_message(rule: &str, response: &Response) -> String {
     let rule = rule.escape_debug();
     let all = || response.steps.iter().flat_map(|step| &step.requests);
@@ -158,7 +159,7 @@ fn response_message(rule: &str, response: &Response) -> String {
     format!("{said}{undone}{mode} (response {}, for \"{rule}\")", response.incident)
 }
 
-/// One line about a response that turned out not to have worked; nothing where it did, or nobody can tell.
+/// One line about a response that did not work; `None` where it did, or is inconclusive.
 fn verification_message(response: &str, verification: &Verification) -> Option<String> {
     (verification.verdict == Effectiveness::Ineffective).then(|| format!("response {response} was {verification}"))
 }

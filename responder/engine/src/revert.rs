@@ -1,5 +1,5 @@
 //! Undo: gives back what a response changed, the last first, and only what still is as it was left. Step of the flow:
-//! revert. Never over somebody else's edit, and never by name.
+//! revert. Never over the edit of another client, and never by name.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(crate) struct Changed<'a> {
     pub(crate) outcome: &'a RequestOutcome,
 }
 
-/// So often a restore is worked out anew when the object changes under it.
+/// How often a restore is worked out anew when the object changes under it.
 const MOST_RESTORES: u32 = 5;
 
 /// Undoes one request.
@@ -164,11 +164,11 @@ fn given_back(others: Vec<String>) -> UndoOutcome {
     }
 }
 
-/// The part of `before` that may be given back, bound to the state that was read, and what somebody else has changed.
+/// The part of `before` that may be given back, bound to the state that was read, and what another client has changed.
 ///
 /// A label or annotation is given back where it has the value that we left; one that is as before already needs nothing.
-/// A node is uncordoned only where everything that we wrote beside the cordon still stands: a cordon that somebody else
-/// has taken over is theirs.
+/// A node is uncordoned only where everything that we wrote beside the cordon still stands: a cordon that
+/// another client has taken over is theirs.
 pub(crate) fn still_as_left(left: &MergePatch, before: &MergePatch, seen: &LiveObject) -> (MergePatch, Vec<String>) {
     let mut others = Vec::new();
     let mut all_stands = true;

@@ -1,5 +1,5 @@
-//! Sends one request: deadline, repetition, and a look again wherever the answer may mean another object. Step of the
-//! flow: act. The only caller of [`ClusterWriter::send`](responder_core::port::ClusterWriter::send).
+//! Sends one request: deadline, repetition, and a second look where the answer may mean another object. Step of the flow:
+//! act. The only caller of [`ClusterWriter::send`](responder_core::port::ClusterWriter::send).
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::about::About;
 use crate::event::Event;
 use crate::lookup::{Lookup, lookup, our_own};
 use crate::outcome::{FailureReason, NotSentReason, RequestOutcome, RequestReport, SentRequest};
-use crate::retry::{MOST_TRIES, Next, Pauses, next};
+use crate::retry::{MOST_TRIES, Pace, Pauses, Reaction, reaction};
 use crate::sinks::Sinks;
 use crate::spans;
 use crate::wait::Wait;
 
-/// What the adapter has beyond the deadline before the answer is taken to be lost: its own deadline comes first.
+/// How far past the deadline the answer is taken to be lost: the adapter's own deadline comes first.
 const ADAPTER_GRACE: Duration = Duration::from_millis(250);
 
-/// Whatever is needed to send.
+/// The ports that requests of one response go through, and the head of their records.
 pub(crate) struct RequestSender<'a, C, R> {
     pub(crate) cluster: &'a C,
     pub(crate) clock: &'a dyn Clock,
@@ -31,14 +31,14 @@ pub(crate) struct RequestSender<'a, C, R> {
     pub(crate) about: &'a About,
 }
 
-/// SendOptions when a request is worth sending.
+/// The bounds of one request, repetitions included.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SendOptions {
     /// The end of the step's time.
     pub(crate) deadline: Instant,
-    /// The end of the alert's; `None` where there is none that could be too old.
+    /// The end of the alert's time; `None` where no alert could become too old.
     pub(crate) valid: Option<Timestamp>,
-    /// Whether the request gives back what an earlier one changed.
+    /// Whether the request undoes an earlier one.
     pub(crate) undoes: bool,
 }
 
@@ -51,7 +51,7 @@ impl SendOptions {
         }
     }
 
-    /// For what the end of a quarantine's time asks for anew.
+    /// For a new request at the end of a quarantine.
     pub(crate) fn expiry() -> Self {
         Self {
             deadline: Instant::now() + UNDO_TIMEOUT,
@@ -61,7 +61,7 @@ impl SendOptions {
     }
 }
 
-/// For one undo, repetitions included.
+/// The time of one undo, repetitions included.
 const UNDO_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One request on its way.
@@ -179,34 +179,29 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
         answer
     }
 
-    /// What a failure comes to: a pause before the next try, or the end.
-    async fn after(
-        &self,
-        verb: Verb,
-        error: &SendError,
-        attempt: &Attempt<'_>,
-    ) -> Result<crate::retry::Pace, RequestOutcome> {
+    /// The pace of the next try after a failure, or the outcome.
+    async fn after(&self, verb: Verb, error: &SendError, attempt: &Attempt<'_>) -> Result<Pace, RequestOutcome> {
         let failed = || RequestOutcome::Failed {
             because: FailureReason::from(error),
             detail: error.detail.clone(),
             is_certain: attempt.is_certain,
         };
         let request = attempt.armed.request();
-        match next(verb, error.kind) {
-            Next::Repeat(pace) => Ok(pace),
-            Next::Stop => Err(failed()),
-            Next::LookThenStop => Err(self.look_again(request, attempt).await.unwrap_or_else(failed)),
-            Next::LookThenRepeat(pace) => match self.look_again(request, attempt).await {
+        match reaction(verb, error.kind) {
+            Reaction::Repeat(pace) => Ok(pace),
+            Reaction::Stop => Err(failed()),
+            Reaction::ReadThenStop => Err(self.second_look(request, attempt).await.unwrap_or_else(failed)),
+            Reaction::ReadThenRepeat(pace) => match self.second_look(request, attempt).await {
                 Some(outcome) => Err(outcome),
-                // It was right for the state that was read, and that has changed: the caller reads again.
+                // The patch was right for the state that was read, which has changed: the caller reads again.
                 None if is_bound_to_version(request) => Err(failed()),
                 None => Ok(pace),
             },
         }
     }
 
-    /// What the object says; `None` where it says nothing new, or could not be read.
-    async fn look_again(&self, request: &Request, attempt: &Attempt<'_>) -> Option<RequestOutcome> {
+    /// The outcome that the object shows; `None` where it shows none, or could not be read.
+    async fn second_look(&self, request: &Request, attempt: &Attempt<'_>) -> Option<RequestOutcome> {
         let is_certain = attempt.is_certain;
         if let Request::Create { object } = request {
             let uid = read_again(our_own(self.cluster, object).await)??;
@@ -219,7 +214,7 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
             });
         }
         let takes_away = matches!(request, Request::Delete { .. } | Request::Evict { .. });
-        // An earlier try without an answer was carried out after all: nobody else knew this uid as a precondition.
+        // An earlier try without an answer was carried out after all.
         let was_ours = takes_away && !is_certain;
         match read_again(lookup(self.cluster, request.target()?).await)? {
             Lookup::Gone | Lookup::Replaced(_) if was_ours => Some(RequestOutcome::Done { reply: Reply::Gone }),
@@ -234,7 +229,7 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
 }
 
 fn read_again<T>(read: Result<T, responder_core::port::ReadError>) -> Option<T> {
-    read.inspect_err(|error| tracing::warn!(%error, "could not look again after a failed request"))
+    read.inspect_err(|error| tracing::warn!(%error, "could not read the object again after a failed request"))
         .ok()
 }
 

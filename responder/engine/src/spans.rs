@@ -1,7 +1,8 @@
-//! The spans of a trace, one for each step of a response. Who wants traces gives a span to
-//! [`Engine::submit_from`](crate::Engine::submit_from), and everything that is done for that alert becomes a part of it.
+//! The spans of a trace, one for each step of a response. A sink: events are recorded on them. A caller that wants traces
+//! gives a span to [`Engine::submit_from`](crate::Engine::submit_from), and every step for that alert becomes a part of
+//! it.
 //!
-//! An alert without a trace costs no span: each of these looks at its parent first, and where nobody listens to
+//! An alert without a trace costs no span: each constructor looks at its parent first, and where no subscriber takes
 //! [`SPANS`], `tracing` knows so at each place by one load.
 
 use responder_core::decide::Outcome;
@@ -13,10 +14,10 @@ use crate::about::About;
 use crate::event::Event;
 use crate::latency::PipelineStage;
 
-/// The target of every span, and of nothing else: so a subscriber tells them from those of libraries.
+/// The target of every span, and of nothing else: a subscriber tells them from the spans of libraries by it.
 pub const SPANS: &str = "responder::spans";
 
-/// What one playbook does about an alert: the parent of all that follows.
+/// The span of one playbook's answer to an alert: the parent of its steps.
 pub(crate) fn response(alert: &Span, playbook: &Playbook) -> Span {
     if alert.is_disabled() {
         return Span::none();
@@ -36,7 +37,7 @@ pub(crate) fn response(alert: &Span, playbook: &Playbook) -> Span {
     )
 }
 
-/// A step of the response at hand.
+/// The span of a step of the response at hand.
 pub(crate) fn step(stage: PipelineStage) -> Span {
     let response = Span::current();
     if response.is_disabled() {
@@ -50,7 +51,7 @@ pub(crate) fn step(stage: PipelineStage) -> Span {
     }
 }
 
-/// One request, sent once.
+/// The span of one request, sent once.
 pub(crate) fn request(armed: Armed<'_>, attempt: u32) -> Span {
     let step = Span::current();
     if step.is_disabled() {
@@ -70,7 +71,7 @@ pub(crate) fn request(armed: Armed<'_>, attempt: u32) -> Span {
     )
 }
 
-/// The end of a quarantine's time: a trace of its own, days after the one that began it, and perhaps of another process.
+/// The span of a quarantine's end: a trace of its own, perhaps days after the one that began it, and of another process.
 pub(crate) fn expiry(about: &About) -> Span {
     info_span!(
         target: SPANS,
@@ -110,7 +111,7 @@ pub(crate) fn record(event: &Event<'_>) {
             ended(&span, response.outcome.as_str(), response.outcome.is_failure());
         }
         Event::Verified { verification, .. } => ended(&span, verification.verdict.as_str(), false),
-        // The span of a look has its outcome also where it is the same as before, and is not told.
+        // The span of a quarantine's end has its outcome even where it is not told again.
         Event::Expired { .. } | Event::HandedBack { .. } | Event::Panicked { .. } => {}
     }
 }

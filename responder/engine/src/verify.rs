@@ -1,4 +1,4 @@
-//! Whether it worked: effective, ineffective, or nobody can tell. Step of the flow: verify. Reads only.
+//! Verification: a response was effective, ineffective, or inconclusive. Step of the flow: verify. Reads only.
 //!
 //! A verification holds no slot and no key. At most [`VerifyLimits::concurrency`] of them read at a time, so that watching
 //! a hundred pods end does not slow down the next response.
@@ -27,7 +27,7 @@ use crate::outcome::{RequestOutcome, StepReport};
 pub struct VerifyLimits {
     /// Readings at a time; 2 by default.
     pub concurrency: usize,
-    /// Verifications that may be under way; 2,048 by default. What comes beyond is inconclusive at once.
+    /// Verifications that may be under way; 2,048 by default. A further one is inconclusive at once.
     pub pending: usize,
     /// How much longer than its grace period a pod may take to go; 30 s by default.
     pub slack: Duration,
@@ -43,15 +43,15 @@ impl Default for VerifyLimits {
     }
 }
 
-/// Whether something worked.
+/// The effect of a response, or of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Effectiveness {
-    /// It is as it should be.
+    /// The object is as it should be.
     Effective,
-    /// Nobody can tell.
+    /// No reading could tell, or none came in time.
     Inconclusive,
-    /// It is not as it should be.
+    /// The object is not as it should be.
     Ineffective,
 }
 
@@ -125,7 +125,7 @@ impl fmt::Display for Verification {
     }
 }
 
-/// What is to be looked at, of the steps that were done.
+/// An expectation of a step that was done, not yet verified.
 #[derive(Debug)]
 pub(crate) struct OpenExpectation {
     expectation: Expectation,
@@ -181,7 +181,7 @@ impl OpenExpectation {
     }
 }
 
-/// Looks, with patience where it is a matter of time.
+/// Reads the object, and again where its state is a matter of time, until the verdict.
 pub(crate) async fn verify<C: ClusterReader>(
     cluster: &C,
     open: &OpenExpectation,
@@ -340,7 +340,7 @@ async fn isolated<C: ClusterReader>(
     }
 }
 
-/// Reads in turn.
+/// Reads, once one of the [`VerifyLimits::concurrency`] turns is free.
 async fn reading<T>(readers: &Semaphore, read: impl Future<Output = T>) -> T {
     // The semaphore is never closed; were it, reading without a turn does no harm.
     let _turn = readers.acquire().await.ok();

@@ -32,7 +32,7 @@ fn three(on_failure: &str) -> TestWorld {
 
 /// Whether each of the three labels is on the pod.
 fn labelled(world: &TestWorld) -> [bool; 3] {
-    let pod = world.object("Pod/web/solo-1").unwrap();
+    let pod = world.pod("solo-1").unwrap();
     ["a", "b", "c"].map(|key| pod["metadata"]["labels"].get(key).is_some())
 }
 
@@ -66,7 +66,7 @@ async fn every_request_of_every_step_is_sent_in_order() {
     let names: Vec<&str> = execution.response.steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(names, ["label", "quarantine", "delete"]);
     assert!(!execution.is_refundable);
-    assert!(world.object("Pod/web/solo-1").is_none());
+    assert!(world.pod("solo-1").is_none());
 }
 
 #[rstest]
@@ -161,7 +161,7 @@ async fn a_target_that_is_replaced_is_not_touched_and_what_was_created_for_it_is
     assert_eq!(world.quarantines(), [""; 0]);
     assert!(execution.response.undone.iter().all(|undone| undone.outcome.is_clean()));
     assert_eq!(execution.response.undone.len(), 1);
-    let pod = world.object("Pod/web/solo-1").unwrap();
+    let pod = world.pod("solo-1").unwrap();
     assert_eq!(pod["metadata"]["labels"], json!({"app": "solo", "team": "shop"}));
     // Something was created meanwhile: the slot stays taken.
     assert!(!execution.is_refundable);

@@ -1,4 +1,4 @@
-//! What became of one request of a plan, repetitions included.
+//! The outcome of one request of a plan, repetitions included.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use responder_core::object::Uid;
 use responder_core::port::{Reply, SendError, SendErrorKind};
 use serde::Serialize;
 
-/// What became of one request.
+/// One request of a plan, repetitions included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestReport {
@@ -14,40 +14,40 @@ pub struct RequestReport {
     pub request: String,
     /// How often it was sent.
     pub tries: u32,
-    /// What became of it.
+    /// Its outcome.
     #[serde(flatten)]
     pub outcome: RequestOutcome,
 }
 
-/// What became of one request.
+/// The outcome of one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "is")]
 pub enum RequestOutcome {
     /// Carried out.
     Done {
-        /// How the API server took it.
+        /// The answer of the API server.
         #[serde(skip)]
         reply: Reply,
     },
-    /// A dry run that would have been taken.
+    /// A dry run that the API server would have carried out.
     Rehearsed,
-    /// Not sent at all.
+    /// Not sent.
     NotSent {
-        /// Why.
+        /// The reason.
         because: NotSentReason,
     },
-    /// Not carried out, or perhaps.
+    /// Not carried out, as far as the answer tells.
     Failed {
-        /// Why.
+        /// The reason.
         because: FailureReason,
-        /// What the server or the connection said.
+        /// The text of the server, or of the connection's failure.
         detail: String,
         /// Whether it is certain that nothing was changed.
         is_certain: bool,
     },
-    /// The object is not there any more.
+    /// The object is gone.
     TargetGone {
-        /// Whether it is certain that it went without us.
+        /// Whether it is certain that no request of ours removed it.
         is_certain: bool,
     },
     /// Another object has its name, and was not touched.
@@ -106,7 +106,7 @@ pub enum NotSentReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FailureReason {
-    /// By the answer, or for want of one; the last one where there were several.
+    /// The class of the last answer, or of its absence.
     Answer(#[serde(serialize_with = "kind")] SendErrorKind),
     /// The step's time ran out before it could be sent.
     StepTimeout,

@@ -1,4 +1,4 @@
-//! What became of a response as a whole, and of each of its steps.
+//! The outcome of a response as a whole, and of each of its steps.
 
 use std::fmt;
 
@@ -13,17 +13,17 @@ use super::undo::UndoReport;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
-    /// The name of this response.
+    /// The name of the response.
     pub incident: String,
     /// The target.
     pub target: Target,
     /// The mode.
     pub mode: Mode,
-    /// As a whole.
+    /// The outcome as a whole.
     pub outcome: ResponseOutcome,
     /// Every step of the plan, in order, done or not.
     pub steps: Vec<StepReport>,
-    /// What was undone, the last first.
+    /// The requests that were undone, the last first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub undone: Vec<UndoReport>,
 }
@@ -34,25 +34,25 @@ pub struct Response {
 pub enum ResponseOutcome {
     /// Every request was carried out.
     Done,
-    /// Every request would have been taken.
+    /// The API server would have carried out every request.
     Rehearsed,
     /// Nothing was sent, as Observe asks.
     Observed,
-    /// A step failed, and nothing that was done before it remains to be told.
+    /// A step failed, and no request was carried out.
     Failed {
         /// The step that failed first.
         step: String,
-        /// Why.
+        /// The request that failed, and its outcome.
         because: String,
     },
-    /// A step failed, and others were done.
+    /// A step failed, and some requests were carried out; they may have been undone.
     PartlyDone {
         /// The step that failed first.
         step: String,
-        /// Why.
+        /// The request that failed, and its outcome.
         because: String,
     },
-    /// The target went away before we got to it.
+    /// The target went away before it could be acted on.
     TargetGone,
     /// Another object has the target's name now; it was not touched.
     TargetReplaced,
@@ -109,7 +109,7 @@ impl fmt::Display for ResponseOutcome {
     }
 }
 
-/// What became of one step.
+/// One step, with its requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepReport {

@@ -14,26 +14,26 @@ pub struct SentRequest {
     pub verb: Verb,
     /// The object, as in `pod/shop/web-0`.
     pub object: String,
-    /// The uid that it had to have, or that a creation gave it.
+    /// The uid of the precondition, or that of the created object.
     pub uid: Option<Uid>,
     /// Whether it carried `dryRun`.
     pub dry_run: bool,
-    /// Whether it gives back what an earlier one changed.
+    /// Whether it undoes an earlier request.
     pub undoes: bool,
-    /// Which try this was, from 1.
+    /// The number of the try, from 1.
     #[serde(rename = "try")]
     pub attempt: u32,
     /// `done`, or the class of the failure.
     pub answer: &'static str,
-    /// What the server or the connection said to a failure.
+    /// The text of the server, or of the connection's failure; absent where it succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// How long the answer took, in milliseconds.
+    /// The time until the answer, in milliseconds.
     pub took_ms: u64,
 }
 
 impl SentRequest {
-    /// Whether the answer was a failure, or none came in time.
+    /// Whether the answer is a failure, or none came in time.
     pub const fn has_failed(&self) -> bool {
         self.detail.is_some()
     }

@@ -1,48 +1,48 @@
-//! What became of the undo of one request.
+//! The outcome of the undo of one request.
 
 use serde::Serialize;
 
-/// What became of one undo.
+/// One undo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UndoReport {
     /// The request that is undone, as a person reads it.
     pub request: String,
-    /// What became of it.
+    /// Its outcome.
     #[serde(flatten)]
     pub outcome: UndoOutcome,
 }
 
-/// What became of one undo.
+/// The outcome of one undo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "is")]
 pub enum UndoOutcome {
-    /// As before.
+    /// The object is as before.
     Undone,
-    /// As before, but for what somebody else has changed since.
+    /// The object is as before, but for what another client has changed since.
     PartlyUndone {
-        /// What was left alone.
+        /// The labels, annotations and fields that were left alone.
         left: Vec<String>,
     },
     /// There was nothing to undo.
     Nothing {
-        /// Why.
+        /// The reason.
         because: String,
     },
-    /// There is no way back.
+    /// The request can't be undone.
     Irreversible {
-        /// Why.
+        /// The reason.
         because: &'static str,
     },
-    /// It could not be undone; it stays as it is.
+    /// The undo failed; the object stays as it is.
     Failed {
-        /// Why.
+        /// The reason.
         because: String,
     },
 }
 
 impl UndoOutcome {
-    /// Whether nothing of ours remains.
+    /// Whether nothing that the response changed remains.
     pub const fn is_clean(&self) -> bool {
         matches!(self, Self::Undone | Self::PartlyUndone { .. } | Self::Nothing { .. })
     }

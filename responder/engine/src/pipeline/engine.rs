@@ -163,7 +163,7 @@ impl<C: Cluster, L: Ledger> Engine<C, L> {
         shared.stop.cancel();
         shared.tasks.close();
         if tokio::time::timeout(LAST_POLLS, shared.tasks.wait()).await.is_err() {
-            tracing::error!("some tasks did not end when they were told to");
+            tracing::error!("some tasks did not end when they were cancelled");
         }
         let unfinished: Vec<Arc<AcceptedAlert>> = shared.queue().work.unfinished().map(Arc::clone).collect();
         let mut handed_back = Vec::with_capacity(unfinished.len());

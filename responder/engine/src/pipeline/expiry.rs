@@ -35,11 +35,11 @@ const KEY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The last report about each policy, so that a quarantine that stays as it is is reported once in the life of this
 /// process and not at every look.
-type Reported = BTreeMap<Uid, &'static str>;
+type ReportedEnds = BTreeMap<Uid, &'static str>;
 
 /// Looks at once and then in turn, until the engine stops.
 pub(super) async fn watch<C: Cluster, L: Ledger>(shared: Arc<Shared<C, L>>) {
-    let mut reported = Reported::new();
+    let mut reported = ReportedEnds::new();
     let looks = async {
         loop {
             // One panic must not end the looks.
@@ -58,7 +58,7 @@ pub(super) async fn watch<C: Cluster, L: Ledger>(shared: Arc<Shared<C, L>>) {
 }
 
 /// Ends every quarantine whose time is over.
-async fn sweep<C: Cluster, L: Ledger>(shared: &Arc<Shared<C, L>>, reported: &mut Reported) {
+async fn sweep<C: Cluster, L: Ledger>(shared: &Arc<Shared<C, L>>, reported: &mut ReportedEnds) {
     let policies = match shared.cluster.network_policies_labelled(QUARANTINE_LABEL).await {
         Ok(policies) => policies,
         Err(error) => {
@@ -80,7 +80,7 @@ async fn sweep<C: Cluster, L: Ledger>(shared: &Arc<Shared<C, L>>, reported: &mut
 async fn end_if_over<C: Cluster, L: Ledger>(
     shared: &Arc<Shared<C, L>>,
     policy: &NetworkPolicy,
-    reported: &mut Reported,
+    reported: &mut ReportedEnds,
 ) {
     let Some(uid) = policy.metadata.uid.as_deref().and_then(Uid::new) else {
         return;

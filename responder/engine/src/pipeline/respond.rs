@@ -22,7 +22,7 @@ use crate::latency::PipelineStage;
 use crate::queue::{TargetKey, Ticket};
 use crate::send::RequestSender;
 use crate::shutdown::Progress;
-use crate::snapshot::stepped_up;
+use crate::snapshot::key_above;
 use crate::timed::timed;
 use crate::wait::Wait;
 
@@ -82,7 +82,7 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
                     if ticket.parked < MOST_PARKS {
                         return Err(key);
                     }
-                    return Ok(self.contended(&decider, "what it steps up to kept changing"));
+                    return Ok(self.contended(&decider, "kept changing"));
                 }
                 Err(error) => {
                     // What can't be read is read again for the decision, which then says so.
@@ -130,7 +130,7 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
     async fn key_to_hold(&self) -> Result<Option<TargetKey>, ReadError> {
         match Subject::of(&self.accepted.alert) {
             Ok(subject) if self.playbook.target != TargetKind::Pod => {
-                stepped_up(&*self.shared.cluster, &subject, self.playbook.target).await
+                key_above(&*self.shared.cluster, &subject, self.playbook.target).await
             }
             _ => Ok(None),
         }
@@ -158,10 +158,11 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
         if let Some(claim) = committed.claim {
             self.shared.refund(claim, &plan.incident).await;
         }
-        self.contended(decider, "what it steps up to became another meanwhile")
+        self.contended(decider, "changed while this was decided")
     }
 
-    fn contended(&self, decider: &Decider<'_, C, L, W>, detail: &str) -> CommittedDecision {
+    fn contended(&self, decider: &Decider<'_, C, L, W>, change: &str) -> CommittedDecision {
+        let detail = format!("the {} that the playbook acts on {change}", self.playbook.target);
         let refused = decider.refuse(self.request(), "target", RefusalReason::Contended, detail);
         refused.into()
     }

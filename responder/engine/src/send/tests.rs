@@ -123,7 +123,7 @@ async fn a_target_that_is_replaced_between_two_tries_is_never_touched(#[case] st
         "{:?}",
         report.outcome
     );
-    let pod = world.object("Pod/web/solo-1").unwrap();
+    let pod = world.pod("solo-1").unwrap();
     assert_eq!(pod["metadata"]["labels"], json!({"app": "solo", "team": "shop"}));
     assert!(pod["metadata"].get("deletionTimestamp").is_none());
 }
@@ -201,7 +201,7 @@ async fn an_eviction_that_stays_blocked_says_so_at_the_end_of_its_time() {
         report.outcome
     );
     assert!(began.elapsed() <= Duration::from_secs(30));
-    assert!(world.object("Pod/web/solo-1").is_some());
+    assert!(world.pod("solo-1").is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -221,7 +221,7 @@ async fn where_the_look_fails_the_answer_counts_as_it_was() {
         "{:?}",
         report.outcome
     );
-    assert!(world.object("Pod/web/solo-1").is_some());
+    assert!(world.pod("solo-1").is_some());
 }
 
 // --- answers that never came -----------------------------------------------------------------------
@@ -256,7 +256,7 @@ async fn a_deletion_whose_answer_was_lost_and_whose_name_is_taken_again_is_ours_
     let report = send(&world, &plan).await;
     assert_eq!(report.outcome, RequestOutcome::Done { reply: Reply::Gone });
     assert_eq!(
-        world.object("Pod/web/solo-1").unwrap()["metadata"]["uid"],
+        world.pod("solo-1").unwrap()["metadata"]["uid"],
         crate::testing::uid_of(77)
     );
 }
@@ -265,7 +265,7 @@ async fn a_deletion_whose_answer_was_lost_and_whose_name_is_taken_again_is_ours_
 async fn a_deletion_without_an_answer_is_not_ours_before_it_is_certain_to_have_been_sent() {
     let (world, plan) = planned(DELETE).await;
     world.cluster.before(|cluster, before| match before {
-        // Nothing went out, and meanwhile somebody else deletes it.
+        // Nothing went out, and meanwhile another client deletes it.
         Before::Send(_, 0) => Then::Fail(SendFault::Refused(SendErrorKind::Unreachable)),
         Before::Send(_, 1) => {
             cluster.remove(&pod_at("solo-1"));
@@ -299,7 +299,7 @@ async fn a_cluster_that_does_not_answer_is_asked_until_the_time_is_over() {
     assert_eq!(report.tries, 3);
     assert!(began.elapsed() <= Duration::from_secs(30) + ADAPTER_GRACE);
     drop(hold);
-    assert!(world.object("Pod/web/solo-1").is_some());
+    assert!(world.pod("solo-1").is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Who listens: to the audit trail and to the notifications.
+//! A witness of the audit trail and of the notifications.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use crate::outcome::{Response, SentRequest};
 use crate::quarantine_end::QuarantineEnd;
 use crate::verify::Verification;
 
-/// Keeps all that it is told. A clone is the same witness.
+/// Keeps every record and every notification. A clone is the same witness.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Witness {
     records: Arc<Mutex<Vec<AuditRecord>>>,
@@ -64,7 +64,7 @@ impl Witness {
             .collect()
     }
 
-    /// How quarantines ended, in order.
+    /// The ends of quarantines, in order.
     pub(crate) fn ends(&self) -> Vec<QuarantineEnd> {
         let records = self.records().into_iter();
         records

@@ -30,7 +30,7 @@ pub(super) async fn end<C: Cluster, L>(
 ) -> QuarantineEnd {
     let Some((namespace, at)) = place(policy, record) else {
         return QuarantineEnd::Held {
-            because: format!("its policy is not called responder-quarantine-{}", record.incident),
+            because: format!("its policy is not named responder-quarantine-{}", record.incident),
         };
     };
     let selector = policy.spec.as_ref().and_then(|spec| spec.pod_selector.as_ref());

@@ -48,7 +48,7 @@ fn pairs(name: &str, target: &str) -> String {
         mark("one"),
         mark("two")
     );
-    playbook(name, &spec).replace(&format!("*{name}*"), "p")
+    playbook_for("p", name, &spec)
 }
 
 fn marked(pod: &str, number: u32, mark: u32) -> Alert {
