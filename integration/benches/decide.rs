@@ -1,16 +1,17 @@
-//! How long match and decide take: an alert that matches nothing, one that matches, and one whole decision, against 10,
-//! 100 and 1000 playbooks.
+//! The duration of match and decide: an alert that no playbook matches, one that a playbook matches, and a whole
+//! decision, with 10, 100, 500 and 1000 playbooks.
 //!
-//! `cargo bench -p integration --bench decide`
+//! `cargo bench --profile dist -p integration --bench decide`; the first line of the output says the profile.
 
 #![expect(
     clippy::expect_used,
-    reason = "the inputs are part of the benchmark; a bad one is to end it"
+    reason = "the inputs are part of the benchmark, and a bad one must end it"
 )]
 
 use std::sync::Arc;
 
 use divan::{Bencher, black_box};
+use integration::responder::playbooks::playbook;
 use responder_core::alert::{Alert, Bounds};
 use responder_core::decide::{Context, OwnIdentity, decide};
 use responder_core::document::SourceFile;
@@ -23,34 +24,43 @@ const SIZES: [usize; 4] = [10, 100, 500, 1000];
 const NOW: &str = "2026-11-24T03:00:07Z";
 
 fn main() {
+    let profile = integration::responder::profile();
+    let profile = profile.as_deref().unwrap_or("unknown");
+    let publication = if profile == integration::responder::SHIPPED_PROFILE {
+        "as in the image"
+    } else {
+        "NOT FOR PUBLICATION: that takes `--profile dist`"
+    };
+    println!("Profile: {profile}, {publication}.");
     divan::main();
 }
 
-/// A set as a large platform team would have it: most by exact rule names, some by globs, some by source and priority,
-/// all with predicates on fields.
+/// The playbooks of a large platform team: most match exact rule names, some match globs, some match by source and
+/// priority, all with predicates on fields.
 fn playbooks(count: usize) -> Vec<Arc<Playbook>> {
-    let text: Vec<String> = (0..count).map(playbook).collect();
-    let source = SourceFile {
-        file: "bench.yaml".into(),
-        text: text.join("---\n"),
-    };
-    load(&[source], NOW.parse().expect("a time"))
-        .unwrap_or_else(|problems| panic!("{problems:?}"))
-        .playbooks
+    loaded((0..count).map(numbered).collect())
 }
 
-fn playbook(number: usize) -> String {
+fn loaded(text: String) -> Vec<Arc<Playbook>> {
+    let source = SourceFile {
+        file: "bench.yaml".into(),
+        text,
+    };
+    let loaded = load(&[source], NOW.parse().expect("a time"));
+    loaded.unwrap_or_else(|problems| panic!("{problems:?}")).playbooks
+}
+
+fn numbered(number: usize) -> String {
     let rules = match number % 10 {
         8 => format!("rules: [\"Team {number} *\"]"),
         9 => "minPriority: Alert".to_owned(),
         _ => format!("rules: [\"Rule {number}\", \"Other rule {number}\"]"),
     };
-    format!(
-        "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {{name: p{number}}}\nspec:\n  description: A \
-         benchmark.\n  mode: Enforce\n  match:\n    {rules}\n    sources: [syscall]\n    fields:\n      - {{field: \
-         proc.name, in: [bash, sh, zsh]}}\n      - {{field: proc.cmdline, matches: '^sh -c (curl|wget) {number}'}}\n  \
-         steps: [{{delete: {{}}}}]\n"
-    )
+    let spec = format!(
+        "mode: Enforce\n  match:\n    {rules}\n    sources: [syscall]\n    fields:\n      - {{field: proc.name, in: [bash, sh, \
+         zsh]}}\n      - {{field: proc.cmdline, matches: '^sh -c (curl|wget) {number}'}}"
+    );
+    playbook(&format!("p{number}"), &spec, &["delete: {}"])
 }
 
 fn alert(rule: &str) -> Alert {
@@ -85,13 +95,8 @@ fn decode_an_alert(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn decide_a_delete(bencher: Bencher<'_, '_>) {
-    let text = "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {name: p}\nspec:\n  description: A \
-                benchmark.\n  mode: Enforce\n  match: {rules: [\"*\"]}\n  steps: [{delete: {}}]\n";
-    let source = SourceFile {
-        file: "bench.yaml".into(),
-        text: text.to_owned(),
-    };
-    let loaded = load(&[source], NOW.parse().expect("a time")).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let every = "mode: Enforce\n  match: {rules: [\"*\"]}";
+    let playbooks = loaded(playbook("p", every, &["delete: {}"]));
     let (guard, own, ledger) = (Guard::built_in(), OwnIdentity::default(), LedgerView::empty());
     let alert = alert("Terminal shell in container");
     let pod = serde_json::json!({
@@ -111,7 +116,7 @@ fn decide_a_delete(bencher: Bencher<'_, '_>) {
         alert: &alert,
         alert_id: alert.id(),
         sender: None,
-        playbook: &loaded.playbooks[0],
+        playbook: &playbooks[0],
         guard: &guard,
         process_mode: Mode::Enforce,
         own: &own,

@@ -1,140 +1,67 @@
-//! A control plane that runs: etcd, kube-apiserver, kube-controller-manager and kwok.
+//! A running control plane: etcd, kube-apiserver, kube-controller-manager and kwok.
 //!
-//! No scheduler: pods carry `nodeName`. The controllers (Deployment, ReplicaSet, DaemonSet, Job, disruption, garbage
-//! collector, namespace) are the real ones, and kwok makes nodes and pods Ready and removes deleted pods.
+//! There is no scheduler, so pods need a `nodeName`. The controllers (Deployment, ReplicaSet, DaemonSet, Job,
+//! disruption, garbage collector, namespace) are Kubernetes' own. kwok makes nodes and pods Ready and removes deleted
+//! pods.
 
 use std::{
-    fs, io,
+    fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::ExitStatus,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::{
-    Api, Client, Config,
-    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
-};
+use kube::{Client, Config};
 use tempfile::TempDir;
 use tokio::{sync::OnceCell, task, time};
 
-use crate::{
-    assets::{Assets, AssetsError},
-    process::{ServerProcess, tail},
-};
+use crate::{assets::Assets, chain, process::ServerProcess};
 
 mod audit;
+mod clients;
 mod components;
+mod error;
 mod pki;
+mod readiness;
 
 pub use audit::{AuditError, AuditEvent};
+pub use error::ControlPlaneError;
 pub use pki::PkiError;
 
+use clients::{client, read_config};
 use components::{CONTROLLER_MANAGER_USER, ComponentPorts, Components, KWOK_USER};
 use pki::Pki;
-
-/// Everything is up in 3 to 5 s on an idle machine; a build beside it on two cores makes that ten times as long.
-const START_DEADLINE: Duration = Duration::from_secs(90);
-/// One attempt to ask whether the API server is ready.
-const PROBE_DEADLINE: Duration = Duration::from_secs(2);
-const POLL: Duration = Duration::from_millis(20);
+use readiness::{check_running, wait_for_controllers, wait_until_ready};
 
 /// The group whose members may do everything.
 const ADMINS: &str = "system:masters";
 
-/// Why there is no control plane. Where a component failed, the end of its log is part of the message.
-#[derive(Debug, thiserror::Error)]
-pub enum ControlPlaneStartError {
-    /// There are no programs to start.
-    #[error("the programs of the control plane are missing")]
-    Assets(#[from] AssetsError),
-    /// No certificates.
-    #[error("the control plane has no certificates")]
-    Pki(#[from] PkiError),
-    /// The directory for data, certificates and logs.
-    #[error("cannot set up the directory of the control plane")]
-    Directory(#[source] io::Error),
-    /// No port to listen on.
-    #[error("there are no ports for the control plane: end other servers on this machine")]
-    Ports(#[source] io::Error),
-    /// A program did not start.
-    #[error("cannot start {component}")]
-    Spawn {
-        /// Its name.
-        component: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A component ended when it was to run.
-    #[error("{component} ended ({status}); the end of its log:\n{tail}")]
-    Ended {
-        /// Its name.
-        component: &'static str,
-        /// How it ended.
-        status: ExitStatus,
-        /// The last lines of its log.
-        tail: String,
-    },
-    /// The deadline passed.
-    #[error("waited {} s in vain for {what}; the end of the log of {component}:\n{tail}", START_DEADLINE.as_secs())]
-    Deadline {
-        /// What was waited for.
-        what: &'static str,
-        /// The component that was to provide it.
-        component: &'static str,
-        /// The last lines of its log.
-        tail: String,
-    },
-    /// Our own kubeconfig is not one.
-    #[error("cannot read back the kubeconfig {}", .0.display())]
-    Kubeconfig(PathBuf, #[source] Box<KubeconfigError>),
-    /// No client from a kubeconfig.
-    #[error("cannot make a client")]
-    Client(#[source] Box<kube::Error>),
-    /// A component did not end.
-    #[error("cannot end {component}")]
-    End {
-        /// Its name.
-        component: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl ControlPlaneStartError {
-    /// Somebody took the port between our choosing it and the server's listening on it.
-    fn is_port_taken(&self) -> bool {
-        matches!(self, Self::Ended { tail, .. } if tail.contains("address already in use"))
-    }
-}
-
-/// A running control plane. Dropping it ends its processes, waits until they are gone and removes its directory; when
-/// this process is killed instead, the same happens without it.
+/// A running control plane. Dropping it ends its processes, waits until they are gone and removes its directory. The
+/// same happens when this process is killed.
 ///
-/// Independent of the runtime that it was started on. A [`Client`] is not: make one in each test.
+/// It does not depend on the runtime that started it. A [`Client`] does: make one in each test.
 #[must_use = "the control plane ends when this is dropped"]
 pub struct ControlPlane {
-    // Dropped in this order: who asks before who answers, the directory when nobody writes to it any more.
+    // Dropped in this order: clients before their servers, and the directory after its last writer.
     kwok: ServerProcess,
     controller_manager: ServerProcess,
     /// `None` between [`ControlPlane::stop_api_server`] and [`ControlPlane::start_api_server`].
     api_server: Mutex<Option<ServerProcess>>,
     etcd: ServerProcess,
     components: Components,
-    /// The admin's.
+    /// The administrator's.
     config: Config,
     kubeconfig: PathBuf,
     directory: TempDir,
-    /// Removes the directory if this process can't.
+    /// Removes the directory if this process is killed.
     _sweeper: ServerProcess,
 }
 
 impl ControlPlane {
-    /// Starts one and waits until it works: the API server is ready and the controllers run. 3 to 5 s, after the one
-    /// build of 7 to 9 minutes. Several can run at once.
-    pub async fn start() -> Result<Self, ControlPlaneStartError> {
+    /// Starts a control plane and waits until the API server is ready and the controllers run: 3 to 5 s, after one
+    /// build of 7 to 9 minutes. Several control planes can run at once.
+    pub async fn start() -> Result<Self, ControlPlaneError> {
         let assets = match task::spawn_blocking(Assets::find_or_build).await {
             Ok(assets) => assets?,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -145,29 +72,27 @@ impl ControlPlane {
         }
     }
 
-    async fn start_once(assets: Assets) -> Result<Self, ControlPlaneStartError> {
+    async fn start_once(assets: Assets) -> Result<Self, ControlPlaneError> {
         let directory = tempfile::Builder::new()
             .prefix("control-plane-")
-            // The admin's key is in it.
+            // The directory contains the administrator's key.
             .permissions(fs::Permissions::from_mode(0o700))
             .tempdir()
-            .map_err(ControlPlaneStartError::Directory)?;
+            .map_err(ControlPlaneError::Directory)?;
         let path = directory.path();
-        let sweeper = ServerProcess::start("sweeper", assets.sweeper(path), path).map_err(|source| {
-            ControlPlaneStartError::Spawn {
+        let sweeper =
+            ServerProcess::start("sweeper", assets.sweeper(path), path).map_err(|source| ControlPlaneError::Spawn {
                 component: "sweeper",
                 source,
-            }
-        })?;
-        let write =
-            |name, contents: &str| fs::write(path.join(name), contents).map_err(ControlPlaneStartError::Directory);
+            })?;
+        let write = |name, contents: &str| fs::write(path.join(name), contents).map_err(ControlPlaneError::Directory);
         write("audit-policy.yaml", include_str!("control_plane/audit-policy.yaml"))?;
         write("stages.yaml", include_str!("control_plane/stages.yaml"))?;
 
-        let ports = ComponentPorts::choose().map_err(ControlPlaneStartError::Ports)?;
+        let ports = ComponentPorts::choose().map_err(ControlPlaneError::Ports)?;
         let pki = Pki::create(path)?;
         let components = Components { assets, pki, ports };
-        // The API server waits for etcd by itself.
+        // The API server waits for etcd.
         let mut etcd = components.etcd(path)?;
         let mut api_server = components.api_server(path)?;
 
@@ -194,12 +119,12 @@ impl ControlPlane {
         })
     }
 
-    /// The kubeconfig of a user who may do everything (`admin` in `system:masters`).
+    /// The kubeconfig of the administrator: the user `admin` in `system:masters`, who may do everything.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
 
-    /// A client of the admin that never repeats a request by itself: what it is answered is what it returns.
+    /// A client of the administrator that never retries: the first answer is the result.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -207,7 +132,7 @@ impl ControlPlane {
         client(&self.config, false)
     }
 
-    /// A client of the admin with kube's own retry, for watches and for set-up that is to ride out a restart.
+    /// A client of the administrator with kube's own retry, for watches and for set-up that must survive a restart.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -215,41 +140,41 @@ impl ControlPlane {
         client(&self.config, true)
     }
 
-    /// Writes a kubeconfig with a client certificate for `user`, in at most one group. Without a role binding the user may
-    /// do nothing; in `system:masters` everything. The audit log knows the requests by the user's name.
-    pub fn kubeconfig_for(&self, user: &str, groups: &[&str]) -> Result<PathBuf, ControlPlaneStartError> {
+    /// Writes a kubeconfig with a client certificate for `user` in at most one group. The user has no rights without a
+    /// role binding, and all rights in `system:masters`. The audit log records the user's name.
+    pub fn kubeconfig_for(&self, user: &str, groups: &[&str]) -> Result<PathBuf, ControlPlaneError> {
         Ok(self
             .components
             .pki
             .kubeconfig(user, groups, &self.components.ports.api_server_url())?)
     }
 
-    /// A client for another user, as [`ControlPlane::kubeconfig_for`], that never repeats a request by itself.
+    /// A client for another user, see [`ControlPlane::kubeconfig_for`]. It never retries.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub async fn client_for(&self, user: &str, groups: &[&str]) -> Result<Client, ControlPlaneStartError> {
+    pub async fn client_for(&self, user: &str, groups: &[&str]) -> Result<Client, ControlPlaneError> {
         let config = read_config(&self.kubeconfig_for(user, groups)?).await?;
         Ok(client(&config, false))
     }
 
-    /// Writes a kubeconfig with a service account's token, as its pod would have it.
-    pub fn kubeconfig_with_token(&self, user: &str, token: &str) -> Result<PathBuf, ControlPlaneStartError> {
+    /// Writes a kubeconfig with the token of a service account, as a pod would use it.
+    pub fn kubeconfig_with_token(&self, user: &str, token: &str) -> Result<PathBuf, ControlPlaneError> {
         Ok(self
             .components
             .pki
             .kubeconfig_with_token(user, token, &self.components.ports.api_server_url())?)
     }
 
-    /// Every finished request so far, in the order in which they were finished. Complete: what was answered is in it.
-    /// Without the reads of the control plane's own components.
+    /// All finished requests in the order in which they finished. Every answered request is included; reads by the
+    /// control plane's own components are left out.
     pub fn audit(&self) -> Result<Vec<AuditEvent>, AuditError> {
         audit::read(&self.directory.path().join("audit.log"))
     }
 
-    /// Ends the API server as if it had crashed and waits until its process is gone and its port free. The others go on.
-    /// Not on the [`shared`] control plane: other tests use it. Does nothing if it is stopped.
-    pub async fn stop_api_server(&self) -> Result<(), ControlPlaneStartError> {
+    /// Kills the API server and waits until its process is gone and its port is free. The other components continue.
+    /// Does nothing if the API server is stopped. Not for the [`shared`] control plane, which other tests use.
+    pub async fn stop_api_server(&self) -> Result<(), ControlPlaneError> {
         let server = self.api_server.lock().unwrap_or_else(PoisonError::into_inner).take();
         match server {
             Some(server) => end(server).await,
@@ -257,9 +182,8 @@ impl ControlPlane {
         }
     }
 
-    /// Starts the API server again, on the same port with the same data, and waits until it is ready. Does nothing if it
-    /// runs.
-    pub async fn start_api_server(&self) -> Result<(), ControlPlaneStartError> {
+    /// Starts the API server again with the same port and data, and waits until it is ready. Does nothing if it runs.
+    pub async fn start_api_server(&self) -> Result<(), ControlPlaneError> {
         if self.api_server.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             return Ok(());
         }
@@ -269,7 +193,7 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// Process ids of the running components, by name.
+    /// The process ids of the running components, by name.
     pub fn pids(&self) -> Vec<(&'static str, u32)> {
         let api_server = self.api_server.lock().unwrap_or_else(PoisonError::into_inner);
         [
@@ -284,18 +208,19 @@ impl ControlPlane {
         .collect()
     }
 
-    /// Certificates, kubeconfigs, logs and data; gone when the control plane is.
+    /// The directory of certificates, kubeconfigs, logs and data. It is removed with the control plane.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// kubectl of the API server's version.
+    /// The path of kubectl in the API server's version.
     pub fn kubectl(&self) -> PathBuf {
         self.components.assets.kubectl()
     }
 
-    /// Waits for a component to end by itself, which none should. For who runs a control plane for long.
-    pub async fn failed(&mut self) -> ControlPlaneStartError {
+    /// Waits until a component ends unexpectedly, and returns the error. For programs that keep a control plane
+    /// running.
+    pub async fn failed(&mut self) -> ControlPlaneError {
         loop {
             let api_server = self.api_server.get_mut().unwrap_or_else(PoisonError::into_inner);
             let servers = [
@@ -314,12 +239,12 @@ impl ControlPlane {
     }
 
     /// Ends all processes, waits until they are gone and removes the directory.
-    pub async fn stop(mut self) -> Result<(), ControlPlaneStartError> {
-        // All at once; each is waited for when it is dropped.
-        self.kwok.hang_up();
-        self.controller_manager.hang_up();
+    pub async fn stop(mut self) -> Result<(), ControlPlaneError> {
+        // All components end at the same time; each is waited for below.
+        self.kwok.close_input();
+        self.controller_manager.close_input();
         if let Some(server) = self.api_server.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            server.hang_up();
+            server.close_input();
         }
         let Self {
             kwok,
@@ -334,15 +259,15 @@ impl ControlPlane {
         for server in servers.into_iter().flatten() {
             end(server).await?;
         }
-        directory.close().map_err(ControlPlaneStartError::Directory)
+        directory.close().map_err(ControlPlaneError::Directory)
     }
 }
 
-/// The control plane that all tests of one test binary share, started by the first that asks. It ends with the process.
-/// For tests that stay in namespaces and nodes of their own.
+/// The control plane that all tests of a test binary share. The first caller starts it, and it ends with the process. A
+/// test must use its own namespaces and nodes.
 ///
 /// # Panics
-/// With the whole chain of causes when it does not start: no test that needs one can go on.
+/// With the error and its causes if it does not start: no test could run without it.
 pub async fn shared() -> &'static ControlPlane {
     static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
     SHARED
@@ -355,122 +280,15 @@ pub async fn shared() -> &'static ControlPlane {
         .await
 }
 
-/// An error with its causes, each once, separated by colons.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| {
-        let cause = cause.to_string();
-        // Some libraries repeat the cause in their own text.
-        if text.contains(&cause) {
-            text
-        } else {
-            format!("{text}: {cause}")
-        }
-    })
-}
-
 fn into_inner(server: Mutex<Option<ServerProcess>>) -> Option<ServerProcess> {
     server.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Off the runtime: it waits for a process.
-async fn end(mut server: ServerProcess) -> Result<(), ControlPlaneStartError> {
+/// Blocks until the process is gone, so it runs outside of the async runtime.
+async fn end(mut server: ServerProcess) -> Result<(), ControlPlaneError> {
     let component = server.name();
     match task::spawn_blocking(move || server.end()).await {
-        Ok(ended) => ended.map_err(|source| ControlPlaneStartError::End { component, source }),
+        Ok(ended) => ended.map_err(|source| ControlPlaneError::End { component, source }),
         Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
-async fn read_config(path: &Path) -> Result<Config, ControlPlaneStartError> {
-    let failed = |source| ControlPlaneStartError::Kubeconfig(path.to_owned(), Box::new(source));
-    let kubeconfig = Kubeconfig::read_from(path).map_err(failed)?;
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .map_err(failed)?;
-    // 127.0.0.1 is not behind the proxy of whoever runs the tests.
-    config.proxy_url = None;
-    Ok(config)
-}
-
-#[expect(
-    clippy::expect_used,
-    reason = "start() made a client from the same kind of config; all that differs is a name"
-)]
-fn client(config: &Config, retry: bool) -> Client {
-    let mut config = config.clone();
-    config.default_retry = retry;
-    Client::try_from(config).expect("a client from a kubeconfig that was already used")
-}
-
-/// Waits for the API server's `/readyz`, as long as it and what it depends on run.
-async fn wait_until_ready(
-    config: &Config,
-    api_server: &mut ServerProcess,
-    mut etcd: Option<&mut ServerProcess>,
-) -> Result<(), ControlPlaneStartError> {
-    let mut config = config.clone();
-    config.default_retry = false;
-    let client = Client::try_from(config).map_err(|error| ControlPlaneStartError::Client(Box::new(error)))?;
-    let started = Instant::now();
-    loop {
-        if let Some(etcd) = etcd.as_deref_mut() {
-            check_running(etcd)?;
-        }
-        check_running(api_server)?;
-        if time::timeout(PROBE_DEADLINE, is_ready(&client)).await == Ok(true) {
-            return Ok(());
-        }
-        within_deadline(started, "the API server to be ready", api_server)?;
-        time::sleep(POLL).await;
-    }
-}
-
-async fn is_ready(client: &Client) -> bool {
-    let request = http::Request::get("/readyz").body(Vec::new());
-    match request {
-        Ok(request) => client.request_text(request).await.is_ok_and(|answer| answer == "ok"),
-        Err(_) => false,
-    }
-}
-
-/// The controllers run when they have made the service account without which no pod can be created.
-async fn wait_for_controllers(
-    config: &Config,
-    controller_manager: &mut ServerProcess,
-) -> Result<(), ControlPlaneStartError> {
-    let accounts: Api<ServiceAccount> = Api::namespaced(client(config, false), "default");
-    let started = Instant::now();
-    loop {
-        check_running(controller_manager)?;
-        if let Ok(Ok(Some(_))) = time::timeout(PROBE_DEADLINE, accounts.get_opt("default")).await {
-            return Ok(());
-        }
-        within_deadline(started, "the service account controller", controller_manager)?;
-        time::sleep(POLL).await;
-    }
-}
-
-fn within_deadline(started: Instant, what: &'static str, server: &ServerProcess) -> Result<(), ControlPlaneStartError> {
-    if started.elapsed() < START_DEADLINE {
-        return Ok(());
-    }
-    Err(ControlPlaneStartError::Deadline {
-        what,
-        component: server.name(),
-        tail: tail(server.log()),
-    })
-}
-
-fn check_running(server: &mut ServerProcess) -> Result<(), ControlPlaneStartError> {
-    let component = server.name();
-    match server.exited() {
-        Ok(None) => Ok(()),
-        Ok(Some(status)) => Err(ControlPlaneStartError::Ended {
-            component,
-            status,
-            tail: tail(server.log()),
-        }),
-        Err(source) => Err(ControlPlaneStartError::End { component, source }),
     }
 }

@@ -1,6 +1,7 @@
-//! What tests put into a control plane: nodes, pods, their usual owners and what stands in an action's way.
+//! Objects that tests create in a control plane: nodes, pods, their usual owners, and policies and budgets that restrict
+//! an action.
 //!
-//! Nouns make a plain Kubernetes object and adjectives change it:
+//! Functions make minimal objects, and extension traits modify them:
 //!
 //! ```no_run
 //! # async fn example(client: kube::Client) -> Result<(), integration::fixtures::FixtureError> {
@@ -15,14 +16,14 @@
 //! # }
 //! ```
 //!
-//! Pods need `on_node`, as there is no scheduler, and the node must be there first: the pod garbage collector deletes pods
-//! of unknown nodes.
+//! There is no scheduler, so pods need `on_node`. Create the node first: the pod garbage collector deletes pods of unknown
+//! nodes.
 
 mod adjectives;
 mod cluster;
 mod nouns;
 
-pub use adjectives::{Labelled, PlacedOn, PolicyExt};
+pub use adjectives::{ObjectExt, PodExt, PolicyExt};
 pub use cluster::{FixtureError, container_id, create, is_ready, pods, wait_gone, wait_ready, wait_ready_pods};
 pub use nouns::{
     daemon_set, deployment, job, namespace, network_policy, node, pod, pod_disruption_budget, replica_set, service,

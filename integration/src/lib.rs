@@ -1,17 +1,17 @@
-//! A real Kubernetes control plane for tests and for a person to try things on.
+//! A real Kubernetes control plane for tests and for manual experiments.
 //!
-//! [`control_plane::ControlPlane`] is etcd, kube-apiserver, kube-controller-manager and kwok, which plays the kubelets,
-//! as processes on free ports of 127.0.0.1. They are built from Go modules once into the user's cache ([`assets`]) and
-//! end whatever happens to the process that started them. [`nats`] is nats-server, alone or as a cluster of three, by the
-//! same rules. [`fixtures`] has what tests put into it, and [`responder`] is the program under test as a process, whose
-//! traces and metrics [`telemetry`] reads.
+//! [`control_plane::ControlPlane`] runs etcd, kube-apiserver, kube-controller-manager and kwok, which simulates the
+//! kubelets, as processes on free ports of 127.0.0.1. They are built once from Go modules into the user's cache
+//! ([`assets`]), and they end with the process that started them, even when it is killed. [`nats`] runs nats-server in
+//! the same way, alone or as a cluster of three. [`fixtures`] creates the objects that tests need. [`responder`] runs the
+//! program under test as a process, and [`telemetry`] reads its traces and metrics.
 //!
-//! [`oci`] packs the program and its chart for others to run.
+//! [`oci`] packs the program and its chart for distribution.
 //!
-//! It stands beside the flow of the responder, not in it: here the flow meets the API server that decides whether it
-//! was right.
+//! This crate is no step of the responder's flow: it runs the flow against a real API server.
 
 pub mod assets;
+mod chain;
 pub mod control_plane;
 pub mod fixtures;
 pub mod nats;
@@ -19,3 +19,5 @@ pub mod oci;
 mod process;
 pub mod responder;
 pub mod telemetry;
+
+pub use chain::chain;

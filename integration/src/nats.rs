@@ -1,7 +1,8 @@
-//! nats-server as a process: with JetStream, TLS, users, credentials; alone or as a cluster of three.
+//! nats-server as a process: with JetStream, and optionally with TLS, users or credentials; alone or as a cluster of
+//! three.
 //!
-//! Each has a port and a store of its own, keeps both over a restart, and ends whatever happens to the process that
-//! started it.
+//! Each server has its own port and store and keeps both over a restart. It ends with the process that started it, even
+//! when that one is killed.
 
 use std::{
     fs, io,
@@ -25,46 +26,47 @@ mod pki;
 pub use identity::{Account, Expiry};
 pub use pki::{Authority, AuthorityError, Identity};
 
-/// Up in 50 ms on an idle machine.
+/// A server starts in 50 ms on an idle machine.
 const START_DEADLINE: Duration = Duration::from_secs(60);
-/// A server speaks at once; who does not is another one that has taken the port.
-const WORD: Duration = Duration::from_secs(5);
+/// nats-server sends INFO first. A silent listener is another program that has taken the port.
+const INFO_DEADLINE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Why there is no server.
+/// A server could not be started or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum NatsError {
-    /// There is no program.
-    #[error("there is no nats-server to start")]
+    /// The program is missing and could not be built.
+    #[error("nats-server is missing")]
     Assets(#[from] AssetsError),
-    /// Files and processes.
+    /// A file or process operation failed.
     #[error("cannot {0} nats-server")]
     Process(&'static str, #[source] io::Error),
-    /// It ended when it was to run.
+    /// The server ended unexpectedly.
     #[error("nats-server ended ({status}); the end of its log:\n{tail}")]
     Ended {
-        /// How.
+        /// Its exit status.
         status: ExitStatus,
         /// The last lines of its log.
         tail: String,
     },
-    /// The deadline passed.
-    #[error("waited in vain for nats-server to listen; the end of its log:\n{0}")]
+    /// The server did not listen in time.
+    #[error("timed out waiting for nats-server to listen; the end of its log:\n{0}")]
     Deadline(String),
 }
 
-/// What a server is started with, beyond JetStream.
+/// Options of a server beyond JetStream.
 #[derive(Debug, Clone, Default)]
 pub struct NatsOptions {
-    /// Who may connect, as lines of its configuration, such as `authorization { token: "t" }`; nothing: everybody.
+    /// Lines of the configuration that control access, such as `authorization { token: "t" }`. Empty: no access
+    /// control.
     pub access: String,
-    /// Its certificate, and the authority that clients' certificates are checked against, if they need one.
+    /// The server's certificate, and the authority for client certificates if they are required.
     pub tls: Option<(Identity, Option<PathBuf>)>,
-    /// TLS before its first word.
+    /// Whether the TLS handshake comes before INFO.
     pub tls_first: bool,
 }
 
-/// A running server. It ends when this is dropped, and when the process that holds it is gone.
+/// A running server. It ends when this is dropped or when this process ends.
 #[derive(Debug)]
 #[must_use = "nats-server ends when this is dropped"]
 pub struct NatsServer {
@@ -76,12 +78,12 @@ pub struct NatsServer {
 }
 
 impl NatsServer {
-    /// Starts one with JetStream and without access control, and waits until it listens.
+    /// Starts a server with JetStream and without access control, and waits until it listens.
     pub async fn start() -> Result<Self, NatsError> {
         Self::with(&NatsOptions::default()).await
     }
 
-    /// Starts one, and waits until it listens.
+    /// Starts a server with these options and waits until it listens.
     pub async fn with(options: &NatsOptions) -> Result<Self, NatsError> {
         let server = Self::create("alone", options, "").await?;
         server.resume().await?;
@@ -114,7 +116,7 @@ impl NatsServer {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// Ends it, and waits until it is gone. Its store stays.
+    /// Stops the server and waits until it is gone. Its store remains.
     pub async fn stop(&self) -> Result<(), NatsError> {
         let server = self.slot().take();
         let ended = task::spawn_blocking(move || server.map_or(Ok(()), |mut server| server.end()));
@@ -125,7 +127,7 @@ impl NatsServer {
             .map_err(|error| NatsError::Process("end", error))
     }
 
-    /// Starts it again, on its port and with its store, and waits until it listens.
+    /// Starts the server again with the same port and store, and waits until it listens.
     pub async fn resume(&self) -> Result<(), NatsError> {
         self.spawn()?;
         self.until_it_listens().await
@@ -146,8 +148,10 @@ impl NatsServer {
             if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)).await {
                 let mut word = [0; 4];
                 if !self.speaks_first
-                    || (matches!(time::timeout(WORD, stream.read_exact(&mut word)).await, Ok(Ok(_)))
-                        && &word == b"INFO")
+                    || (matches!(
+                        time::timeout(INFO_DEADLINE, stream.read_exact(&mut word)).await,
+                        Ok(Ok(_))
+                    ) && &word == b"INFO")
                 {
                     return Ok(());
                 }
@@ -169,12 +173,12 @@ impl NatsServer {
     }
 
     fn slot(&self) -> std::sync::MutexGuard<'_, Option<ServerProcess>> {
-        // A server is in it or not.
+        // The slot is either empty or holds a server, also after a panic.
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Three servers that hold streams together.
+/// A cluster of three servers.
 #[derive(Debug)]
 #[must_use = "the servers end when this is dropped"]
 pub struct NatsCluster {
@@ -183,7 +187,8 @@ pub struct NatsCluster {
 }
 
 impl NatsCluster {
-    /// Starts three and waits until they listen. They have found each other, and can hold a stream, a second or two later.
+    /// Starts three servers and waits until they listen. They form a cluster, and can hold a stream, one or two seconds
+    /// later.
     pub async fn start() -> Result<Self, NatsError> {
         let free = || ports::free().map_err(|error| NatsError::Process("find a port for", error));
         let routes = [free()?, free()?, free()?];
@@ -208,7 +213,7 @@ impl NatsCluster {
         Ok(Self { servers })
     }
 
-    /// The addresses of all.
+    /// The addresses of all three servers.
     pub fn urls(&self) -> [String; 3] {
         [self.servers[0].url(), self.servers[1].url(), self.servers[2].url()]
     }

@@ -1,4 +1,4 @@
-//! OCI image layouts as one archive, written by ourselves: the same input gives the same bytes, whoever writes it and when.
+//! Writes OCI image layouts as a single archive, reproducibly: the same input gives the same bytes.
 //!
 //! Sources: <https://github.com/opencontainers/image-spec/blob/main/image-layout.md> and, for charts,
 //! <https://helm.sh/docs/topics/registries/>.
@@ -32,7 +32,7 @@ pub struct File {
 }
 
 impl File {
-    /// A file that everybody may read.
+    /// A file that every user may read.
     pub fn new(contents: impl Into<Vec<u8>>) -> Self {
         Self {
             contents: contents.into(),
@@ -40,13 +40,13 @@ impl File {
         }
     }
 
-    /// A program.
+    /// A program that every user may run.
     pub fn program(contents: Vec<u8>) -> Self {
         Self { contents, mode: 0o555 }
     }
 }
 
-/// A tar archive of files and the directories above them, sorted by path, of root, from the beginning of time.
+/// A tar archive of files and their parent directories: sorted by path, owned by root, with the time 0.
 pub fn tar(files: &BTreeMap<String, File>) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     let mut made: Vec<String> = Vec::new();
@@ -76,45 +76,45 @@ fn header(mode: u32, size: u64) -> tar::Header {
     header
 }
 
-/// Compressed, without a name or a time in it.
+/// Compresses without a file name and a timestamp.
 pub fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
     encoder.finish()
 }
 
-/// `sha256:…`.
+/// A digest such as `sha256:…`.
 pub fn sha256(bytes: &[u8]) -> String {
     let digest = digest::digest(&digest::SHA256, bytes);
     let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
 }
 
-/// What a manifest or an index says of a blob.
+/// A descriptor of a blob, for a manifest or an index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// What it is.
+    /// The media type of the blob.
     pub media_type: &'static str,
-    /// Of its bytes.
+    /// The digest of its bytes.
     pub digest: String,
-    /// In bytes.
+    /// Its size in bytes.
     pub size: usize,
-    /// For people and tools.
+    /// Annotations for people and tools.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<&'static str, String>,
 }
 
-/// A layout with one manifest.
+/// An OCI image layout with one manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    /// The digest by which the artefact is pulled.
+    /// The digest of the manifest, by which the artefact is pulled.
     pub digest: String,
     files: BTreeMap<String, File>,
 }
 
 impl Layout {
-    /// Of a configuration and layers, each with its media type, under a tag.
+    /// Makes a layout from a configuration and layers, each with its media type, under a tag.
     pub fn new(
         config: (&'static str, Vec<u8>),
         layers: Vec<(&'static str, Vec<u8>)>,
@@ -195,7 +195,8 @@ mod tests {
         entries
     }
 
-    /// Follows a layout from its index to every blob, as a registry's client does, and returns manifest and blobs.
+    /// Follows a layout from its index to every blob, as a registry's client does, and returns the manifest and the
+    /// blobs.
     fn followed(archive: &[u8]) -> (Value, BTreeMap<String, Vec<u8>>) {
         let files = unpacked(archive);
         let read = |descriptor: &Value| {
@@ -217,7 +218,7 @@ mod tests {
         {
             blobs.insert(descriptor["mediaType"].as_str().unwrap().to_owned(), read(descriptor));
         }
-        assert_eq!(files.len(), 3 + blobs.len(), "there is nothing that nobody names");
+        assert_eq!(files.len(), 3 + blobs.len(), "every file is named by another");
         (manifest, blobs)
     }
 
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chart_is_what_helm_pulls_and_holds_every_file_of_it() {
+    fn a_chart_layout_holds_every_file_of_the_chart() {
         let (manifest, blobs) = followed(&chart::layout().unwrap().archive().unwrap());
         assert_eq!(manifest["annotations"]["org.opencontainers.image.title"], "responder");
         let config: Value = serde_json::from_slice(&blobs["application/vnd.cncf.helm.config.v1+json"]).unwrap();
@@ -283,7 +284,7 @@ mod tests {
                 }
             }
         }
-        // What .helmignore names is no part of the package.
+        // `.helmignore` excludes itself.
         there.remove("responder/.helmignore");
         assert_eq!(packed, there);
     }

@@ -1,8 +1,8 @@
-//! Programs as processes: on ports that are free, with a log, and gone when whoever started them is.
+//! Programs as processes: on free ports, with a log, and ended with the process that started them.
 
 pub(crate) mod ports;
 mod server;
 mod watched;
 
 pub(crate) use server::{ServerProcess, tail};
-pub(crate) use watched::Watched;
+pub(crate) use watched::WatchedProcess;

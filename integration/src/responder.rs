@@ -1,12 +1,13 @@
-//! The `responder` program as a process: started, sent alerts, asked for its metrics, stopped or killed.
+//! The `responder` program as a process. Scenarios and benchmarks start it, send it alerts, read its metrics, and stop
+//! or kill it.
 //!
-//! A black box: what goes in is a command line and HTTP, what comes out is HTTP, a log and what it does to the cluster. For
-//! the scenarios and for the benchmarks of the whole.
+//! The process is a black box: its inputs are a command line and HTTP requests, its outputs are HTTP replies, a log and
+//! changes to the cluster.
 
 use std::{
     fs, io,
-    path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
+    path::PathBuf,
+    process::ExitStatus,
     time::{Duration, Instant},
 };
 
@@ -14,110 +15,40 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time;
 
-use crate::process::{Watched, tail};
+use crate::process::{WatchedProcess, tail};
 
 pub mod alert;
 mod binary;
+mod error;
+mod http;
 mod metrics;
+mod options;
+pub mod playbooks;
 mod trail;
 
-pub use binary::{BINARY_VARIABLE, BinaryError, binary};
+pub use binary::{BINARY_VARIABLE, BinaryError, SHIPPED_PROFILE, binary, profile};
+pub use error::ResponderError;
+pub use http::HttpReply;
 pub use metrics::{Accounts, Metrics, Sample};
-pub use trail::{Record, records};
+pub use options::ResponderOptions;
+pub use trail::{TrailRecord, records};
 
-/// Up within a second; a build beside it on two cores makes that many.
+use self::{
+    http::{client, send},
+    options::spawn,
+};
+
+/// The process starts within a second; during a build on the same two cores it takes much longer.
 const START_DEADLINE: Duration = Duration::from_secs(60);
-/// For what it does once it runs: a burst of hundreds of responses, or a step that waits for its own timeout.
+/// Deadline for reaching a state, such as the end of hundreds of responses or of a step's own timeout.
 const DEADLINE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
-/// What the process is started with.
-#[derive(Debug, Clone, Default)]
-pub struct ResponderOptions {
-    /// The text of the file that `--playbooks` names: playbooks, and a guard if there is to be one.
-    pub playbooks: String,
-    /// `--kubeconfig`.
-    pub kubeconfig: Option<PathBuf>,
-    /// `--simulate`.
-    pub simulate: Option<PathBuf>,
-    /// `--mode`; without it the program's own default.
-    pub mode: Option<&'static str>,
-    /// The section `nats` of the configuration, as JSON.
-    pub nats: Option<String>,
-    /// Further arguments of `run`.
-    pub arguments: Vec<String>,
-    /// The authority of its own certificate, as PEM: then it is asked for its pages over HTTPS.
-    pub authority: Option<PathBuf>,
-    /// Environment beyond `HOME`; nothing of this process' own reaches it.
-    pub environment: Vec<(String, String)>,
-}
-
-/// Why the process is not as it should be.
-#[derive(Debug, thiserror::Error)]
-pub enum ResponderError {
-    /// There is no program.
-    #[error("there is no responder to start")]
-    Binary(#[from] BinaryError),
-    /// Files and processes.
-    #[error("cannot {0} responder")]
-    Process(&'static str, #[source] io::Error),
-    /// It ended when it was to run.
-    #[error("responder ended ({status}); the end of its log:\n{tail}")]
-    Ended {
-        /// How.
-        status: ExitStatus,
-        /// The last lines of its log.
-        tail: String,
-    },
-    /// HTTP.
-    #[error("responder does not answer {0}")]
-    Http(&'static str, #[source] reqwest::Error),
-    /// The deadline passed.
-    #[error("waited in vain for {what}; the end of its log:\n{tail}")]
-    Deadline {
-        /// For what.
-        what: String,
-        /// The last lines of its log.
-        tail: String,
-    },
-}
-
-/// How an alert was answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PostAnswer {
-    /// The status code.
-    pub status: u16,
-    /// The body.
-    pub body: String,
-}
-
-impl PostAnswer {
-    /// `accepted`, `unmatched`, `duplicate` or `rejected`; empty for a page.
-    pub fn outcome(&self) -> String {
-        self.text("outcome")
-    }
-
-    /// Which kind of rejection; empty for anything else.
-    pub fn kind(&self) -> String {
-        self.text("kind")
-    }
-
-    /// The id of an accepted alert; empty for one that was not.
-    pub fn alert(&self) -> String {
-        self.text("alert")
-    }
-
-    fn text(&self, key: &str) -> String {
-        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
-        body[key].as_str().unwrap_or_default().to_owned()
-    }
-}
-
-/// A running `responder run`. It is killed when this is dropped, and when the process that holds it is gone.
+/// A running `responder run`. It is killed when this is dropped or when this process ends.
 #[derive(Debug)]
 #[must_use = "responder is killed when this is dropped"]
 pub struct Responder {
-    child: Watched,
+    child: WatchedProcess,
     url: String,
     http: reqwest::Client,
     log: PathBuf,
@@ -125,7 +56,7 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// Starts one on a free port and waits until it takes alerts. Whether it is ready to act on them is another question:
+    /// Starts a responder on a free port and waits until it accepts alerts. It may not be ready to act on them yet: see
     /// [`Responder::wait_until_ready`].
     pub async fn start(options: &ResponderOptions) -> Result<Self, ResponderError> {
         let program = binary()?;
@@ -153,51 +84,51 @@ impl Responder {
         &self.url
     }
 
-    /// Its process id.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends an alert as Falco's `http_output` does.
-    pub async fn post(&self, alert: &Value) -> Result<PostAnswer, ResponderError> {
+    /// Posts an alert as Falco's `http_output` does.
+    pub async fn post(&self, alert: &Value) -> Result<HttpReply, ResponderError> {
         self.post_body(alert.to_string().into_bytes()).await
     }
 
-    /// Sends an alert with headers of its sender's.
-    pub async fn post_with(&self, alert: &Value, headers: &[(&str, &str)]) -> Result<PostAnswer, ResponderError> {
+    /// Posts an alert with additional headers.
+    pub async fn post_with(&self, alert: &Value, headers: &[(&str, &str)]) -> Result<HttpReply, ResponderError> {
         let request = self.http.post(&self.url).header("content-type", "application/json");
         let request = headers
             .iter()
             .fold(request, |request, (name, value)| request.header(*name, *value));
-        answer("an alert", request.body(alert.to_string())).await
+        send("an alert", request.body(alert.to_string())).await
     }
 
-    /// Sends any body to `/`, as JSON.
-    pub async fn post_body(&self, body: Vec<u8>) -> Result<PostAnswer, ResponderError> {
+    /// Posts any body to `/` as JSON.
+    pub async fn post_body(&self, body: Vec<u8>) -> Result<HttpReply, ResponderError> {
         let request = self
             .http
             .post(&self.url)
             .header("content-type", "application/json")
             .body(body);
-        answer("an alert", request).await
+        send("an alert", request).await
     }
 
-    /// Asks for a page, such as `/readyz`.
-    pub async fn get(&self, path: &'static str) -> Result<PostAnswer, ResponderError> {
-        answer(path, self.http.get(format!("{}{path}", self.url))).await
+    /// Gets a page, such as `/readyz`.
+    pub async fn get(&self, path: &'static str) -> Result<HttpReply, ResponderError> {
+        send(path, self.http.get(format!("{}{path}", self.url))).await
     }
 
-    /// What `/metrics` says now.
+    /// The current metrics of `/metrics`.
     pub async fn metrics(&self) -> Result<Metrics, ResponderError> {
         Ok(Metrics::parse(&self.get("/metrics").await?.body))
     }
 
-    /// Waits until `/readyz` says that alerts are acted on.
+    /// Waits until `/readyz` returns 200.
     pub async fn wait_until_ready(&mut self) -> Result<(), ResponderError> {
         self.wait_for_readiness(true).await
     }
 
-    /// Waits until `/readyz` says that alerts are not acted on.
+    /// Waits until `/readyz` does not return 200.
     pub async fn wait_until_unready(&mut self) -> Result<(), ResponderError> {
         self.wait_for_readiness(false).await
     }
@@ -205,30 +136,30 @@ impl Responder {
     async fn wait_for_readiness(&mut self, ready: bool) -> Result<(), ResponderError> {
         let started = Instant::now();
         while (self.get("/readyz").await?.status == 200) != ready {
-            self.check(started, "another answer of /readyz")?;
+            self.check(started, "a change of /readyz")?;
             time::sleep(POLL).await;
         }
         Ok(())
     }
 
-    /// Everything that it has logged.
+    /// The whole log so far.
     pub fn log(&self) -> String {
         let bytes = fs::read(&self.log).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Its audit trail so far.
-    pub fn trail(&self) -> Vec<Record> {
+    /// The audit trail so far.
+    pub fn trail(&self) -> Vec<TrailRecord> {
         trail::records(&self.log())
     }
 
-    /// Waits until the trail has so many records that are meant, and returns these.
+    /// Waits until the trail contains `count` matching records and returns them. `what` names them in the error.
     pub async fn wait_for(
         &mut self,
         what: &str,
         count: usize,
-        is_meant: impl Fn(&Record) -> bool,
-    ) -> Result<Vec<Record>, ResponderError> {
+        is_meant: impl Fn(&TrailRecord) -> bool,
+    ) -> Result<Vec<TrailRecord>, ResponderError> {
         let started = Instant::now();
         loop {
             let mut found = self.trail();
@@ -236,15 +167,12 @@ impl Responder {
             if found.len() >= count {
                 return Ok(found);
             }
-            self.check(
-                started,
-                &format!("{count} records of {what}; there are {}", found.len()),
-            )?;
+            self.check(started, &format!("{count} records of {what}; seen: {}", found.len()))?;
             time::sleep(POLL).await;
         }
     }
 
-    /// Waits until so many decisions have been taken or more, and nothing that was accepted is under way any more.
+    /// Waits until at least `decisions` decisions are taken and no accepted alert is in progress.
     pub async fn wait_until_at_rest(&mut self, decisions: u64) -> Result<Accounts, ResponderError> {
         let started = Instant::now();
         loop {
@@ -254,13 +182,13 @@ impl Responder {
             }
             self.check(
                 started,
-                &format!("{decisions} decisions and then rest; there is {accounts:?}"),
+                &format!("{decisions} decisions and no alert in progress; seen: {accounts:?}"),
             )?;
             time::sleep(POLL).await;
         }
     }
 
-    /// Asks it to end (SIGTERM), and waits until it has.
+    /// Sends SIGTERM and waits until the process has ended.
     pub async fn stop(mut self) -> Result<ExitStatus, ResponderError> {
         self.signal().map_err(|error| ResponderError::Process("end", error))?;
         let started = Instant::now();
@@ -282,7 +210,7 @@ impl Responder {
         Ok(rustix::process::kill_process(pid, rustix::process::Signal::TERM)?)
     }
 
-    /// Kills it (SIGKILL), waits until it is gone, and returns all that it has logged.
+    /// Sends SIGKILL, waits until the process is gone, and returns the whole log.
     pub fn kill(mut self) -> Result<String, ResponderError> {
         self.child
             .end()
@@ -290,13 +218,13 @@ impl Responder {
         Ok(self.log())
     }
 
-    /// The address is in the log: the system has chosen the port.
+    /// Reads the address from the log, because the system chooses the port.
     async fn find_address(&mut self) -> Result<String, ResponderError> {
         const HOST: &str = "127.0.0.1:";
         let started = Instant::now();
         loop {
             let log = self.log();
-            // Whole lines only: a port may be half written.
+            // Complete lines only: the last one may lack digits of the port.
             let complete = log.rsplit_once('\n').map_or("", |(lines, _)| lines);
             let ours = complete.lines().find(|line| line.contains("listening"));
             if let Some((_, rest)) = ours.and_then(|line| line.split_once(HOST)) {
@@ -337,70 +265,11 @@ impl Responder {
 }
 
 impl Drop for Responder {
-    #[expect(
-        clippy::print_stderr,
-        reason = "whoever reads of a failed test wants to know what responder said last"
-    )]
+    #[expect(clippy::print_stderr, reason = "the end of the log explains a failed test")]
     fn drop(&mut self) {
         let _ = self.child.end();
         if std::thread::panicking() {
             eprintln!("the end of responder's log:\n{}", tail(&self.log));
         }
     }
-}
-
-/// A client that trusts this authority and no other, where one is named.
-fn client(authority: Option<&Path>) -> Result<reqwest::Client, ResponderError> {
-    let failed = |error| ResponderError::Http("at all", error);
-    let mut builder = reqwest::Client::builder().no_proxy();
-    if let Some(authority) = authority {
-        let pem = fs::read(authority).map_err(|error| ResponderError::Process("read the authority of", error))?;
-        builder = builder.tls_certs_only([reqwest::Certificate::from_pem(&pem).map_err(failed)?]);
-    }
-    builder.build().map_err(failed)
-}
-
-fn spawn(program: &Path, options: &ResponderOptions, directory: &Path, log: &Path) -> io::Result<Watched> {
-    let playbooks = directory.join("playbooks.yaml");
-    fs::write(&playbooks, &options.playbooks)?;
-    let output = fs::File::create(log)?;
-    let mut command = Command::new(program);
-    command
-        .args(["run", "--listen", "127.0.0.1:0", "--log-format", "json"])
-        .arg("--playbooks")
-        .arg(&playbooks);
-    if let Some(kubeconfig) = &options.kubeconfig {
-        command.arg("--kubeconfig").arg(kubeconfig);
-    }
-    if let Some(manifests) = &options.simulate {
-        command.arg("--simulate").arg(manifests);
-    }
-    if let Some(mode) = options.mode {
-        command.arg("--mode").arg(mode);
-    }
-    if let Some(nats) = &options.nats {
-        let file = directory.join("responder.yaml");
-        let head = "apiVersion: responder.dev/v1alpha1\nkind: Configuration\nnats:";
-        fs::write(&file, format!("{head} {nats}\n"))?;
-        command.arg("--config").arg(file);
-    }
-    command
-        .args(&options.arguments)
-        .current_dir(directory)
-        // A proxy, a KUBECONFIG or a RESPONDER_… of the person's own must not reach it.
-        .env_clear()
-        .env("HOME", directory)
-        .envs(options.environment.iter().map(|(key, value)| (key, value)))
-        .stdin(Stdio::null())
-        .stdout(output.try_clone()?)
-        .stderr(output);
-    Watched::spawn(&mut command)
-}
-
-async fn answer(what: &'static str, request: reqwest::RequestBuilder) -> Result<PostAnswer, ResponderError> {
-    let failed = |error| ResponderError::Http(what, error);
-    let response = request.timeout(DEADLINE).send().await.map_err(failed)?;
-    let status = response.status().as_u16();
-    let body = response.text().await.map_err(failed)?;
-    Ok(PostAnswer { status, body })
 }

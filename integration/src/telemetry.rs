@@ -1,5 +1,5 @@
-//! What others read our telemetry with: the OpenTelemetry collector's receiver of traces as a process, and Prometheus' own
-//! parser of metrics.
+//! Independent readers of the responder's telemetry: the OpenTelemetry collector's trace receiver as a process, and
+//! Prometheus' own parser of metrics.
 
 use std::{
     collections::BTreeMap,
@@ -20,62 +20,62 @@ use crate::{
     process::{ServerProcess, ports, tail},
 };
 
-/// Up in 50 ms on an idle machine.
+/// The receiver starts in 50 ms on an idle machine.
 const START_DEADLINE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Why there is no answer.
+/// The receiver or the parser failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// There is no program.
-    #[error("there is no program that reads telemetry")]
+    /// The program is missing and could not be built.
+    #[error("the program that reads telemetry is missing")]
     Assets(#[from] AssetsError),
-    /// Files and processes.
+    /// A file or process operation failed.
     #[error("cannot {0}")]
     Process(&'static str, #[source] io::Error),
-    /// It ended when it was to run.
-    #[error("the receiver of traces ended ({status}); the end of its log:\n{tail}")]
+    /// The receiver ended unexpectedly.
+    #[error("the trace receiver ended ({status}); the end of its log:\n{tail}")]
     Ended {
-        /// How.
+        /// Its exit status.
         status: ExitStatus,
         /// The last lines of its log.
         tail: String,
     },
-    /// The deadline passed.
-    #[error("waited in vain for the receiver of traces to listen; the end of its log:\n{0}")]
+    /// The receiver did not listen in time.
+    #[error("timed out waiting for the trace receiver to listen; the end of its log:\n{0}")]
     Deadline(String),
-    /// Prometheus would not take the page.
-    #[error("this is no page of metrics: {0}")]
+    /// Prometheus' parser refused the page.
+    #[error("Prometheus can't read the metrics: {0}")]
     Metrics(String),
 }
 
-/// A span as the collector has read it.
+/// A span as the collector received it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RecordedSpan {
-    /// The trace, as 32 hex digits.
+pub struct ReceivedSpan {
+    /// The trace id, 32 hexadecimal digits.
     pub trace: String,
-    /// Itself, as 16 hex digits.
+    /// The span id, 16 hexadecimal digits.
     pub id: String,
-    /// The span above it; empty for a root.
+    /// The id of the parent span; empty for a root span.
     pub parent: String,
-    /// Its name.
+    /// The name of the span.
     pub name: String,
-    /// When it began, in nanoseconds since 1970.
+    /// Start in nanoseconds since 1970.
     pub begun: u64,
-    /// When it ended, likewise.
+    /// End in nanoseconds since 1970.
     pub ended: u64,
-    /// Its attributes, as text.
+    /// Attributes of the span, as text.
     pub attributes: BTreeMap<String, String>,
-    /// Of the resource that sent it, as text.
+    /// Attributes of the resource, as text.
     pub resource: BTreeMap<String, String>,
-    /// Whether it says that something went wrong.
+    /// Whether the span's status is an error.
     pub is_error: bool,
 }
 
-/// A running receiver of traces. It ends when this is dropped, and when the process that holds it is gone.
+/// A running trace receiver. It ends when this is dropped or when this process ends.
 #[derive(Debug)]
 #[must_use = "the receiver ends when this is dropped"]
-pub struct Receiver {
+pub struct TraceReceiver {
     port: u16,
     program: PathBuf,
     identity: Option<Identity>,
@@ -83,13 +83,13 @@ pub struct Receiver {
     directory: TempDir,
 }
 
-impl Receiver {
-    /// Starts one on a free port, and waits until it listens.
+impl TraceReceiver {
+    /// Starts a receiver on a free port and waits until it listens.
     pub async fn start() -> Result<Self, TelemetryError> {
         Self::start_as(None).await
     }
 
-    /// Starts one that proves itself with a certificate.
+    /// Starts a receiver with TLS and this certificate.
     pub async fn start_with_tls(identity: Identity) -> Result<Self, TelemetryError> {
         Self::start_as(Some(identity)).await
     }
@@ -118,13 +118,13 @@ impl Receiver {
         format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
-    /// Ends it, and waits until it is gone. What it has received stays known.
+    /// Stops the receiver and waits until it is gone. Received spans remain readable.
     pub fn stop(&mut self) -> Result<(), TelemetryError> {
         let ended = self.server.take().map_or(Ok(()), |mut server| server.end());
-        ended.map_err(|error| TelemetryError::Process("end the receiver of traces", error))
+        ended.map_err(|error| TelemetryError::Process("end the trace receiver", error))
     }
 
-    /// Starts it again on its port, and waits until it listens.
+    /// Starts the receiver again on its port and waits until it listens.
     pub async fn resume(&mut self) -> Result<(), TelemetryError> {
         let mut command = Command::new(&self.program);
         command.arg("otlp").arg(format!("127.0.0.1:{}", self.port));
@@ -132,7 +132,7 @@ impl Receiver {
             command.args([&identity.certificate, &identity.key]);
         }
         let server = ServerProcess::start("receiver", command, self.directory.path())
-            .map_err(|error| TelemetryError::Process("start the receiver of traces", error))?;
+            .map_err(|error| TelemetryError::Process("start the trace receiver", error))?;
         let server = self.server.insert(server);
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
@@ -143,23 +143,23 @@ impl Receiver {
                     let tail = tail(server.log());
                     return Err(TelemetryError::Ended { status, tail });
                 }
-                Err(error) => return Err(TelemetryError::Process("wait for the receiver of traces", error)),
+                Err(error) => return Err(TelemetryError::Process("wait for the trace receiver", error)),
             }
         }
         Ok(())
     }
 
-    /// Every span that it has received, the oldest first.
-    pub fn spans(&self) -> Vec<RecordedSpan> {
+    /// All received spans, oldest first.
+    pub fn spans(&self) -> Vec<ReceivedSpan> {
         let log = fs::read(self.directory.path().join("receiver.log")).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
-        // A line that is being written is no JSON yet.
+        // The last line may be incomplete; it does not parse yet.
         let batches = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         batches.flat_map(|batch| spans(&batch)).collect()
     }
 }
 
-/// The names of the series of a page of metrics, one for each, as Prometheus reads them.
+/// The name of each series on a page of metrics, as Prometheus parses it.
 pub async fn open_metrics(page: &str) -> Result<Vec<String>, TelemetryError> {
     let program = program().await?;
     let page = page.to_owned();
@@ -171,7 +171,7 @@ pub async fn open_metrics(page: &str) -> Result<Vec<String>, TelemetryError> {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        // It reads all of it before it writes; dropped at the end, so that the parser sees one.
+        // The parser reads the whole page before it writes. Dropping the pipe marks the end of the page.
         if let Some(mut input) = parser.stdin.take() {
             input.write_all(page.as_bytes())?;
         }
@@ -193,11 +193,13 @@ pub async fn open_metrics(page: &str) -> Result<Vec<String>, TelemetryError> {
 
 async fn program() -> Result<PathBuf, TelemetryError> {
     let built = task::spawn_blocking(assets::telemetry).await;
-    Ok(built.map_err(|error| TelemetryError::Process("build the readers of telemetry", io::Error::other(error)))??)
+    Ok(built.map_err(|error| {
+        TelemetryError::Process("build the program that reads telemetry", io::Error::other(error))
+    })??)
 }
 
 /// The spans of one batch: <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>.
-fn spans(batch: &Value) -> Vec<RecordedSpan> {
+fn spans(batch: &Value) -> Vec<ReceivedSpan> {
     let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
     let mut found = Vec::new();
     for of_resource in list(batch, "resourceSpans") {
@@ -208,7 +210,7 @@ fn spans(batch: &Value) -> Vec<RecordedSpan> {
         {
             let text = |key: &str| span[key].as_str().unwrap_or_default().to_owned();
             let number = |key: &str| text(key).parse().unwrap_or_default();
-            found.push(RecordedSpan {
+            found.push(ReceivedSpan {
                 trace: text("traceId"),
                 id: text("spanId"),
                 parent: text("parentSpanId"),

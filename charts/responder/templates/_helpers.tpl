@@ -2,7 +2,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* Not longer than a label may be, with room for what is put behind it. */}}
+{{/* At most 50 characters: a label has 63, and suffixes follow. */}}
 {{- define "responder.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
@@ -13,7 +13,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Roles of the cluster: two releases in two namespaces must not share one. */}}
+{{/* For cluster-scoped objects: releases in two namespaces must not share one. */}}
 {{- define "responder.clusterName" -}}
 {{- printf "%s-%s" .Release.Namespace (include "responder.fullname" .) -}}
 {{- end -}}
@@ -34,12 +34,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "responder.fullname" .) .Values.serviceAccount.name -}}
 {{- else -}}
-{{- required "serviceAccount.name: name the service account, since serviceAccount.create is false" .Values.serviceAccount.name -}}
+{{- required "serviceAccount.name: set it, because serviceAccount.create is false" .Values.serviceAccount.name -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "responder.image" -}}
-{{- $repository := required "image.repository: name where you have pushed the image, such as registry.example/responder" .Values.image.repository -}}
+{{- $repository := required "image.repository: set the repository that you pushed the image to, such as registry.example/responder" .Values.image.repository -}}
 {{- if .Values.image.digest -}}
 {{- printf "%s@%s" $repository .Values.image.digest -}}
 {{- else -}}
@@ -47,7 +47,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/* The Secret by which senders prove who they are. */}}
+{{/* The Secret with the credentials of the senders. */}}
 {{- define "responder.sendersSecret" -}}
 {{- default (printf "%s-senders" (include "responder.fullname" .)) .Values.auth.existingSecret -}}
 {{- end -}}

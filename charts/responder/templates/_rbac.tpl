@@ -1,9 +1,9 @@
 {{/*
-What the enabled steps may do, by the rows of files/rbac.yaml, which responder itself has printed. A row counts when the
-process, the guard and the playbook can all be beyond Observe: then the requests are sent, in Rehearse as dry runs.
+The rights of the enabled steps, from the rows of files/rbac.yaml, which `responder rbac --chart` prints. A row is enabled
+when the process, the guard and the playbook can all be beyond Observe. Then requests are sent; in Rehearse, as dry runs.
 */}}
 
-{{/* The documents in a map of texts, as {"documents": […]}. */}}
+{{/* All YAML documents in a map of texts, as {"documents": […]}. */}}
 {{- define "responder.documents" -}}
 {{- $documents := list -}}
 {{- range $file, $text := . -}}
@@ -16,19 +16,19 @@ process, the guard and the playbook can all be beyond Observe: then the requests
 {{- dict "documents" $documents | toJson -}}
 {{- end -}}
 
-{{/* "true" where a spec with `mode` and a list of exceptions from it goes beyond Observe somewhere. */}}
+{{/* "true" if a mode or one of its exceptions is beyond Observe. */}}
 {{- define "responder.beyondObserve" -}}
 {{- $beyond := ne (default "Observe" .mode) "Observe" -}}
 {{- range .exceptions -}}{{- if ne (default "Observe" .mode) "Observe" -}}{{- $beyond = true -}}{{- end -}}{{- end -}}
 {{- if $beyond -}}true{{- end -}}
 {{- end -}}
 
-{{/* The rows that are enabled, as {"rows": […]}. */}}
+{{/* The enabled rows, as {"rows": […]}. */}}
 {{- define "responder.rows" -}}
 {{- $table := (.Files.Get "files/rbac.yaml" | fromYaml).writes -}}
 {{- $rows := dict -}}
 {{- range .Values.rbac.actions -}}
-{{- if not (hasKey $table .) -}}{{- fail (printf "rbac.actions: there is no %s; there are: %s" . (keys $table | sortAlpha | join ", ")) -}}{{- end -}}
+{{- if not (hasKey $table .) -}}{{- fail (printf "rbac.actions: unknown action %s; known are: %s" . (keys $table | sortAlpha | join ", ")) -}}{{- end -}}
 {{- $_ := set $rows . true -}}
 {{- end -}}
 {{- $files := include "responder.playbooks" . | fromJson -}}
@@ -65,7 +65,7 @@ process, the guard and the playbook can all be beyond Observe: then the requests
 {{- dict "rows" (keys $rows | sortAlpha) | toJson -}}
 {{- end -}}
 
-{{/* A list of rights as rules: what has the same verbs in one. */}}
+{{/* A list of rights as rules. Resources with the same verbs share a rule. */}}
 {{- define "responder.rules" -}}
 {{- $verbs := dict -}}
 {{- range . -}}

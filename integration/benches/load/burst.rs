@@ -1,5 +1,5 @@
-//! Many pods at once: the rate from the first alert to the watch event of the last deletion, beside plain deletions of as
-//! many pods with as many in flight; plain and responder in turns, plain first and last.
+//! Many pods at once: the rate from the first alert to the watch event of the last deletion, compared with plain
+//! deletions of as many pods with as many in flight. The two alternate, and plain deletions come first and last.
 
 use std::time::Instant;
 
@@ -9,27 +9,28 @@ use hyper::StatusCode;
 use integration::responder::{Responder, alert};
 
 use crate::{
-    cluster::Cluster,
+    client::LoadClient,
+    cluster::BenchCluster,
     report::{Figures, Row, Table},
     say,
-    sender::Sender,
 };
 
-/// What responder has at work at most, by default. The alerts here are Critical: other alerts get six of the eight.
+/// The most requests that the responder has in flight by default. The alerts here are Critical: others get six of the
+/// eight slots.
 const IN_FLIGHT: usize = 8;
 const CONNECTIONS: usize = 32;
 
-/// Sizes, how often responder gets such a burst, and the place in the table.
+/// The size of a burst, the number of rounds, and its place in the table.
 const FULL: [(usize, usize, u8); 3] = [(10, 5, 20), (100, 3, 21), (1000, 2, 22)];
 const QUICK: [(usize, usize, u8); 2] = [(10, 3, 20), (100, 2, 21)];
 
 pub(crate) async fn measure(
-    cluster: &Cluster,
+    cluster: &BenchCluster,
     responder: &mut Responder,
     quick: bool,
     table: &mut Table,
 ) -> anyhow::Result<()> {
-    let mut sender = Sender::connect(responder.url(), CONNECTIONS).await?;
+    let mut sender = LoadClient::connect(responder.url(), CONNECTIONS).await?;
     let bursts: &[_] = if quick { &QUICK } else { &FULL };
     for &(size, rounds, place) in bursts {
         let mut plain = vec![plain_burst(cluster, size, 0).await?];
@@ -65,20 +66,20 @@ pub(crate) async fn measure(
     Ok(())
 }
 
-async fn plain_burst(cluster: &Cluster, size: usize, round: usize) -> anyhow::Result<f64> {
+async fn plain_burst(cluster: &BenchCluster, size: usize, round: usize) -> anyhow::Result<f64> {
     let pods = cluster.make_pods(&format!("plain-{size}-{round}"), size).await?;
     let mut deletions = cluster.watch().await?;
     let started = Instant::now();
-    // The watch is read at the same time, or it would hold up the deletions' own answers.
+    // Read the watch at the same time: otherwise it would delay the answers to the deletions.
     let (deleted, last) = tokio::join!(cluster.delete_all(&pods, IN_FLIGHT), deletions.last_of(&pods));
     deleted?;
     Ok(rate("plain deletions", size, started, last?))
 }
 
 async fn answered_burst(
-    cluster: &Cluster,
+    cluster: &BenchCluster,
     responder: &mut Responder,
-    sender: &mut Sender,
+    sender: &mut LoadClient,
     size: usize,
     round: usize,
 ) -> anyhow::Result<f64> {
@@ -112,7 +113,7 @@ fn rate(what: &str, size: usize, started: Instant, last: Instant) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a thousand at most")]
     let rate = size as f64 / took;
     say(&format!(
-        "burst of {size}, {what}: the last was gone after {took:.3} s, {rate:.0}/s"
+        "burst of {size}, {what}: the last pod was deleted after {took:.3} s, {rate:.0}/s"
     ));
     rate
 }

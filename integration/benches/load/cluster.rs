@@ -1,4 +1,4 @@
-//! The control plane with pods to delete, plain deletions of them, and the watch that says when they are gone.
+//! The control plane with pods to delete, plain deletions, and a watch for the ends of pods.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail, ensure};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use integration::{
     control_plane::ControlPlane,
-    fixtures::{Labelled as _, PlacedOn as _, create, is_ready, namespace, node, pod, pods},
+    fixtures::{ObjectExt as _, PodExt as _, create, is_ready, namespace, node, pod, pods},
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -25,21 +25,22 @@ use tokio::{
 
 pub(crate) const NAMESPACE: &str = "burst";
 const NODES: usize = 4;
-/// A thousand pods take kwok some ten seconds.
+/// kwok needs about ten seconds for a thousand pods.
 const READY_DEADLINE: Duration = Duration::from_secs(180);
-/// For the next pod to go, not for all.
+/// Deadline for the next deleted pod, not for all.
 const GONE_DEADLINE: Duration = Duration::from_secs(60);
-/// Seconds after which the API server ends a watch: longer than any measurement, and kube takes no more than 295.
+/// The API server ends a watch after this many seconds: longer than any measurement. kube allows at most 295.
 const WATCH_SECONDS: u32 = 290;
 
-pub(crate) struct Cluster {
+/// A control plane with nodes and a namespace for the measured pods.
+pub(crate) struct BenchCluster {
     client: Client,
-    /// Apart from the others: its connection has nothing else to carry.
+    /// A separate client, so that its connection carries only the watch.
     watcher: Client,
     control_plane: ControlPlane,
 }
 
-impl Cluster {
+impl BenchCluster {
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let control_plane = ControlPlane::start().await?;
         let (client, watcher) = (control_plane.client(), control_plane.client());
@@ -54,7 +55,7 @@ impl Cluster {
         })
     }
 
-    /// Of a user of responder's own.
+    /// The kubeconfig of the responder's own user.
     pub(crate) fn kubeconfig(&self) -> anyhow::Result<PathBuf> {
         Ok(self.control_plane.kubeconfig_for("responder", &["system:masters"])?)
     }
@@ -63,7 +64,7 @@ impl Cluster {
         Api::namespaced(self.client.clone(), NAMESPACE)
     }
 
-    /// So many new pods that are Ready.
+    /// Creates `count` pods and waits until they are Ready.
     pub(crate) async fn make_pods(&self, batch: &str, count: usize) -> anyhow::Result<Vec<Pod>> {
         let labels = [("batch", batch)];
         stream::iter(0..count)
@@ -91,7 +92,7 @@ impl Cluster {
         }
     }
 
-    /// The plain deletion: at once, and of this very pod.
+    /// A plain deletion without grace and with a uid precondition.
     pub(crate) async fn delete(&self, pod: &Pod) -> anyhow::Result<()> {
         let parameters = DeleteParams {
             grace_period_seconds: Some(0),
@@ -108,7 +109,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Deletes all, so many at a time.
+    /// Deletes all pods, `at_once` at a time.
     pub(crate) async fn delete_all(&self, pods: &[Pod], at_once: usize) -> anyhow::Result<()> {
         stream::iter(pods)
             .map(|pod| self.delete(pod))
@@ -117,7 +118,7 @@ impl Cluster {
             .await
     }
 
-    /// Watches from now on.
+    /// Starts a watch.
     pub(crate) async fn watch(&self) -> anyhow::Result<Deletions> {
         let api: Api<Pod> = Api::namespaced(self.watcher.clone(), NAMESPACE);
         let one = api.list_metadata(&ListParams::default().limit(1)).await?;
@@ -140,14 +141,14 @@ impl Cluster {
     }
 }
 
-/// The pods that go, and when their watch events came.
+/// The deleted pods and the times of their watch events.
 pub(crate) struct Deletions {
     events: mpsc::Receiver<(String, Instant)>,
     _task: JoinSet<()>,
 }
 
 impl Deletions {
-    /// When each of these pods went, by uid.
+    /// Waits until these pods are deleted and returns the time of each, by uid.
     pub(crate) async fn of(&mut self, pods: &[Pod]) -> anyhow::Result<HashMap<String, Instant>> {
         let mut missing: HashSet<_> = pods.iter().filter_map(kube::ResourceExt::uid).collect();
         let mut gone = HashMap::new();
@@ -165,8 +166,8 @@ impl Deletions {
         Ok(gone)
     }
 
-    /// When the last of these pods went.
+    /// Waits until these pods are deleted and returns the time of the last.
     pub(crate) async fn last_of(&mut self, pods: &[Pod]) -> anyhow::Result<Instant> {
-        self.of(pods).await?.into_values().max().context("no pods were to go")
+        self.of(pods).await?.into_values().max().context("no pods were given")
     }
 }

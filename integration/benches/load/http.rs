@@ -1,22 +1,22 @@
-//! What an alert that nothing matches costs over HTTP: rate and CPU time of the process, beside a bare axum handler that reads the
-//! same body, from the same client, in turns.
+//! The cost of an unmatched alert over HTTP: rate and CPU time of the process, compared with a bare axum handler that
+//! reads the same body from the same client. The two alternate.
 
 use bytes::Bytes;
 use hyper::StatusCode;
 use integration::responder::Responder;
 
 use crate::{
+    client::LoadClient,
     process::{BareAxum, Cost, Meter},
     report::Table,
     say,
-    sender::Sender,
 };
 
-/// A real alert, of a rule that none of the hundred playbooks names.
+/// A recorded alert of a rule that none of the hundred playbooks names.
 pub(crate) const UNMATCHED: &[u8] =
     include_bytes!("../../../responder/core/testdata/alerts/05_syscall_host_process_container_id_host.json");
 
-/// Talon's cost with 32 connections, on another machine of two cores, in microseconds.
+/// Talon's cost in microseconds with 32 connections, measured on another machine with two cores.
 const TALON: f64 = 158.0;
 
 pub(crate) async fn measure(responder: &Responder, quick: bool, table: &mut Table) -> anyhow::Result<()> {
@@ -26,8 +26,8 @@ pub(crate) async fn measure(responder: &Responder, quick: bool, table: &mut Tabl
         say(&format!(
             "HTTP: {rounds} times {requests} alerts that nothing matches, {connections} connections, and as many to bare axum"
         ));
-        let mut to_responder = Sender::connect(responder.url(), connections).await?;
-        let mut to_bare = Sender::connect(&bare.url, connections).await?;
+        let mut to_responder = LoadClient::connect(responder.url(), connections).await?;
+        let mut to_bare = LoadClient::connect(&bare.url, connections).await?;
         cost(&mut to_bare, bare.pid(), requests / 5).await?;
         cost(&mut to_responder, responder.pid(), requests / 5).await?;
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -54,7 +54,7 @@ pub(crate) async fn measure(responder: &Responder, quick: bool, table: &mut Tabl
     Ok(())
 }
 
-async fn cost(sender: &mut Sender, pid: u32, requests: usize) -> anyhow::Result<Cost> {
+async fn cost(sender: &mut LoadClient, pid: u32, requests: usize) -> anyhow::Result<Cost> {
     let meter = Meter::start(pid)?;
     sender
         .post_for(StatusCode::OK, requests, |_| Bytes::from_static(UNMATCHED))

@@ -1,4 +1,5 @@
-//! One pod at a time: from sending the alert to the watch event of the deletion, beside one plain deletion, in turns.
+//! One pod at a time: from sending the alert to the watch event of the deletion, compared with one plain deletion. The
+//! two alternate.
 
 use std::time::{Duration, Instant};
 
@@ -9,19 +10,19 @@ use integration::responder::{Responder, alert};
 use tokio::time::sleep;
 
 use crate::{
-    cluster::Cluster,
+    client::LoadClient,
+    cluster::BenchCluster,
     report::{Figures, Row, Table},
     say,
-    sender::Sender,
 };
 
-/// In front of each, so that nothing of the one before is left to do.
+/// A pause before each measurement, so that all work of the previous one is done.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Not counted: connections and caches.
+/// Rounds that are not counted, to open connections and fill caches.
 const WARM_UP: usize = 3;
 
 pub(crate) async fn measure(
-    cluster: &Cluster,
+    cluster: &BenchCluster,
     responder: &Responder,
     quick: bool,
     table: &mut Table,
@@ -31,7 +32,7 @@ pub(crate) async fn measure(
         "latency: {count} pods one at a time, and as many plain deletions in turns"
     ));
     let pods = cluster.make_pods("idle", 2 * (count + WARM_UP)).await?;
-    let mut sender = Sender::connect(responder.url(), 1).await?;
+    let mut sender = LoadClient::connect(responder.url(), 1).await?;
     let mut deletions = cluster.watch().await?;
     let (mut answered, mut plain) = (Vec::new(), Vec::new());
     for pair in pods.chunks_exact(2) {

@@ -1,13 +1,15 @@
-//! How near responder comes to its limits: to what the API server itself does with plain deletions, and to what HTTP costs
-//! in a bare axum handler, and NATS in a bare consumer. Both sides are measured in the same run, in turns, and the ratios are what counts.
+//! Compares responder with its limits: plain deletions by the API server, a bare axum handler for HTTP, and a bare consumer
+//! for NATS. Each pair is measured in the same run, alternately, and the result is their ratio.
 //!
-//! `cargo bench -p integration --bench load`, with `-- --quick` for fewer repetitions and `-- latency`, `-- burst`,
-//! `-- http`, `-- memory`, `-- nats`, `-- jetstream` for a part of it.
+//! `cargo bench --profile dist -p integration --bench load`, with `-- --quick` for fewer repetitions and `-- latency`,
+//! `-- burst`, `-- http`, `-- memory`, `-- nats`, `-- jetstream` for a part of it. Figures of another profile than `dist`,
+//! which the image ships, are printed to work with: without goals, and marked as not for publication.
 //!
-//! etcd, kube-apiserver, kube-controller-manager, kwok, responder and the client all run on this machine. Where cores are
-//! few, what responder takes the API server lacks, so the ratios of latency and bursts are worse than on a cluster.
+//! etcd, kube-apiserver, kube-controller-manager, kwok, responder and the client share this machine. With few cores,
+//! responder takes time from the API server, so the ratios of latency and bursts are worse than on a cluster.
 
 mod burst;
+mod client;
 mod cluster;
 mod http;
 mod latency;
@@ -15,7 +17,6 @@ mod memory;
 mod nats;
 mod process;
 mod report;
-mod sender;
 
 use std::{
     io::{self, Write as _},
@@ -25,20 +26,20 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
-use integration::responder::{Responder, ResponderOptions};
+use integration::responder::{Responder, ResponderOptions, SHIPPED_PROFILE, playbooks::playbook, profile};
 
-use self::{cluster::Cluster, report::Table};
+use self::{cluster::BenchCluster, report::Table};
 
-/// Measures responder beside plain deletions and a bare HTTP handler.
+/// Measures responder against plain deletions, a bare HTTP handler and a bare NATS consumer.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// What is measured; everything by default
+    /// Parts to measure; all by default
     #[arg(value_enum)]
     parts: Vec<Part>,
     /// Fewer repetitions, and bursts of up to 100 pods
     #[arg(long)]
     quick: bool,
-    /// cargo says so.
+    /// cargo passes this argument.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -49,23 +50,33 @@ enum Part {
     Latency,
     /// Ten, a hundred and a thousand pods at once
     Burst,
-    /// What an alert that nothing matches costs
+    /// The cost of an unmatched alert over HTTP
     Http,
     /// Idle, and under floods
     Memory,
-    /// The same as http over core NATS
+    /// The cost of an unmatched alert over core NATS
     Nats,
-    /// The same as http over a stream of JetStream
+    /// The cost of an unmatched alert over a stream of JetStream
     Jetstream,
 }
 
-/// The rule of the alerts that the playbook answers.
+/// The rule that the matching playbook names.
 const RULE: &str = "Terminal shell in container";
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let table = tokio::runtime::Runtime::new()?.block_on(measure(&arguments))?;
-    writeln!(io::stdout(), "{}\n{table}", machine()).context("cannot write to standard output")
+    let mut table = tokio::runtime::Runtime::new()?.block_on(measure(&arguments))?;
+    let profile = profile();
+    if profile.as_deref() != Some(SHIPPED_PROFILE) {
+        table.withhold_goals();
+    }
+    writeln!(
+        io::stdout(),
+        "{}\n{}\n{table}",
+        machine(),
+        described(profile.as_deref())
+    )
+    .context("cannot write to standard output")
 }
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<Table> {
@@ -84,9 +95,9 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Table> {
         return Ok(table);
     }
     say("starting the control plane, and building responder where it is not fresh");
-    let cluster = Cluster::start().await?;
+    let cluster = BenchCluster::start().await?;
     if wants(Part::Memory) {
-        // Of a process that has done nothing else.
+        // Measure a process that has done nothing else.
         let responder = responder(&cluster).await?;
         memory::measure(&responder, arguments.quick, &mut table).await?;
     }
@@ -104,8 +115,8 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Table> {
     Ok(table)
 }
 
-/// One with a hundred playbooks, of which one answers the alerts here, and with its own defaults for everything else.
-async fn responder(cluster: &Cluster) -> anyhow::Result<Responder> {
+/// Starts a responder with a hundred playbooks, of which one matches the alerts, and with defaults for everything else.
+async fn responder(cluster: &BenchCluster) -> anyhow::Result<Responder> {
     let options = ResponderOptions {
         playbooks: playbooks(),
         kubeconfig: Some(cluster.kubeconfig()?),
@@ -117,21 +128,26 @@ async fn responder(cluster: &Cluster) -> anyhow::Result<Responder> {
     Ok(responder)
 }
 
-/// A hundred, of which one answers the alerts here.
+/// A hundred playbooks, of which one matches the alerts.
 fn playbooks() -> String {
-    let mut playbooks = playbook("answer", RULE);
-    for number in 1..100 {
-        playbooks += "---\n";
-        playbooks += &playbook(&format!("other-{number}"), &format!("Rule {number}"));
-    }
-    playbooks
+    let deletes = |name: &str, rule: &str| {
+        let spec = format!("mode: Enforce\n  match: {{rules: [{rule}]}}");
+        playbook(name, &spec, &["delete: {gracePeriodSeconds: 0}"])
+    };
+    let others = (1..100).map(|number| deletes(&format!("other-{number}"), &format!("Rule {number}")));
+    std::iter::once(deletes("answer", RULE)).chain(others).collect()
 }
 
-fn playbook(name: &str, rule: &str) -> String {
-    format!(
-        "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {{name: {name}}}\nspec:\n  description: A \
-         benchmark.\n  mode: Enforce\n  match: {{rules: [{rule}]}}\n  steps: [{{delete: {{gracePeriodSeconds: 0}}}}]\n"
-    )
+/// Which profile the figures are of, and whether they may be published.
+fn described(profile: Option<&str>) -> String {
+    match profile {
+        Some(SHIPPED_PROFILE) => format!("Profile: {SHIPPED_PROFILE}, as in the image."),
+        other => format!(
+            "Profile: {}. NOT FOR PUBLICATION, and no goal is judged: that takes `cargo bench --profile \
+             {SHIPPED_PROFILE} -p integration --bench load`.",
+            other.unwrap_or("unknown, of the program that RESPONDER_BINARY names")
+        ),
+    }
 }
 
 fn machine() -> String {
@@ -147,10 +163,10 @@ fn machine() -> String {
     )
 }
 
-/// Progress, so that nobody wonders; the result is on standard output.
+/// Reports progress on standard error; the result goes to standard output.
 fn say(text: &str) {
     static STARTED: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     let since = STARTED.get_or_init(Instant::now).elapsed().as_secs();
-    // Nothing is lost when nobody listens.
+    // Progress is optional: ignore a closed standard error.
     let _ = writeln!(io::stderr(), "{since:>4} s  {text}");
 }

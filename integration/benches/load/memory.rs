@@ -1,4 +1,4 @@
-//! Resident memory: idle, and while floods come in.
+//! Resident memory: idle and during floods.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
+    client::{Answers, LoadClient},
     cluster::NAMESPACE,
     http::UNMATCHED,
     process::memory,
     report::{Row, Table},
     say,
-    sender::{Answers, Sender},
 };
 
 const CONNECTIONS: usize = 32;
-/// A flood is looked at so many times.
+/// The number of readings of memory during a flood.
 const PARTS: usize = 4;
-/// Memory may grow so much from the first quarter of a flood to its end, in MiB: the window in which a redelivery is known
-/// fills up with 64 Ki ids (2 MiB), and an allocator is not exact.
+/// The growth in MiB from the first quarter of a flood to its end that counts as flat: the window of known alert ids
+/// fills with 64 Ki ids (2 MiB), and an allocator is not exact.
 const FLAT: f64 = 6.0;
 
 pub(crate) async fn measure(responder: &Responder, quick: bool, table: &mut Table) -> anyhow::Result<()> {
@@ -41,7 +41,7 @@ pub(crate) async fn measure(responder: &Responder, quick: bool, table: &mut Tabl
     });
     let unmatched = |_| Bytes::from_static(UNMATCHED);
     let protected = Alerts::about("kube-system")?;
-    // The API server is asked about each, so that they come faster than they can be decided.
+    // The responder reads each pod from the API server, so these alerts arrive faster than they are decided.
     let absent = Alerts::about(NAMESPACE)?;
     let flood_of = format!("flood of {} k", flood / 1000);
     let rows: [(u8, String, usize, Box<Make>); 3] = [
@@ -67,7 +67,7 @@ pub(crate) async fn measure(responder: &Responder, quick: bool, table: &mut Tabl
     for (place, what, count, body) in rows {
         say(&what);
         let body: Arc<Make> = body.into();
-        let mut sender = Sender::connect(responder.url(), CONNECTIONS).await?;
+        let mut sender = LoadClient::connect(responder.url(), CONNECTIONS).await?;
         let (mut seen, mut answers) = (Vec::new(), Answers::new());
         for part in 0..PARTS {
             let (body, first) = (Arc::clone(&body), part * count / PARTS);
@@ -119,13 +119,13 @@ pub(crate) async fn measure(responder: &Responder, quick: bool, table: &mut Tabl
 
 type Make = dyn Fn(usize) -> Bytes + Send + Sync;
 
-/// Alerts that a playbook matches and that can't be acted on, all different.
+/// Distinct alerts that a playbook matches and that can't be acted on.
 struct Alerts {
-    /// With marks where they differ.
+    /// The alert's text with placeholders.
     text: String,
 }
 
-/// A real alert, of the rule that the playbook answers.
+/// A recorded alert of the rule that the matching playbook names.
 const SHELL: &[u8] = include_bytes!("../../../responder/core/testdata/alerts/01_syscall_shell_k8s_falco_docs.json");
 const POD: &str = "a-pod-of-this-flood";
 const TIME: &str = "2001-01-01T00:00:00.000000000Z";
@@ -141,7 +141,7 @@ impl Alerts {
         })
     }
 
-    /// So many pods that none of them is one that a flood is about.
+    /// An alert about one of 5000 pods, more than a flood can act on.
     fn body(&self, number: usize) -> Bytes {
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.9fZ").to_string();
         self.text

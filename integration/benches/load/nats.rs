@@ -1,5 +1,5 @@
-//! What an alert that nothing matches costs over NATS: rate and CPU time of the process, beside an async-nats consumer
-//! that does nothing with its messages, on the same server, in turns.
+//! The cost of an unmatched alert over NATS: rate and CPU time of the process, compared with an async-nats consumer
+//! that discards its messages, on the same server. The two alternate.
 
 use std::time::{Duration, Instant};
 
@@ -21,17 +21,17 @@ use crate::{
     say,
 };
 
-/// Messages that are published before the step before them is waited for: both sides hold twice as many, so none is lost,
-/// and none of them ever waits for us.
+/// The number of messages that are published before the previous step is awaited. Both sides buffer twice as many, so
+/// no message is lost and no side waits for the publisher.
 const STEP: usize = 4_000;
 const SUBJECT: &str = "falco.warning.read_sensitive_file_untrusted";
-/// Where the bare consumer of core NATS listens: otherwise both would be at work on each message.
+/// The subject of the bare consumer of core NATS. On the same subject, both sides would receive each message.
 const SUBJECT_OF_BARE: &str = "bare.warning.read_sensitive_file_untrusted";
 const DEADLINE: Duration = Duration::from_secs(120);
-/// A look at `/metrics` costs as much as a hundred messages, and a step lasts three times as long as this.
+/// Reading `/metrics` costs as much as a hundred messages, and a step takes three times as long as this.
 const POLL: Duration = Duration::from_millis(5);
 
-/// Core NATS.
+/// Measures core NATS.
 pub(crate) async fn core(quick: bool, table: &mut Table) -> anyhow::Result<()> {
     let (rounds, steps) = if quick { (3, 5) } else { (7, 10) };
     say(&format!(
@@ -42,7 +42,7 @@ pub(crate) async fn core(quick: bool, table: &mut Table) -> anyhow::Result<()> {
     let client = async_nats::connect(server.url()).await?;
     let responder = responder(&json!({ "servers": [server.url()] })).await?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    // The first of each is to warm up.
+    // The first round is a warm-up.
     for round in 0..=rounds {
         let mut bare = BareNats::start(&server.url(), "core", STEP)?;
         let cost_of_bare = core_round(&client, SUBJECT_OF_BARE, bare.pid(), steps, async |_| bare.step()).await?;
@@ -67,10 +67,7 @@ pub(crate) async fn core(quick: bool, table: &mut Table) -> anyhow::Result<()> {
         .metrics()
         .await?
         .total("responder_nats_messages_overflowed_total", &[]);
-    ensure!(
-        lost < 1.0,
-        "{lost} messages were lost, so what was measured is not what it should be"
-    );
+    ensure!(lost < 1.0, "{lost} messages were lost, so the measurement is invalid");
     table.costs(35, "core NATS", None, [&ours, &theirs]);
     Ok(())
 }
@@ -100,7 +97,7 @@ async fn received(responder: &Responder) -> anyhow::Result<usize> {
     Ok(usize::try_from(responder.metrics().await?.accounts().unmatched)?)
 }
 
-/// JetStream: a stream that holds the messages, which each side reads from its beginning.
+/// Measures JetStream: each side reads the messages of a stream from its beginning.
 pub(crate) async fn jetstream(quick: bool, table: &mut Table) -> anyhow::Result<()> {
     let (rounds, steps) = if quick { (3, 5) } else { (7, 10) };
     let messages = steps * STEP;
@@ -133,7 +130,7 @@ pub(crate) async fn jetstream(quick: bool, table: &mut Table) -> anyhow::Result<
         drop(bare);
         context.delete_consumer_from_stream("bare", "falco").await?;
 
-        // It makes another, which begins at the beginning.
+        // The responder creates a new consumer, which starts at the beginning.
         context.delete_consumer_from_stream("responder", "falco").await?;
         let stream = context.get_stream_no_info("falco").await?;
         let since = Instant::now();

@@ -1,4 +1,4 @@
-//! What Linux says of a process: its CPU time and its memory. And the processes that responder is compared with.
+//! CPU time and memory of a process as Linux reports them, and the processes that the responder is compared with.
 
 use std::{
     fs,
@@ -10,15 +10,15 @@ use std::{
 
 use anyhow::Context as _;
 
-/// Ticks a second in `/proc/<pid>/stat`: 100 on every architecture that Rust and Kubernetes run on (`USER_HZ`).
+/// Ticks per second in `/proc/<pid>/stat`: 100 on every architecture that Rust and Kubernetes run on (`USER_HZ`).
 const TICKS: u32 = 100;
 const REST: Duration = Duration::from_millis(50);
 
-/// User and system time of all threads so far, to 10 ms.
+/// User and system time of all threads, to 10 ms.
 fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("no CPU time is known: this needs Linux")?;
-    // The program's name, in parentheses, may have blanks. After it the state is field 3; utime and stime are 14 and 15
-    // (proc_pid_stat(5)).
+    // The program's name, in parentheses, may contain blanks. After it the state is field 3; utime and stime are fields
+    // 14 and 15 (proc_pid_stat(5)).
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
     let ticks: Vec<u32> = fields
         .split_whitespace()
@@ -29,15 +29,15 @@ fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     Ok(Duration::from_secs(u64::from(ticks.iter().sum::<u32>())) / TICKS)
 }
 
-/// What a message or a request costs a process.
+/// The cost of a message or request.
 pub(crate) struct Cost {
-    /// Of them a second, as long as the sender has more.
+    /// Messages or requests per second while the sender is not the limit.
     pub(crate) rate: f64,
-    /// Microseconds of CPU time for each.
+    /// Microseconds of CPU time per message or request.
     pub(crate) cpu: f64,
 }
 
-/// A process' CPU time, and the clock, from a moment on.
+/// Measures a process' CPU time and the elapsed time from its start.
 pub(crate) struct Meter {
     pid: u32,
     started: Instant,
@@ -53,11 +53,11 @@ impl Meter {
         })
     }
 
-    /// What so many have cost.
+    /// The cost of each of `count` messages or requests.
     #[expect(clippy::cast_precision_loss, reason = "thousands")]
     pub(crate) fn cost(self, count: usize) -> anyhow::Result<Cost> {
         let elapsed = self.started.elapsed();
-        // Whatever the last of them still costs.
+        // Include the remaining work for the last of them.
         thread::sleep(REST);
         let spent = cpu_time(self.pid)?.saturating_sub(self.before);
         Ok(Cost {
@@ -67,7 +67,7 @@ impl Meter {
     }
 }
 
-/// Resident memory in MiB: now, and the most that it ever was.
+/// Resident memory in MiB: the current value and the peak.
 pub(crate) fn memory(pid: u32) -> anyhow::Result<(f64, f64)> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).context("no memory is known: this needs Linux")?;
     let mebibytes = |key: &str| -> anyhow::Result<f64> {
@@ -81,7 +81,7 @@ pub(crate) fn memory(pid: u32) -> anyhow::Result<(f64, f64)> {
     Ok((mebibytes("VmRSS:")?, mebibytes("VmHWM:")?))
 }
 
-/// The handler that does nothing but read the body (`src/bin/bare-axum.rs`).
+/// The process of the bare handler (`src/bin/bare-axum.rs`).
 pub(crate) struct BareAxum {
     child: Child,
     pub(crate) url: String,
@@ -90,7 +90,7 @@ pub(crate) struct BareAxum {
 impl BareAxum {
     pub(crate) fn start() -> anyhow::Result<Self> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_bare-axum"))
-            // It ends when this closes.
+            // The process ends when this closes.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -113,24 +113,24 @@ impl BareAxum {
 impl Drop for BareAxum {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
-        // Gone already, or soon; there is nobody to tell.
+        // The process is gone or ends soon; no caller could handle an error.
         let _ = self.child.wait();
     }
 }
 
-/// The consumer that does nothing but read messages (`src/bin/bare-nats.rs`).
+/// The process of the bare consumer (`src/bin/bare-nats.rs`).
 pub(crate) struct BareNats {
     child: Child,
     said: BufReader<ChildStdout>,
 }
 
 impl BareNats {
-    /// Starts one, and waits until it listens.
+    /// Starts a consumer and waits until it listens.
     pub(crate) fn start(url: &str, kind: &str, step: usize) -> anyhow::Result<Self> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_bare-nats"))
             .args([url, kind])
             .arg(step.to_string())
-            // It ends when this closes.
+            // The process ends when this closes.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -148,7 +148,7 @@ impl BareNats {
         self.child.id()
     }
 
-    /// Waits for its next line: ready, or so many messages more. It holds this thread.
+    /// Waits for the process' next line: ready, or another step of messages. Blocks the thread.
     pub(crate) fn step(&mut self) -> anyhow::Result<()> {
         let mut line = String::new();
         anyhow::ensure!(self.said.read_line(&mut line)? > 0, "bare-nats ended");
@@ -159,7 +159,7 @@ impl BareNats {
 impl Drop for BareNats {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
-        // Gone already, or soon; there is nobody to tell.
+        // The process is gone or ends soon; no caller could handle an error.
         let _ = self.child.wait();
     }
 }

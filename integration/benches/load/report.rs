@@ -1,22 +1,23 @@
-//! The table, and the figures in it.
+//! The table of results and its figures.
 
 use std::{fmt, time::Duration};
 
 use crate::process::Cost;
 
-/// One line: what responder takes, what the limit is, and how they compare.
+/// One row: responder's figure, the limit's figure, and their ratio.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// Rows stand in this order, whatever was measured first.
+    /// Rows are sorted by this number.
     pub(crate) place: u8,
     pub(crate) what: String,
     pub(crate) responder: String,
     pub(crate) limit: String,
     pub(crate) ratio: String,
-    /// And whether it is met.
+    /// The goal, and whether it is met.
     pub(crate) goal: Option<(String, bool)>,
 }
 
+/// The rows and notes of a report.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Row>,
@@ -28,13 +29,13 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// A sentence under the table.
+    /// Adds a sentence below the table.
     pub(crate) fn note(&mut self, place: u8, text: impl Into<String>) {
         self.notes.push((place, text.into()));
     }
 
-    /// Two lines of this table: what an alert that nothing matches costs over a transport, beside whoever does nothing
-    /// with it. The goal is half of its rate, and where one is named so many times its CPU time.
+    /// Adds two rows with the cost of an unmatched alert over a transport, compared with a bare process. The goal is
+    /// half of the rate and, if `times` is given, at most `times` the CPU time.
     pub(crate) fn costs(&mut self, place: u8, transport: &str, times: Option<f64>, [ours, theirs]: [&[Cost]; 2]) {
         let rates = |costs: &[Cost]| Figures::new(costs.iter().map(|cost| cost.rate));
         let cpus = |costs: &[Cost]| Figures::new(costs.iter().map(|cost| cost.cpu));
@@ -64,6 +65,13 @@ impl Table {
                 rates(theirs).list(0)
             ),
         );
+    }
+
+    /// Judges nothing: the figures are of a program that is not shipped.
+    pub(crate) fn withhold_goals(&mut self) {
+        for row in &mut self.rows {
+            row.goal = None;
+        }
     }
 
     pub(crate) fn sort(&mut self) {
@@ -102,7 +110,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// Figures of one kind, sorted.
+/// Sorted figures.
 #[derive(Debug, Clone)]
 pub(crate) struct Figures(Vec<f64>);
 
@@ -117,7 +125,7 @@ impl Figures {
         Self::new(durations.iter().map(|duration| duration.as_secs_f64() * 1e3))
     }
 
-    /// The figure that so many percent are not above; NaN where there are none.
+    /// The smallest figure that `percent` of the figures do not exceed; NaN without figures.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
         let rank = (self.0.len() * percent).div_ceil(100).saturating_sub(1);
         self.0.get(rank).copied().unwrap_or(f64::NAN)
@@ -127,7 +135,7 @@ impl Figures {
         self.percentile(50)
     }
 
-    /// All of them, in order.
+    /// All figures in ascending order.
     pub(crate) fn list(&self, digits: usize) -> String {
         let figures: Vec<_> = self.0.iter().map(|figure| format!("{figure:.digits$}")).collect();
         figures.join(" ")

@@ -1,4 +1,4 @@
-//! Building a program, once: a lock, a directory beside the final one, and a rename.
+//! Builds a program once: under a lock, in a temporary directory, followed by a rename.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -9,18 +9,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{AssetsError, Module, create_directory};
+use super::{
+    error::AssetsError,
+    module::{Module, linker_flags},
+};
 use crate::process::tail;
 
-/// A build was seen to take 8 min 40 s on two cores; seven times that is a hung one.
+/// A build took 8 min 40 s on two cores; after seven times that, it hangs.
 const BUILD_DEADLINE: Duration = Duration::from_secs(60 * 60);
-/// How long to wait for another process that builds.
+/// How long to wait for another process' build.
 const LOCK_DEADLINE: Duration = Duration::from_secs(90 * 60);
-/// A person who waits for minutes wants to see that something goes on.
+/// The interval of progress messages.
 const REMINDER: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(200);
 
-/// Builds a module into `directory`, which is in `cache`, unless another process did so in the meantime.
+/// Builds a module into `directory`, a subdirectory of `cache`, unless another process has built it meanwhile.
 pub(super) fn into(cache: &Path, directory: &Path, module: &'static Module) -> Result<(), AssetsError> {
     create_directory(cache)?;
     let _lock = lock(&cache.join("lock"))?;
@@ -33,13 +36,14 @@ pub(super) fn into(cache: &Path, directory: &Path, module: &'static Module) -> R
     };
     Command::new("go").arg("version").output().map_err(no_go)?;
     say(&format!(
-        "building {} on two cores, this once, into {}",
-        module.is,
+        "building {} on two cores, once, into {}",
+        module.summary,
         directory.display()
     ));
 
     remove_unfinished(cache)?;
-    // Of this process: the `go build` of one that was killed may go on for a while, and must not write into ours.
+    // The name includes the process id: the `go build` of a killed process may continue, and must not write into this
+    // build.
     let building = directory.with_extension(format!("building-{}", process::id()));
     create_directory(&building)?;
     let started = Instant::now();
@@ -53,7 +57,7 @@ pub(super) fn into(cache: &Path, directory: &Path, module: &'static Module) -> R
     Ok(())
 }
 
-/// What killed builds left; the lock says that nobody needs it.
+/// Removes the directories of killed builds. This process holds the lock, so no other process uses them.
 fn remove_unfinished(cache: &Path) -> Result<(), AssetsError> {
     for entry in fs::read_dir(cache).map_err(at("read", cache))? {
         let path = entry.map_err(at("read", cache))?.path();
@@ -65,7 +69,7 @@ fn remove_unfinished(cache: &Path) -> Result<(), AssetsError> {
     Ok(())
 }
 
-/// The file stays; the lock goes with the handle, also when the process is killed.
+/// The lock is released with the file handle, even when the process is killed. The file remains.
 fn lock(path: &Path) -> Result<File, AssetsError> {
     let file = File::create(path).map_err(at("create", path))?;
     let started = Instant::now();
@@ -108,7 +112,7 @@ fn go_build(module: &'static Module, building: &Path, started: Instant) -> Resul
         .arg("-o")
         .arg(building.join(module.name))
         .arg(".")
-        // Somebody's own settings (a race detector, a workspace, a vendor directory) must not change what is built.
+        // The developer's own settings (a race detector, a workspace, a vendor directory) must not change the build.
         .env("GOFLAGS", "")
         .env("GOWORK", "off")
         .stdin(Stdio::null())
@@ -129,7 +133,7 @@ fn go_build(module: &'static Module, building: &Path, started: Instant) -> Resul
         Ok(Some(status)) if status.success() => Ok(()),
         Ok(Some(status)) => Err(failed(format!("failed ({status})"))),
         Ok(None) => Err(failed(format!(
-            "took longer than {} and was ended",
+            "took longer than {} and was killed",
             minutes(BUILD_DEADLINE)
         ))),
         Err(source) => Err(at("wait for the build in", &sources)(source)),
@@ -137,7 +141,7 @@ fn go_build(module: &'static Module, building: &Path, started: Instant) -> Resul
     fs::remove_dir_all(&sources).map_err(at("remove", &sources))
 }
 
-/// Waits until the build ends, with a word now and then. `None`: its deadline passed and it was killed.
+/// Waits for the build and reports progress. `None` if the build exceeded its deadline and was killed.
 fn wait(go: &mut Child, program: &str, started: Instant) -> io::Result<Option<ExitStatus>> {
     let mut remind = Instant::now() + REMINDER;
     loop {
@@ -160,11 +164,8 @@ fn wait(go: &mut Child, program: &str, started: Instant) -> io::Result<Option<Ex
     }
 }
 
-/// `-s` leaves out the symbol table: a third of the size.
-pub(super) fn linker_flags(module: &Module) -> String {
-    module.stamps.iter().fold("-s".to_owned(), |flags, (name, value)| {
-        format!("{flags} -X {name}={value}")
-    })
+fn create_directory(path: &Path) -> Result<(), AssetsError> {
+    fs::create_dir_all(path).map_err(at("create", path))
 }
 
 fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> AssetsError {
@@ -176,9 +177,8 @@ fn minutes(duration: Duration) -> String {
     format!("{} min {} s", duration.as_secs() / 60, duration.as_secs() % 60)
 }
 
-/// Straight to standard error: the test harness keeps what the print macros write until a test fails, and by then the
-/// person has wondered for minutes.
+/// Writes to standard error directly: the test harness captures the print macros until a test fails.
 fn say(text: &str) {
-    // Nothing is lost when nobody listens.
+    // Progress is optional: ignore a closed standard error.
     let _ = writeln!(io::stderr(), "integration: {text}");
 }

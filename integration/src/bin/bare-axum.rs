@@ -1,5 +1,5 @@
-//! The HTTP server that responder is compared with in the benchmark `load`: an axum handler that reads the body and does
-//! nothing with it. Prints its address, and ends when its standard input closes.
+//! The HTTP server that the benchmark `load` compares the responder with: an axum handler that reads the body and
+//! discards it. It prints its address and ends when its standard input closes.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -15,7 +15,7 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     writeln!(io::stdout(), "http://{}", listener.local_addr()?)?;
     thread::spawn(|| {
-        // Closed or broken: either way nobody asks any more.
+        // A closed or broken input means that the benchmark has ended.
         let _ = io::stdin().read_to_end(&mut Vec::new());
         process::exit(0);
     });

@@ -1,6 +1,6 @@
-//! The consumer that responder is compared with in the benchmark `load`: async-nats that reads messages and does nothing
-//! with them: of core NATS on subjects of its own, or of the stream of the alerts. Prints a line when it is ready, and one
-//! for each step of messages; ends when its standard input closes, or when no message comes for a minute.
+//! The consumer that the benchmark `load` compares the responder with: async-nats that reads messages and discards
+//! them, from subjects of its own on core NATS or from the stream of the alerts. It prints a line when it is ready and
+//! one for every step of messages. It ends when its standard input closes or when no message arrives for a minute.
 
 use std::{
     env,
@@ -17,20 +17,20 @@ use async_nats::{
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
-/// Whoever waits for our next line then reads that we have ended.
+/// After this time without a message the process ends, and the benchmark reads the end of its output.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// `bare-nats <url> core|jetstream <messages in a step>`
+/// Usage: `bare-nats <url> core|jetstream <messages in a step>`
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     thread::spawn(|| {
-        // Closed or broken: either way nobody asks any more.
+        // A closed or broken input means that the benchmark has ended.
         let _ = io::stdin().read_to_end(&mut Vec::new());
         process::exit(0);
     });
     let arguments: Vec<String> = env::args().collect();
     let [_, url, kind, step] = arguments.as_slice() else {
-        return Err("three arguments are expected".into());
+        return Err("usage: bare-nats URL core|jetstream MESSAGES".into());
     };
     let step: usize = step.parse()?;
     let client = ConnectOptions::new().subscription_capacity(8192).connect(url).await?;
@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     };
     if kind == "core" {
         let mut messages = client.queue_subscribe("bare.>", "bare".to_owned()).await?;
-        // The server reads in order: once this comes back, it has the subscription.
+        // The server reads in order: when this message arrives, the subscription exists.
         client.publish("bare.ready", "".into()).await?;
         timeout(PATIENCE, messages.next()).await?;
         writeln!(io::stdout(), "ready")?;

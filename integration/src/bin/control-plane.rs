@@ -1,6 +1,7 @@
-//! A control plane for a person to try things on: `cargo run -p integration --bin control-plane`.
+//! A control plane for manual experiments: `cargo run -p integration --bin control-plane`.
 //!
-//! Prints the line that makes kubectl use it on standard output, everything else on standard error, and runs until Ctrl-C.
+//! It prints the KUBECONFIG line for the shell on standard output and everything else on standard error, and runs until
+//! Ctrl-C.
 
 use std::{
     io::{self, Write as _},
@@ -8,10 +9,11 @@ use std::{
 };
 
 use integration::{
-    control_plane::{ControlPlane, ControlPlaneStartError, chain},
+    chain,
+    control_plane::{ControlPlane, ControlPlaneError},
     fixtures::{
-        FixtureError, Labelled as _, PlacedOn as _, PolicyExt as _, create, deployment, namespace, network_policy,
-        node, pod, service, wait_ready, wait_ready_pods,
+        FixtureError, ObjectExt as _, PodExt as _, PolicyExt as _, create, deployment, namespace, network_policy, node,
+        pod, service, wait_ready, wait_ready_pods,
     },
 };
 use kube::Client;
@@ -19,9 +21,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("the control plane does not run")]
-    Start(#[from] ControlPlaneStartError),
-    #[error("the control plane runs and cannot be filled")]
+    #[error("the control plane failed")]
+    Start(#[from] ControlPlaneError),
+    #[error("the objects of the control plane cannot be created")]
     Fill(#[from] FixtureError),
     #[error("cannot start the async runtime")]
     Runtime(#[source] io::Error),
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
 async fn run() -> Result<(), Error> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signal)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
-    // A closed terminal ends the whole session without a Ctrl-C.
+    // A closed terminal ends the session with SIGHUP.
     let mut hang_up = signal(SignalKind::hangup()).map_err(Error::Signal)?;
     let signals = [&mut interrupt, &mut terminate, &mut hang_up];
 
@@ -65,7 +67,7 @@ async fn run() -> Result<(), Error> {
     }
 }
 
-/// Dropped at a signal, wherever it is, and with it the control plane.
+/// Runs the control plane. A signal drops this future and with it the control plane.
 async fn serve() -> Result<(), Error> {
     say("starting etcd, kube-apiserver, kube-controller-manager and kwok");
     let mut control_plane = ControlPlane::start().await?;
@@ -77,12 +79,12 @@ async fn serve() -> Result<(), Error> {
         .map_err(Error::Output)?;
     say(&format!(
         "\
-There are the nodes node-1, node-2 and node-3 and the namespace `demo` with
+The cluster has the nodes node-1, node-2 and node-3 and the namespace `demo` with
   deployment web          3 pods on node-1, behind the service `web`
   pod loner               on node-2, without an owner
   network policies        default-deny, and web-from-frontend, which lets `role=frontend` reach `app=web`
-Pods run nothing: kwok only reports them as running. There is no scheduler: give a pod its `nodeName`.
-kubectl of this version: {}
+Pods run nothing: kwok only reports them as running. There is no scheduler: set `nodeName` in a pod.
+kubectl of the same version: {}
 Logs, certificates and audit.log: {}
 Ctrl-C ends it and removes everything.",
         control_plane.kubectl().display(),
@@ -91,7 +93,7 @@ Ctrl-C ends it and removes everything.",
     Err(control_plane.failed().await.into())
 }
 
-/// The starter set.
+/// Creates the starter objects.
 async fn fill(client: &Client) -> Result<(), FixtureError> {
     for name in ["node-1", "node-2", "node-3"] {
         create(client, &node(name)).await?;
@@ -127,6 +129,6 @@ async fn any([interrupt, terminate, hang_up]: [&mut Signal; 3]) {
 }
 
 fn say(text: &str) {
-    // Nothing is lost when nobody listens.
+    // Messages are optional: ignore a closed standard error.
     let _ = writeln!(io::stderr(), "{text}");
 }

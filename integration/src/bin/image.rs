@@ -1,11 +1,11 @@
-//! The image and the chart as OCI archives, without Docker: `cargo run -p integration --bin image -- --output DIR`.
-//! What was made is then unpacked and started in an empty root.
+//! Packs the image and the chart as OCI archives without Docker, then unpacks the image and starts it in an empty root:
+//! `cargo run -p integration --bin image -- --output DIR`.
 
 use std::{fs, io, io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use integration::{
-    control_plane::chain,
+    chain,
     oci::{
         self, Layout,
         program::{self, Profile, ProgramError},
@@ -16,16 +16,16 @@ use tempfile::TempDir;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Makes the image and the chart as OCI archives.
+/// Packs the image and the chart as OCI archives.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Where the archives are written
+    /// Directory for the archives
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
-    /// Only the chart, which takes no build
+    /// Pack only the chart, which needs no build
     #[arg(long)]
     chart_only: bool,
-    /// Builds the program twice, in two directories from nothing, and compares the digests of the images
+    /// Build the program twice from scratch, in two directories, and compare the digests of the images
     #[arg(long, conflicts_with = "chart_only")]
     verify_reproducible: bool,
 }
@@ -34,7 +34,7 @@ struct Args {
 enum Error {
     #[error("cannot {0}")]
     Io(&'static str, #[source] io::Error),
-    #[error("there is no program for the image")]
+    #[error("the image has no program")]
     Program(#[from] ProgramError),
     #[error("the image does not start")]
     Start(#[from] ImageStartError),
@@ -65,12 +65,12 @@ fn run(args: &Args) -> Result<(), Error> {
     let image = if args.verify_reproducible {
         let apart = TempDir::new().map_err(io("make a directory"))?;
         let one = image(&apart.path().join("one"))?;
-        say(&format!("a build from nothing: {}", one.digest));
+        say(&format!("the first build from scratch: {}", one.digest));
         let another = image(&apart.path().join("another"))?;
         if one.digest != another.digest {
             return Err(Error::Differs(one.digest, another.digest));
         }
-        say(&format!("another one in another directory: {}", another.digest));
+        say(&format!("a second build in another directory: {}", another.digest));
         another
     } else {
         image(&program::target_directory().join("image"))?
@@ -103,6 +103,6 @@ fn write(args: &Args, what: &str, layout: &Layout) -> Result<Vec<u8>, Error> {
 }
 
 fn say(text: &str) {
-    // Nothing is lost when nobody listens.
+    // Messages are optional: ignore a closed standard error.
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -1,7 +1,7 @@
-//! The audit log as the ground truth of what was asked of the API server, by whom, in which order.
+//! The audit log: every request to the API server, with its user and in order.
 //!
-//! The log is written in blocking mode: a request's line is there before its answer. Reads by the control plane's own
-//! components are left out, and their writes come without bodies (`audit-policy.yaml`).
+//! The API server writes it in blocking mode, so a request is in the log before its answer is sent. Reads by the
+//! control plane's own components are left out, and their writes are logged without bodies (`audit-policy.yaml`).
 
 use std::{fs, io, path::Path};
 
@@ -9,66 +9,67 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Why the audit log could not be read.
+/// The audit log could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
-    /// The file is not there or not readable.
+    /// The file can't be read.
     #[error("cannot read the audit log")]
     Read(#[from] io::Error),
-    /// A line is not an audit event as this module knows it.
+    /// A line is not an audit event in the expected format.
     #[error("line {line} of the audit log is not an audit event: {text}")]
     Parse {
-        /// Counted from 1.
+        /// The number of the line, from 1.
         line: usize,
-        /// The line itself.
+        /// The line.
         text: String,
-        /// What was wrong with it.
+        /// The error of the parser.
         source: serde_json::Error,
     },
 }
 
-/// One finished request (stage `ResponseComplete`, or `Panic`). A watch is finished when it ends.
+/// One finished request (stage `ResponseComplete` or `Panic`). A watch is finished when it ends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
     /// When the API server received the request.
     pub received: Timestamp,
-    /// Who asked: the client certificate's common name, or a service account.
+    /// The user: the common name of the client certificate, or a service account.
     pub user: String,
-    /// `User-Agent` of the request, empty if it had none.
+    /// `User-Agent` of the request, or empty.
     pub user_agent: String,
-    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`.
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`.
     pub verb: String,
-    /// Path and query as they were asked for.
+    /// Path and query of the request.
     pub uri: String,
-    /// API group, empty for the core group and for paths that are no resource.
+    /// The API group; empty for the core group and for non-resource paths.
     pub api_group: String,
-    /// Plural resource, such as `pods`; empty for paths that are no resource, such as `/version`.
+    /// The plural resource, such as `pods`; empty for non-resource paths such as `/version`.
     pub resource: String,
-    /// Such as `eviction`, `status`, `scale`; empty for the object itself.
+    /// The subresource, such as `eviction`, `status` or `scale`; empty for the object itself.
     pub subresource: String,
-    /// Empty for what is not in a namespace.
+    /// The namespace; empty for cluster-scoped resources.
     pub namespace: String,
-    /// Empty for lists and for objects whose name the server was to generate.
+    /// The object's name; empty for lists and for generated names.
     pub name: String,
-    /// The body, for writes of anyone but the control plane. A DELETE's body is its `DeleteOptions`.
+    /// The body of a write, except for writes of the control plane's own components. The body of a DELETE is its
+    /// `DeleteOptions`.
     pub request_object: Option<Value>,
-    /// HTTP status of the answer.
+    /// The HTTP status of the response.
     pub code: u16,
 }
 
 impl AuditEvent {
-    /// Whether the verb is one that can change something.
+    /// Whether the verb is a writing one.
     pub fn is_write(&self) -> bool {
         !matches!(self.verb.as_str(), "get" | "list" | "watch")
     }
 
-    /// `?dryRun=All` in the query.
+    /// Whether the query has `dryRun=All`.
     pub fn dry_run_in_query(&self) -> bool {
         let query = self.uri.split_once('?').map_or("", |(_, query)| query);
         query.split('&').any(|pair| pair == "dryRun=All")
     }
 
-    /// `dryRun: ["All"]` in the body: of the `DeleteOptions` of a deletion, or of those inside an eviction.
+    /// Whether the body has `dryRun: ["All"]`, in the `DeleteOptions` of a deletion or of an eviction.
     pub fn dry_run_in_body(&self) -> bool {
         let Some(body) = &self.request_object else { return false };
         let options = if self.is_eviction() {
@@ -81,8 +82,8 @@ impl AuditEvent {
             .is_some_and(|all| all.iter().any(|value| value == "All"))
     }
 
-    /// Whether the API server took it for a dry run. A deletion that has a body is one by its body alone: the server does
-    /// not look at the query then (seen with 1.37.2; proved in this crate's scenarios).
+    /// Whether the API server treats the request as a dry run. For a deletion with a body, only the body counts: the
+    /// server then ignores the query (observed with 1.37.2, checked by this crate's scenarios).
     pub fn is_dry_run(&self) -> bool {
         match self.verb.as_str() {
             "delete" | "deletecollection" if self.request_object.is_some() => self.dry_run_in_body(),
@@ -91,17 +92,17 @@ impl AuditEvent {
         }
     }
 
-    /// Whether it may have changed something: a write that was answered with success and was no dry run.
+    /// Whether the request may have changed something: a successful write that is not a dry run.
     pub fn is_mutation(&self) -> bool {
         self.is_write() && (200..300).contains(&self.code) && !self.is_dry_run()
     }
 
-    /// A POST to `pods/eviction`.
+    /// Whether the request is a POST to `pods/eviction`.
     pub fn is_eviction(&self) -> bool {
         self.resource == "pods" && self.subresource == "eviction" && self.verb == "create"
     }
 
-    /// The uid that a deletion or an eviction was conditioned on.
+    /// The uid precondition of a deletion or an eviction.
     pub fn uid_precondition(&self) -> Option<&str> {
         let body = self.request_object.as_ref()?;
         let options = if self.is_eviction() {
@@ -113,15 +114,15 @@ impl AuditEvent {
     }
 }
 
-/// Reads all finished requests, in the order in which they were finished.
+/// Reads all finished requests, in the order in which they finished.
 pub(super) fn read(log: &Path) -> Result<Vec<AuditEvent>, AuditError> {
     let text = match fs::read_to_string(log) {
         Ok(text) => text,
-        // The API server makes it at its first event.
+        // The API server creates the file with its first event.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    // Another request's line may be half written; one without its newline was not answered yet.
+    // The last line may be incomplete; without its newline its request is not answered yet.
     let complete = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
     let mut events = Vec::new();
     for (index, line) in complete.lines().enumerate() {
@@ -137,7 +138,7 @@ pub(super) fn read(log: &Path) -> Result<Vec<AuditEvent>, AuditError> {
     Ok(events)
 }
 
-/// A line as the API server writes it (audit.k8s.io/v1 Event): what is read of it.
+/// The fields of an audit event (audit.k8s.io/v1) that are read.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Record {
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_is_not_there_yet_is_empty() {
+    fn a_missing_log_is_empty() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(read(&directory.path().join("audit.log")).unwrap(), Vec::new());
     }

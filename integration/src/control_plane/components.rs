@@ -1,16 +1,16 @@
-//! The command line of each component: what differs from its defaults, and why.
+//! The command lines of the components: only the flags that differ from the defaults, with the reason.
 
 use std::{io, path::Path};
 
-use super::{ControlPlaneStartError, pki::Pki};
+use super::{error::ControlPlaneError, pki::Pki};
 use crate::assets::Assets;
 use crate::process::{ServerProcess, ports};
 
-/// Users of the components themselves; the audit policy knows them by these names.
+/// The users of the components. The audit policy refers to these names.
 pub(super) const CONTROLLER_MANAGER_USER: &str = "system:kube-controller-manager";
 pub(super) const KWOK_USER: &str = "system:kwok";
 
-/// The ports of one control plane, chosen once: the API server comes back on its own.
+/// The ports of one control plane. They are chosen once, so the API server restarts on its own port.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ComponentPorts {
     etcd_client: u16,
@@ -32,7 +32,7 @@ impl ComponentPorts {
     }
 }
 
-/// All that is needed to start any of the components.
+/// The programs, certificates and ports that start a component.
 pub(super) struct Components {
     pub(super) assets: Assets,
     pub(super) pki: Pki,
@@ -40,7 +40,7 @@ pub(super) struct Components {
 }
 
 impl Components {
-    pub(super) fn etcd(&self, directory: &Path) -> Result<ServerProcess, ControlPlaneStartError> {
+    pub(super) fn etcd(&self, directory: &Path) -> Result<ServerProcess, ControlPlaneError> {
         let mut command = self.assets.etcd();
         let client = format!("http://127.0.0.1:{}", self.ports.etcd_client);
         let peer = format!("http://127.0.0.1:{}", self.ports.etcd_peer);
@@ -52,19 +52,19 @@ impl Components {
             .arg(format!("--listen-peer-urls={peer}"))
             .arg(format!("--initial-advertise-peer-urls={peer}"))
             .arg(format!("--initial-cluster=integration={peer}"))
-            // The data need not survive a power cut, and the disk is not what is tested.
+            // The data need not survive a power failure.
             .arg("--unsafe-no-fsync");
         start("etcd", command, directory)
     }
 
-    pub(super) fn api_server(&self, directory: &Path) -> Result<ServerProcess, ControlPlaneStartError> {
+    pub(super) fn api_server(&self, directory: &Path) -> Result<ServerProcess, ControlPlaneError> {
         let mut command = self.assets.api_server();
         let file = |name| self.pki.file(name).display().to_string();
         command
             .arg(format!("--etcd-servers=http://127.0.0.1:{}", self.ports.etcd_client))
             .arg("--bind-address=127.0.0.1")
             .arg(format!("--secure-port={}", self.ports.api_server))
-            // No Endpoints of the `kubernetes` Service: a loopback address is not a legal one.
+            // No Endpoints for the Service `kubernetes`: a loopback address is not valid in Endpoints.
             .arg("--advertise-address=127.0.0.1")
             .arg("--endpoint-reconciler-type=none")
             .arg(format!("--tls-cert-file={}", file("kube-apiserver.crt")))
@@ -78,16 +78,16 @@ impl Components {
                 file("service-accounts.key")
             ))
             .arg("--service-cluster-ip-range=10.96.0.0/16")
-            // Playbooks meet privileged pods in the wild.
+            // Real clusters run privileged pods, and playbooks meet them.
             .arg("--allow-privileged=true")
             .arg(format!(
                 "--audit-policy-file={}",
                 directory.join("audit-policy.yaml").display()
             ))
             .arg(format!("--audit-log-path={}", directory.join("audit.log").display()))
-            // A request's line is in the log before its answer goes out.
+            // A request is logged before its answer is sent.
             .arg("--audit-log-mode=blocking")
-            // Megabytes; the log is read as one file, so it is not to be rotated.
+            // In megabytes. No rotation: the log is read as a single file.
             .arg("--audit-log-maxsize=100000");
         start("kube-apiserver", command, directory)
     }
@@ -96,36 +96,35 @@ impl Components {
         &self,
         directory: &Path,
         kubeconfig: &Path,
-    ) -> Result<ServerProcess, ControlPlaneStartError> {
+    ) -> Result<ServerProcess, ControlPlaneError> {
         let mut command = self.assets.controller_manager();
         command
             .arg(format!("--kubeconfig={}", kubeconfig.display()))
             .arg("--leader-elect=false")
-            // No port: nobody asks it anything.
+            // No port: nothing connects to it.
             .arg("--secure-port=0")
             .arg(format!(
                 "--service-account-private-key-file={}",
                 self.pki.file("service-accounts.key").display()
             ))
             .arg(format!("--root-ca-file={}", self.pki.file("ca.crt").display()))
-            // Each controller asks under its own name, with its own rights, as in a real cluster: the audit log tells
-            // the ReplicaSet controller from the garbage collector.
+            // Each controller uses its own service account and rights, as in a real cluster, so the audit log
+            // distinguishes the ReplicaSet controller from the garbage collector.
             .arg("--use-service-account-credentials=true")
-            // The default of 20 requests a second is for one of many clients of a cluster; a burst of a thousand pods
-            // would wait a minute for its ReplicaSets.
+            // The default is 20 requests per second. With it, the ReplicaSets of a thousand pods would take a minute.
             .arg("--kube-api-qps=500")
             .arg("--kube-api-burst=1000");
         start("kube-controller-manager", command, directory)
     }
 
-    pub(super) fn kwok(&self, directory: &Path, kubeconfig: &Path) -> Result<ServerProcess, ControlPlaneStartError> {
+    pub(super) fn kwok(&self, directory: &Path, kubeconfig: &Path) -> Result<ServerProcess, ControlPlaneError> {
         let mut command = self.assets.kwok();
         command
             .arg(format!("--kubeconfig={}", kubeconfig.display()))
             .arg(format!("--config={}", directory.join("stages.yaml").display()))
             .arg("--manage-all-nodes=true")
             .arg("--cidr=10.244.0.0/16")
-            // hostIP of pods whose node has no address.
+            // hostIP of pods on a node without an address.
             .arg("--node-ip=172.18.0.1");
         start("kwok", command, directory)
     }
@@ -135,8 +134,8 @@ fn start(
     name: &'static str,
     command: std::process::Command,
     directory: &Path,
-) -> Result<ServerProcess, ControlPlaneStartError> {
-    ServerProcess::start(name, command, directory).map_err(|source| ControlPlaneStartError::Spawn {
+) -> Result<ServerProcess, ControlPlaneError> {
+    ServerProcess::start(name, command, directory).map_err(|source| ControlPlaneError::Spawn {
         component: name,
         source,
     })

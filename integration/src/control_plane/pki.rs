@@ -1,6 +1,6 @@
-//! The control plane's own certificate authority, and kubeconfig files for the users it signs.
+//! The control plane's certificate authority, and kubeconfigs for the users that it signs.
 //!
-//! The API server takes a client certificate's common name for the user and its organization for the group.
+//! The API server reads the user from the common name of a client certificate and the group from its organization.
 
 use std::{
     fs, io,
@@ -13,35 +13,33 @@ use rcgen::{
 };
 use serde_json::json;
 
-/// Why a certificate or its kubeconfig could not be made.
+/// A certificate or kubeconfig could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PkiError {
-    /// A name that does not fit into a certificate.
+    /// rcgen refused the certificate.
     #[error("cannot make the certificate of {name}")]
     Certificate {
         /// The user or server.
         name: String,
-        /// What rcgen said.
+        /// The error of rcgen.
         source: rcgen::Error,
     },
-    /// A certificate holds one organization here.
-    #[error(
-        "{0} is to be in {1} groups and a certificate of this control plane holds one: bind roles to the user instead"
-    )]
+    /// More than one group was requested. Certificates here carry one organization.
+    #[error("{0} needs {1} groups, and a certificate of this control plane holds one: bind roles to the user instead")]
     TooManyGroups(String, usize),
-    /// The file system said no.
+    /// A file could not be written.
     #[error("cannot write {}", .0.display())]
     Write(PathBuf, #[source] io::Error),
 }
 
-/// The authority and the directory that all files are in.
+/// The certificate authority and the directory of its files.
 pub(super) struct Pki {
     ca: CertifiedIssuer<'static, KeyPair>,
     directory: PathBuf,
 }
 
 impl Pki {
-    /// Makes the authority, the API server's certificate and the key that service account tokens are signed with.
+    /// Creates the authority, the API server's certificate and the key that signs service account tokens.
     pub(super) fn create(directory: &Path) -> Result<Self, PkiError> {
         let failed = |name: &str| {
             let name = name.to_owned();
@@ -84,7 +82,7 @@ impl Pki {
         self.directory.join(name)
     }
 
-    /// Writes a kubeconfig for `user` in at most one of `groups`, with a client certificate of its own.
+    /// Writes a kubeconfig with a client certificate for `user`, in at most one of `groups`.
     pub(super) fn kubeconfig(&self, user: &str, groups: &[&str], server: &str) -> Result<PathBuf, PkiError> {
         let group = match groups {
             [] => None,
@@ -104,7 +102,7 @@ impl Pki {
         self.write_kubeconfig(&stem, user, &credentials, server)
     }
 
-    /// Writes a kubeconfig for `user` with a bearer token and nothing else.
+    /// Writes a kubeconfig with a bearer token for `user`.
     pub(super) fn kubeconfig_with_token(&self, user: &str, token: &str, server: &str) -> Result<PathBuf, PkiError> {
         let stem = format!("{}-by-token", file_stem(user, None));
         self.write_kubeconfig(&stem, user, &json!({ "token": token }), server)
@@ -128,7 +126,7 @@ impl Pki {
             }],
             "users": [{ "name": user, "user": credentials }],
         });
-        // JSON is YAML, and every client reads it.
+        // JSON is valid YAML.
         let file = format!("{stem}.kubeconfig");
         self.write(&file, &format!("{config:#}\n"))?;
         Ok(self.file(&file))
@@ -161,8 +159,8 @@ fn name(common: &str, organization: Option<&str>) -> rcgen::DistinguishedName {
     name
 }
 
-/// A user such as `system:serviceaccount:a:b` as a file name; the group is in it, so that the same user in another group
-/// does not take the first one's file away.
+/// A file name for a user such as `system:serviceaccount:a:b`. It includes the group, so that the same user in another
+/// group gets another file.
 fn file_stem(user: &str, group: Option<&str>) -> String {
     let plain = |text: &str| text.replace(|character: char| !character.is_ascii_alphanumeric(), "-");
     match group {

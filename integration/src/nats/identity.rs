@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use nkeys::KeyPair;
 use serde_json::{Value, json};
 
-/// Until when a user may connect.
+/// When the credentials of a user expire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expiry {
-    /// For ever.
+    /// They do not expire.
     Never,
-    /// Since an hour.
+    /// They expired an hour ago.
     Past,
 }
 
@@ -35,7 +35,7 @@ impl std::fmt::Debug for Account {
 }
 
 impl Account {
-    /// Makes the keys.
+    /// Generates the keys of the operator and the account.
     pub fn create() -> Self {
         Self {
             operator: KeyPair::new_operator(),
@@ -44,7 +44,7 @@ impl Account {
         }
     }
 
-    /// What a server's configuration needs to know the account.
+    /// The lines of a server's configuration that trust the operator and the account.
     pub fn access(&self) -> String {
         let operator = token(
             &self.operator,
@@ -73,7 +73,7 @@ impl Account {
         )
     }
 
-    /// Writes the credentials file of a user.
+    /// Writes a user's credentials file and returns its path.
     pub fn credentials(&self, expiry: Expiry, directory: &Path, name: &str) -> io::Result<PathBuf> {
         let user = KeyPair::new_user();
         let seed = user.seed().map_err(io::Error::other)?;
@@ -110,7 +110,7 @@ fn token(subject: &KeyPair, issuer: &KeyPair, name: &str, nats: &Value, expiry: 
         encode(&json!({ "typ": "JWT", "alg": "ed25519-nkey" })),
         encode(&claims)
     );
-    // A pair that was made with its seed can always sign.
+    // A key pair that was generated here contains its seed and can always sign.
     let signature = issuer.sign(signed.as_bytes()).unwrap_or_default();
     format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature))
 }

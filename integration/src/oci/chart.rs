@@ -1,4 +1,4 @@
-//! The Helm chart as an OCI artefact, as `helm push` would make it.
+//! The Helm chart as an OCI artefact, as `helm push` makes it.
 
 use std::{
     collections::BTreeMap,
@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use super::{File, Layout, gzip, tar};
 
-/// Where the chart is.
+/// The chart's directory in this source tree.
 pub fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/responder")
 }
 
-/// The chart of this source tree.
+/// The OCI layout of the chart.
 pub fn layout() -> io::Result<Layout> {
     let directory = directory();
     let chart: Value =
@@ -42,7 +42,7 @@ pub fn layout() -> io::Result<Layout> {
     ))
 }
 
-/// Every file but the hidden ones, as `.helmignore` says.
+/// Adds all files except hidden ones, as `.helmignore` says.
 fn add(directory: &Path, name: &str, files: &mut BTreeMap<String, File>) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();

@@ -1,4 +1,5 @@
-//! The image: the static program, the CA roots of Mozilla and the licence. No shell, no package manager, no user but 65532.
+//! The image: the static program, Mozilla's CA roots and the licence. It has no shell, no package manager and no user
+//! but 65532.
 
 use std::{collections::BTreeMap, io};
 
@@ -8,21 +9,22 @@ use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
 use super::{File, Layout, gzip, sha256, tar};
 
-/// The media type of the configuration.
+/// The media type of the image's configuration.
 pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-/// The media type of the one layer.
+/// The media type of the image's layer.
 pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
-/// By its number, so that `runAsNonRoot` can be checked without a file of users: `nonroot` of the distroless images.
+/// A numeric user, so that `runAsNonRoot` can be checked without a passwd file. It is `nonroot` of the distroless
+/// images.
 const USER: &str = "65532:65532";
 
-/// The image of a program for linux/amd64.
+/// The OCI layout of an image with this program, for linux/amd64.
 pub fn layout(program: Vec<u8>, version: &str) -> io::Result<Layout> {
     let layer = tar(&files(program))?;
     let config = json!({
         "architecture": "amd64",
         "os": "linux",
-        // Not now: the same program is the same image.
+        // A constant time, so that the same program gives the same image.
         "created": "1970-01-01T00:00:00Z",
         "config": {
             "User": USER,
@@ -47,17 +49,17 @@ pub fn layout(program: Vec<u8>, version: &str) -> io::Result<Layout> {
     ))
 }
 
-/// What is in the root of the image.
+/// The files of the image's root.
 pub fn files(program: Vec<u8>) -> BTreeMap<String, File> {
     BTreeMap::from([
         ("responder".to_owned(), File::program(program)),
         ("LICENSE".to_owned(), File::new(include_str!("../../../LICENSE"))),
-        // Where Go, OpenSSL and rustls-native-certs look first.
+        // Go, OpenSSL and rustls-native-certs look here first.
         ("etc/ssl/certs/ca-certificates.crt".to_owned(), File::new(roots())),
     ])
 }
 
-/// The CA roots as PEM.
+/// Mozilla's CA roots as PEM.
 fn roots() -> String {
     let certificates: Vec<_> = TLS_SERVER_ROOT_CERTS
         .iter()

@@ -1,6 +1,6 @@
-//! The program of the image: static, linked for musl by zig, which comes with a Python package, as cargo-zigbuild does.
-//! Python with pip and `rustup target add x86_64-unknown-linux-musl` are all it takes. For a test glibc will do where
-//! these are missing: it is as static, and needs as little of the root that it is started in.
+//! Builds the static program of the image for musl. cargo-zigbuild uses zig as the linker, and both come as Python
+//! packages, so the build needs Python with pip and `rustup target add x86_64-unknown-linux-musl`. Where these are
+//! missing, a test builds with glibc instead: that program is also static and needs as little of its root.
 
 use std::{
     env,
@@ -10,7 +10,9 @@ use std::{
     process::{self, Command, Stdio},
 };
 
-/// Locked, since another linker makes another program.
+use crate::responder::SHIPPED_PROFILE;
+
+/// Pinned: another linker makes another program.
 const TOOLS: [&str; 2] = ["cargo-zigbuild==0.24.1", "ziglang==0.17.1"];
 const MUSL: &str = "x86_64-unknown-linux-musl";
 const GLIBC: &str = "x86_64-unknown-linux-gnu";
@@ -18,19 +20,19 @@ const GLIBC: &str = "x86_64-unknown-linux-gnu";
 /// How the program is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
-    /// As it is shipped: minutes.
+    /// As shipped, by the profile `dist`. Takes minutes.
     Release,
-    /// For a test of what only a static program in an image shows: not optimised, and at the lowest priority.
+    /// For tests that need a static program: not optimised, and built at the lowest priority.
     Test,
 }
 
-/// Why there is no program.
+/// The program could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
-    /// Files and processes.
+    /// A file or process operation failed.
     #[error("cannot {0}")]
     Io(&'static str, #[source] io::Error),
-    /// A command that failed; it has said why on its standard error.
+    /// A command failed; its standard error says why. The second part is the remedy.
     #[error("{0} failed, see above; {1}")]
     Failed(&'static str, &'static str),
 }
@@ -39,7 +41,7 @@ fn io(doing: &'static str) -> impl FnOnce(io::Error) -> ProgramError {
     move |source| ProgramError::Io(doing, source)
 }
 
-/// Builds the program into `target`, without a path of this machine in it.
+/// Builds the program into `target`, without paths of this machine in it, and returns its bytes.
 pub fn build(profile: Profile, target: &Path) -> Result<Vec<u8>, ProgramError> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let root = root.canonicalize().map_err(io("find the sources"))?;
@@ -68,7 +70,7 @@ pub fn build(profile: Profile, target: &Path) -> Result<Vec<u8>, ProgramError> {
         .arg(target)
         .current_dir(&root)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
-        // The C of aws-lc and mimalloc names its files in its assertions.
+        // Assertions in the C code of aws-lc and mimalloc contain file names.
         .env(
             "CFLAGS_x86_64_unknown_linux_musl",
             remap("-ffile-prefix-map=").join(" "),
@@ -76,8 +78,8 @@ pub fn build(profile: Profile, target: &Path) -> Result<Vec<u8>, ProgramError> {
         .env("SOURCE_DATE_EPOCH", "0");
     let directory = match profile {
         Profile::Release => {
-            cargo.arg("--release");
-            "release"
+            cargo.args(["--profile", SHIPPED_PROFILE]);
+            SHIPPED_PROFILE
         }
         Profile::Test => {
             cargo
@@ -89,13 +91,13 @@ pub fn build(profile: Profile, target: &Path) -> Result<Vec<u8>, ProgramError> {
     };
     succeed(
         "building the program of the image",
-        "where it lacks the standard library: rustup target add x86_64-unknown-linux-musl",
+        "if the standard library is missing: rustup target add x86_64-unknown-linux-musl",
         &mut cargo,
     )?;
     fs::read(target.join(triple).join(directory).join("responder")).map_err(io("read the program"))
 }
 
-/// It asks for what others leave of the cores.
+/// Runs a program at the lowest priority.
 fn niced(program: &OsStr) -> Command {
     let mut nice = Command::new("nice");
     nice.args(["-n", "19"]).arg(program);
@@ -111,7 +113,7 @@ fn zigbuild(command: impl Fn(&OsStr) -> Command) -> Result<Command, ProgramError
     Ok(cargo)
 }
 
-/// Whether a program for musl can be built here.
+/// Whether the target for musl and pip are installed.
 fn has_musl() -> bool {
     let answer = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
@@ -122,7 +124,7 @@ fn has_musl() -> bool {
     has_library && answer("python3", &["-m", "pip", "--version"]).is_some()
 }
 
-/// `target`, or wherever cargo has put the program that asks: it marks the directory as a cache.
+/// Cargo's target directory, found by its `CACHEDIR.TAG` above the current program; `target` if there is none.
 pub fn target_directory() -> PathBuf {
     let this = env::current_exe().unwrap_or_default();
     this.ancestors()
@@ -131,9 +133,9 @@ pub fn target_directory() -> PathBuf {
         .to_owned()
 }
 
-/// cargo-zigbuild and zig, installed once beside cargo's own output.
+/// Installs cargo-zigbuild and zig once in the target directory and returns their directory.
 fn tools() -> Result<PathBuf, ProgramError> {
-    // Of these versions: another linker makes another program.
+    // The name contains the versions: another linker makes another program.
     let directory = target_directory().join(format!("image-tools-{}", TOOLS.join("-").replace("==", "-")));
     if !directory.is_dir() {
         let building = directory.with_extension(format!("building-{}", process::id()));
@@ -143,7 +145,7 @@ fn tools() -> Result<PathBuf, ProgramError> {
             .args(TOOLS);
         succeed(
             "python3 -m pip install cargo-zigbuild ziglang",
-            "building the image takes Python with pip",
+            "building the image needs Python with pip",
             &mut pip,
         )?;
         fs::rename(&building, &directory).map_err(io("keep cargo-zigbuild and zig"))?;

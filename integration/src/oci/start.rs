@@ -1,5 +1,5 @@
-//! The image's program, started as a container runtime starts it, as far as its root and its user go: in a root that holds
-//! the image and what a pod mounts, and nothing else.
+//! Starts the image's program with the root and the user that a container runtime gives it: the root contains the image
+//! and what a pod mounts, and nothing else.
 
 use std::{
     env, fs,
@@ -14,32 +14,32 @@ use std::{
 use tempfile::TempDir;
 
 use super::unpack::unpack;
-use crate::process::Watched;
+use crate::process::WatchedProcess;
 
-/// The program is up within a tenth of a second; a busy machine makes that many.
+/// The program starts within 0.1 s; a busy machine takes much longer.
 const START_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Why the image did not start.
+/// The image did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageStartError {
-    /// Files and processes.
+    /// A file or process operation failed.
     #[error("cannot {0}")]
     Io(&'static str, #[source] io::Error),
-    /// The image's own words for its start are others than these tests know.
-    #[error("the image's user is {0}, which is no uid:gid")]
+    /// The image's user is not numeric.
+    #[error("the image's user is {0}, which is not uid:gid")]
     User(String),
-    /// It ended.
-    #[error("the image's program ended ({status}) before it answered /healthz:\n{log}")]
+    /// The program ended before it was healthy.
+    #[error("the image's program ended ({status}) before it was healthy:\n{log}")]
     Ended {
-        /// How.
+        /// Its exit status.
         status: ExitStatus,
-        /// What it said.
+        /// Its log.
         log: String,
     },
-    /// It says nothing.
-    #[error("the image's program did not answer /healthz within {} s:\n{log}", START_DEADLINE.as_secs())]
+    /// The program was not healthy in time.
+    #[error("the image's program was not healthy within {} s:\n{log}", START_DEADLINE.as_secs())]
     Silent {
-        /// What it said.
+        /// Its log.
         log: String,
     },
 }
@@ -48,28 +48,28 @@ fn io(doing: &'static str) -> impl FnOnce(io::Error) -> ImageStartError {
     move |source| ImageStartError::Io(doing, source)
 }
 
-/// The running image. It is killed when this is dropped.
+/// A running image. It is killed when this is dropped.
 #[derive(Debug)]
 #[must_use = "the program is killed when this is dropped"]
-pub struct Started {
-    child: Watched,
-    /// From the start of the process to the answer of `/healthz`.
+pub struct RunningImage {
+    child: WatchedProcess,
+    /// The time from the start of the process to the first success of `/healthz`.
     pub after: Duration,
-    /// Where it answers: `127.0.0.1:<port>`.
+    /// The address that the program listens on: `127.0.0.1:<port>`.
     pub address: String,
     _root: TempDir,
 }
 
-impl Started {
-    /// Its process id: unshare has become the program.
+impl RunningImage {
+    /// The process id. It is unshare's, which executes the program.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 }
 
-/// Unpacks an archive into an empty root, mounts the demo as a pod would mount its playbooks, and starts the image's
-/// program there as the image's user, in a user namespace of its own: it takes no root.
-pub fn start(archive: &[u8]) -> Result<Started, ImageStartError> {
+/// Unpacks an archive into an empty root, copies the demo's playbooks and cluster into it, and starts the image's
+/// program there as the image's user. A user namespace makes this possible without root.
+pub fn start(archive: &[u8]) -> Result<RunningImage, ImageStartError> {
     let root = TempDir::new().map_err(io("make a root"))?;
     let settings = unpack(archive, root.path()).map_err(io("unpack the image"))?;
     mount(root.path()).map_err(io("copy the demo"))?;
@@ -95,8 +95,8 @@ pub fn start(archive: &[u8]) -> Result<Started, ImageStartError> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log.try_clone().map_err(io("make a log"))?);
-    let child = Watched::spawn(&mut command).map_err(io("start unshare (of util-linux)"))?;
-    let mut running = Started {
+    let child = WatchedProcess::spawn(&mut command).map_err(io("start unshare (of util-linux)"))?;
+    let mut running = RunningImage {
         child,
         after: Duration::ZERO,
         address,
@@ -116,7 +116,7 @@ pub fn start(archive: &[u8]) -> Result<Started, ImageStartError> {
     Err(ImageStartError::Silent { log: said(log) })
 }
 
-/// The demo's playbooks and its cluster.
+/// Copies the demo's playbooks and cluster.
 fn mount(root: &Path) -> io::Result<()> {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../playbooks/demo");
     for name in ["playbooks", "cluster"] {

@@ -1,4 +1,4 @@
-//! From an archive back to the root that a container starts in, as a runtime does it.
+//! Unpacks an archive into the root of a container, as a runtime does.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::sha256;
 
-/// Anybody may enter it: the user of the image is nobody of this machine.
+/// Every user may enter the root: the image's user does not exist on this machine.
 const MODE: u32 = 0o755;
 
 #[derive(Debug, Deserialize)]
@@ -34,25 +34,25 @@ struct Named {
 
 #[derive(Debug, Deserialize)]
 struct Config {
-    config: Settings,
+    config: ImageSettings,
 }
 
-/// What the image says of its start.
+/// The start settings in the image's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Settings {
-    /// `uid:gid`.
+pub struct ImageSettings {
+    /// User and group: `uid:gid`.
     pub user: String,
-    /// The program and what always comes first.
+    /// The program and its first arguments.
     pub entrypoint: Vec<String>,
 }
 
-/// Unpacks the one image of an archive into `root`, which is there and empty.
+/// Unpacks the single image of an archive into `root`, an empty directory.
 ///
 /// # Errors
 ///
-/// What is no layout of one image, or names a blob that is not there or has another digest.
-pub fn unpack(archive: &[u8], root: &Path) -> io::Result<Settings> {
+/// If the archive is not a layout of one image, or a blob is missing or has another digest.
+pub fn unpack(archive: &[u8], root: &Path) -> io::Result<ImageSettings> {
     let mut files = BTreeMap::new();
     for entry in tar::Archive::new(archive).entries()? {
         let mut entry = entry?;
@@ -62,10 +62,10 @@ pub fn unpack(archive: &[u8], root: &Path) -> io::Result<Settings> {
     }
     let index = files
         .get("index.json")
-        .ok_or_else(|| invalid("there is no index.json"))?;
+        .ok_or_else(|| invalid("index.json is missing"))?;
     let index: Index = serde_json::from_slice(index)?;
     let [manifest] = index.manifests.as_slice() else {
-        return Err(invalid("the index names not one image"));
+        return Err(invalid("the index does not name exactly one image"));
     };
     let blob = |named: &Named| {
         let path = format!("blobs/{}", named.digest.replace(':', "/"));
@@ -95,7 +95,7 @@ mod tests {
     use crate::oci::image;
 
     #[test]
-    fn what_was_packed_is_unpacked_with_what_it_says_of_its_start() {
+    fn an_image_is_unpacked_with_its_start_settings() {
         let root = tempfile::tempdir().unwrap();
         let archive = image::layout(b"a program".to_vec(), "1.2.3")
             .unwrap()

@@ -1,4 +1,4 @@
-//! A server of others, started with its output in a file and ended by closing its standard input.
+//! A server process that writes its output to a file and ends when its standard input closes.
 
 use std::{
     fs::{self, File},
@@ -10,18 +10,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Every program here exits at once when its standard input closes; one that hangs is killed after this.
+/// Every program here exits when its standard input closes. One that does not is killed after this time.
 const END_DEADLINE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(5);
 
-/// How much of a log's end is read for a message, and how many of its lines are shown.
+/// How much of a log is read and shown in an error.
 const TAIL_BYTES: u64 = 8 * 1024;
 const TAIL_LINES: usize = 20;
 
-/// A running process. It ends when this is dropped, and when the process that holds it is gone: its standard input is a
-/// pipe that only we hold open, and the kernel closes it even after SIGKILL.
+/// A running process. It ends when this is dropped or when this process ends: only this process holds its standard
+/// input open, and the kernel closes it even after SIGKILL.
 ///
-/// A `std` child, not a tokio one: it outlives the runtime of the test that happened to start it.
+/// A `std` child and not a tokio one, because it outlives the runtime of the test that started it.
 #[derive(Debug)]
 pub(crate) struct ServerProcess {
     name: &'static str,
@@ -30,19 +30,19 @@ pub(crate) struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts `command` with its output appended to `<directory>/<name>.log`.
+    /// Starts `command` and appends its output to `<directory>/<name>.log`.
     pub(crate) fn start(name: &'static str, mut command: Command, directory: &Path) -> io::Result<Self> {
         let log = directory.join(format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log)?;
         let child = command
             .current_dir(directory)
-            // A proxy, a KUBECONFIG or a ~/.kwok of the person's own must not reach it.
+            // The developer's proxy, KUBECONFIG and ~/.kwok must not reach the server.
             .env_clear()
             .env("HOME", directory)
             .stdin(Stdio::piped())
             .stdout(output.try_clone()?)
             .stderr(output)
-            // Ctrl-C in a terminal reaches the whole foreground group; we end the servers, in our order.
+            // In a process group of its own: Ctrl-C in a terminal must not end the servers in an arbitrary order.
             .process_group(0)
             .spawn()?;
         Ok(Self { name, child, log })
@@ -60,19 +60,19 @@ impl ServerProcess {
         &self.log
     }
 
-    /// How it ended, if it did.
+    /// The exit status, if the process has ended.
     pub(crate) fn exited(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 
-    /// Asks it to end, without waiting.
-    pub(crate) fn hang_up(&mut self) {
+    /// Closes the standard input, which asks the process to end, and does not wait.
+    pub(crate) fn close_input(&mut self) {
         drop(self.child.stdin.take());
     }
 
-    /// Ends it and waits until the process is gone: until then it holds its port.
+    /// Ends the process and waits until it is gone: until then it holds its port.
     pub(crate) fn end(&mut self) -> io::Result<()> {
-        self.hang_up();
+        self.close_input();
         let started = Instant::now();
         while started.elapsed() < END_DEADLINE {
             if self.child.try_wait()?.is_some() {
@@ -87,12 +87,12 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // There is nobody left to tell, and its standard input is closed.
+        // No caller could handle an error here, and the standard input is closed.
         let _ = self.end();
     }
 }
 
-/// The last lines of a log, for an error message.
+/// The last lines of a log, for an error.
 pub(crate) fn tail(log: &Path) -> String {
     let read = || -> io::Result<String> {
         let mut file = File::open(log)?;
@@ -103,7 +103,7 @@ pub(crate) fn tail(log: &Path) -> String {
         Ok(String::from_utf8_lossy(&end).into_owned())
     };
     match read() {
-        Ok(text) if text.trim().is_empty() => "  (it wrote nothing)".to_owned(),
+        Ok(text) if text.trim().is_empty() => "  (the log is empty)".to_owned(),
         Ok(text) => {
             let lines: Vec<_> = text.lines().collect();
             let shown = lines.iter().skip(lines.len().saturating_sub(TAIL_LINES));
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn a_dropped_server_sees_its_standard_input_close() {
         let directory = tempfile::tempdir().unwrap();
-        // `cat` ends at the end of its input, and only then does the shell write.
+        // `cat` ends with its input, and only then does the shell write.
         let server = start("/bin/sh", &["-c", "cat; echo ended by itself"], directory.path());
         let log = server.log().to_owned();
         assert_eq!(fs::read_to_string(&log).unwrap(), "");
@@ -149,7 +149,7 @@ mod tests {
         let log = directory.path().join("it.log");
         assert!(tail(&log).starts_with("  (no log: "));
         fs::write(&log, "").unwrap();
-        assert_eq!(tail(&log), "  (it wrote nothing)");
+        assert_eq!(tail(&log), "  (the log is empty)");
         let lines: Vec<_> = (1..=5000).map(|number| format!("line {number}")).collect();
         fs::write(&log, lines.join("\n")).unwrap();
         let shown = tail(&log);

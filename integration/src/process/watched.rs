@@ -1,20 +1,21 @@
-//! A process that is gone when whoever started it is, even where that one was killed and could not end it.
+//! A child process that is killed with its parent, even when the parent is killed.
 
 use std::{
     io,
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-/// A child with a shell beside it that waits for the end of its input, which only this process holds open, and then kills.
+/// A child and its watchdog: a shell that waits until its standard input closes, which only this process holds open,
+/// and then kills the child.
 #[derive(Debug)]
 #[must_use = "the process is killed when this is dropped"]
-pub(crate) struct Watched {
+pub(crate) struct WatchedProcess {
     child: Child,
     watchdog: Child,
 }
 
-impl Watched {
-    /// Starts a command, and its watchdog.
+impl WatchedProcess {
+    /// Starts a command and its watchdog.
     pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
         let mut child = command.spawn()?;
         match watch(&child) {
@@ -35,7 +36,8 @@ impl Watched {
         self.child.try_wait()
     }
 
-    /// Kills it, and waits until it is gone. The watchdog first: a process id that was waited for may be somebody else's.
+    /// Kills the child and waits until it is gone. Ends the watchdog first: after the wait, another process may get the
+    /// child's id.
     pub(crate) fn end(&mut self) -> io::Result<()> {
         self.watchdog.kill()?;
         self.watchdog.wait()?;
@@ -44,9 +46,9 @@ impl Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for WatchedProcess {
     fn drop(&mut self) {
-        // Gone already: there is nobody to tell.
+        // The child may be gone already; no caller could handle an error here.
         let _ = self.end();
     }
 }

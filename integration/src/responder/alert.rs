@@ -1,4 +1,5 @@
-//! Real alerts, made to speak of a live object: what Falco has sent, with the names, the container id and the time of now.
+//! Recorded alerts about a live object: as Falco sent them, with the object's names, its container id and the current
+//! time.
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -13,7 +14,7 @@ macro_rules! recorded {
     };
 }
 
-/// "Terminal shell in container" (`01_…`, priority Critical) in the first container of a running pod, at this moment.
+/// "Terminal shell in container" (`01_…`, priority Critical) in the first container of a running pod, dated now.
 pub fn shell_in(pod: &Pod) -> Result<Value, FixtureError> {
     let mut alert = recorded!("01_syscall_shell_k8s_falco_docs.json");
     name_pod(&mut alert, pod, &container_id(pod)?);
@@ -21,8 +22,8 @@ pub fn shell_in(pod: &Pod) -> Result<Value, FixtureError> {
     Ok(alert)
 }
 
-/// "Read sensitive file untrusted" (`05_…`, priority Warning) by a process of the host, at this moment. `hostname` is what
-/// Falco was told to say: the node's name, or that of its own pod.
+/// "Read sensitive file untrusted" (`05_…`, priority Warning) by a process of a host, dated now. `hostname` depends on
+/// Falco's configuration: the name of the node or of Falco's own pod.
 pub fn file_read_on(hostname: &str) -> Value {
     let mut alert = recorded!("05_syscall_host_process_container_id_host.json");
     alert["hostname"] = json!(hostname);
@@ -30,7 +31,7 @@ pub fn file_read_on(hostname: &str) -> Value {
     alert
 }
 
-/// "Attach/Exec Pod" (`06_…`, priority Notice, of the audit log) into a pod, at this moment.
+/// "Attach/Exec Pod" (`06_…`, priority Notice, from the audit log) into a pod, dated now.
 pub fn exec_into(pod: &Pod) -> Value {
     let mut alert = recorded!("06_k8saudit_exec_pod_bracket_key.json");
     alert["output_fields"]["ka.target.name"] = json!(pod.name_any());
@@ -39,7 +40,7 @@ pub fn exec_into(pod: &Pod) -> Value {
     alert
 }
 
-/// Makes a syscall alert speak of a pod and a container.
+/// Sets the pod and the container of a syscall alert.
 pub fn name_pod(alert: &mut Value, pod: &Pod, container: &str) {
     let fields = &mut alert["output_fields"];
     fields["k8s.ns.name"] = json!(pod.namespace());
@@ -47,14 +48,14 @@ pub fn name_pod(alert: &mut Value, pod: &Pod, container: &str) {
     fields["container.id"] = json!(container);
 }
 
-/// Sets both times of an alert as Falco writes them: with nine digits, and as an integer of nanoseconds.
+/// Sets both timestamps as Falco writes them: one with nine decimal digits, one as an integer of nanoseconds.
 pub fn set_time(alert: &mut Value, time: Timestamp) {
     alert["time"] = json!(time.strftime("%Y-%m-%dT%H:%M:%S%.9fZ").to_string());
     alert["output_fields"]["evt.time"] = json!(i64::try_from(time.as_nanosecond()).unwrap_or_default());
 }
 
-/// The body that falcosidekick's webhook makes of an alert: an id of its own, a time without its last zeros, sorted tags,
-/// and a line end.
+/// The body that falcosidekick's webhook output makes of an alert: with an id of its own, a time without trailing
+/// zeros, sorted tags and a line end.
 pub fn by_falcosidekick(alert: &Value, uuid: &str) -> Vec<u8> {
     let mut sent = alert.clone();
     sent["uuid"] = json!(uuid);

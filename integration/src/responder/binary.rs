@@ -1,4 +1,4 @@
-//! Which program is under test: the `responder` that cargo has just built, or one that it builds now.
+//! Finds the program under test: the `responder` that cargo has built, or builds it.
 
 use std::{
     env, fs, io,
@@ -8,30 +8,44 @@ use std::{
     time::SystemTime,
 };
 
-/// Names another program to test, such as a release build or the one out of an image.
+/// The environment variable that names another program to test, such as a release build or the one from an image.
 pub const BINARY_VARIABLE: &str = "RESPONDER_BINARY";
 
-/// Why there is no program.
+/// The profile of the image and of published figures: thin LTO, one codegen unit.
+pub const SHIPPED_PROFILE: &str = "dist";
+
+/// The cargo profile that [`binary`] is built by, such as `dist`; `None` where [`BINARY_VARIABLE`] names a program, whose
+/// profile nothing tells.
+pub fn profile() -> Option<String> {
+    if env::var_os(BINARY_VARIABLE).is_some_and(|value| !value.is_empty()) {
+        return None;
+    }
+    let directory = profile_directory().ok()?;
+    let name = directory.file_name()?.to_str()?;
+    Some(if name == "debug" { "dev" } else { name }.to_owned())
+}
+
+/// The program could not be found or built.
 #[derive(Debug, thiserror::Error)]
 pub enum BinaryError {
-    /// Where this very program lies is unknown, and with it cargo's target directory.
-    #[error("cannot tell which target directory this runs from: name the program in {BINARY_VARIABLE}")]
+    /// Cargo's target directory is unknown, because the path of the current program is.
+    #[error("cannot find the target directory of this program: name the program under test in {BINARY_VARIABLE}")]
     Target(#[source] io::Error),
-    /// No cargo.
-    #[error("cannot run cargo to build responder: name a built one in {BINARY_VARIABLE}")]
+    /// cargo could not be started.
+    #[error("cannot run cargo to build responder: name a built program in {BINARY_VARIABLE}")]
     Cargo(#[source] io::Error),
-    /// It does not compile.
+    /// The program does not compile.
     #[error("responder does not build:\n{0}")]
     Build(String),
 }
 
-/// The program: the one named in [`BINARY_VARIABLE`], else the one beside this program in cargo's target directory, built
-/// anew where a source is younger.
+/// The program under test: the one named in [`BINARY_VARIABLE`], or the one beside this program in cargo's target
+/// directory, which is rebuilt when a source is newer.
 ///
-/// `cargo test --workspace` has built it already, and with the features of that run. Asking cargo again, for the one
-/// package, would build every dependency a second time with fewer features; so it is asked only when something changed.
+/// Usually `cargo test --workspace` has built it. cargo runs again only after a change: for the single package it would
+/// build every dependency a second time, with fewer features.
 ///
-/// Looked for once in a process, so that all tests of one run meet the same program.
+/// The result is kept for the process, so that all tests of a run use the same program.
 pub fn binary() -> Result<PathBuf, BinaryError> {
     static FOUND: Mutex<Option<PathBuf>> = Mutex::new(None);
     if let Some(named) = env::var_os(BINARY_VARIABLE).filter(|value| !value.is_empty()) {
@@ -49,7 +63,7 @@ pub fn binary() -> Result<PathBuf, BinaryError> {
     Ok(found.insert(binary).clone())
 }
 
-/// `target/debug`, `target/release`: tests and benchmarks lie in `deps` below it.
+/// `target/debug`, `target/release` or `target/dist`. Tests and benchmarks are in its subdirectory `deps`.
 fn profile_directory() -> io::Result<PathBuf> {
     let this = env::current_exe()?;
     let directory = this.parent().unwrap_or(Path::new("."));
@@ -64,7 +78,7 @@ fn profile_directory() -> io::Result<PathBuf> {
     Ok(profile.to_owned())
 }
 
-/// Whether no source that cargo says it was made of is younger.
+/// Whether the program is newer than all sources that cargo recorded for it.
 fn is_fresh(binary: &Path) -> bool {
     let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
     let Ok(built) = modified(binary) else { return false };
@@ -74,7 +88,7 @@ fn is_fresh(binary: &Path) -> bool {
     sources(&made_of).all(|source| modified(Path::new(&source)).is_ok_and(|time: SystemTime| time <= built))
 }
 
-/// The right side of a dep-info file: `target: source source…`, blanks in a path escaped.
+/// The sources in a dep-info file: `target: source source…`, with escaped blanks.
 fn sources(made_of: &str) -> impl Iterator<Item = String> + '_ {
     const BLANK: &str = "\u{0}";
     let right = made_of.split_once(": ").map_or("", |(_, sources)| sources);
@@ -94,8 +108,8 @@ fn build(profile: &Path) -> Result<(), BinaryError> {
         .arg("--manifest-path")
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
         .stdin(Stdio::null());
-    if profile.file_name().is_some_and(|name| name == "release") {
-        command.arg("--release");
+    if let Some(name) = profile.file_name().filter(|name| *name != "debug") {
+        command.arg("--profile").arg(name);
     }
     if let Some(target) = profile.parent() {
         command.arg("--target-dir").arg(target);
@@ -123,7 +137,7 @@ mod tests {
         fs::write(at("it.d"), made_of).unwrap();
         touch("a.rs", 1);
         touch("with blank.rs", 2);
-        assert!(!is_fresh(&at("it")), "it is not there");
+        assert!(!is_fresh(&at("it")), "the program is missing");
         touch("it", 2);
         assert!(is_fresh(&at("it")));
         touch("with blank.rs", 3);

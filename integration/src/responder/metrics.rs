@@ -1,17 +1,17 @@
-//! What `/metrics` says: Prometheus' text format, read as far as tests and benchmarks need it.
+//! Reads the subset of Prometheus' text format that `/metrics` uses.
 
 use std::collections::BTreeMap;
 
-/// One look at `/metrics`.
+/// The samples of one scrape.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Metrics {
     samples: Vec<Sample>,
 }
 
-/// One line of it.
+/// One sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// The metric.
+    /// The name of the metric.
     pub name: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
@@ -20,7 +20,7 @@ pub struct Sample {
 }
 
 impl Metrics {
-    /// Reads the text. A line that is not of the format is left out.
+    /// Parses the text of `/metrics`. Malformed lines are skipped.
     pub fn parse(text: &str) -> Self {
         let samples = text
             .lines()
@@ -30,12 +30,12 @@ impl Metrics {
         Self { samples }
     }
 
-    /// Every line.
+    /// All samples.
     pub fn samples(&self) -> &[Sample] {
         &self.samples
     }
 
-    /// The sum over all lines of this metric that have these labels, whatever others they have; 0 where there are none.
+    /// The sum of all samples of a metric that have these labels; 0 if there are none. Samples may have further labels.
     pub fn total(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let has = |sample: &&Sample| {
             let labelled = |(key, value): &(&str, &str)| sample.labels.get(*key).is_some_and(|found| found == value);
@@ -45,32 +45,32 @@ impl Metrics {
     }
 }
 
-/// What became of every alert and every decision, as `/metrics` has it.
+/// The alerts and decisions that `/metrics` accounts for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accounts {
-    /// Alerts, and what should have been some.
+    /// All inputs that should be alerts.
     pub received: u64,
-    /// Of these: no alerts.
+    /// Received inputs that are not alerts.
     pub rejected: u64,
-    /// Of these: accepted before.
+    /// Received alerts that were accepted before.
     pub duplicate: u64,
-    /// Of these: there was no room.
+    /// Received alerts that were shed for lack of room.
     pub shed: u64,
-    /// Of these: no playbook matches.
+    /// Received alerts that no playbook matches.
     pub unmatched: u64,
-    /// Of these: accepted.
+    /// Received alerts that were accepted.
     pub matched: u64,
-    /// Decisions: one for each playbook that matched an accepted alert.
+    /// Decisions: one for each playbook that matches an accepted alert.
     pub decisions: u64,
-    /// Of these: to do nothing, by reason; those with none left out.
+    /// Decisions to refuse, by reason. Zero counts are left out.
     pub refused: BTreeMap<String, u64>,
-    /// Of these: to act, by mode; those with none left out.
+    /// Decisions to act, by mode. Zero counts are left out.
     pub planned: BTreeMap<String, u64>,
-    /// Of these: not taken yet.
+    /// Decisions that are not taken yet.
     pub pending: u64,
-    /// Alerts that are accepted and not finished.
+    /// Accepted alerts in progress.
     pub under_way: u64,
-    /// Responses that came to their end, by outcome; those with none left out.
+    /// Finished responses, by outcome. Zero counts are left out.
     pub responses: BTreeMap<String, u64>,
 }
 
@@ -83,14 +83,14 @@ impl Accounts {
             && self.decisions == decided + self.pending
     }
 
-    /// Whether nothing is under way.
+    /// Whether no alert is in progress.
     pub const fn is_at_rest(&self) -> bool {
         self.pending == 0 && self.under_way == 0
     }
 }
 
 impl Metrics {
-    /// The accounting of promise 1.
+    /// The accounts of promise 1.
     pub fn accounts(&self) -> Accounts {
         Accounts {
             received: self.count("responder_alerts_received_total"),
@@ -139,7 +139,7 @@ fn sample(line: &str) -> Option<Sample> {
         Some(rest) => labels(rest)?,
         None => (BTreeMap::new(), rest),
     };
-    // A time stamp may follow.
+    // A timestamp may follow the value.
     let value = rest.split_whitespace().next()?.parse().ok()?;
     Some(Sample {
         name: name.to_owned(),
@@ -148,7 +148,7 @@ fn sample(line: &str) -> Option<Sample> {
     })
 }
 
-/// `key="value",…}` with `\\`, `\"` and `\n` escaped, and what follows it.
+/// Parses `key="value",…}` with `\\`, `\"` and `\n` escaped, and returns the labels and the rest of the line.
 fn labels(mut text: &str) -> Option<(BTreeMap<String, String>, &str)> {
     let mut labels = BTreeMap::new();
     loop {
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_with_the_asked_labels_are_summed() {
+    fn samples_with_the_given_labels_are_summed() {
         let text = "# HELP a_total Some.\n# TYPE a_total counter\n\
                     a_total{outcome=\"shed\",queue=\"critical\"} 2\n\
                     a_total{outcome=\"shed\",queue=\"a \\\"b\\\", {c}\"} 3\n\

@@ -1,52 +1,52 @@
-//! What the program says it decided and did: the audit trail in its log (`--log-format json`).
+//! Reads the audit trail from a responder's log (`--log-format json`).
 
 use serde_json::Value;
 
 /// One record of the audit trail.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Record(Value);
+pub struct TrailRecord(Value);
 
-impl Record {
-    /// `decided`, `requested`, `settled`, `verified`, `expired`, `handedBack`.
+impl TrailRecord {
+    /// The event: `decided`, `requested`, `settled`, `verified`, `expired` or `handedBack`.
     pub fn event(&self) -> &str {
         self.0["event"].as_str().unwrap_or_default()
     }
 
-    /// The record itself.
+    /// The record as JSON.
     pub const fn value(&self) -> &Value {
         &self.0
     }
 
-    /// The id of the alert that it is about; empty for what is about none.
+    /// The id of the record's alert; empty if it has none.
     pub fn alert(&self) -> &str {
         self.0["alert"].as_str().unwrap_or_default()
     }
 
-    /// The reason of a refusal, such as `TargetReplaced`; `None` for anything else.
+    /// The reason of a refusal, such as `TargetReplaced`; `None` for other records.
     pub fn refusal(&self) -> Option<&str> {
         self.0["decision"]["outcome"]["refuse"]["reason"].as_str()
     }
 
-    /// The plan of a decision to act.
+    /// The plan of a decision to act; `None` for other records.
     pub fn plan(&self) -> Option<&Value> {
         Some(&self.0["decision"]["outcome"]["act"]["plan"]).filter(|plan| plan.is_object())
     }
 
-    /// What became of a response, such as `done` or `targetReplaced`; `None` for anything but `settled`.
+    /// The outcome of a response, such as `done` or `targetReplaced`; `None` for records other than `settled`.
     pub fn outcome(&self) -> Option<&str> {
         self.0["response"]["outcome"]["is"].as_str()
     }
 }
 
-/// The records in a log.
-pub fn records(log: &str) -> Vec<Record> {
+/// All records of the trail in a log.
+pub fn records(log: &str) -> Vec<TrailRecord> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let of_trail = lines.filter(|line| line["target"] == "audit");
     let written = of_trail.filter_map(|line| {
         let text = line["record"].as_str().or_else(|| line["fields"]["record"].as_str())?;
         serde_json::from_str(text).ok()
     });
-    written.map(Record).collect()
+    written.map(TrailRecord).collect()
 }
 
 #[cfg(test)]

@@ -1,24 +1,27 @@
-//! Promise 1, from outside: whatever comes in, the numbers of `/metrics` add up.
+//! Promise 1 from outside: for any input, the counts of `/metrics` add up.
 
-use integration::responder::alert;
+use integration::responder::{
+    alert,
+    playbooks::{on_shell, playbook},
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::stage::{Stage, on_shell, playbook, post_shells};
+use crate::scenario::{Scenario, post_shells};
 
 #[tokio::test]
 async fn after_a_mixed_bag_every_alert_and_every_decision_is_accounted_for() {
-    let stage = Stage::new("accounts").await;
-    let pods = stage.running_many("web", 6).await;
+    let scenario = Scenario::new("accounts").await;
+    let pods = scenario.running_many("web", 6).await;
     let second = playbook(
         "second",
         "mode: Observe\n  match: {tags: {any: [shell]}}\n  order: -1",
         &["annotate: {annotations: {seen: by-second}}"],
     );
     let playbooks = on_shell("Enforce", &["label: {labels: {incident: open}}"]) + &second;
-    let mut responder = stage.responder(&playbooks).await;
+    let mut responder = scenario.responder(&playbooks).await;
 
-    // Accepted: each by two playbooks.
+    // Accepted, each by two playbooks.
     post_shells(&responder, &pods).await;
     let mut outdated = alert::shell_in(&pods[0]).unwrap();
     alert::set_time(&mut outdated, Timestamp::now() - SignedDuration::from_hours(1));
@@ -29,12 +32,12 @@ async fn after_a_mixed_bag_every_alert_and_every_decision_is_accounted_for() {
     for alert in [&outdated, &forged, &nameless] {
         assert_eq!(responder.post(alert).await.unwrap().outcome(), "accepted");
     }
-    // The same again by another way.
+    // The same alert in another encoding.
     for number in 0..4 {
         let again = alert::by_falcosidekick(&outdated, &format!("00000000-0000-0000-0000-00000000000{number}"));
         assert_eq!(responder.post_body(again).await.unwrap().outcome(), "duplicate");
     }
-    // Nobody's.
+    // No playbook matches.
     for _ in 0..5 {
         assert_eq!(
             responder
@@ -45,7 +48,7 @@ async fn after_a_mixed_bag_every_alert_and_every_decision_is_accounted_for() {
             "unmatched"
         );
     }
-    // No alerts.
+    // Not alerts.
     let deep = "[".repeat(100_000);
     let cut = &outdated.to_string()[..200];
     let bodies: [&[u8]; 9] = [
@@ -83,9 +86,9 @@ async fn after_a_mixed_bag_every_alert_and_every_decision_is_accounted_for() {
         ("Stale".to_owned(), 2),
     ];
     assert_eq!(accounts.refused, refused.into());
-    assert_eq!(stage.mutations().len(), 6);
+    assert_eq!(scenario.mutations().len(), 6);
 
-    // What `/metrics` counts is what the trail tells.
+    // The counts of `/metrics` agree with the trail.
     let trail = responder.trail();
     let decided = trail.iter().filter(|record| record.event() == "decided").count() as u64;
     assert_eq!(decided, decisions);

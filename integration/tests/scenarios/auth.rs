@@ -1,23 +1,25 @@
-//! Senders that have to prove who they are: the right ones are acted on and named, everybody else is refused and counted,
-//! and nothing is done.
+//! Authentication of senders: alerts of a known sender are acted on and recorded with its name; all others are refused
+//! and counted, without any action.
 
 mod pki;
 
 use std::{collections::BTreeSet, fs, os::unix::fs::symlink, path::PathBuf};
 
-use integration::responder::{Responder, ResponderOptions, Sample, alert};
-use k8s_openapi::api::core::v1::Pod;
+use integration::responder::{Responder, ResponderOptions, Sample, alert, playbooks::on_shell};
 use rstest::rstest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use self::pki::{Authority, Client};
-use crate::stage::{Stage, eventually, on_shell};
+use crate::{
+    demo,
+    scenario::{Scenario, eventually, start},
+};
 
 const PASSWORD: &str = "a password of some length";
 const TOKEN: &str = "token-0123456789abcdef";
 
-/// Everything that a responder that asks is started with: a file each, in a directory that the test may change.
+/// The files of a responder with authentication, in a directory that the test may change.
 struct Files {
     directory: TempDir,
     authority: Authority,
@@ -50,7 +52,7 @@ impl Files {
         fs::write(self.path(name), contents).unwrap();
     }
 
-    /// `http` as it is written in the configuration, with this directory for `DIR`.
+    /// Adds a configuration with this section `http`, in which `DIR` stands for the directory.
     fn options(&self, http: &str, options: ResponderOptions) -> ResponderOptions {
         let directory = self.directory.path().display().to_string();
         let http = http.replace("DIR", &directory);
@@ -76,36 +78,36 @@ const BEARER: &str = "{auth: {bearer: [{name: falcosidekick, tokenFile: DIR/toke
 const CERTIFICATE: &str = "{tls: {certificateFile: DIR/tls.crt, keyFile: DIR/tls.key, clientCaFile: DIR/clients.crt, \
                            allowedNames: [falco]}}";
 
-/// How somebody sends.
-enum By<'a> {
+/// The credentials of a sender.
+enum Credentials<'a> {
     Nothing,
-    /// As Falco has it: in the URL.
+    /// In the URL, as Falco sends them.
     Url(&'a str, &'a str),
-    /// As falcosidekick has it: in a header.
+    /// In a header, as falcosidekick sends it.
     Token(&'a str),
     Certificate(&'a Client),
 }
 
-/// Posts an alert; `None` where TLS let nobody through.
-async fn send(files: &Files, responder: &Responder, by: &By<'_>, alert: &Value) -> Option<(u16, String)> {
+/// Posts an alert. Returns status and kind of the reply; `None` if the TLS handshake failed.
+async fn send(files: &Files, responder: &Responder, by: &Credentials<'_>, alert: &Value) -> Option<(u16, String)> {
     let pem = files.authority.pem();
     let mut builder = reqwest::Client::builder()
         .no_proxy()
         .tls_certs_only([reqwest::Certificate::from_pem(pem.as_bytes()).unwrap()]);
     let mut url = reqwest::Url::parse(responder.url()).unwrap();
     match by {
-        By::Url(user, password) => {
+        Credentials::Url(user, password) => {
             url.set_username(user).unwrap();
             url.set_password(Some(password)).unwrap();
         }
-        By::Certificate(client) => {
+        Credentials::Certificate(client) => {
             let pem = format!("{}{}", client.certificate, client.key);
             builder = builder.identity(reqwest::Identity::from_pem(pem.as_bytes()).unwrap());
         }
-        By::Nothing | By::Token(_) => {}
+        Credentials::Nothing | Credentials::Token(_) => {}
     }
     let mut request = builder.build().unwrap().post(url).body(alert.to_string());
-    if let By::Token(token) = by {
+    if let Credentials::Token(token) = by {
         request = request.bearer_auth(token);
     }
     let response = request.send().await.ok()?;
@@ -114,7 +116,7 @@ async fn send(files: &Files, responder: &Responder, by: &By<'_>, alert: &Value) 
     Some((status, body["kind"].as_str().unwrap_or_default().to_owned()))
 }
 
-/// Waits until so many were: a failed handshake is told to the client first, and counted then.
+/// Waits for a rejection count. A failed handshake reaches the client before it is counted.
 async fn until_rejected(responder: &Responder, kind: &str, count: f64) {
     eventually(&format!("{kind} is counted"), async || {
         ((rejected(responder, kind).await - count).abs() < 0.1).then_some(())
@@ -122,7 +124,7 @@ async fn until_rejected(responder: &Responder, kind: &str, count: f64) {
     .await;
 }
 
-/// How many requests were rejected as this kind.
+/// The number of rejections of this kind.
 async fn rejected(responder: &Responder, kind: &str) -> f64 {
     let metrics = responder.metrics().await.unwrap();
     metrics.total("responder_alerts_rejected_total", &[("kind", kind)])
@@ -133,12 +135,12 @@ async fn rejected(responder: &Responder, kind: &str) -> f64 {
 #[case::bearer("bearer", BEARER)]
 #[case::certificate("certificate", CERTIFICATE)]
 #[tokio::test]
-async fn whoever_is_not_known_gets_nothing_done_and_whoever_is_is_named(#[case] kind: &str, #[case] http: &str) {
+async fn an_unknown_sender_is_refused_and_a_known_one_is_named(#[case] kind: &str, #[case] http: &str) {
     let files = Files::new();
-    let stage = Stage::new(&format!("senders-{kind}")).await;
-    let web = stage.running("web").await;
-    let options = stage.options(&on_shell("Enforce", &["delete: {}"])).await;
-    let mut responder = crate::stage::start(&files.options(http, options)).await;
+    let scenario = Scenario::new(&format!("senders-{kind}")).await;
+    let web = scenario.running("web").await;
+    let options = scenario.options(&on_shell("Enforce", &["delete: {}"])).await;
+    let mut responder = start(&files.options(http, options)).await;
     let alert = alert::shell_in(&web).unwrap();
 
     let falco = files.falco();
@@ -146,31 +148,34 @@ async fn whoever_is_not_known_gets_nothing_done_and_whoever_is_is_named(#[case] 
         files.clients.client("payments", true),
         Authority::new().client("falco", true),
     ];
-    let (right, wrong): (By<'_>, Vec<(By<'_>, &str)>) = match kind {
+    let (right, wrong): (Credentials<'_>, Vec<(Credentials<'_>, &str)>) = match kind {
         "basic" => (
-            By::Url("falco", PASSWORD),
+            Credentials::Url("falco", PASSWORD),
             vec![
-                (By::Nothing, "credentials_missing"),
-                (By::Url("falco", "a password of some lengtH"), "credentials_wrong"),
-                (By::Url("root", PASSWORD), "credentials_wrong"),
-                (By::Token(PASSWORD), "credentials_wrong"),
+                (Credentials::Nothing, "credentials_missing"),
+                (
+                    Credentials::Url("falco", "a password of some lengtH"),
+                    "credentials_wrong",
+                ),
+                (Credentials::Url("root", PASSWORD), "credentials_wrong"),
+                (Credentials::Token(PASSWORD), "credentials_wrong"),
             ],
         ),
         "bearer" => (
-            By::Token(TOKEN),
+            Credentials::Token(TOKEN),
             vec![
-                (By::Nothing, "credentials_missing"),
-                (By::Token("token-0123456789abcdeF"), "credentials_wrong"),
-                (By::Url("falcosidekick", TOKEN), "credentials_wrong"),
+                (Credentials::Nothing, "credentials_missing"),
+                (Credentials::Token("token-0123456789abcdeF"), "credentials_wrong"),
+                (Credentials::Url("falcosidekick", TOKEN), "credentials_wrong"),
             ],
         ),
         _ => (
-            By::Certificate(&falco),
+            Credentials::Certificate(&falco),
             vec![
-                (By::Nothing, "credentials_missing"),
-                (By::Token(TOKEN), "credentials_missing"),
-                (By::Certificate(&strangers[0]), "certificate_name"),
-                (By::Certificate(&strangers[1]), "certificate"),
+                (Credentials::Nothing, "credentials_missing"),
+                (Credentials::Token(TOKEN), "credentials_missing"),
+                (Credentials::Certificate(&strangers[0]), "certificate_name"),
+                (Credentials::Certificate(&strangers[1]), "certificate"),
             ],
         ),
     };
@@ -187,14 +192,14 @@ async fn whoever_is_not_known_gets_nothing_done_and_whoever_is_is_named(#[case] 
     assert_eq!((accounts.matched, accounts.rejected), (0, wrong.len() as u64));
     assert!(responder.trail().is_empty());
     assert!(
-        stage.asked().iter().all(|event| event.resource != "pods"),
+        scenario.requests().iter().all(|event| event.resource != "pods"),
         "{:#?}",
-        stage.asked()
+        scenario.requests()
     );
 
     assert_eq!(send(&files, &responder, &right, &alert).await.unwrap().0, 202);
     responder.wait_until_at_rest(1).await.unwrap();
-    assert!(stage.get(&web).await.is_none());
+    assert!(scenario.get(&web).await.is_none());
     let trail = responder.trail();
     let decided = trail.iter().find(|record| record.event() == "decided").unwrap().value();
     let name = if kind == "bearer" { "falcosidekick" } else { "falco" };
@@ -208,27 +213,16 @@ async fn whoever_is_not_known_gets_nothing_done_and_whoever_is_is_named(#[case] 
     assert!(!log.contains(PASSWORD) && !log.contains(TOKEN), "{log}");
 }
 
-/// A responder on the demo's cluster that decides and does nothing, and an alert for it.
+/// A responder on the demo's cluster in the mode Observe.
 async fn observing(files: &Files, http: &str) -> Responder {
-    let options = ResponderOptions {
-        playbooks: on_shell("Observe", &["delete: {}"]),
-        simulate: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../playbooks/demo/cluster").into()),
-        ..ResponderOptions::default()
-    };
+    let options = demo::options(on_shell("Observe", &["delete: {}"]));
     Responder::start(&files.options(http, options)).await.unwrap()
 }
 
-/// A new one each time: the same would be a duplicate.
-fn shell() -> Value {
-    let pod: Pod = serde_json::from_value(json!({
-        "metadata": {"namespace": "shop", "name": "storefront-7c9d8b5f6d-4xkzq"},
-        "status": {"containerStatuses": [{
-            "name": "web", "image": "", "imageID": "", "ready": true, "restartCount": 0,
-            "containerID": "containerd://ee97d9c4186fe2eb1b1dcc9d2d0f6f0d9c7f4c3d5b8a1e2f3a4b5c6d7e8f9a0b",
-        }]},
-    }))
-    .unwrap();
-    alert::shell_in(&pod).unwrap()
+/// Whether an alert with these credentials is accepted.
+async fn is_accepted(files: &Files, responder: &Responder, by: &Credentials<'_>) -> bool {
+    let answer = send(files, responder, by, &demo::shell()).await;
+    answer.is_some_and(|(status, _)| status == 202)
 }
 
 #[tokio::test]
@@ -239,19 +233,13 @@ async fn a_client_certificate_that_has_expired_or_is_of_another_authority_is_ref
     let foreign = Authority::new().client("falco", true);
     let by_our_own = files.authority.client("falco", true);
     for (count, client) in [(1.0, &expired), (2.0, &foreign), (3.0, &by_our_own)] {
-        let answer = send(&files, &responder, &By::Certificate(client), &shell()).await;
+        let answer = send(&files, &responder, &Credentials::Certificate(client), &demo::shell()).await;
         assert_eq!(answer, None);
         until_rejected(&responder, "certificate", count).await;
     }
     let falco = files.falco();
-    assert_eq!(
-        send(&files, &responder, &By::Certificate(&falco), &shell())
-            .await
-            .unwrap()
-            .0,
-        202
-    );
-    // Whoever speaks no TLS at all is counted as well.
+    assert!(is_accepted(&files, &responder, &Credentials::Certificate(&falco)).await);
+    // A client without TLS is also counted.
     let plain = responder.url().replace("https", "http");
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     assert!(client.post(plain).body("{}").send().await.is_err());
@@ -265,7 +253,7 @@ async fn a_client_certificate_that_has_expired_or_is_of_another_authority_is_ref
     .await;
 }
 
-/// The way of a mounted Secret: a link to a directory, swapped as one.
+/// A mounted Secret is a link to a directory, and an update replaces the link.
 #[tokio::test]
 async fn credentials_are_replaced_without_losing_an_alert() {
     let files = Files::new();
@@ -280,22 +268,22 @@ async fn credentials_are_replaced_without_losing_an_alert() {
     let http = "{auth: {basic: [{user: falco, passwordFile: DIR/password}, {user: falco, passwordFile: DIR/..data/password}], \
                 bearer: [{name: falcosidekick, tokenFile: DIR/..data/token}]}}";
     let responder = observing(&files, http).await;
-    let status = async |by: By<'_>| send(&files, &responder, &by, &shell()).await.unwrap().0;
-    // Two at a time.
-    assert_eq!(status(By::Url("falco", PASSWORD)).await, 202);
-    assert_eq!(status(By::Url("falco", "the first password")).await, 202);
-    assert_eq!(status(By::Token("the-first-token-of-all")).await, 202);
+    let status = async |by: Credentials<'_>| send(&files, &responder, &by, &demo::shell()).await.unwrap().0;
+    // Two passwords are valid at the same time.
+    assert_eq!(status(Credentials::Url("falco", PASSWORD)).await, 202);
+    assert_eq!(status(Credentials::Url("falco", "the first password")).await, 202);
+    assert_eq!(status(Credentials::Token("the-first-token-of-all")).await, 202);
 
     mount("v2", "the second password", "the-second-token-of-all");
     eventually("the second password holds", async || {
-        (status(By::Url("falco", "the second password")).await == 202).then_some(())
+        (status(Credentials::Url("falco", "the second password")).await == 202).then_some(())
     })
     .await;
-    assert_eq!(status(By::Token("the-second-token-of-all")).await, 202);
-    assert_eq!(status(By::Url("falco", "the first password")).await, 401);
-    assert_eq!(status(By::Token("the-first-token-of-all")).await, 401);
+    assert_eq!(status(Credentials::Token("the-second-token-of-all")).await, 202);
+    assert_eq!(status(Credentials::Url("falco", "the first password")).await, 401);
+    assert_eq!(status(Credentials::Token("the-first-token-of-all")).await, 401);
     assert_eq!(
-        status(By::Url("falco", PASSWORD)).await,
+        status(Credentials::Url("falco", PASSWORD)).await,
         202,
         "the other one was not touched"
     );
@@ -305,7 +293,7 @@ async fn credentials_are_replaced_without_losing_an_alert() {
         is_outdated(&responder, "credentials").await.then_some(())
     })
     .await;
-    assert_eq!(status(By::Token("the-second-token-of-all")).await, 202);
+    assert_eq!(status(Credentials::Token("the-second-token-of-all")).await, 202);
     assert!(responder.log().contains("token: it is empty"), "{}", responder.log());
 }
 
@@ -319,27 +307,15 @@ async fn certificates_are_replaced_while_it_runs() {
     let files = Files::new();
     let responder = observing(&files, CERTIFICATE).await;
     let falco = files.falco();
-    assert_eq!(
-        send(&files, &responder, &By::Certificate(&falco), &shell())
-            .await
-            .unwrap()
-            .0,
-        202
-    );
+    assert!(is_accepted(&files, &responder, &Credentials::Certificate(&falco)).await);
 
-    // A key that does not go with its certificate: what was there stays.
+    // The key does not match its certificate, so the previous pair stays in use.
     files.write("tls.key", &files.authority.server().key);
     eventually("that the key can't be used", async || {
         is_outdated(&responder, "tls").await.then_some(())
     })
     .await;
-    assert_eq!(
-        send(&files, &responder, &By::Certificate(&falco), &shell())
-            .await
-            .unwrap()
-            .0,
-        202
-    );
+    assert!(is_accepted(&files, &responder, &Credentials::Certificate(&falco)).await);
 
     let (server, clients) = (files.authority.server(), Authority::new());
     files.write("tls.crt", &server.certificate);
@@ -347,15 +323,19 @@ async fn certificates_are_replaced_while_it_runs() {
     files.write("clients.crt", &clients.pem());
     let next = clients.client("falco", true);
     eventually("the next authority holds", async || {
-        let answer = send(&files, &responder, &By::Certificate(&next), &shell()).await;
-        answer.is_some_and(|(status, _)| status == 202).then_some(())
+        is_accepted(&files, &responder, &Credentials::Certificate(&next))
+            .await
+            .then_some(())
     })
     .await;
-    assert_eq!(send(&files, &responder, &By::Certificate(&falco), &shell()).await, None);
+    assert_eq!(
+        send(&files, &responder, &Credentials::Certificate(&falco), &demo::shell()).await,
+        None
+    );
     assert!(!is_outdated(&responder, "tls").await);
 }
 
-/// No label of a metric is anything that a stranger sends.
+/// No metric label takes a value from an unknown sender.
 #[tokio::test]
 async fn strangers_make_no_metric() {
     let files = Files::new();
@@ -368,7 +348,7 @@ async fn strangers_make_no_metric() {
     let before = names().await;
     for number in 0..20 {
         let user = format!("stranger-{number}");
-        let answer = send(&files, &responder, &By::Url(&user, "x"), &shell()).await;
+        let answer = send(&files, &responder, &Credentials::Url(&user, "x"), &demo::shell()).await;
         assert_eq!(answer.unwrap().1, "credentials_wrong");
     }
     let after = names().await;

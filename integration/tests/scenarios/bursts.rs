@@ -1,22 +1,25 @@
-//! Many alerts at once: everyone is answered, nobody twice, and no budget is overdrawn. And what a kill in the middle of it
-//! costs.
+//! Many alerts at once: each is answered, no action is repeated, and no budget is exceeded. Also the loss by a kill in
+//! the middle of a burst.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use integration::responder::alert;
+use integration::responder::{
+    alert,
+    playbooks::{guard, on_shell},
+};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use serde_json::json;
 
 use crate::{
-    gate::Gate,
-    stage::{Stage, eventually, guard, on_shell, post, post_shells, start, uid},
+    gate::AdmissionGate,
+    scenario::{Scenario, eventually, post, post_shells, start, uid},
 };
 
-/// How often each uid was deleted by us.
-fn deletions(stage: &Stage<'_>) -> BTreeMap<String, usize> {
+/// How often the responder deleted each uid.
+fn deletions(scenario: &Scenario<'_>) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for event in stage.mutations().iter().filter(|event| event.verb == "delete") {
+    for event in scenario.mutations().iter().filter(|event| event.verb == "delete") {
         *counts.entry(event.uid_precondition().unwrap().to_owned()).or_default() += 1;
     }
     counts
@@ -28,27 +31,31 @@ fn each_once(pods: &[Pod]) -> BTreeMap<String, usize> {
 
 #[tokio::test]
 async fn a_hundred_pods_at_once_are_deleted_with_one_request_each() {
-    let stage = Stage::new("hundred").await;
-    let pods = stage.running_many("web", 100).await;
-    let bystander = stage.running("bystander").await;
-    let mut responder = stage.responder(&on_shell("Enforce", &["delete: {}"])).await;
+    let scenario = Scenario::new("hundred").await;
+    let pods = scenario.running_many("web", 100).await;
+    let bystander = scenario.running("bystander").await;
+    let mut responder = scenario.responder(&on_shell("Enforce", &["delete: {}"])).await;
 
     post_shells(&responder, &pods).await;
     let accounts = responder.wait_until_at_rest(100).await.unwrap();
 
     assert!(accounts.is_balanced(), "{accounts:?}");
     assert_eq!(accounts.responses, [("Done".to_owned(), 100)].into());
-    assert_eq!(deletions(&stage), each_once(&pods));
-    assert_eq!(stage.writes().len(), 100, "no request twice, whatever it was answered");
-    stage.still_there(&bystander).await;
+    assert_eq!(deletions(&scenario), each_once(&pods));
+    assert_eq!(
+        scenario.writes().len(),
+        100,
+        "no request twice, whatever it was answered"
+    );
+    scenario.still_there(&bystander).await;
 }
 
-/// Talon drops an alert whose text it has just seen, and with it 19 of these pods.
+/// Talon drops an alert with the text of a recent one, and would miss 19 of these pods.
 #[tokio::test]
 async fn twenty_pods_with_one_text_are_twenty_alerts() {
-    let stage = Stage::new("same-text").await;
-    let pods = stage.running_many("web", 20).await;
-    let mut responder = stage.responder(&on_shell("Enforce", &["delete: {}"])).await;
+    let scenario = Scenario::new("same-text").await;
+    let pods = scenario.running_many("web", 20).await;
+    let mut responder = scenario.responder(&on_shell("Enforce", &["delete: {}"])).await;
 
     let mut first = alert::shell_in(&pods[0]).unwrap();
     for pod in &pods {
@@ -57,60 +64,60 @@ async fn twenty_pods_with_one_text_are_twenty_alerts() {
     }
     responder.wait_until_at_rest(20).await.unwrap();
 
-    assert_eq!(deletions(&stage), each_once(&pods));
+    assert_eq!(deletions(&scenario), each_once(&pods));
 }
 
 #[tokio::test]
 async fn of_two_alerts_that_race_for_one_slot_of_a_budget_one_acts() {
-    let stage = Stage::new("race").await;
-    let pods = stage.running_many("web", 2).await;
+    let scenario = Scenario::new("race").await;
+    let pods = scenario.running_many("web", 2).await;
     let playbooks = on_shell("Enforce", &["delete: {}"])
         + &guard("mode: Enforce\n  budgets: [{scope: Cluster, class: Destroy, max: 1, per: 10m}]");
-    let mut responder = stage.responder(&playbooks).await;
+    let mut responder = scenario.responder(&playbooks).await;
 
     post_shells(&responder, &pods).await;
     let accounts = responder.wait_until_at_rest(2).await.unwrap();
 
     assert_eq!(accounts.planned, [("Enforce".to_owned(), 1)].into());
     assert_eq!(accounts.refused, [("BudgetExhausted".to_owned(), 1)].into());
-    assert_eq!(stage.writes().len(), 1);
-    assert_eq!(deletions(&stage).values().sum::<usize>(), 1);
+    assert_eq!(scenario.writes().len(), 1);
+    assert_eq!(deletions(&scenario).values().sum::<usize>(), 1);
 }
 
-/// Many of them, on both levels, so that interleavings are not a matter of one try.
+/// Many alerts and two scopes, so that the result does not depend on one lucky interleaving.
 #[tokio::test]
 async fn a_burst_stays_within_every_budget() {
-    let stage = Stage::new("budgets").await;
-    let pods = stage.running_many("web", 40).await;
+    let scenario = Scenario::new("budgets").await;
+    let pods = scenario.running_many("web", 40).await;
     let playbooks = on_shell("Enforce", &["delete: {}"])
         + &guard(
             "mode: Enforce\n  budgets: [{scope: Cluster, class: Destroy, max: 9, per: 10m}, {scope: Namespace, class: Annotate, max: 7, per: 10m}]",
         );
-    let mut responder = stage.responder(&playbooks).await;
+    let mut responder = scenario.responder(&playbooks).await;
 
     post_shells(&responder, &pods).await;
     let accounts = responder.wait_until_at_rest(40).await.unwrap();
 
     assert_eq!(accounts.planned, [("Enforce".to_owned(), 7)].into());
-    assert_eq!(deletions(&stage).len(), 7);
-    assert_eq!(stage.writes().len(), 7);
+    assert_eq!(deletions(&scenario).len(), 7);
+    assert_eq!(scenario.writes().len(), 7);
 }
 
 #[tokio::test]
-async fn a_kill_in_mid_burst_loses_what_was_waiting_and_does_nothing_twice_or_to_others() {
+async fn a_kill_in_mid_burst_loses_waiting_alerts_and_repeats_no_action() {
     const BEFORE: usize = 20;
-    let stage = Stage::new("killed").await;
-    let pods = stage.running_many("web", 60).await;
-    let bystanders = stage.running_many("bystander", 5).await;
-    let gate = Gate::after(&stage, BEFORE).await;
-    let options = stage.options(&on_shell("Enforce", &["delete: {}"])).await;
+    let scenario = Scenario::new("killed").await;
+    let pods = scenario.running_many("web", 60).await;
+    let bystanders = scenario.running_many("bystander", 5).await;
+    let gate = AdmissionGate::after(&scenario, BEFORE).await;
+    let options = scenario.options(&on_shell("Enforce", &["delete: {}"])).await;
 
     let first = start(&options).await;
     let alerts: Vec<_> = pods.iter().map(|pod| alert::shell_in(pod).unwrap()).collect();
     post(&first, &alerts).await;
-    // Some are done, some have a request under way, the others wait.
+    // Some are done, some have a request in flight, the others wait.
     eventually("the first are done", async || {
-        (deletions(&stage).len() == BEFORE).then_some(())
+        (deletions(&scenario).len() == BEFORE).then_some(())
     })
     .await;
     gate.wait_for(1).await;
@@ -119,7 +126,7 @@ async fn a_kill_in_mid_burst_loses_what_was_waiting_and_does_nothing_twice_or_to
 
     let mut second = start(&options).await;
     second.wait_until_at_rest(0).await.unwrap();
-    let done = gone_at_rest(&stage, &pods).await;
+    let done = gone_at_rest(&scenario, &pods).await;
     let lost = pods.len() - done;
     eprintln!(
         "killed in mid-burst: {} alerts were accepted, {done} acted on, {lost} lost",
@@ -127,28 +134,28 @@ async fn a_kill_in_mid_burst_loses_what_was_waiting_and_does_nothing_twice_or_to
     );
     assert!(lost > 0 && done >= BEFORE, "{done} done, {lost} lost");
 
-    // A sender who does not know which were lost sends all of them again.
+    // The sender does not know which alerts were lost, so it sends all of them again.
     post(&second, &alerts).await;
     let accounts = second.wait_until_at_rest(alerts.len() as u64).await.unwrap();
     assert!(accounts.is_balanced(), "{accounts:?}");
     assert_eq!(accounts.responses, [("Done".to_owned(), lost as u64)].into());
     assert_eq!(accounts.refused, [("TargetGone".to_owned(), done as u64)].into());
-    let live = stage.pods().list(&ListParams::default()).await.unwrap();
+    let live = scenario.pods().list(&ListParams::default()).await.unwrap();
     assert_eq!(live.items.len(), bystanders.len(), "each pod that was named is gone");
-    let deleted = deletions(&stage);
+    let deleted = deletions(&scenario);
     assert!(deleted.values().all(|&times| times == 1), "{deleted:?}");
     for bystander in &bystanders {
-        assert!(stage.get(bystander).await.is_some());
+        assert!(scenario.get(bystander).await.is_some());
     }
 }
 
-/// How many of these pods are gone, once the API server has finished what the dead process had asked for.
-async fn gone_at_rest(stage: &Stage<'_>, pods: &[Pod]) -> usize {
+/// The number of these pods that are gone, once the API server has finished the requests of the killed process.
+async fn gone_at_rest(scenario: &Scenario<'_>, pods: &[Pod]) -> usize {
     let named: BTreeSet<String> = pods.iter().map(uid).collect();
     let mut before = 0;
     eventually("the held requests are finished", async || {
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        let live = stage.pods().list(&ListParams::default()).await.unwrap();
+        let live = scenario.pods().list(&ListParams::default()).await.unwrap();
         let gone = named.len() - live.iter().filter(|pod| named.contains(&uid(pod))).count();
         let is_at_rest = gone == before;
         before = gone;
@@ -157,12 +164,12 @@ async fn gone_at_rest(stage: &Stage<'_>, pods: &[Pod]) -> usize {
     .await
 }
 
-/// A second delivery, by whichever way, is the same alert; and so is one to a process that has been told to stop.
+/// A second delivery is the same alert, however it arrives.
 #[tokio::test]
 async fn an_alert_that_comes_by_several_ways_is_answered_once() {
-    let stage = Stage::new("twice").await;
-    let pod = stage.running("web").await;
-    let mut responder = stage
+    let scenario = Scenario::new("twice").await;
+    let pod = scenario.running("web").await;
+    let mut responder = scenario
         .responder(&on_shell("Enforce", &["label: {labels: {incident: open}}"]))
         .await;
     let alert = alert::shell_in(&pod).unwrap();
@@ -178,7 +185,7 @@ async fn an_alert_that_comes_by_several_ways_is_answered_once() {
     ];
     assert_eq!(outcomes, ["accepted", "duplicate", "duplicate"]);
     responder.wait_until_at_rest(1).await.unwrap();
-    assert_eq!(stage.mutations().len(), 1);
+    assert_eq!(scenario.mutations().len(), 1);
 
     let mut other = alert;
     other["output_fields"]["container.id"] = json!("000000000000");
@@ -187,13 +194,13 @@ async fn an_alert_that_comes_by_several_ways_is_answered_once() {
 
 #[tokio::test]
 async fn a_responder_that_is_told_to_stop_finishes_what_it_has_accepted() {
-    let stage = Stage::new("stopped").await;
-    let pods = stage.running_many("web", 20).await;
-    let responder = stage.responder(&on_shell("Enforce", &["delete: {}"])).await;
+    let scenario = Scenario::new("stopped").await;
+    let pods = scenario.running_many("web", 20).await;
+    let responder = scenario.responder(&on_shell("Enforce", &["delete: {}"])).await;
 
     post_shells(&responder, &pods).await;
     let status = responder.stop().await.unwrap();
 
     assert!(status.success(), "{status}");
-    assert_eq!(deletions(&stage), each_once(&pods));
+    assert_eq!(deletions(&scenario), each_once(&pods));
 }

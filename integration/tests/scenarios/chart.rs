@@ -1,5 +1,5 @@
-//! What the chart renders: whether the API server takes it, whether nonsense is refused, and whether its role is the one that
-//! responder itself would print.
+//! The rendered chart: the API server accepts it, invalid values are refused, and its role matches the output of
+//! `responder rbac`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use integration::responder::binary;
+use integration::responder::{
+    binary,
+    playbooks::{guard, on_shell, playbook},
+};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::Deployment,
@@ -28,12 +31,9 @@ use responder_core::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::{
-    helm::{Helm, Killed, Release, chart, is_read, rights, run, values, values_of},
-    stage::{guard, on_shell, playbook},
-};
+use crate::helm::{Helm, KilledOnDrop, Release, chart, is_read, rights, run, values, values_of};
 
-/// Everything that can be switched on.
+/// Values that enable every option.
 fn everything() -> Value {
     values(json!({
         "mode": "Enforce",
@@ -71,10 +71,10 @@ fn everything() -> Value {
 #[case("scraped-without-tls", values(json!({"serviceMonitor": {"enabled": true}})))]
 #[case("everything", everything())]
 #[tokio::test]
-async fn what_is_rendered_passes_a_dry_run_on_the_server(#[case] name: &str, #[case] values: Value) {
+async fn the_rendered_chart_passes_a_dry_run_on_the_server(#[case] name: &str, #[case] values: Value) {
     let release = Release::new(&format!("helm-dry-{name}")).await;
     let values = release.helm.write("values.json", &values.to_string());
-    let namespace = &release.stage.name;
+    let namespace = &release.scenario.name;
     let rendered = release
         .helm
         .run(&[
@@ -89,7 +89,7 @@ async fn what_is_rendered_passes_a_dry_run_on_the_server(#[case] name: &str, #[c
         .await
         .ok();
     let file = release.helm.write("rendered.yaml", &rendered);
-    // As the Prometheus operator brings it.
+    // The CRD as the Prometheus operator installs it.
     let monitors = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/scenarios/chart/service-monitor-crd.yaml"
@@ -118,14 +118,14 @@ async fn what_is_rendered_passes_a_dry_run_on_the_server(#[case] name: &str, #[c
     assert_eq!(applied.lines().count(), kinds, "{applied}");
 }
 
-/// What kubectl says as the cluster's administrator.
+/// Runs kubectl as the cluster's administrator and returns its output.
 async fn kubectl(release: &Release<'_>, arguments: &[&str]) -> String {
-    let mut kubectl = Command::new(release.stage.control_plane.kubectl());
+    let mut kubectl = Command::new(release.scenario.control_plane.kubectl());
     kubectl
         .args(arguments)
         .env_clear()
         .env("HOME", release.helm.home.path())
-        .env("KUBECONFIG", release.stage.control_plane.kubeconfig());
+        .env("KUBECONFIG", release.scenario.control_plane.kubeconfig());
     run(kubectl).await.ok()
 }
 
@@ -137,27 +137,30 @@ async fn kubectl(release: &Release<'_>, arguments: &[&str]) -> String {
 #[case("networkPolicy.senders[0].namespace=falco", "namespace")]
 #[case("image.repository=registry.example/responder:latest", "repository")]
 #[case("secretMounts[0].name=senders,secretMounts[0].secretName=x", "secretMounts/0/name")]
-#[case("image.repository=", "image.repository: name where you have pushed the image")]
-#[case("library[0]=nonsense", "library: there is no playbook nonsense in the chart")]
+#[case(
+    "image.repository=",
+    "image.repository: set the repository that you pushed the image to"
+)]
+#[case("library[0]=nonsense", "library: the chart has no playbook nonsense")]
 #[case(
     "mode=Enforce,rbac.actions[0]=delete/Node",
-    "rbac.actions: there is no delete/Node; there are: annotate/Node"
+    "rbac.actions: unknown action delete/Node; known are: annotate/Node"
 )]
-#[case(
-    "library=null",
-    "there is no playbook: name some in library, playbooks or existingPlaybooks"
-)]
+#[case("library=null", "no playbooks: set library, playbooks or existingPlaybooks")]
 #[case(
     "tls.secretName=tls,tls.clientCertificates=true",
-    "tls.allowedNames: name whose certificates are taken"
+    "tls.allowedNames: list the names that are accepted in client certificates"
 )]
 #[case(
     "tls.clientCertificates=true,tls.allowedNames[0]=falco",
-    "tls.secretName: name the certificate"
+    "tls.secretName: set the Secret with the server's certificate"
 )]
-#[case("tls.secretName=tls,tls.allowedNames[0]=falco", "tls.clientCertificates: set it")]
+#[case(
+    "tls.secretName=tls,tls.allowedNames[0]=falco",
+    "tls.clientCertificates: set it to true"
+)]
 #[tokio::test]
-async fn nonsense_in_the_values_is_refused_by_name(#[case] set: &str, #[case] named: &str) {
+async fn invalid_values_are_refused_by_name(#[case] set: &str, #[case] named: &str) {
     let helm = Helm::alone().await;
     let image = "image.repository=registry.example/responder";
     let ran = helm
@@ -167,7 +170,7 @@ async fn nonsense_in_the_values_is_refused_by_name(#[case] set: &str, #[case] na
     assert!(ran.stderr.contains(named), "{}", ran.stderr);
 }
 
-/// What the chart's role allows, reads and writes apart.
+/// The rights of the chart's role: reads, and writes.
 async fn chart_rights(helm: &Helm, values: &Value) -> (BTreeSet<String>, BTreeSet<String>) {
     let objects = helm.template(values).await;
     let role: ClusterRole = serde_json::from_value(objects["ClusterRole/responder-it-responder"].clone()).unwrap();
@@ -200,7 +203,7 @@ fn in_words(permissions: &BTreeSet<Permission>) -> BTreeSet<String> {
 
 const RAISED: &str = "{selector: {matchLabels: {a: b}}, mode: Enforce}";
 
-/// Every action, on every target, in several documents of one file.
+/// Every action on every target, in several documents of one file.
 fn every_action(mode: &str) -> String {
     let spec = |target: &str| format!("mode: {mode}\n  match: {{minPriority: Debug}}\n  target: {target}");
     let label = "label: {labels: {incident: open}}";
@@ -228,7 +231,10 @@ fn every_action(mode: &str) -> String {
 #[case::guarded(every_action("Enforce"), guard("mode: Observe"))]
 #[case::guard_raises(every_action("Enforce"), guard(&format!("mode: Observe\n  namespaces: [{RAISED}]")))]
 #[tokio::test]
-async fn the_role_of_the_chart_writes_exactly_what_responder_says(#[case] playbooks: String, #[case] guard: String) {
+async fn the_charts_role_allows_exactly_the_writes_that_responder_prints(
+    #[case] playbooks: String,
+    #[case] guard: String,
+) {
     let helm = Helm::alone().await;
     for mode in Mode::ALL {
         let mut values = values_of(mode.as_str(), &playbooks);
@@ -236,7 +242,7 @@ async fn the_role_of_the_chart_writes_exactly_what_responder_says(#[case] playbo
         let (reads, writes) = chart_rights(&helm, &values).await;
         let access = access(&playbooks, &guard, mode);
         assert_eq!(writes, in_words(&access.writes), "{mode}");
-        // A template can't tell what an expression reads, so the chart allows the reads of all.
+        // A template can't know which objects an expression reads, so the chart allows all reads.
         assert!(reads.is_superset(&in_words(&access.reads)), "{mode}");
         assert_eq!(reads, in_words(&PermissionTable::of_all_actions().unwrap().reads));
     }
@@ -257,7 +263,8 @@ async fn a_playbook_of_the_library_is_replaced_by_one_of_the_same_name() {
     assert_eq!(files["terminal-shell.yaml"].trim(), mine.trim());
 }
 
-/// Lays what a pod mounts into a directory, and returns the pod's arguments with the places that they name there.
+/// Writes the files of the pod's mounts into a directory, and returns the container's arguments with paths in that
+/// directory.
 fn mounted(objects: &BTreeMap<String, Value>, directory: &Path) -> Vec<String> {
     let deployment: Deployment = serde_json::from_value(objects["Deployment/it-responder"].clone()).unwrap();
     let pod = deployment.spec.unwrap().template.spec.unwrap();
@@ -315,7 +322,7 @@ async fn the_program_runs_with_the_arguments_the_files_and_the_credentials_of_th
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut child = Killed(child);
+    let mut child = KilledOnDrop(child);
     let mut said = String::new();
     let mut log = BufReader::new(child.0.stderr.take().unwrap());
     while !said.contains("listening on") {
@@ -336,7 +343,7 @@ async fn the_program_runs_with_the_arguments_the_files_and_the_credentials_of_th
             .post(format!("http://{address}/"))
             .json(&json!({"not": "an alert"}))
     };
-    let nobody = post().send().await.unwrap().status();
+    let anonymous = post().send().await.unwrap().status();
     let sidekick = post().bearer_auth(secret("token")).send().await.unwrap().status();
     let falco = post()
         .basic_auth("falco", Some(secret("password")))
@@ -344,6 +351,6 @@ async fn the_program_runs_with_the_arguments_the_files_and_the_credentials_of_th
         .await
         .unwrap()
         .status();
-    // Whoever is known is told what is wrong with his alert.
-    assert_eq!((nobody.as_u16(), sidekick.as_u16(), falco.as_u16()), (401, 400, 400));
+    // A known sender learns what is wrong with its alert.
+    assert_eq!((anonymous.as_u16(), sidekick.as_u16(), falco.as_u16()), (401, 400, 400));
 }

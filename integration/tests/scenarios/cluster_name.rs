@@ -1,13 +1,16 @@
-//! Which cluster: alerts of another one are refused, and whatever leaves the program carries ours.
+//! The cluster's name: alerts of another cluster are refused, and all output carries the name of this one.
 
-use integration::responder::{Responder, ResponderOptions, alert};
+use integration::responder::{
+    Responder, alert,
+    playbooks::{guard, playbook},
+};
 use serde_json::{Value, json};
 
-use crate::stage::{guard, playbook};
+use crate::demo;
 
 const RECORDED: &str = include_str!("../../../responder/core/testdata/alerts/falcosidekick-2.9.3-http.jsonl");
 
-/// The bodies that falcosidekick has sent to its webhook, byte for byte; each carries `cluster: prod-eu-1`.
+/// The bodies that falcosidekick sent to its webhook, byte for byte. Each contains `cluster: prod-eu-1`.
 fn recorded() -> Vec<String> {
     let line = |line: &str| {
         serde_json::from_str::<Value>(line).unwrap()["body"]
@@ -18,15 +21,11 @@ fn recorded() -> Vec<String> {
     RECORDED.lines().map(line).collect()
 }
 
-/// A responder of this cluster that answers every alert in Observe, and tells somebody.
+/// A responder for this cluster that decides every alert in Observe and notifies `oncall`.
 async fn responder(cluster: &str) -> Responder {
     let identity = format!("mode: Observe\n  cluster: {{name: {cluster}, field: cluster}}");
     let every = "mode: Observe\n  match: {minPriority: Debug}\n  notify: [{to: [oncall], on: [Acted, Refused]}]";
-    let options = ResponderOptions {
-        playbooks: playbook("every", every, &["delete: {}"]) + &guard(&identity),
-        simulate: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../playbooks/demo/cluster").into()),
-        ..ResponderOptions::default()
-    };
+    let options = demo::options(playbook("every", every, &["delete: {}"]) + &guard(&identity));
     Responder::start(&options).await.unwrap()
 }
 
@@ -54,23 +53,23 @@ async fn alerts_of_another_cluster_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn alerts_of_our_own_cluster_get_past_that_check() {
+async fn alerts_of_the_own_cluster_pass_the_check() {
     let mut responder = responder("prod-eu-1").await;
     let accepted = post_recorded(&responder).await;
     let accounts = responder.wait_until_at_rest(accepted).await.unwrap();
     assert!(!accounts.refused.contains_key("ForeignCluster"), "{accounts:?}");
-    // They are years old, and some name nothing.
+    // The recorded alerts are years old, and some name no target.
     assert!(accounts.refused.contains_key("Stale"), "{accounts:?}");
 }
 
 #[tokio::test]
-async fn every_line_record_metric_and_message_carries_our_name() {
+async fn every_line_record_metric_and_message_carries_the_clusters_name() {
     let mut responder = responder("prod-eu-1").await;
     let mut shell = alert::file_read_on("worker-1");
     shell["output_fields"]["cluster"] = json!("prod-eu-1");
     assert_eq!(responder.post(&shell).await.unwrap().outcome(), "accepted");
     let mut accepted = 1 + post_recorded(&responder).await;
-    // A line of another crate, and of another task.
+    // Provokes a log line of another crate and another task.
     assert_eq!(responder.post_body(b"no alert".to_vec()).await.unwrap().status, 400);
     responder.wait_until_at_rest(accepted).await.unwrap();
 

@@ -1,5 +1,5 @@
-//! The conformance suite of the cluster ports on a real API server. The simulated cluster runs the same scenarios in
-//! its own crate; where they differ, this one is right.
+//! The conformance suite of the cluster ports on a real API server. `responder-cluster` runs the same scenarios on the
+//! simulated cluster. Where the two differ, the real one is right.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -22,13 +22,13 @@ use tokio::time::{Instant, sleep};
 const DEADLINE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
-/// The shared API server: the adapter under test, and a client of kube's own to set the stage with.
-struct Real {
+/// The shared API server: the adapter under test, and an administrator's client that sets up scenarios.
+struct RealCluster {
     cluster: KubeCluster,
-    hands: Client,
+    admin: Client,
 }
 
-impl Real {
+impl RealCluster {
     async fn new() -> Self {
         let control_plane = shared().await;
         let options = ConnectOptions {
@@ -37,7 +37,7 @@ impl Real {
         };
         Self {
             cluster: KubeCluster::connect(&options).await.unwrap(),
-            hands: control_plane.retrying_client(),
+            admin: control_plane.retrying_client(),
         }
     }
 
@@ -45,8 +45,8 @@ impl Real {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
         match namespace {
-            Some(namespace) => Api::namespaced_with(self.hands.clone(), namespace, &resource),
-            None => Api::all_with(self.hands.clone(), &resource),
+            Some(namespace) => Api::namespaced_with(self.admin.clone(), namespace, &resource),
+            None => Api::all_with(self.admin.clone(), &resource),
         }
     }
 
@@ -92,7 +92,7 @@ impl Real {
     }
 }
 
-/// Whether the controllers have nothing left to do about an object.
+/// Whether the controllers have finished with an object.
 fn is_at_rest(object: &Value, objects: &BTreeMap<String, Value>) -> bool {
     let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64).unwrap_or_default();
     let seen = || number("/status/observedGeneration") == number("/metadata/generation");
@@ -101,8 +101,8 @@ fn is_at_rest(object: &Value, objects: &BTreeMap<String, Value>) -> bool {
         "Pod" => is_ready(object),
         "Node" => is_ready(object) || !object["metadata"]["name"].as_str().unwrap().starts_with("conformance-"),
         "ReplicaSet" | "StatefulSet" => seen() && number("/status/readyReplicas") == number("/spec/replicas"),
-        // Of several budgets that select a pod, the disruption controller counts only one again when the pod changes
-        // (`getPdbForPod` in its `disruption.go`): for the others there is nothing to wait for.
+        // If several budgets select a pod, the disruption controller recounts only one of them when the pod changes
+        // (`getPdbForPod` in its `disruption.go`), so the others can't be waited for.
         "PodDisruptionBudget" if of_kind("PodDisruptionBudget").count() > 1 => seen(),
         "PodDisruptionBudget" => {
             let pods = of_kind("Pod")
@@ -131,13 +131,13 @@ async fn eventually<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() 
         }
         sleep(POLL).await;
     }
-    Err(format!("waited in vain until {what}"))
+    Err(format!("timed out waiting until {what}"))
 }
 
-impl ClusterUnderTest for Real {
-    type Cluster = KubeCluster;
+impl ClusterUnderTest for RealCluster {
+    type Adapter = KubeCluster;
 
-    fn cluster(&self) -> &KubeCluster {
+    fn adapter(&self) -> &KubeCluster {
         &self.cluster
     }
 
@@ -152,9 +152,9 @@ impl ClusterUnderTest for Real {
                 .map_err(|error| error.to_string())?;
             let name = manifest["metadata"]["name"].as_str().unwrap();
             if kind == "Namespace" {
-                let accounts: Api<ServiceAccount> = Api::namespaced(self.hands.clone(), name);
-                // Without it, the API server refuses the namespace's pods.
-                eventually("the service account is there", || async {
+                let accounts: Api<ServiceAccount> = Api::namespaced(self.admin.clone(), name);
+                // Without it, the API server refuses pods in the namespace.
+                eventually("the service account exists", || async {
                     accounts.get_opt("default").await.unwrap().is_some()
                 })
                 .await?;
@@ -170,7 +170,7 @@ impl ClusterUnderTest for Real {
         let pods = self.api("v1", "Pod", Some(namespace.as_str()));
         let old = pods.get(name.as_str()).await.unwrap();
         self.delete(&Locator::pod(namespace.clone(), name.clone())).await?;
-        // Else a budget that still counts the old pod looks at rest with the new one, and moves a moment later.
+        // Otherwise a budget that still counts the old pod looks at rest with the new one, and changes later.
         self.settle(namespace.as_str()).await?;
         let mut new = serde_json::to_value(&old).unwrap();
         new["metadata"] = serde_json::json!({"name": name, "namespace": namespace, "labels": old.metadata.labels});
@@ -205,8 +205,8 @@ macro_rules! on_the_real_api_server {
         $(
             #[tokio::test]
             async fn $scenario() {
-                let world = Real::new().await;
-                if let Err(violation) = $module::$scenario(&world).await {
+                let cluster = RealCluster::new().await;
+                if let Err(violation) = $module::$scenario(&cluster).await {
                     panic!("{violation}");
                 }
             }

@@ -1,51 +1,41 @@
-//! Evictions that a PodDisruptionBudget blocks: answered within the step's time, and never again by name.
+//! Evictions that a PodDisruptionBudget blocks: they end within the step's timeout and never affect another pod of the
+//! name.
 
-use integration::fixtures::{create, pod_disruption_budget};
+use integration::{
+    fixtures::{create, pod_disruption_budget},
+    responder::playbooks::on_shell,
+};
 use k8s_openapi::api::{core::v1::Pod, policy::v1::PodDisruptionBudget};
 use kube::{Api, ResourceExt as _};
 
-use crate::stage::{Stage, eventually, in_words, on_shell, post_shells};
+use crate::scenario::{Scenario, eventually, expect_responses, in_words, post_shells};
 
-/// A budget that blocks every eviction of `app=web-0`.
-async fn block(stage: &Stage<'_>) {
-    create(
-        &stage.client,
-        &pod_disruption_budget(&stage.name, "keep", &[("app", "web-0")], 1),
-    )
-    .await
-    .unwrap();
-    let budgets: Api<PodDisruptionBudget> = Api::namespaced(stage.client.clone(), &stage.name);
-    eventually("the disruption controller sees the budget", async || {
-        let status = budgets.get("keep").await.unwrap().status.unwrap_or_default();
-        (status.observed_generation.is_some() && status.current_healthy > 0).then_some(())
+async fn blocked(name: &str) -> (Scenario<'static>, Pod) {
+    let scenario = Scenario::new(name).await;
+    let pod = scenario.running("web-0").await;
+    scenario.block_evictions("keep", "web-0").await;
+    (scenario, pod)
+}
+
+/// Waits until a budget has blocked an eviction.
+async fn until_blocked(scenario: &Scenario<'_>) {
+    eventually("the eviction is blocked", async || {
+        scenario.writes().iter().any(|event| event.code == 429).then_some(())
     })
     .await;
 }
 
-async fn blocked(name: &str) -> (Stage<'static>, Pod) {
-    let stage = Stage::new(name).await;
-    let pod = stage.running("web-0").await;
-    block(&stage).await;
-    (stage, pod)
-}
-
-/// With kube's own retry this took more than 240 s.
+/// With kube's own retry, the failure took more than 240 s.
 #[tokio::test]
 async fn an_eviction_that_a_budget_blocks_fails_within_its_steps_time_and_says_so() {
-    let (stage, pod) = blocked("pdb-blocked").await;
-    let mut responder = stage
+    let (scenario, pod) = blocked("pdb-blocked").await;
+    let mut responder = scenario
         .responder(&on_shell("Enforce", &["{evict: {}, timeout: 5s}"]))
         .await;
 
     post_shells(&responder, std::slice::from_ref(&pod)).await;
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
 
-    assert_eq!(
-        accounts.responses,
-        [("Failed".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
+    expect_responses(&mut responder, 1, &[("Failed", 1)]).await;
     let settled = responder
         .wait_for("settled", 1, |record| record.event() == "settled")
         .await
@@ -55,8 +45,8 @@ async fn an_eviction_that_a_budget_blocks_fails_within_its_steps_time_and_says_s
         text.contains("disruption budget") || text.contains("BlockedByBudget") || text.contains("PodDisruptionBudget"),
         "{text}"
     );
-    stage.still_there(&pod).await;
-    let writes = stage.writes();
+    scenario.still_there(&pod).await;
+    let writes = scenario.writes();
     assert!(!writes.is_empty());
     assert!(
         writes
@@ -66,85 +56,61 @@ async fn an_eviction_that_a_budget_blocks_fails_within_its_steps_time_and_says_s
     );
 }
 
-/// The API server looks at the budget first and never at the uid: only a look at the pod tells.
+/// The API server checks the budget first and does not report the uid, so the responder must read the pod.
 #[tokio::test]
 async fn an_eviction_that_was_blocked_ends_when_its_pod_is_replaced() {
-    let (stage, first) = blocked("pdb-replaced").await;
-    let mut responder = stage
+    let (scenario, first) = blocked("pdb-replaced").await;
+    let mut responder = scenario
         .responder(&on_shell("Enforce", &["{evict: {}, timeout: 50s}"]))
         .await;
 
     post_shells(&responder, std::slice::from_ref(&first)).await;
-    eventually("the eviction is blocked", async || {
-        stage.writes().iter().any(|event| event.code == 429).then_some(())
-    })
-    .await;
-    let second = stage.replace(&first).await;
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
+    until_blocked(&scenario).await;
+    let second = scenario.replace(&first).await;
 
-    assert_eq!(
-        accounts.responses,
-        [("TargetReplaced".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    assert_eq!(stage.still_there(&second).await.uid(), second.uid());
-    assert_eq!(stage.mutations(), []);
+    expect_responses(&mut responder, 1, &[("TargetReplaced", 1)]).await;
+    assert_eq!(scenario.still_there(&second).await.uid(), second.uid());
+    assert_eq!(scenario.mutations(), []);
 }
 
 #[tokio::test]
 async fn an_eviction_that_was_blocked_is_done_when_the_budget_allows_it() {
-    let (stage, pod) = blocked("pdb-freed").await;
-    let mut responder = stage
+    let (scenario, pod) = blocked("pdb-freed").await;
+    let mut responder = scenario
         .responder(&on_shell("Enforce", &["{evict: {}, timeout: 50s}"]))
         .await;
 
     post_shells(&responder, std::slice::from_ref(&pod)).await;
-    eventually("the eviction is blocked", async || {
-        stage.writes().iter().any(|event| event.code == 429).then_some(())
-    })
-    .await;
-    let budgets: Api<PodDisruptionBudget> = Api::namespaced(stage.client.clone(), &stage.name);
+    until_blocked(&scenario).await;
+    let budgets: Api<PodDisruptionBudget> = Api::namespaced(scenario.client.clone(), &scenario.name);
     budgets
         .delete("keep", &kube::api::DeleteParams::default())
         .await
         .unwrap();
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
 
-    assert_eq!(
-        accounts.responses,
-        [("Done".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    assert!(stage.get(&pod).await.is_none());
-    assert_eq!(stage.mutations().len(), 1);
+    expect_responses(&mut responder, 1, &[("Done", 1)]).await;
+    assert!(scenario.get(&pod).await.is_none());
+    assert_eq!(scenario.mutations().len(), 1);
 }
 
-/// It will never work: there is nothing to wait for.
+/// The eviction can never succeed, so waiting is pointless.
 #[tokio::test]
 async fn an_eviction_under_two_budgets_is_given_up_at_once() {
-    let (stage, pod) = blocked("pdb-two").await;
+    let (scenario, pod) = blocked("pdb-two").await;
     create(
-        &stage.client,
-        &pod_disruption_budget(&stage.name, "keep-too", &[("app", "web-0")], 1),
+        &scenario.client,
+        &pod_disruption_budget(&scenario.name, "keep-too", &[("app", "web-0")], 1),
     )
     .await
     .unwrap();
-    let mut responder = stage
+    let mut responder = scenario
         .responder(&on_shell("Enforce", &["{evict: {}, timeout: 50s}"]))
         .await;
 
     post_shells(&responder, std::slice::from_ref(&pod)).await;
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
 
-    assert_eq!(
-        accounts.responses,
-        [("Failed".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    let writes = stage.writes();
+    expect_responses(&mut responder, 1, &[("Failed", 1)]).await;
+    let writes = scenario.writes();
     assert_eq!(writes.len(), 1, "{writes:#?}");
-    stage.still_there(&pod).await;
+    scenario.still_there(&pod).await;
 }

@@ -1,6 +1,5 @@
-//! A gate inside the API server: an admission webhook that holds requests of one user about one namespace until the test
-//! lets them through. What happens between a decision and its request, or in the middle of a burst, is then no matter of
-//! luck.
+//! An admission webhook that holds the requests of one user in one namespace until the test releases them. It makes
+//! events between a decision and its request, or during a burst, reproducible.
 
 use std::{
     collections::HashSet,
@@ -39,34 +38,35 @@ use tokio_rustls::{
     },
 };
 
-use crate::stage::{Stage, eventually};
+use crate::scenario::{Scenario, eventually};
 
-/// The longest that the API server waits for a webhook; after that the request fails.
+/// The API server's longest timeout for a webhook, in seconds. A request fails after it.
 const HELD_AT_MOST: i32 = 30;
 
-pub(crate) struct Gate {
+/// A running webhook. Dropping it stops its server.
+pub(crate) struct AdmissionGate {
     turn: Arc<Turn>,
     server: JoinHandle<()>,
 }
 
 struct Turn {
-    /// Whose requests are held.
+    /// The user whose requests are held.
     user: String,
-    /// The requests about so many objects pass before the gate closes.
+    /// The number of objects whose requests pass before the gate closes.
     pass: usize,
-    /// These objects: the API server asks more than once about one request.
+    /// The names of these objects. The API server may ask several times about one request.
     passed: Mutex<HashSet<String>>,
     held: watch::Sender<usize>,
     is_open: watch::Sender<bool>,
     probed: AtomicUsize,
 }
 
-impl Gate {
-    /// A gate for all writes of the stage's responder about pods and nodes: those about the first so many pass, all
-    /// others are held. Dry runs too.
-    pub(crate) async fn after(stage: &Stage<'_>, pass: usize) -> Self {
+impl AdmissionGate {
+    /// A gate for all writes of the scenario's responder to pods and nodes, dry runs included. Requests about the first
+    /// `pass` objects pass, all others are held.
+    pub(crate) async fn after(scenario: &Scenario<'_>, pass: usize) -> Self {
         let turn = Arc::new(Turn {
-            user: stage.user.clone(),
+            user: scenario.user.clone(),
             pass,
             passed: Mutex::default(),
             held: watch::Sender::new(0),
@@ -77,40 +77,40 @@ impl Gate {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(serve(listener, acceptor(&certified), Arc::clone(&turn)));
-        install(stage, address, certified.cert.pem(), &turn).await;
+        install(scenario, address, certified.cert.pem(), &turn).await;
         Self { turn, server }
     }
 
-    /// Waits until so many requests are held.
+    /// Waits until `count` requests are held.
     pub(crate) async fn wait_for(&self, count: usize) {
         let mut held = self.turn.held.subscribe();
         let waited =
             tokio::time::timeout(std::time::Duration::from_secs(30), held.wait_for(|held| *held >= count)).await;
         waited
-            .unwrap_or_else(|_| panic!("{count} requests were to be held"))
+            .unwrap_or_else(|_| panic!("expected {count} held requests"))
             .unwrap();
     }
 
-    /// Lets the requests about one object through.
+    /// Releases the requests about one object.
     pub(crate) fn let_pass(&self, name: &str) {
         self.turn.passed.lock().unwrap().insert(name.to_owned());
     }
 
-    /// Lets everything through from now on.
+    /// Releases all requests, also future ones.
     pub(crate) fn open(&self) {
         self.turn.is_open.send_replace(true);
     }
 }
 
 impl Turn {
-    /// Whether requests about this object pass: it is one of the first.
+    /// Whether requests about this object pass, because it is one of the first.
     fn passes(&self, name: &str) -> bool {
         let mut passed = self.passed.lock().unwrap();
         passed.contains(name) || passed.len() < self.pass && passed.insert(name.to_owned())
     }
 }
 
-impl Drop for Gate {
+impl Drop for AdmissionGate {
     fn drop(&mut self) {
         self.server.abort();
     }
@@ -134,7 +134,7 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, turn: Arc<Turn>) {
         let (stream, _) = listener.accept().await.unwrap();
         let (acceptor, turn) = (acceptor.clone(), Arc::clone(&turn));
         tokio::spawn(async move {
-            // A connection that breaks is the API server's to make again.
+            // The API server repeats a broken connection.
             let Ok(stream) = acceptor.accept(stream).await else {
                 return;
             };
@@ -169,8 +169,8 @@ async fn review(request: Request<Incoming>, turn: &Turn) -> Result<Response<Full
     Ok(answer.unwrap_or_default())
 }
 
-async fn install(stage: &Stage<'_>, address: SocketAddr, certificate: String, turn: &Turn) {
-    let prober = format!("prober-{}", stage.name);
+async fn install(scenario: &Scenario<'_>, address: SocketAddr, certificate: String, turn: &Turn) {
+    let prober = format!("prober-{}", scenario.name);
     let texts = |texts: &[&str]| Some(texts.iter().map(|&text| text.to_owned()).collect());
     let webhook = ValidatingWebhook {
         name: "gate.responder.dev".to_owned(),
@@ -183,10 +183,10 @@ async fn install(stage: &Stage<'_>, address: SocketAddr, certificate: String, tu
         failure_policy: Some("Fail".to_owned()),
         match_conditions: Some(vec![MatchCondition {
             name: "users".to_owned(),
-            expression: format!("request.userInfo.username in ['{}', '{prober}']", stage.user),
+            expression: format!("request.userInfo.username in ['{}', '{prober}']", scenario.user),
         }]),
         namespace_selector: Some(LabelSelector {
-            match_labels: Some([("kubernetes.io/metadata.name".to_owned(), stage.name.clone())].into()),
+            match_labels: Some([("kubernetes.io/metadata.name".to_owned(), scenario.name.clone())].into()),
             ..LabelSelector::default()
         }),
         rules: Some(vec![RuleWithOperations {
@@ -202,52 +202,52 @@ async fn install(stage: &Stage<'_>, address: SocketAddr, certificate: String, tu
     };
     let configuration = ValidatingWebhookConfiguration {
         metadata: ObjectMeta {
-            name: Some(format!("gate-{}", stage.name)),
+            name: Some(format!("gate-{}", scenario.name)),
             ..ObjectMeta::default()
         },
         webhooks: Some(vec![webhook]),
     };
-    Api::all(stage.client.clone())
+    Api::all(scenario.client.clone())
         .create(&PostParams::default(), &configuration)
         .await
         .unwrap();
-    wait_until_asked(stage, &prober, turn).await;
+    wait_until_asked(scenario, &prober, turn).await;
 }
 
-/// The API server learns of a webhook by a watch: until then it asks nobody.
-async fn wait_until_asked(stage: &Stage<'_>, prober: &str, turn: &Turn) {
-    let probe = stage
+/// The API server learns of a webhook through a watch and does not call it before.
+async fn wait_until_asked(scenario: &Scenario<'_>, prober: &str, turn: &Turn) {
+    let probe = scenario
         .control_plane
         .client_for(prober, &["system:masters"])
         .await
         .unwrap();
-    let pods: Api<Pod> = Api::namespaced(probe, &stage.name);
+    let pods: Api<Pod> = Api::namespaced(probe, &scenario.name);
     let dry_run = PostParams {
         dry_run: true,
         ..PostParams::default()
     };
     eventually("the API server asks the gate", async || {
-        pods.create(&dry_run, &stage.pod("probe")).await.unwrap();
+        pods.create(&dry_run, &scenario.pod("probe")).await.unwrap();
         (turn.probed.load(Ordering::SeqCst) > 0).then_some(())
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_closed_gate_holds_the_requests_of_its_user_and_of_nobody_else_until_it_opens() {
-    let stage = Stage::new("gate").await;
-    let first = stage.running("first").await;
-    let second = stage.running("second").await;
-    let gate = Gate::after(&stage, 1).await;
-    let user = stage
+async fn a_closed_gate_holds_only_the_requests_of_its_user_until_it_opens() {
+    let scenario = Scenario::new("gate").await;
+    let first = scenario.running("first").await;
+    let second = scenario.running("second").await;
+    let gate = AdmissionGate::after(&scenario, 1).await;
+    let user = scenario
         .control_plane
-        .client_for(&stage.user, &["system:masters"])
+        .client_for(&scenario.user, &["system:masters"])
         .await
         .unwrap();
-    let pods: Api<Pod> = Api::namespaced(user, &stage.name);
+    let pods: Api<Pod> = Api::namespaced(user, &scenario.name);
     let by = |whom: &str| Patch::Merge(json!({ "metadata": { "labels": { "by": whom } } }));
     let params = PatchParams::default();
-    let is_by = async |pod: &Pod| stage.get(pod).await.unwrap().labels()["by"].clone();
+    let is_by = async |pod: &Pod| scenario.get(pod).await.unwrap().labels()["by"].clone();
 
     pods.patch("first", &params, &by("user")).await.unwrap();
     let held = tokio::spawn({
@@ -255,7 +255,7 @@ async fn a_closed_gate_holds_the_requests_of_its_user_and_of_nobody_else_until_i
         async move { pods.patch("second", &params, &patch).await }
     });
     gate.wait_for(1).await;
-    stage.pods().patch("second", &params, &by("admin")).await.unwrap();
+    scenario.pods().patch("second", &params, &by("admin")).await.unwrap();
     pods.patch("first", &params, &by("user-again")).await.unwrap();
     assert!(!held.is_finished());
     assert_eq!(is_by(&second).await, "admin");
@@ -264,5 +264,5 @@ async fn a_closed_gate_holds_the_requests_of_its_user_and_of_nobody_else_until_i
     held.await.unwrap().unwrap();
     assert_eq!(is_by(&second).await, "user");
     assert_eq!(is_by(&first).await, "user-again");
-    assert_eq!(stage.mutations().len(), 3);
+    assert_eq!(scenario.mutations().len(), 3);
 }

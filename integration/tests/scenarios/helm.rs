@@ -1,5 +1,5 @@
-//! The chart by a real helm on a real API server, in a namespace that enforces Pod Security `restricted`. There is no
-//! scheduler, so the Deployment's pod stays pending; the program itself is started by `token.rs`, with the chart's rights.
+//! The chart, installed by helm on a real API server in a namespace that enforces Pod Security `restricted`. Without a
+//! scheduler the Deployment's pod stays pending; `token.rs` runs the program itself with the chart's rights.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use integration::assets;
+use integration::{assets, responder::playbooks::on_shell};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{Namespace, Pod, Secret},
@@ -25,21 +25,21 @@ use kube::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::stage::{Stage, eventually, on_shell};
+use crate::scenario::{Scenario, eventually};
 
-/// A helm operation does without hooks and without waiting: seconds, even beside a build.
+/// Deadline of a helm operation. Without hooks and `--wait` it takes seconds, even during a build.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// How a program ended.
+/// The result of a finished program.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub(crate) struct ProgramOutput {
     pub(crate) success: bool,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Ran {
-    /// What it has printed, if it went well.
+impl ProgramOutput {
+    /// The standard output; panics if the program failed.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
         assert!(self.success, "{}\n{}", self.stdout, self.stderr);
@@ -47,7 +47,7 @@ impl Ran {
     }
 }
 
-/// helm with a home of its own.
+/// helm with its own home directory.
 pub(crate) struct Helm {
     program: PathBuf,
     pub(crate) home: TempDir,
@@ -63,17 +63,17 @@ impl Helm {
         }
     }
 
-    /// Without a cluster: it renders, packages and pushes.
+    /// helm without a cluster: it can render, package and push.
     pub(crate) async fn alone() -> Self {
         Self::new(None).await
     }
 
-    pub(crate) async fn run<S: AsRef<str>>(&self, arguments: &[S]) -> Ran {
+    pub(crate) async fn run<S: AsRef<str>>(&self, arguments: &[S]) -> ProgramOutput {
         let mut command = Command::new(&self.program);
         command
             .args(arguments.iter().map(AsRef::as_ref))
             .current_dir(self.home.path())
-            // The person's own repositories, plugins and clusters must not reach it.
+            // The developer's repositories, plugins and clusters must not reach helm.
             .env_clear()
             .env("HOME", self.home.path())
             .stdin(Stdio::null());
@@ -83,14 +83,14 @@ impl Helm {
         run(command).await
     }
 
-    /// A file in its home.
+    /// Writes a file into the home directory and returns its path.
     pub(crate) fn write(&self, name: &str, contents: &str) -> String {
         let path = self.home.path().join(name);
         fs::write(&path, contents).unwrap();
         path.display().to_string()
     }
 
-    /// The objects of the chart with these values, by kind and name.
+    /// The rendered objects of the chart with these values, by kind and name.
     pub(crate) async fn template(&self, values: &Value) -> BTreeMap<String, Value> {
         let values = self.write("values.json", &values.to_string());
         let rendered = self
@@ -109,7 +109,7 @@ impl Helm {
         let named = |object: Value| {
             let (kind, name) = (object["kind"].as_str(), object["metadata"]["name"].as_str());
             let (Some(kind), Some(name)) = (kind, name) else {
-                panic!("{object:#} is no object; rendered were\n{rendered}")
+                panic!("{object:#} is not an object, in\n{rendered}")
             };
             (format!("{kind}/{name}"), object)
         };
@@ -121,15 +121,15 @@ impl Helm {
     }
 }
 
-/// Built once into the cache.
+/// Finds or builds helm in the cache.
 async fn program() -> PathBuf {
     tokio::task::spawn_blocking(assets::helm).await.unwrap().unwrap()
 }
 
-pub(crate) async fn run(mut command: Command) -> Ran {
+pub(crate) async fn run(mut command: Command) -> ProgramOutput {
     let ended = tokio::task::spawn_blocking(move || command.output());
     let output = tokio::time::timeout(DEADLINE, ended).await.unwrap().unwrap().unwrap();
-    Ran {
+    ProgramOutput {
         success: output.status.success(),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
@@ -143,7 +143,7 @@ pub(crate) fn chart() -> String {
         .to_string()
 }
 
-/// Values with an image, which the chart can't know.
+/// Values with an image, for which the chart has no default.
 pub(crate) fn values(more: Value) -> Value {
     let mut values = json!({"image": {"repository": "registry.example/responder"}});
     let Value::Object(more) = more else {
@@ -153,35 +153,35 @@ pub(crate) fn values(more: Value) -> Value {
     values
 }
 
-/// Values by which one file of playbooks is all there is.
+/// Values with a single file of playbooks and nothing from the library.
 pub(crate) fn values_of(mode: &str, playbooks: &str) -> Value {
     values(json!({"mode": mode, "library": [], "playbooks": {"it.yaml": playbooks}}))
 }
 
-/// A release called `responder` in a namespace of its own.
+/// A release named `responder` in its own namespace.
 pub(crate) struct Release<'a> {
-    pub(crate) stage: Stage<'a>,
+    pub(crate) scenario: Scenario<'a>,
     pub(crate) helm: Helm,
 }
 
 impl Release<'static> {
     pub(crate) async fn new(name: &str) -> Self {
-        let mut stage = Stage::new(name).await;
-        stage.user = format!("system:serviceaccount:{name}:responder");
-        let helm = Helm::new(Some(stage.control_plane.kubeconfig())).await;
-        let namespaces: Api<Namespace> = Api::all(stage.client.clone());
+        let mut scenario = Scenario::new(name).await;
+        scenario.user = format!("system:serviceaccount:{name}:responder");
+        let helm = Helm::new(Some(scenario.control_plane.kubeconfig())).await;
+        let namespaces: Api<Namespace> = Api::all(scenario.client.clone());
         let label = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
         namespaces
             .patch(name, &PatchParams::default(), &Patch::Merge(label))
             .await
             .unwrap();
-        Self { stage, helm }
+        Self { scenario, helm }
     }
 }
 
 impl Release<'_> {
-    /// `install` or `upgrade` with these values.
-    pub(crate) async fn apply(&self, verb: &str, values: &Value) -> Ran {
+    /// Runs `install` or `upgrade` with these values.
+    pub(crate) async fn apply(&self, verb: &str, values: &Value) -> ProgramOutput {
         let values = self.helm.write("values.json", &values.to_string());
         self.helm
             .run(&[
@@ -189,7 +189,7 @@ impl Release<'_> {
                 "responder",
                 &chart(),
                 "--namespace",
-                &self.stage.name,
+                &self.scenario.name,
                 "--values",
                 &values,
             ])
@@ -197,7 +197,7 @@ impl Release<'_> {
     }
 
     async fn deployment(&self) -> Deployment {
-        let deployments: Api<Deployment> = Api::namespaced(self.stage.client.clone(), &self.stage.name);
+        let deployments: Api<Deployment> = Api::namespaced(self.scenario.client.clone(), &self.scenario.name);
         deployments.get("responder").await.unwrap()
     }
 
@@ -206,10 +206,10 @@ impl Release<'_> {
         template.spec.unwrap().containers[0].args.clone().unwrap()
     }
 
-    /// The verbs that the role allows and that are no reads.
+    /// The writing rights of the release's role.
     async fn writes(&self) -> BTreeSet<String> {
-        let roles: Api<ClusterRole> = Api::all(self.stage.client.clone());
-        let role = roles.get(&format!("{}-responder", self.stage.name)).await.unwrap();
+        let roles: Api<ClusterRole> = Api::all(self.scenario.client.clone());
+        let role = roles.get(&format!("{}-responder", self.scenario.name)).await.unwrap();
         rights(&role.rules.unwrap())
             .into_iter()
             .filter(|right| !is_read(right))
@@ -217,15 +217,15 @@ impl Release<'_> {
     }
 
     async fn token(&self) -> String {
-        let secrets: Api<Secret> = Api::namespaced(self.stage.client.clone(), &self.stage.name);
+        let secrets: Api<Secret> = Api::namespaced(self.scenario.client.clone(), &self.scenario.name);
         let data = secrets.get("responder-senders").await.unwrap().data.unwrap();
         String::from_utf8(data["token"].0.clone()).unwrap()
     }
 
-    /// Every object of the namespace, and those of the cluster that are called after it. Not the events, which are the
-    /// cluster's own memory of an hour, nor the roots that every namespace is given sooner or later.
+    /// All objects of the namespace, and cluster-scoped objects with its name in theirs. Events are left out, because
+    /// they stay for an hour, and so is `kube-root-ca.crt`, which every namespace receives eventually.
     async fn objects(&self) -> BTreeSet<String> {
-        let (client, namespace) = (&self.stage.client, &self.stage.name);
+        let (client, namespace) = (&self.scenario.client, &self.scenario.name);
         let discovery = Discovery::new(client.clone()).run_aggregated().await.unwrap();
         let listed = discovery
             .groups()
@@ -255,7 +255,7 @@ pub(crate) fn is_read(right: &str) -> bool {
     right.starts_with("get ") || right.starts_with("list ")
 }
 
-/// Rules as single rights, such as `create pods/eviction` and `patch apps/deployments`.
+/// The single rights of rules, such as `create pods/eviction` and `patch apps/deployments`.
 pub(crate) fn rights(rules: &[PolicyRule]) -> BTreeSet<String> {
     let mut rights = BTreeSet::new();
     for rule in rules {
@@ -276,13 +276,13 @@ pub(crate) fn strings(list: &[&str]) -> BTreeSet<String> {
 #[tokio::test]
 async fn a_release_is_installed_upgraded_rolled_back_and_uninstalled_without_leftovers() {
     let release = Release::new("helm-release").await;
-    let namespace = release.stage.name.clone();
+    let namespace = release.scenario.name.clone();
     let before = release.objects().await;
 
-    // As a newcomer: with nothing but an image.
+    // As a newcomer: only the image is set.
     let notes = release.apply("install", &values(json!({}))).await.ok();
     assert!(
-        notes.contains("It decides and reports, and may change nothing."),
+        notes.contains("It decides and reports, and its role can change nothing."),
         "{notes}"
     );
     assert!(
@@ -293,9 +293,9 @@ async fn a_release_is_installed_upgraded_rolled_back_and_uninstalled_without_lef
     assert_eq!(release.writes().await, strings(&[]));
     let (token, first) = (release.token().await, release.deployment().await);
     assert_eq!(token.len(), 48);
-    // Admission has taken the pod; `restricted` refuses it otherwise.
+    // The pod exists, so admission accepted it.
     eventually("the Deployment's pod", async || {
-        let pods = release.stage.pods().list(&ListParams::default()).await.unwrap();
+        let pods = release.scenario.pods().list(&ListParams::default()).await.unwrap();
         (pods.items.len() == 1).then_some(())
     })
     .await;
@@ -321,11 +321,7 @@ async fn a_release_is_installed_upgraded_rolled_back_and_uninstalled_without_lef
         .await
         .ok();
     assert!(release.arguments().await.contains(&"--mode=Observe".to_owned()));
-    assert_eq!(
-        release.writes().await,
-        strings(&[]),
-        "what it may do is rolled back too"
-    );
+    assert_eq!(release.writes().await, strings(&[]), "the role is rolled back too");
     assert_eq!(release.token().await, token);
     assert_eq!(checksum(&release.deployment().await), checksum(&first));
 
@@ -357,27 +353,33 @@ async fn pod_security_restricted_takes_the_pod_and_would_refuse_a_laxer_one() {
         dry_run: true,
         ..PostParams::default()
     };
-    release.stage.pods().create(&dry, &pod).await.unwrap();
+    release.scenario.pods().create(&dry, &pod).await.unwrap();
 
     let mut laxer = pod.clone();
     let container = &mut laxer.spec.as_mut().unwrap().containers[0];
     container.security_context.as_mut().unwrap().allow_privilege_escalation = Some(true);
-    let refused = release.stage.pods().create(&dry, &laxer).await.unwrap_err().to_string();
+    let refused = release
+        .scenario
+        .pods()
+        .create(&dry, &laxer)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("violates PodSecurity \"restricted"), "{refused}");
 }
 
-/// A program that is killed when the test ends.
-pub(crate) struct Killed(pub(crate) Child);
+/// A process that is killed when the test ends.
+pub(crate) struct KilledOnDrop(pub(crate) Child);
 
-impl Drop for Killed {
+impl Drop for KilledOnDrop {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A registry as any other, by plain HTTP on a free port; it ends when its standard input closes.
-async fn start_registry() -> (Killed, String) {
+/// Starts an OCI registry on a free port with plain HTTP. It ends when its standard input closes.
+async fn start_registry() -> (KilledOnDrop, String) {
     let child = Command::new(program().await)
         .arg("serve-registry")
         .env_clear()
@@ -386,7 +388,7 @@ async fn start_registry() -> (Killed, String) {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut child = Killed(child);
+    let mut child = KilledOnDrop(child);
     let mut address = String::new();
     BufReader::new(child.0.stdout.take().unwrap())
         .read_line(&mut address)
@@ -415,7 +417,7 @@ async fn the_packaged_chart_is_pushed_to_a_registry_and_installed_from_it() {
             "0.1.0",
             "--plain-http",
             "--namespace",
-            &release.stage.name,
+            &release.scenario.name,
             "--values",
             &values,
         ])
@@ -426,12 +428,12 @@ async fn the_packaged_chart_is_pushed_to_a_registry_and_installed_from_it() {
     assert!(objects.contains("deployments/responder"), "{objects:?}");
 }
 
-/// For `token.rs`: a client and a kubeconfig with the token that the pod would have.
+/// A client and a kubeconfig with the token of the release's service account.
 pub(crate) async fn as_service_account(release: &Release<'_>) -> (Client, PathBuf) {
     use k8s_openapi::api::authentication::v1::TokenRequest;
     use k8s_openapi::api::core::v1::ServiceAccount;
 
-    let accounts: Api<ServiceAccount> = Api::namespaced(release.stage.client.clone(), &release.stage.name);
+    let accounts: Api<ServiceAccount> = Api::namespaced(release.scenario.client.clone(), &release.scenario.name);
     let asked: TokenRequest =
         serde_json::from_value(json!({"spec": {"audiences": [], "expirationSeconds": 3600}})).unwrap();
     let answered = accounts
@@ -440,9 +442,9 @@ pub(crate) async fn as_service_account(release: &Release<'_>) -> (Client, PathBu
         .unwrap();
     let token = answered.status.unwrap().token;
     let kubeconfig = release
-        .stage
+        .scenario
         .control_plane
-        .kubeconfig_with_token(&release.stage.user, &token)
+        .kubeconfig_with_token(&release.scenario.user, &token)
         .unwrap();
     let config = kube::Config::from_custom_kubeconfig(
         kube::config::Kubeconfig::read_from(&kubeconfig).unwrap(),

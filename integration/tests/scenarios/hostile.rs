@@ -1,13 +1,16 @@
-//! Whoever can make Falco write an alert chooses its texts, and whoever floods chooses its number. Promises 7 and 8.
+//! Promises 7 and 8: an attacker who causes Falco alerts controls their texts, and a flood controls their number.
 
-use integration::responder::alert;
+use integration::responder::{
+    alert,
+    playbooks::{on_shell, playbook},
+};
 use kube::ResourceExt as _;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::{
-    gate::Gate,
-    stage::{Stage, in_words, on_shell, playbook, post, post_shells},
+    gate::AdmissionGate,
+    scenario::{Scenario, expect_refusals, expect_responses, in_words, post, post_shells},
 };
 
 #[rstest]
@@ -20,44 +23,38 @@ use crate::{
 #[case::list("k8s.pod.name", json!(["web"]))]
 #[case::container("container.id", json!("*"))]
 #[tokio::test]
-async fn a_text_that_is_no_name_reaches_no_path(#[case] field: &str, #[case] text: Value) {
+async fn an_invalid_name_reaches_no_path(#[case] field: &str, #[case] text: Value) {
     let case = std::thread::current()
         .name()
         .and_then(|name| name.rsplit_once("case_"))
         .unwrap()
         .1
         .replace('_', "-");
-    let stage = Stage::new(&format!("no-name-{case}")).await;
-    let web = stage.running("web").await;
-    let mut responder = stage.responder(&on_shell("Enforce", &["delete: {}"])).await;
+    let scenario = Scenario::new(&format!("no-name-{case}")).await;
+    let web = scenario.running("web").await;
+    let mut responder = scenario.responder(&on_shell("Enforce", &["delete: {}"])).await;
 
     let mut alert = alert::shell_in(&web).unwrap();
     alert["output_fields"][field] = text;
     post(&responder, &[alert]).await;
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
 
-    assert_eq!(
-        accounts.refused,
-        [("NoTarget".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
+    expect_refusals(&mut responder, 1, &[("NoTarget", 1)]).await;
     assert!(
-        stage.asked().iter().all(|event| event.resource != "pods"),
+        scenario.requests().iter().all(|event| event.resource != "pods"),
         "{:#?}",
-        stage.asked()
+        scenario.requests()
     );
 }
 
 #[tokio::test]
-async fn text_of_an_alert_becomes_a_label_a_string_and_nothing_else() {
-    let stage = Stage::new("texts").await;
-    let web = stage.running("web").await;
+async fn alert_text_becomes_a_label_or_an_annotation_and_nothing_else() {
+    let scenario = Scenario::new("texts").await;
+    let web = scenario.running("web").await;
     let steps = [
         "label: {labels: {process: {field: proc.name}}}",
         "annotate: {annotations: {command: {field: proc.cmdline}}}",
     ];
-    let mut responder = stage.responder(&on_shell("Enforce", &steps)).await;
+    let mut responder = scenario.responder(&on_shell("Enforce", &steps)).await;
     let before = responder.get("/metrics").await.unwrap().body.lines().count();
 
     let command = "sh -c '\"}}, \"spec\": {\"nodeName\": \"x\"}' \u{1b}[2J\n$(reboot) {{ .Env }} 'ä'";
@@ -66,15 +63,9 @@ async fn text_of_an_alert_becomes_a_label_a_string_and_nothing_else() {
     alert["output_fields"]["proc.cmdline"] = json!(command);
     alert["output"] = json!("} responder_alerts_received_total 7\n# HELP");
     post(&responder, &[alert]).await;
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
 
-    assert_eq!(
-        accounts.responses,
-        [("Done".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    let live = stage.still_there(&web).await;
+    expect_responses(&mut responder, 1, &[("Done", 1)]).await;
+    let live = scenario.still_there(&web).await;
     assert_eq!(live.labels()["app"], "web");
     let process = &live.labels()["process"];
     assert!(
@@ -83,7 +74,7 @@ async fn text_of_an_alert_becomes_a_label_a_string_and_nothing_else() {
     );
     assert_eq!(live.annotations()["command"], command.replace(['\u{1b}', '\n'], " "));
     assert_eq!(live.spec.unwrap().node_name, web.spec.unwrap().node_name);
-    // A line of the log is a record, whatever the text says; and no metric has a label of the alert's.
+    // Each log line is one record, whatever the alert's text contains, and no metric label contains alert text.
     let log = responder.log();
     assert!(
         log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()),
@@ -92,19 +83,19 @@ async fn text_of_an_alert_becomes_a_label_a_string_and_nothing_else() {
     assert!(!log.contains('\u{1b}'));
     let metrics = responder.get("/metrics").await.unwrap().body;
     assert!(!metrics.contains("evil") && !metrics.contains("reboot"));
-    // `responder_requests_total` and the verifications have got their first lines, and nothing has one for itself.
+    // `responder_requests_total` and the verifications have new series; the alert's texts have none.
     assert!(metrics.lines().count() <= before + 4, "{metrics}");
 }
 
-/// Six of eight slots are all that ordinary alerts ever get.
+/// Ordinary alerts never get more than six of the eight slots.
 #[tokio::test]
 async fn a_critical_alert_is_answered_while_a_flood_of_others_is_stuck() {
-    let stage = Stage::new("flood").await;
-    let flooded = stage.running_many("flooded", 30).await;
-    let urgent = stage.running("urgent").await;
-    let gate = Gate::after(&stage, 0).await;
+    let scenario = Scenario::new("flood").await;
+    let flooded = scenario.running_many("flooded", 30).await;
+    let urgent = scenario.running("urgent").await;
+    let gate = AdmissionGate::after(&scenario, 0).await;
     gate.let_pass("urgent");
-    let mut responder = stage.responder(&on_shell("Enforce", &["delete: {}"])).await;
+    let mut responder = scenario.responder(&on_shell("Enforce", &["delete: {}"])).await;
 
     let ordinary: Vec<Value> = flooded
         .iter()
@@ -117,9 +108,11 @@ async fn a_critical_alert_is_answered_while_a_flood_of_others_is_stuck() {
     post(&responder, &ordinary).await;
     gate.wait_for(6).await;
     post_shells(&responder, std::slice::from_ref(&urgent)).await;
-    integration::fixtures::wait_gone(&stage.client, &urgent).await.unwrap();
-    assert_eq!(stage.mutations().len(), 1, "the flood is still stuck");
-    // Its own slots were free: none of the flood's requests had to run out of time for it.
+    integration::fixtures::wait_gone(&scenario.client, &urgent)
+        .await
+        .unwrap();
+    assert_eq!(scenario.mutations().len(), 1, "the flood is still stuck");
+    // The critical alert had free slots: no request of the flood had to time out first.
     let others = responder
         .metrics()
         .await
@@ -128,40 +121,39 @@ async fn a_critical_alert_is_answered_while_a_flood_of_others_is_stuck() {
     assert!(others < 1.0, "{others} requests have timed out");
 
     gate.open();
-    let accounts = responder.wait_until_at_rest(31).await.unwrap();
-    assert_eq!(accounts.responses, [("Done".to_owned(), 31)].into());
+
+    expect_responses(&mut responder, 31, &[("Done", 31)]).await;
 }
 
 #[tokio::test]
 async fn a_responder_without_the_right_asks_once_and_says_so() {
-    let stage = Stage::new("forbidden").await;
-    let web = stage.running("web").await;
-    let mut options = stage.options(&on_shell("Observe", &["delete: {}"])).await;
+    let scenario = Scenario::new("forbidden").await;
+    let web = scenario.running("web").await;
+    let mut options = scenario.options(&on_shell("Observe", &["delete: {}"])).await;
     options.playbooks = on_shell("Enforce", &["delete: {}"]);
-    let mut responder = crate::stage::start(&options).await;
+    let mut responder = crate::scenario::start(&options).await;
 
     post_shells(&responder, std::slice::from_ref(&web)).await;
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
 
-    assert_eq!(accounts.responses, [("Failed".to_owned(), 1)].into());
+    expect_responses(&mut responder, 1, &[("Failed", 1)]).await;
     assert!(
         responder.log().contains("cannot delete resource"),
         "{}",
         responder.log()
     );
-    let writes = stage.writes();
+    let writes = scenario.writes();
     assert_eq!(writes.iter().map(in_words).collect::<Vec<_>>(), ["delete pods"]);
     assert_eq!(writes[0].code, 403);
-    stage.still_there(&web).await;
+    scenario.still_there(&web).await;
 }
 
-/// The cluster can't be read: nothing is guessed.
+/// If the cluster can't be read, the responder does not guess.
 #[tokio::test]
 async fn a_responder_that_may_not_read_refuses() {
-    let stage = Stage::new("blind").await;
-    let web = stage.running("web").await;
-    let mut options = stage.options(&on_shell("Observe", &["delete: {}"])).await;
-    let kubeconfig = stage
+    let scenario = Scenario::new("blind").await;
+    let web = scenario.running("web").await;
+    let mut options = scenario.options(&on_shell("Observe", &["delete: {}"])).await;
+    let kubeconfig = scenario
         .control_plane
         .kubeconfig_for("responder-without-rights", &[])
         .unwrap();
@@ -175,13 +167,7 @@ async fn a_responder_that_may_not_read_refuses() {
     let mut responder = integration::responder::Responder::start(&options).await.unwrap();
 
     post_shells(&responder, std::slice::from_ref(&web)).await;
-    let accounts = responder.wait_until_at_rest(2).await.unwrap();
 
-    assert_eq!(
-        accounts.refused,
-        [("Unreadable".to_owned(), 2)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    stage.still_there(&web).await;
+    expect_refusals(&mut responder, 2, &[("Unreadable", 2)]).await;
+    scenario.still_there(&web).await;
 }

@@ -1,9 +1,9 @@
-//! The image: what was packed, unpacked and started where there is nothing else.
+//! The image: packed, unpacked, and started in an otherwise empty root.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use integration::{
-    control_plane::chain,
+    chain,
     oci::{
         image,
         program::{self, Profile},
@@ -11,7 +11,7 @@ use integration::{
     },
 };
 
-/// What is in a directory.
+/// The names in a directory.
 fn names(directory: &Path) -> BTreeSet<String> {
     fs::read_dir(directory)
         .unwrap()
@@ -20,7 +20,7 @@ fn names(directory: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_program_of_the_unpacked_archive_answers_healthz_in_an_empty_root_as_nobody() {
+fn the_unpacked_program_is_healthy_in_an_empty_root_as_an_unprivileged_user() {
     let target = program::target_directory().join("image-test");
     let program = program::build(Profile::Test, &target).unwrap_or_else(|error| panic!("{}", chain(&error)));
     let archive = image::layout(program, "0.0.0").unwrap().archive().unwrap();
@@ -32,7 +32,7 @@ fn the_program_of_the_unpacked_archive_answers_healthz_in_an_empty_root_as_nobod
         ["LICENSE", "cluster", "etc", "playbooks", "responder"]
             .map(str::to_owned)
             .into(),
-        "there is no library and no shell to fall back on"
+        "the root has no library and no shell"
     );
     let users = fs::read_to_string(format!("/proc/{}/uid_map", started.pid())).unwrap();
     assert_eq!(users.split_whitespace().next(), Some("65532"));
@@ -41,7 +41,7 @@ fn the_program_of_the_unpacked_archive_answers_healthz_in_an_empty_root_as_nobod
     assert_eq!(capabilities.trim(), "0000000000000000");
 }
 
-/// Otherwise the root would not be empty, and the scenario above would say nothing.
+/// This proves that the root in the test above is empty.
 #[test]
 fn a_program_that_needs_a_library_does_not_start_there() {
     let linked = fs::read(env!("CARGO_BIN_EXE_bare-axum")).unwrap();

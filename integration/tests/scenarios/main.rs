@@ -1,19 +1,21 @@
-//! Scenarios against a real API server. One binary, so that its tests share one control plane
-//! (`integration::control_plane::shared`); each stays in namespaces and nodes of its own.
+//! Scenarios against a real API server. They are one binary, so that its tests share one control plane
+//! (`integration::control_plane::shared`); each test uses its own namespaces and nodes.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "in a test a panic is the report, in its functions too"
+    reason = "a panic is how a test fails, in helper functions too"
 )]
 
 mod accounting;
+mod api_server;
 mod auth;
 mod bursts;
 mod chart;
 mod cluster_name;
 mod conformance;
 mod control_plane;
+mod demo;
 mod eviction;
 mod gate;
 mod helm;
@@ -25,7 +27,7 @@ mod nats;
 mod outage;
 mod quarantine;
 mod readme;
+mod scenario;
 mod sources;
-mod stage;
 mod telemetry;
 mod token;

@@ -1,73 +1,74 @@
-//! Each action in each mode. The audit log says what was asked; the objects say what has changed.
+//! Each action in each mode. The audit log shows the requests, and the objects show the changes.
 
 use integration::{
     control_plane::AuditEvent,
     fixtures::{create, service},
+    responder::playbooks::playbook,
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use rstest::rstest;
 
-use crate::stage::{Stage, in_words, playbook, post_shells, uid};
+use crate::scenario::{Scenario, expect_responses, in_words, post_shells, uid};
 
-/// An action, and what it asks of the API server.
+/// An action and the requests that it sends to the API server.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Action {
+pub(crate) struct ActionCase {
     pub(crate) name: &'static str,
     step: &'static str,
-    pub(crate) asks: &'static [&'static str],
+    pub(crate) requests: &'static [&'static str],
 }
 
-pub(crate) const LABEL: Action = Action {
+pub(crate) const LABEL: ActionCase = ActionCase {
     name: "label",
     step: "label: {labels: {incident: open, process: {field: proc.name}}}",
-    asks: &["patch pods"],
+    requests: &["patch pods"],
 };
-pub(crate) const ANNOTATE: Action = Action {
+pub(crate) const ANNOTATE: ActionCase = ActionCase {
     name: "annotate",
     step: "annotate: {annotations: {incident: open}}",
-    asks: &["patch pods"],
+    requests: &["patch pods"],
 };
-pub(crate) const QUARANTINE: Action = Action {
+pub(crate) const QUARANTINE: ActionCase = ActionCase {
     name: "quarantine",
     step: "quarantine: {ttl: 2h, detach: Always}",
-    asks: &["create networkpolicies", "patch pods"],
+    requests: &["create networkpolicies", "patch pods"],
 };
-pub(crate) const CORDON: Action = Action {
+pub(crate) const CORDON: ActionCase = ActionCase {
     name: "cordon",
     step: "cordon: {}",
-    asks: &["patch nodes"],
+    requests: &["patch nodes"],
 };
-pub(crate) const EVICT: Action = Action {
+pub(crate) const EVICT: ActionCase = ActionCase {
     name: "evict",
     step: "evict: {}",
-    asks: &["create pods/eviction"],
+    requests: &["create pods/eviction"],
 };
-pub(crate) const DELETE: Action = Action {
+pub(crate) const DELETE: ActionCase = ActionCase {
     name: "delete",
     step: "delete: {}",
-    asks: &["delete pods"],
+    requests: &["delete pods"],
 };
 
-impl Action {
+impl ActionCase {
     pub(crate) fn playbook(self, mode: &str) -> String {
         let target = if self.name == "cordon" { "Node" } else { "Pod" };
         let spec = format!("mode: {mode}\n  match: {{rules: [Terminal shell in container]}}\n  target: {target}");
         playbook(self.name, &spec, &[self.step])
     }
 
-    async fn stage(self, mode: &str) -> (Stage<'static>, Pod) {
-        let stage = Stage::new(&format!("{mode}-{}", self.name)).await;
-        create(&stage.client, &service(&stage.name, "web", &[("app", "web")]))
+    async fn scenario(self, mode: &str) -> (Scenario<'static>, Pod) {
+        let scenario = Scenario::new(&format!("{mode}-{}", self.name)).await;
+        create(&scenario.client, &service(&scenario.name, "web", &[("app", "web")]))
             .await
             .unwrap();
-        let pod = stage.running("web").await;
-        (stage, pod)
+        let pod = scenario.running("web").await;
+        (scenario, pod)
     }
 
-    /// Whether the action has been done to this pod or its node.
-    pub(crate) async fn is_done(self, stage: &Stage<'_>, pod: &Pod) -> bool {
-        let live = stage.get(pod).await;
+    /// Whether the action has been carried out on this pod or its node.
+    pub(crate) async fn is_done(self, scenario: &Scenario<'_>, pod: &Pod) -> bool {
+        let live = scenario.get(pod).await;
         let has = |key: &str, value: &str| {
             live.as_ref()
                 .is_some_and(|live| live.labels().get(key).is_some_and(|is| is == value))
@@ -81,7 +82,7 @@ impl Action {
                 live.labels().contains_key("responder.dev/quarantine") && !live.labels().contains_key("app")
             }),
             "cordon" => {
-                let node = stage.node().await;
+                let node = scenario.node().await;
                 let by = node
                     .annotations()
                     .get("responder.dev/cordoned-by")
@@ -94,7 +95,7 @@ impl Action {
     }
 }
 
-/// The uid that a request was bound to: a precondition, or the `metadata.uid` of a patch.
+/// The uid that a request is bound to: its precondition, or `metadata.uid` of a patch.
 fn bound_to(event: &AuditEvent) -> Option<String> {
     let body = event.request_object.as_ref()?;
     let of_patch = body["metadata"]["uid"].as_str().filter(|_| event.verb == "patch");
@@ -103,100 +104,76 @@ fn bound_to(event: &AuditEvent) -> Option<String> {
 
 #[rstest]
 #[tokio::test]
-async fn enforce_does_what_the_step_says_to_the_very_object_and_nothing_else(
-    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: Action,
+async fn enforce_carries_out_the_step_on_the_target_only(
+    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: ActionCase,
 ) {
-    let (stage, pod) = action.stage("enforce").await;
+    let (scenario, pod) = action.scenario("enforce").await;
     let target = if action.name == "cordon" {
-        stage.node().await.uid().unwrap()
+        scenario.node().await.uid().unwrap()
     } else {
         uid(&pod)
     };
-    let mut responder = stage.responder(&action.playbook("Enforce")).await;
+    let mut responder = scenario.responder(&action.playbook("Enforce")).await;
 
     post_shells(&responder, std::slice::from_ref(&pod)).await;
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
 
-    assert_eq!(
-        accounts.planned,
-        [("Enforce".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    assert_eq!(
-        accounts.responses,
-        [("Done".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    let writes = stage.writes();
-    assert_eq!(writes.iter().map(in_words).collect::<Vec<_>>(), action.asks);
+    let accounts = expect_responses(&mut responder, 1, &[("Done", 1)]).await;
+    assert_eq!(accounts.planned, [("Enforce".to_owned(), 1)].into());
+    let writes = scenario.writes();
+    assert_eq!(writes.iter().map(in_words).collect::<Vec<_>>(), action.requests);
     for event in writes.iter().filter(|event| event.resource != "networkpolicies") {
         assert_eq!(bound_to(event), Some(target.clone()), "{event:#?}");
     }
-    assert!(action.is_done(&stage, &pod).await);
+    assert!(action.is_done(&scenario, &pod).await);
 }
 
 #[rstest]
 #[tokio::test]
 async fn rehearse_sends_the_same_requests_as_dry_runs_and_changes_not_one_object(
-    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: Action,
+    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: ActionCase,
 ) {
-    let (stage, pod) = action.stage("rehearse").await;
-    let mut responder = stage.responder(&action.playbook("Rehearse")).await;
-    let before = stage.objects().await;
+    let (scenario, pod) = action.scenario("rehearse").await;
+    let mut responder = scenario.responder(&action.playbook("Rehearse")).await;
+    let before = scenario.objects().await;
 
     post_shells(&responder, std::slice::from_ref(&pod)).await;
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
 
-    assert_eq!(
-        accounts.responses,
-        [("Rehearsed".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    let expected: Vec<_> = action.asks.iter().map(|asks| format!("{asks} (dry run)")).collect();
-    let writes = stage.writes();
+    expect_responses(&mut responder, 1, &[("Rehearsed", 1)]).await;
+    let expected: Vec<_> = action
+        .requests
+        .iter()
+        .map(|request| format!("{request} (dry run)"))
+        .collect();
+    let writes = scenario.writes();
     assert_eq!(writes.iter().map(in_words).collect::<Vec<_>>(), expected);
     assert!(
         writes.iter().all(|event| (200..300).contains(&event.code)),
         "{writes:#?}"
     );
-    assert_eq!(stage.objects().await, before);
-    assert!(!action.is_done(&stage, &pod).await);
+    assert_eq!(scenario.objects().await, before);
+    assert!(!action.is_done(&scenario, &pod).await);
 }
 
 #[rstest]
 #[tokio::test]
 async fn observe_plans_the_same_and_asks_for_no_write_at_all(
-    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: Action,
+    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: ActionCase,
 ) {
-    let (stage, pod) = action.stage("observe").await;
-    // Without one right to write: Observe needs none.
-    let mut responder = stage.responder(&action.playbook("Observe")).await;
-    let before = stage.objects().await;
+    let (scenario, pod) = action.scenario("observe").await;
+    // The user has no write permission: Observe needs none.
+    let mut responder = scenario.responder(&action.playbook("Observe")).await;
+    let before = scenario.objects().await;
 
     post_shells(&responder, std::slice::from_ref(&pod)).await;
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
 
-    assert_eq!(
-        accounts.planned,
-        [("Observe".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    assert_eq!(
-        accounts.responses,
-        [("Observed".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    assert_eq!(stage.writes(), []);
+    let accounts = expect_responses(&mut responder, 1, &[("Observed", 1)]).await;
+    assert_eq!(accounts.planned, [("Observe".to_owned(), 1)].into());
+    assert_eq!(scenario.writes(), []);
     assert!(
-        stage
-            .asked()
+        scenario
+            .requests()
             .iter()
             .any(|event| event.resource == "pods" && event.verb == "get")
     );
-    assert_eq!(stage.objects().await, before);
+    assert_eq!(scenario.objects().await, before);
 }

@@ -6,56 +6,44 @@ mod outage;
 mod settle;
 mod traffic;
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use async_nats::{Client, jetstream};
 use futures_util::StreamExt as _;
 use integration::{
     nats::NatsServer,
-    responder::{Metrics, Responder, ResponderOptions, alert},
+    responder::{Metrics, Responder, ResponderOptions, alert, playbooks::playbook},
 };
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::stage::{eventually, playbook};
+use crate::{demo, scenario::eventually};
 
-/// A responder over the simulated cluster of the demo, with these settings for NATS.
+/// Options of a responder on the demo's cluster with these NATS settings.
 fn simulated(playbooks: &str, nats: &Value) -> ResponderOptions {
-    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../playbooks/demo/cluster");
     ResponderOptions {
-        playbooks: playbooks.to_owned(),
-        simulate: Some(demo),
         mode: Some("Enforce"),
         nats: Some(nats.to_string()),
-        ..ResponderOptions::default()
+        ..demo::options(playbooks.to_owned())
     }
 }
 
-/// Core NATS, all by default.
+/// Settings for core NATS with all defaults.
 fn core(server: &NatsServer) -> Value {
     json!({ "servers": [server.url()] })
 }
 
-/// A stream that the responder makes, and everything else by default.
+/// Settings for a stream that the responder creates, with all other defaults.
 fn stream(server: &NatsServer) -> Value {
     json!({ "servers": [server.url()], "jetStream": { "stream": "falco", "createStream": {} } })
 }
 
-/// Answers every alert, and does nothing.
+/// A playbook that matches every alert in Observe.
 fn on_everything() -> String {
     let spec = "mode: Observe\n  match: {rules: ['*']}";
     playbook("everything", spec, &["label: {labels: {incident: open}}"])
 }
 
-/// "Terminal shell in container" in a pod of the demo cluster, at this moment.
-fn demo_shell() -> Value {
-    let text = include_str!("../../../playbooks/demo/alerts/terminal-shell.json");
-    let mut alert: Value = serde_json::from_str(text).unwrap();
-    alert::set_time(&mut alert, Timestamp::now());
-    alert
-}
-
-/// What falcosidekick publishes of an alert.
+/// The payload that falcosidekick publishes for an alert.
 fn payload(alert: &Value) -> Vec<u8> {
     let mut body = alert::by_falcosidekick(alert, "2435103e-c7ec-4118-b737-5f9979c00310");
     assert_eq!(body.pop(), Some(b'\n'));
@@ -73,7 +61,7 @@ async fn publish(client: &Client, payload: Vec<u8>) {
     client.flush().await.unwrap();
 }
 
-/// Waits until the metrics are as they should be.
+/// Waits until the metrics satisfy a condition, and returns them.
 async fn metrics_until(responder: &Responder, what: &str, mut is_it: impl FnMut(&Metrics) -> bool) -> Metrics {
     eventually(what, async || {
         let metrics = responder.metrics().await.unwrap();
@@ -84,11 +72,20 @@ async fn metrics_until(responder: &Responder, what: &str, mut is_it: impl FnMut(
 
 fn count(metrics: &Metrics, name: &str, labels: &[(&str, &str)]) -> u64 {
     let value = metrics.total(&format!("responder_nats_{name}"), labels);
-    // A count, and far below 2^53.
+    // A count far below 2^53, so exact.
     format!("{value:.0}").parse().unwrap()
 }
 
-/// What the server says of the consumer: messages that wait, and that were delivered and not acknowledged.
+/// Waits until `/readyz` contains this text.
+async fn until_readyz_says(responder: &Responder, text: &str) {
+    eventually(text, async || {
+        let page = responder.get("/readyz").await.unwrap().body;
+        page.contains(text).then_some(())
+    })
+    .await;
+}
+
+/// The consumer's messages on the server: waiting, and delivered without an acknowledgement.
 async fn left(client: &Client) -> (u64, usize) {
     let context = jetstream::new(client.clone());
     let stream = context.get_stream_no_info("falco").await.unwrap();
@@ -103,7 +100,7 @@ async fn until_nothing_is_left(client: &Client) {
     .await;
 }
 
-/// The next message of a subscription.
+/// The next message of a subscription, within 30 s.
 async fn next(subscriber: &mut async_nats::Subscriber) -> async_nats::Message {
     tokio::time::timeout(Duration::from_secs(30), subscriber.next())
         .await

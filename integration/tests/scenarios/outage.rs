@@ -1,15 +1,18 @@
-//! The API server goes away and comes back.
+//! An outage of the API server.
 
-use integration::{control_plane::ControlPlane, responder::alert};
+use integration::{
+    control_plane::ControlPlane,
+    responder::{alert, playbooks::on_shell},
+};
 
-use crate::stage::{Stage, on_shell, uid};
+use crate::scenario::{Scenario, uid};
 
 #[tokio::test]
 async fn an_alert_that_comes_while_the_api_server_is_away_is_decided_and_none_is_lost() {
     let control_plane = ControlPlane::start().await.unwrap();
-    let stage = Stage::on(&control_plane, "outage").await;
-    let pods = stage.running_many("web", 3).await;
-    let mut responder = stage.responder(&on_shell("Enforce", &["delete: {}"])).await;
+    let scenario = Scenario::on(&control_plane, "outage").await;
+    let pods = scenario.running_many("web", 3).await;
+    let mut responder = scenario.responder(&on_shell("Enforce", &["delete: {}"])).await;
     let shell = |number: usize| alert::shell_in(&pods[number]).unwrap();
 
     assert_eq!(responder.post(&shell(0)).await.unwrap().status, 202);
@@ -18,7 +21,7 @@ async fn an_alert_that_comes_while_the_api_server_is_away_is_decided_and_none_is
 
     control_plane.stop_api_server().await.unwrap();
     responder.wait_until_unready().await.unwrap();
-    // Taken although nothing can be done about it now: Falco does not send again.
+    // Accepted although no request can succeed: Falco does not send the alert again.
     let during = shell(1);
     assert_eq!(responder.post(&during).await.unwrap().status, 202);
     let accounts = responder.metrics().await.unwrap().accounts();
@@ -27,7 +30,7 @@ async fn an_alert_that_comes_while_the_api_server_is_away_is_decided_and_none_is
     control_plane.start_api_server().await.unwrap();
     responder.wait_until_ready().await.unwrap();
 
-    // It waited, and is decided now.
+    // The alert has waited and is decided after the outage.
     let accounts = responder.wait_until_at_rest(2).await.unwrap();
     assert!(accounts.is_balanced(), "{accounts:?}");
     assert_eq!(
@@ -36,11 +39,11 @@ async fn an_alert_that_comes_while_the_api_server_is_away_is_decided_and_none_is
         "{:#?}",
         responder.trail()
     );
-    assert!(stage.get(&pods[1]).await.is_none());
+    assert!(scenario.get(&pods[1]).await.is_none());
 
     assert_eq!(responder.post(&shell(2)).await.unwrap().status, 202);
     responder.wait_until_at_rest(3).await.unwrap();
-    let mut deleted: Vec<_> = stage
+    let mut deleted: Vec<_> = scenario
         .mutations()
         .iter()
         .map(|event| event.uid_precondition().unwrap().to_owned())

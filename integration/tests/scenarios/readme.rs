@@ -1,26 +1,26 @@
-//! What the README tells people to write, as it is written: only addresses, secrets and the directories of files are put in.
+//! The README's configuration, used as written: only addresses, secrets and the directories of files are replaced.
 
 use std::{fs, path::Path};
 
 use async_nats::jetstream;
 use integration::{
     nats::{Authority, NatsCluster},
-    responder::{Responder, ResponderOptions, alert},
+    responder::{Responder, ResponderOptions, alert, playbooks::on_shell},
 };
-use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
+    demo,
     helm::{Helm, chart},
-    stage::{eventually, on_shell, start},
+    scenario::{eventually, start},
 };
 
 const README: &str = include_str!("../../../README.md");
 const SECRET: &str = "3f1b0c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f7081";
 
-/// The blocks of YAML whose first line is this comment, up to a comma.
+/// The YAML blocks with this name in their first comment, up to a comma.
 fn blocks(name: &str) -> Vec<&'static str> {
     let blocks = README.split("```yaml\n").skip(1);
     let blocks = blocks.filter_map(|rest| rest.split_once("```")).map(|(block, _)| block);
@@ -36,25 +36,21 @@ fn block(name: &str, place: usize) -> Value {
     serde_saphyr::from_str(blocks(name)[place]).unwrap()
 }
 
-/// An alert of the demo, at this moment.
+/// An alert of the demo about this container, dated now.
 fn shell(container: &str) -> Value {
-    let mut shell: Value =
-        serde_json::from_str(include_str!("../../../playbooks/demo/alerts/terminal-shell.json")).unwrap();
-    alert::set_time(&mut shell, Timestamp::now());
+    let mut shell = demo::shell();
     shell["output_fields"]["container.id"] = json!(container);
     shell
 }
 
 fn simulated(arguments: &[&str]) -> ResponderOptions {
     ResponderOptions {
-        playbooks: on_shell("Observe", &["label: {labels: {incident: open}}"]),
-        simulate: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../playbooks/demo/cluster")),
         arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
-        ..ResponderOptions::default()
+        ..demo::options(on_shell("Observe", &["label: {labels: {incident: open}}"]))
     }
 }
 
-/// `responder.yaml`, with its files in a directory of ours.
+/// A responder with the README's `responder.yaml` and its files.
 async fn with_its_files(directory: &TempDir) -> Responder {
     let at = |name: &str| directory.path().join(name);
     fs::create_dir(at("tls")).unwrap();
@@ -82,7 +78,7 @@ async fn with_its_files(directory: &TempDir) -> Responder {
     start(&options).await
 }
 
-/// Where the README has a host, with our process in its place.
+/// The README's URL with the host and port of our process.
 fn url(written: &Value, responder: &Responder) -> reqwest::Url {
     let ours = reqwest::Url::parse(responder.url()).unwrap();
     let mut url = reqwest::Url::parse(written.as_str().unwrap()).unwrap();
@@ -144,7 +140,7 @@ async fn of_two_replicas_with_the_readmes_stream_one_is_killed_and_a_server_lost
     let mut nats = values["config"]["nats"].clone();
     assert_eq!(nats["servers"].as_array().unwrap().len(), cluster.urls().len());
     nats["servers"] = json!(cluster.urls());
-    // What the killed one held comes again after this and not after the half minute that is usual.
+    // The messages of the killed responder are redelivered after this time instead of the default of 30 s.
     nats["jetStream"]["ackWait"] = json!("5s");
     let options = ResponderOptions {
         nats: Some(nats.to_string()),
@@ -152,7 +148,7 @@ async fn of_two_replicas_with_the_readmes_stream_one_is_killed_and_a_server_lost
     };
     let (killed, mut other) = (start(&options).await, start(&options).await);
 
-    // As falcosidekick publishes: to one address, without waiting for the stream.
+    // falcosidekick publishes to one address and does not wait for the stream.
     let written = block("falcosidekick.yaml", 1);
     let address = reqwest::Url::parse(written["nats"]["hostport"].as_str().unwrap()).unwrap();
     assert_eq!((address.scheme(), address.port()), ("nats", Some(4222)));
@@ -176,7 +172,7 @@ async fn of_two_replicas_with_the_readmes_stream_one_is_killed_and_a_server_lost
     })
     .await;
     cluster.servers[2].stop().await.unwrap();
-    // falcosidekick does not wait for the stream: what it publishes while the other two elect a leader is lost.
+    // Messages that falcosidekick publishes during the election of a leader are lost.
     eventually("the stream has a leader among the other two", async || {
         let stream = context.get_stream(stream).await.ok()?;
         let leader = stream.cached_info().cluster.as_ref()?.leader.clone()?;

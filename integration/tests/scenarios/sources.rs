@@ -1,14 +1,14 @@
-//! Alerts that are not about a container: of the audit log, and of the host.
+//! Alerts that are not about a container: from the audit log, and about the host.
 
 use integration::{
     control_plane::shared,
-    fixtures::{PlacedOn as _, create, deployment, namespace, node, pod, wait_ready, wait_ready_pods},
-    responder::alert,
+    fixtures::{PodExt as _, create, deployment, namespace, node, pod, wait_ready, wait_ready_pods},
+    responder::{alert, playbooks::playbook},
 };
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Node};
 use kube::{Api, Client, ResourceExt as _};
 
-use crate::stage::{Stage, in_words, playbook, post_shells};
+use crate::scenario::{Scenario, expect_refusals, expect_responses, in_words, post_shells};
 
 fn on_exec(corroboration: &str, step: &str) -> String {
     let spec = format!(
@@ -19,78 +19,60 @@ fn on_exec(corroboration: &str, step: &str) -> String {
 
 #[tokio::test]
 async fn an_exec_from_the_audit_log_is_answered_by_name_where_the_playbook_says_so() {
-    let stage = Stage::new("exec").await;
-    let web = stage.running("web").await;
-    let mut responder = stage
+    let scenario = Scenario::new("exec").await;
+    let web = scenario.running("web").await;
+    let mut responder = scenario
         .responder(&on_exec("Named", "delete: {gracePeriodSeconds: 0}"))
         .await;
-    // Known by name only, the pod has to be older than the alert by a whole second.
+    // The alert names the pod only by name, so the pod must be at least a whole second older.
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
 
     let answer = responder.post(&alert::exec_into(&web)).await.unwrap();
     assert_eq!(answer.status, 202, "{answer:?}");
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
 
-    assert_eq!(
-        accounts.responses,
-        [("Done".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    assert!(stage.get(&web).await.is_none());
-    let writes = stage.writes();
+    expect_responses(&mut responder, 1, &[("Done", 1)]).await;
+    assert!(scenario.get(&web).await.is_none());
+    let writes = scenario.writes();
     assert_eq!(writes.len(), 1);
     assert_eq!(writes[0].uid_precondition(), web.uid().as_deref());
 }
 
-/// The pod that has the name now was made after the exec.
+/// The pod with this name was created after the exec.
 #[tokio::test]
 async fn an_exec_into_a_pod_that_was_replaced_since_is_refused() {
-    let stage = Stage::new("exec-replaced").await;
-    let first = stage.running("web").await;
-    let mut responder = stage.responder(&on_exec("Named", "delete: {}")).await;
+    let scenario = Scenario::new("exec-replaced").await;
+    let first = scenario.running("web").await;
+    let mut responder = scenario.responder(&on_exec("Named", "delete: {}")).await;
     let alert = alert::exec_into(&first);
-    let second = stage.replace(&first).await;
+    let second = scenario.replace(&first).await;
 
     assert_eq!(responder.post(&alert).await.unwrap().status, 202);
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
 
-    assert_eq!(
-        accounts.refused,
-        [("TargetReplaced".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    stage.still_there(&second).await;
+    expect_refusals(&mut responder, 1, &[("TargetReplaced", 1)]).await;
+    scenario.still_there(&second).await;
 }
 
-/// Up from the pod over its ReplicaSet, each hop checked by uid.
+/// The path leads from the pod through its ReplicaSet, and each hop is checked by uid.
 #[tokio::test]
 async fn a_playbook_for_owners_marks_the_deployment_above_the_pod() {
-    let stage = Stage::new("owner").await;
-    create(&stage.client, &deployment("owner", "web", 2).on_node("owner"))
+    let scenario = Scenario::new("owner").await;
+    create(&scenario.client, &deployment("owner", "web", 2).on_node("owner"))
         .await
         .unwrap();
-    let pods = wait_ready_pods(&stage.client, "owner", &[("app", "web")], 2)
+    let pods = wait_ready_pods(&scenario.client, "owner", &[("app", "web")], 2)
         .await
         .unwrap();
     let spec = "mode: Enforce\n  match: {rules: [Terminal shell in container]}\n  target: Owner";
     let step = "annotate: {annotations: {incident: {field: proc.name}}}";
-    let mut responder = stage.responder(&playbook("owner", spec, &[step])).await;
+    let mut responder = scenario.responder(&playbook("owner", spec, &[step])).await;
 
     post_shells(&responder, &pods[..1]).await;
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
 
-    assert_eq!(
-        accounts.responses,
-        [("Done".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    let deployments: Api<Deployment> = Api::namespaced(stage.client.clone(), "owner");
+    expect_responses(&mut responder, 1, &[("Done", 1)]).await;
+    let deployments: Api<Deployment> = Api::namespaced(scenario.client.clone(), "owner");
     let live = deployments.get("web").await.unwrap();
     assert_eq!(live.annotations()["incident"], "sh");
-    let writes = stage.writes();
+    let writes = scenario.writes();
     assert_eq!(writes.iter().map(in_words).collect::<Vec<_>>(), ["patch deployments"]);
     assert_eq!(
         writes[0].request_object.as_ref().unwrap()["metadata"]["uid"].as_str(),
@@ -115,42 +97,36 @@ async fn is_cordoned(client: &Client, name: &str) -> bool {
 
 #[tokio::test]
 async fn a_host_alert_cordons_the_node_of_its_hostname() {
-    let stage = Stage::new("host").await;
-    let mut responder = stage.responder(&on_host(FILE_READ, "Node", "cordon: {}")).await;
+    let scenario = Scenario::new("host").await;
+    let mut responder = scenario.responder(&on_host(FILE_READ, "Node", "cordon: {}")).await;
 
     assert_eq!(responder.post(&alert::file_read_on("host")).await.unwrap().status, 202);
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
 
-    assert_eq!(
-        accounts.responses,
-        [("Done".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    assert!(is_cordoned(&stage.client, "host").await);
-    let annotations = stage.node().await.annotations().clone();
+    expect_responses(&mut responder, 1, &[("Done", 1)]).await;
+    assert!(is_cordoned(&scenario.client, "host").await);
+    let annotations = scenario.node().await.annotations().clone();
     assert!(annotations["responder.dev/cordoned-by"].starts_with("host/"));
     assert_eq!(annotations["responder.dev/cordoned-for"], FILE_READ);
     assert!(annotations.contains_key("responder.dev/cordoned-at"));
 }
 
-/// Where the chart does not set it, `hostname` is the name of Falco's own pod.
+/// If the Falco chart does not set it, `hostname` is the name of Falco's own pod.
 #[tokio::test]
 async fn a_host_alert_cordons_the_node_of_the_falco_pod_that_sent_it_and_of_no_other_pod_of_that_name() {
-    let stage = Stage::new("host-by-falco").await;
+    let scenario = Scenario::new("host-by-falco").await;
     let admin = shared().await.client();
     create(&admin, &namespace("falco", &[])).await.unwrap();
     create(&admin, &node("elsewhere")).await.unwrap();
-    let falco = create(&admin, &pod("falco", "falco-xczjd").on_node(&stage.name))
+    let falco = create(&admin, &pod("falco", "falco-xczjd").on_node(&scenario.name))
         .await
         .unwrap();
     wait_ready(&admin, &falco).await.unwrap();
-    // A tenant who takes Falco's names must not point at another node.
-    let forged = create(&admin, &pod(&stage.name, "falco-forged").on_node("elsewhere"))
+    // A tenant who uses the name of a Falco pod must not point at another node.
+    let forged = create(&admin, &pod(&scenario.name, "falco-forged").on_node("elsewhere"))
         .await
         .unwrap();
     wait_ready(&admin, &forged).await.unwrap();
-    let mut responder = stage.responder(&on_host(FILE_READ, "Node", "cordon: {}")).await;
+    let mut responder = scenario.responder(&on_host(FILE_READ, "Node", "cordon: {}")).await;
 
     assert_eq!(
         responder
@@ -168,46 +144,39 @@ async fn a_host_alert_cordons_the_node_of_the_falco_pod_that_sent_it_and_of_no_o
             .status,
         202
     );
-    let accounts = responder.wait_until_at_rest(2).await.unwrap();
 
-    assert_eq!(
-        accounts.responses,
-        [("Done".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
+    let accounts = expect_responses(&mut responder, 2, &[("Done", 1)]).await;
     assert_eq!(
         accounts.refused,
         [("TargetGone".to_owned(), 1)].into(),
         "{:#?}",
         responder.trail()
     );
-    assert!(is_cordoned(&admin, &stage.name).await);
+    assert!(is_cordoned(&admin, &scenario.name).await);
     assert!(!is_cordoned(&admin, "elsewhere").await);
-    let writes = stage.writes();
+    let writes = scenario.writes();
     assert_eq!(writes.iter().map(in_words).collect::<Vec<_>>(), ["patch nodes"]);
 }
 
 #[tokio::test]
 async fn a_host_alert_never_touches_a_pod() {
-    let stage = Stage::new("host-pod").await;
-    let web = stage.running("web").await;
-    let mut responder = stage.responder(&on_host(FILE_READ, "Pod", "delete: {}")).await;
+    let scenario = Scenario::new("host-pod").await;
+    let web = scenario.running("web").await;
+    let mut responder = scenario.responder(&on_host(FILE_READ, "Pod", "delete: {}")).await;
 
-    // Even one that names a pod.
+    // Even if the alert names a pod.
     let mut alert = alert::file_read_on("host-pod");
     alert::name_pod(&mut alert, &web, "host");
     assert_eq!(responder.post(&alert).await.unwrap().status, 202);
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
 
-    assert_eq!(accounts.refused, [("HostProcess".to_owned(), 1)].into());
-    assert_eq!(stage.writes(), []);
+    expect_refusals(&mut responder, 1, &[("HostProcess", 1)]).await;
+    assert_eq!(scenario.writes(), []);
 }
 
 #[tokio::test]
-async fn the_cordon_of_a_node_that_is_not_there_makes_none() {
-    let stage = Stage::new("host-gone").await;
-    let mut responder = stage.responder(&on_host(FILE_READ, "Node", "cordon: {}")).await;
+async fn cordoning_a_missing_node_creates_none() {
+    let scenario = Scenario::new("host-gone").await;
+    let mut responder = scenario.responder(&on_host(FILE_READ, "Node", "cordon: {}")).await;
 
     assert_eq!(
         responder
@@ -217,15 +186,9 @@ async fn the_cordon_of_a_node_that_is_not_there_makes_none() {
             .status,
         202
     );
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
 
-    assert_eq!(
-        accounts.refused,
-        [("TargetGone".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    let nodes: Api<Node> = Api::all(stage.client.clone());
+    expect_refusals(&mut responder, 1, &[("TargetGone", 1)]).await;
+    let nodes: Api<Node> = Api::all(scenario.client.clone());
     assert!(nodes.get_opt("no-such-node").await.unwrap().is_none());
-    assert_eq!(stage.writes(), []);
+    assert_eq!(scenario.writes(), []);
 }

@@ -1,22 +1,25 @@
-//! Traces, log lines and metrics, as others read them: the OpenTelemetry collector's own receiver, and Prometheus' parser.
+//! Traces, log lines and metrics, read by independent programs: the OpenTelemetry collector's receiver and Prometheus'
+//! parser.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use integration::{
     nats::Authority,
-    responder::{PostAnswer, Responder, ResponderOptions, alert},
-    telemetry::{Receiver, RecordedSpan, open_metrics},
+    responder::{
+        HttpReply, Responder, ResponderOptions, alert,
+        playbooks::{guard, on_shell},
+    },
+    telemetry::{ReceivedSpan, TraceReceiver, open_metrics},
 };
-use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::stage::{eventually, guard, on_shell, start};
+use crate::{
+    demo,
+    scenario::{eventually, start},
+};
 
-/// Every attribute that a span may have; the README of the program's telemetry explains them.
+/// All attributes that a span may have. The README of the program's telemetry explains them.
 const ATTRIBUTES: [&str; 13] = [
     "responder.alert.id",
     "responder.dry_run",
@@ -36,30 +39,23 @@ const ATTRIBUTES: [&str; 13] = [
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SENDER: &str = "b7ad6b7169203331";
 
-/// A responder on the simulated cluster that comes with the program.
-fn simulated(playbooks: String, receiver: &Receiver) -> ResponderOptions {
-    let cluster = Path::new(env!("CARGO_MANIFEST_DIR")).join("../playbooks/demo/cluster");
+/// Options of a responder on the demo's cluster that sends its traces to this receiver.
+fn simulated(playbooks: String, receiver: &TraceReceiver) -> ResponderOptions {
     ResponderOptions {
-        playbooks,
-        simulate: Some(cluster),
         mode: Some("Enforce"),
         arguments: vec!["--otlp-endpoint".to_owned(), receiver.url()],
         environment: [("POD_NAME", "responder-0"), ("POD_NAMESPACE", "responder")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
-        ..ResponderOptions::default()
+        ..demo::options(playbooks)
     }
 }
 
-/// A shell in a pod of that cluster, at this moment.
-fn shell() -> Value {
-    let text = include_str!("../../../playbooks/demo/alerts/terminal-shell.json");
-    let mut shell: Value = serde_json::from_str(text).unwrap();
-    alert::set_time(&mut shell, Timestamp::now());
-    shell
-}
-
-async fn trace_with(receiver: &Receiver, root: &str, is_meant: impl Fn(&RecordedSpan) -> bool) -> Vec<RecordedSpan> {
+async fn trace_with(
+    receiver: &TraceReceiver,
+    root: &str,
+    is_meant: impl Fn(&ReceivedSpan) -> bool,
+) -> Vec<ReceivedSpan> {
     eventually("the collector has the trace", async || {
         let spans = receiver.spans();
         let root = spans.iter().find(|span| span.name == root && is_meant(span))?;
@@ -71,12 +67,12 @@ async fn trace_with(receiver: &Receiver, root: &str, is_meant: impl Fn(&Recorded
 
 #[tokio::test]
 async fn an_alert_is_one_trace_from_its_sender_to_its_verification() {
-    let receiver = Receiver::start().await.unwrap();
+    let receiver = TraceReceiver::start().await.unwrap();
     let playbooks =
         on_shell("Enforce", &["label: {labels: {incident: open}}"]) + &guard("mode: Enforce\n  cluster: {name: blue}");
     let mut responder = start(&simulated(playbooks, &receiver)).await;
 
-    // An alert that nobody answers has no trace.
+    // An alert without a matching playbook has no trace.
     let ignored = alert::file_read_on("worker-1");
     assert_eq!(responder.post(&ignored).await.unwrap().outcome(), "unmatched");
     let answer = post_from(&responder, &format!("00-{TRACE}-{SENDER}-01")).await;
@@ -90,7 +86,7 @@ async fn an_alert_is_one_trace_from_its_sender_to_its_verification() {
     assert_eq!(receiver.spans(), spans, "there is another trace");
     assert!(spans.iter().all(|span| span.trace == TRACE));
 
-    let by_name: BTreeMap<&str, &RecordedSpan> = spans.iter().map(|span| (span.name.as_str(), span)).collect();
+    let by_name: BTreeMap<&str, &ReceivedSpan> = spans.iter().map(|span| (span.name.as_str(), span)).collect();
     let above = |name: &str| {
         let parent = &by_name[name].parent;
         spans
@@ -149,7 +145,7 @@ async fn an_alert_is_one_trace_from_its_sender_to_its_verification() {
 
     its_records_lead_to_it(&responder, &answer.alert(), &spans);
 
-    // Nor has one whose sender does not want it; and a refusal is a shorter trace.
+    // Nor has an alert whose sender does not sample it. The trace of a refusal is shorter.
     let (unwanted, refused) = ("1".repeat(32), "2".repeat(32));
     post_from(&responder, &format!("00-{unwanted}-{SENDER}-00")).await;
     post_from(&responder, &format!("00-{refused}-{SENDER}-01")).await;
@@ -162,15 +158,17 @@ async fn an_alert_is_one_trace_from_its_sender_to_its_verification() {
     assert!(receiver.spans().iter().all(|span| span.trace != unwanted));
 }
 
-async fn post_from(responder: &Responder, traceparent: &str) -> PostAnswer {
-    let answer = responder.post_with(&shell(), &[("traceparent", traceparent)]).await;
+async fn post_from(responder: &Responder, traceparent: &str) -> HttpReply {
+    let answer = responder
+        .post_with(&demo::shell(), &[("traceparent", traceparent)])
+        .await;
     let answer = answer.unwrap();
     assert_eq!(answer.outcome(), "accepted");
     answer
 }
 
-/// Each record of the audit trail about the alert carries the trace and a span of it, and says who did what for what.
-fn its_records_lead_to_it(responder: &Responder, alert: &str, spans: &[RecordedSpan]) {
+/// Each audit record about the alert carries the trace, one of its spans, the actor and the reason for the action.
+fn its_records_lead_to_it(responder: &Responder, alert: &str, spans: &[ReceivedSpan]) {
     let log = responder.log();
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut events = Vec::new();
@@ -200,8 +198,8 @@ fn its_records_lead_to_it(responder: &Responder, alert: &str, spans: &[RecordedS
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_away_costs_no_decision() {
-    let mut receiver = Receiver::start().await.unwrap();
+async fn an_absent_receiver_costs_no_decision() {
+    let mut receiver = TraceReceiver::start().await.unwrap();
     let playbooks = on_shell("Observe", &["label: {labels: {incident: open}}"]);
     let mut responder = start(&simulated(playbooks, &receiver)).await;
     let lost = async |responder: &Responder| {
@@ -209,16 +207,16 @@ async fn a_receiver_that_is_away_costs_no_decision() {
         let of = |result| metrics.total("responder_spans_total", &[("result", result)]);
         of("dropped") + of("failed")
     };
-    assert_eq!(responder.post(&shell()).await.unwrap().outcome(), "accepted");
+    assert_eq!(responder.post(&demo::shell()).await.unwrap().outcome(), "accepted");
     trace_with(&receiver, "alert", |_| true).await;
     assert!(lost(&responder).await.abs() < f64::EPSILON);
 
     receiver.stop().unwrap();
-    // More spans than may wait.
+    // More spans than the queue holds.
     let count = 1200;
     for done in 0..count {
-        assert_eq!(responder.post(&shell()).await.unwrap().outcome(), "accepted");
-        // Below the bound on alerts about one subject.
+        assert_eq!(responder.post(&demo::shell()).await.unwrap().outcome(), "accepted");
+        // Stay below the limit of alerts about one subject.
         if done % 100 == 0 {
             responder.wait_until_at_rest(done).await.unwrap();
         }
@@ -231,10 +229,10 @@ async fn a_receiver_that_is_away_costs_no_decision() {
 
     receiver.resume().await.unwrap();
     let root = eventually("an alert is traced again", async || {
-        let answer = responder.post(&shell()).await.unwrap();
+        let answer = responder.post(&demo::shell()).await.unwrap();
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         let spans = receiver.spans();
-        let is_ours = |span: &&RecordedSpan| span.attributes.get("responder.alert.id") == Some(&answer.alert());
+        let is_ours = |span: &&ReceivedSpan| span.attributes.get("responder.alert.id") == Some(&answer.alert());
         spans.iter().find(is_ours).cloned()
     })
     .await;
@@ -244,7 +242,7 @@ async fn a_receiver_that_is_away_costs_no_decision() {
     assert!(log.contains("spans are sent again"), "{log}");
 }
 
-/// How the responder is told whom to trust: by our setting, or by what every program's system roots are replaced with.
+/// The responder trusts the authority in its own setting, or the replaced system roots.
 #[rstest]
 #[case::by_the_setting("OTEL_EXPORTER_OTLP_CERTIFICATE")]
 #[case::by_the_systems_roots("SSL_CERT_FILE")]
@@ -252,7 +250,7 @@ async fn a_receiver_that_is_away_costs_no_decision() {
 async fn traces_go_to_a_receiver_that_a_trusted_authority_vouches_for_and_to_no_other(#[case] variable: &str) {
     let directory = tempfile::tempdir().unwrap();
     let [ours, strangers] = ["ours", "strangers"].map(|name| Authority::create(name, directory.path()).unwrap());
-    let receiver = Receiver::start_with_tls(ours.server().unwrap()).await.unwrap();
+    let receiver = TraceReceiver::start_with_tls(ours.server().unwrap()).await.unwrap();
     let trusting = |authority: &Authority| {
         let mut options = simulated(on_shell("Observe", &["label: {labels: {incident: open}}"]), &receiver);
         let file = authority.certificate().display().to_string();
@@ -261,7 +259,7 @@ async fn traces_go_to_a_receiver_that_a_trusted_authority_vouches_for_and_to_no_
     };
 
     let mut responder = start(&trusting(&strangers)).await;
-    assert_eq!(responder.post(&shell()).await.unwrap().outcome(), "accepted");
+    assert_eq!(responder.post(&demo::shell()).await.unwrap().outcome(), "accepted");
     responder.wait_until_at_rest(1).await.unwrap();
     eventually("the spans are lost", async || {
         let metrics = responder.metrics().await.unwrap();
@@ -271,18 +269,18 @@ async fn traces_go_to_a_receiver_that_a_trusted_authority_vouches_for_and_to_no_
     assert_eq!(receiver.spans(), []);
 
     let responder = start(&trusting(&ours)).await;
-    let answer = responder.post(&shell()).await.unwrap();
-    let is_ours = |span: &RecordedSpan| span.attributes.get("responder.alert.id") == Some(&answer.alert());
+    let answer = responder.post(&demo::shell()).await.unwrap();
+    let is_ours = |span: &ReceivedSpan| span.attributes.get("responder.alert.id") == Some(&answer.alert());
     trace_with(&receiver, "alert", is_ours).await;
 }
 
 #[tokio::test]
 async fn the_end_of_a_quarantine_is_a_trace_of_its_own() {
-    let receiver = Receiver::start().await.unwrap();
+    let receiver = TraceReceiver::start().await.unwrap();
     let playbooks = on_shell("Enforce", &["quarantine: {ttl: 1s, onExpiry: Release}"]);
     let responder = start(&simulated(playbooks, &receiver)).await;
-    assert_eq!(responder.post(&shell()).await.unwrap().outcome(), "accepted");
-    let ended = |span: &RecordedSpan| {
+    assert_eq!(responder.post(&demo::shell()).await.unwrap().outcome(), "accepted");
+    let ended = |span: &ReceivedSpan| {
         span.attributes
             .get("responder.outcome")
             .is_some_and(|end| end == "released")
@@ -301,17 +299,17 @@ async fn the_end_of_a_quarantine_is_a_trace_of_its_own() {
 
 #[tokio::test]
 async fn prometheus_reads_the_metrics() {
-    let receiver = Receiver::start().await.unwrap();
+    let receiver = TraceReceiver::start().await.unwrap();
     let playbooks =
         on_shell("Enforce", &["label: {labels: {incident: open}}"]) + &guard("mode: Enforce\n  cluster: {name: blue}");
     let mut responder = start(&simulated(playbooks, &receiver)).await;
-    assert_eq!(responder.post(&shell()).await.unwrap().outcome(), "accepted");
+    assert_eq!(responder.post(&demo::shell()).await.unwrap().outcome(), "accepted");
     responder.wait_until_at_rest(1).await.unwrap();
     let page = responder.get("/metrics").await.unwrap().body;
     let series = open_metrics(&page).await.unwrap();
     let lines = page.lines().filter(|line| !line.starts_with('#')).count();
     assert_eq!(series.len(), lines);
-    // What it would make of a page that is none.
+    // The parser refuses an incomplete page.
     assert!(open_metrics(&page.replace("# EOF\n", "")).await.is_err());
 
     let metrics = responder.metrics().await.unwrap();

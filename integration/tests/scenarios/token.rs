@@ -1,12 +1,15 @@
-//! The program with exactly the rights that the chart gives it: the token of the chart's service account, as the pod would
-//! have it.
+//! The program with exactly the rights of the chart: it uses the token of the chart's service account, as its pod
+//! would.
 
 use http::Method;
 use integration::{
     fixtures::{create, service},
-    responder::ResponderOptions,
+    responder::{Responder, ResponderOptions},
 };
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use k8s_openapi::api::{
+    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
+    core::v1::Pod,
+};
 use kube::{Api, Client, ResourceExt as _, api::PostParams};
 use responder_core::permission::Permission;
 use responder_core::rbac::PermissionTable;
@@ -15,8 +18,8 @@ use serde_json::json;
 
 use crate::{
     helm::{Release, as_service_account, values_of},
-    modes::{ANNOTATE, Action, CORDON, DELETE, EVICT, LABEL, QUARANTINE},
-    stage::{eventually, in_words, post_shells, start},
+    modes::{ANNOTATE, ActionCase, CORDON, DELETE, EVICT, LABEL, QUARANTINE},
+    scenario::{eventually, expect_responses, in_words, post_shells, start},
 };
 
 async fn release(name: &str, mode: &str, playbooks: &str) -> Release<'static> {
@@ -25,7 +28,7 @@ async fn release(name: &str, mode: &str, playbooks: &str) -> Release<'static> {
     release
 }
 
-/// What the pod's program would be started with.
+/// The options of the pod's program.
 async fn options(release: &Release<'_>, playbooks: &str) -> (Client, ResponderOptions) {
     let (client, kubeconfig) = as_service_account(release).await;
     let options = ResponderOptions {
@@ -56,7 +59,7 @@ async fn may(client: &Client, right: &Permission) -> bool {
     answer.status.is_some_and(|status| status.allowed)
 }
 
-/// The authorizer learns of a role by a watch.
+/// The authorizer learns of a role through a watch.
 async fn wait_for_role(client: &Client) {
     let first = *PermissionTable::of_all_actions().unwrap().reads.first().unwrap();
     eventually("the authorizer knows the role", async || {
@@ -65,77 +68,68 @@ async fn wait_for_role(client: &Client) {
     .await;
 }
 
-#[rstest]
-#[tokio::test]
-async fn with_the_charts_token_every_enabled_action_is_done(
-    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: Action,
-) {
+/// A release in this mode, a running pod behind a Service, and a responder in Enforce with the release's token that has
+/// received an alert about the pod.
+async fn alerted(name: &str, mode: &str, action: ActionCase) -> (Release<'static>, Pod, Responder) {
     let playbooks = action.playbook("Enforce");
-    let release = release(&format!("token-{}", action.name), "Enforce", &playbooks).await;
-    let stage = &release.stage;
-    create(&stage.client, &service(&stage.name, "web", &[("app", "web")]))
+    let release = release(&format!("{name}-{}", action.name), mode, &playbooks).await;
+    let scenario = &release.scenario;
+    create(&scenario.client, &service(&scenario.name, "web", &[("app", "web")]))
         .await
         .unwrap();
     let (client, options) = options(&release, &playbooks).await;
     wait_for_role(&client).await;
-    // The chart's namespace is the target's here, and nothing tells the program that it is its own; `restricted` is for
-    // the chart's pod and not for the target's.
-    stage.allow_any_pod().await;
-    let pod = stage.running("web").await;
-    let mut responder = start(&options).await;
-
+    // The pod is in the release's namespace, which the program without POD_NAMESPACE does not protect as its own. The
+    // level `restricted` is meant for the chart's pod and not for this one.
+    scenario.allow_any_pod().await;
+    let pod = scenario.running("web").await;
+    let responder = start(&options).await;
     post_shells(&responder, std::slice::from_ref(&pod)).await;
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
+    (release, pod, responder)
+}
 
-    assert_eq!(
-        accounts.responses,
-        [("Done".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    assert!(action.is_done(stage, &pod).await);
-    let writes = stage.writes();
+#[rstest]
+#[tokio::test]
+async fn with_the_charts_token_every_enabled_action_is_done(
+    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: ActionCase,
+) {
+    let (release, pod, mut responder) = alerted("token", "Enforce", action).await;
+    let scenario = &release.scenario;
+
+    expect_responses(&mut responder, 1, &[("Done", 1)]).await;
+    assert!(action.is_done(scenario, &pod).await);
+    let writes = scenario.writes();
     let asked: Vec<_> = writes
         .iter()
         .filter(|event| event.resource != "selfsubjectaccessreviews")
         .map(in_words)
         .collect();
-    assert_eq!(asked, action.asks);
-    let refused: Vec<_> = stage.asked().into_iter().filter(|event| event.code == 403).collect();
+    assert_eq!(asked, action.requests);
+    let refused: Vec<_> = scenario
+        .requests()
+        .into_iter()
+        .filter(|event| event.code == 403)
+        .collect();
     assert_eq!(refused, [], "it asks for nothing that the chart does not allow");
 }
 
 #[rstest]
 #[tokio::test]
-async fn with_the_token_of_observe_the_api_server_refuses_what_the_program_sends(
-    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: Action,
+async fn with_the_token_of_observe_the_api_server_refuses_every_write(
+    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: ActionCase,
 ) {
-    let playbooks = action.playbook("Enforce");
-    let release = release(&format!("token-observe-{}", action.name), "Observe", &playbooks).await;
-    let stage = &release.stage;
-    create(&stage.client, &service(&stage.name, "web", &[("app", "web")]))
-        .await
-        .unwrap();
-    let (client, options) = options(&release, &playbooks).await;
-    wait_for_role(&client).await;
-    stage.allow_any_pod().await;
-    let pod = stage.running("web").await;
-    // The program in Enforce with the rights of Observe: the worst mistake in its modes would change nothing.
-    let mut responder = start(&options).await;
+    // Enforce with the rights of Observe: even a fault in the program's modes would change nothing.
+    let (release, pod, mut responder) = alerted("token-observe", "Observe", action).await;
+    let scenario = &release.scenario;
 
-    post_shells(&responder, std::slice::from_ref(&pod)).await;
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
-
-    assert_eq!(
-        accounts.responses,
-        [("Failed".to_owned(), 1)].into(),
-        "{:#?}",
-        responder.trail()
-    );
-    assert!(!action.is_done(stage, &pod).await);
-    let mut writes = stage.writes();
+    expect_responses(&mut responder, 1, &[("Failed", 1)]).await;
+    assert!(!action.is_done(scenario, &pod).await);
+    let mut writes = scenario.writes();
     writes.retain(|event| event.resource != "selfsubjectaccessreviews");
-    assert_eq!(writes.first().map(in_words).as_deref(), action.asks.first().copied());
+    assert_eq!(
+        writes.first().map(in_words).as_deref(),
+        action.requests.first().copied()
+    );
     assert!(writes.iter().all(|event| event.code == 403), "{writes:#?}");
 }
 
@@ -143,11 +137,11 @@ async fn with_the_token_of_observe_the_api_server_refuses_what_the_program_sends
 async fn every_mutating_request_of_every_action_is_refused_with_the_rights_of_observe() {
     let playbooks = DELETE.playbook("Enforce");
     let release = release("token-observe", "Observe", &playbooks).await;
-    let stage = &release.stage;
+    let scenario = &release.scenario;
     let (client, _) = options(&release, &playbooks).await;
     wait_for_role(&client).await;
-    stage.allow_any_pod().await;
-    let pod = stage.running("web").await;
+    scenario.allow_any_pod().await;
+    let pod = scenario.running("web").await;
     let table = PermissionTable::of_all_actions().unwrap();
 
     for right in &table.reads {
@@ -157,17 +151,17 @@ async fn every_mutating_request_of_every_action_is_refused_with_the_rights_of_ob
     assert!(writes.len() >= 13, "{writes:?}");
     for right in &writes {
         assert!(!may(&client, right).await, "{right:?}");
-        let answer = send(&client, right, &stage.name, &pod.name_any()).await;
+        let answer = send(&client, right, &scenario.name, &pod.name_any()).await;
         assert!(
             matches!(&answer, kube::Error::Api(status) if status.code == 403),
             "{right:?}: {answer}"
         );
     }
-    let mut sent = stage.writes();
+    let mut sent = scenario.writes();
     sent.retain(|event| event.resource != "selfsubjectaccessreviews");
     assert_eq!(sent.len(), writes.len(), "the API server has seen and refused each");
     assert_eq!(
-        stage
+        scenario
             .mutations()
             .iter()
             .filter(|event| event.resource != "selfsubjectaccessreviews")
@@ -191,7 +185,7 @@ async fn every_mutating_request_of_every_action_is_refused_with_the_rights_of_ob
     }
 }
 
-/// Really sends the request that a right is for, on what is there: nothing but the missing right keeps it from happening.
+/// Sends the request of a right to existing objects, so that only the missing right prevents it.
 async fn send(client: &Client, right: &Permission, namespace: &str, pod: &str) -> kube::Error {
     let root = if right.group.is_empty() {
         "/api/v1".to_owned()
@@ -202,7 +196,7 @@ async fn send(client: &Client, right: &Permission, namespace: &str, pod: &str) -
         "nodes" => format!("{root}/nodes"),
         resource => format!("{root}/namespaces/{namespace}/{resource}"),
     };
-    // Authorization comes first: a name that is not there is refused like any other.
+    // Authorization comes first, so a missing name is refused as well.
     let name = match right.resource {
         "nodes" => namespace,
         "pods" => pod,

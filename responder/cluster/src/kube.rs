@@ -1,7 +1,7 @@
-//! The real cluster: the ports on the Kubernetes API. The steps *snapshot*, *act* and *verify* reach it through this.
+//! The cluster ports on a real Kubernetes API server, for the steps *snapshot*, *act* and *verify*.
 //!
-//! Nothing is retried here: kube's own retry is off (with it, an eviction that a PodDisruptionBudget blocks did not
-//! answer within 240 s), and whoever sends knows what may be repeated.
+//! This adapter never retries. kube's own retry is off (with it, an eviction that a PodDisruptionBudget blocks got no
+//! answer within 240 s), and only the caller knows which request may be repeated.
 
 mod answer;
 mod classify;
@@ -21,23 +21,22 @@ use tokio::time::Instant;
 
 pub use self::connect::{ConnectError, ConnectOptions};
 
-/// How long one read may take, connection and answer together.
+/// Deadline of one read: the connection and the answer together.
 const READ_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long the answer to "which policy engine" is kept. Engines come and go with a cluster's installation, not with
-/// its pods.
-const ENGINE_KEPT: Duration = Duration::from_secs(60);
+/// How long the detected policy engine is cached. It changes with a cluster's installation, not with its pods.
+const ENGINE_CACHE_TTL: Duration = Duration::from_secs(60);
 
-/// A Kubernetes API server. A clone shares its connections.
+/// A Kubernetes API server. Clones share its connections.
 #[derive(Clone)]
 pub struct KubeCluster {
     client: Client,
     server: Arc<str>,
-    engine: Arc<Mutex<Option<SeenEngine>>>,
+    engine: Arc<Mutex<Option<CachedEngine>>>,
 }
 
-/// Which policy engine there was, and when that was asked.
-type SeenEngine = (Instant, Option<PolicyEngine>);
+/// When the policy engine was detected, and the result.
+type CachedEngine = (Instant, Option<PolicyEngine>);
 
 impl KubeCluster {
     fn on(client: Client, server: &str) -> Self {

@@ -1,8 +1,9 @@
 //! The ports on Kubernetes: the real API server and the simulated cluster. The steps *snapshot*, *act* and *verify*
-//! of the flow reach a cluster through these and nothing else.
+//! reach a cluster only through these adapters.
 //!
-//! One suite of scenarios, `conformance`, runs against both, so that they can't drift apart.
+//! One suite of scenarios, `conformance`, runs against both adapters, so that they can't drift apart.
 
+mod any;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod kube;
@@ -10,5 +11,6 @@ mod owner;
 mod policy_engine;
 pub mod simulated;
 
+pub use self::any::AnyCluster;
 pub use self::kube::{ConnectError, ConnectOptions, KubeCluster};
 pub use self::simulated::{ManifestError, SimulatedCluster};

@@ -1,4 +1,4 @@
-//! A controller as decisions need it, out of the object of any kind. Part of the step *snapshot*, for both adapters.
+//! Reads the owner of a pod from an object of any kind. Part of the step *snapshot*, for both adapters.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use responder_core::snapshot::Owner;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The parts of any object that are read. The rest of it is skipped unparsed.
+/// The fields of an owner that decisions need. Other fields are skipped without parsing.
 #[derive(Deserialize)]
 pub(crate) struct OwnerDoc {
     metadata: Metadata,
@@ -32,13 +32,13 @@ struct Metadata {
 struct Spec {
     #[serde(default)]
     replicas: Option<i64>,
-    /// A [`LabelSelector`], except in a ReplicationController, where it is the map of labels itself.
+    /// A [`LabelSelector`]; in a ReplicationController, a plain map of labels.
     #[serde(default)]
     selector: Option<Value>,
 }
 
 impl OwnerDoc {
-    /// The controller at this place; `None` where its uid is none that an API server gives.
+    /// The owner at this locator; `None` if its uid is not a valid one.
     pub(crate) fn into_owner(self, at: &Locator) -> Option<OwnerObject> {
         let uid = Uid::new(&self.metadata.uid)?;
         let spec = self.spec.unwrap_or(Spec {
@@ -68,7 +68,7 @@ impl OwnerDoc {
     }
 }
 
-/// A `spec.selector` of either shape.
+/// A `spec.selector` of either shape; `None` if it is neither.
 pub(crate) fn label_selector(selector: &Value) -> Option<LabelSelector> {
     let entries = selector.as_object()?;
     let plain_map = !entries.is_empty() && entries.values().all(Value::is_string);

@@ -1,13 +1,15 @@
-//! Which NetworkPolicy engine a cluster runs, told by what it has installed. Part of the step *snapshot*.
+//! Detects the NetworkPolicy engine of a cluster from the API groups and DaemonSets that it has. Part of the step
+//! *snapshot*.
 //!
-//! An API server stores NetworkPolicies whether or not anything enforces them, so a quarantine in a cluster without a
-//! known engine is reported as unverified. Only what proves an engine is listed: the groups of the
-//! AdminNetworkPolicy resources (`policy.networking.k8s.io`) and of Amazon's VPC CNI (`networking.k8s.aws`) are
-//! installed in clusters that enforce nothing, and say nothing.
+//! An API server stores NetworkPolicies whether or not an engine enforces them, so a quarantine in a cluster without a
+//! known engine is reported as unverified. Only proof of an engine is listed. The groups of the AdminNetworkPolicy
+//! resources (`policy.networking.k8s.io`) and of Amazon's VPC CNI (`networking.k8s.aws`) are also installed in clusters
+//! that enforce nothing, so they are left out.
 
 use responder_core::snapshot::PolicyEngine;
 
-/// API groups that only an engine serves, the more telling first: a Calico that runs under Tigera's operator has both.
+/// API groups that only an engine serves, and the engine. The more specific come first: Calico under Tigera's operator
+/// serves both of its groups.
 const GROUPS: [(&str, &str); 7] = [
     ("cilium.io", "cilium"),
     ("crd.projectcalico.org", "calico"),
@@ -18,8 +20,8 @@ const GROUPS: [(&str, &str); 7] = [
     ("operator.tigera.io", "calico"),
 ];
 
-/// DaemonSets of engines, by the names that their own manifests and charts give them. `kube-router` and Weave Net
-/// bring no API group of their own.
+/// DaemonSets of engines, by the names in the engines' own manifests and charts. `kube-router` and Weave Net serve no
+/// API group of their own.
 const DAEMON_SETS: [(&str, &str); 7] = [
     ("cilium", "cilium"),
     ("calico-node", "calico"),
@@ -30,12 +32,12 @@ const DAEMON_SETS: [(&str, &str); 7] = [
     ("weave-net", "weave-net"),
 ];
 
-/// The engine that one of these API groups belongs to.
+/// The engine that serves one of these API groups.
 pub(crate) fn by_groups(served: &[&str]) -> Option<PolicyEngine> {
     first(&GROUPS, served)
 }
 
-/// The engine that one of these DaemonSets belongs to.
+/// The engine that runs as one of these DaemonSets.
 pub(crate) fn by_daemon_sets(names: &[&str]) -> Option<PolicyEngine> {
     first(&DAEMON_SETS, names)
 }
@@ -59,12 +61,12 @@ mod tests {
     #[case(&["policy.networking.k8s.io", "networking.k8s.aws"], None)]
     #[case(&["networking.k8s.io"], None)]
     #[case(&[], None)]
-    fn an_engine_is_told_by_the_groups_it_serves(#[case] groups: &[&str], #[case] engine: Option<&str>) {
+    fn an_engine_is_detected_by_the_groups_it_serves(#[case] groups: &[&str], #[case] engine: Option<&str>) {
         assert_eq!(by_groups(groups).as_ref().map(|found| found.0.as_str()), engine);
     }
 
     #[test]
-    fn an_engine_without_groups_is_told_by_its_daemon_set() {
+    fn an_engine_without_groups_is_detected_by_its_daemon_set() {
         assert_eq!(
             by_daemon_sets(&["kube-proxy", "kube-router"]),
             Some(PolicyEngine("kube-router".to_owned()))

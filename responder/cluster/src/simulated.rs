@@ -1,8 +1,8 @@
 //! The simulated cluster: plain manifests, in memory, behind the same ports as the real one. The steps *snapshot*,
-//! *act* and *verify* can't tell it from an API server; the conformance suite sees to that.
+//! *act* and *verify* can't tell it from an API server; the conformance suite checks that.
 //!
-//! It has uids, resource versions, owner chains, preconditions, `dryRun`, evictions against PodDisruptionBudgets, and
-//! controllers that replace what a response takes away. It has no network, no admission and no RBAC.
+//! It simulates uids, resource versions, owner chains, preconditions, `dryRun`, evictions against PodDisruptionBudgets,
+//! and controllers that replace deleted pods. It has no network, no admission and no RBAC.
 
 mod budget;
 mod controllers;
@@ -34,11 +34,11 @@ pub use self::hooks::{Hold, ReceivedRequest, SendFault};
 pub use self::manifest::{ManifestError, ManifestFault};
 use self::store::Store;
 
-/// A cluster in memory. A clone is the same cluster.
+/// A cluster in memory. Clones share the cluster.
 #[derive(Clone)]
 pub struct SimulatedCluster {
     state: Arc<Mutex<State>>,
-    /// How many holds there are; everything waits while there is one.
+    /// The number of [`Hold`]s. Reads and sends wait while there is one.
     held: Arc<watch::Sender<usize>>,
 }
 
@@ -51,14 +51,14 @@ struct State {
 }
 
 impl SimulatedCluster {
-    /// A cluster of the manifests in a directory and the ones below it (`.yaml`, `.yml`, `.json`), or in one file.
-    /// `kubectl get -A -o yaml …` and `kubectl cluster-info dump` write such; by hand, uids, statuses, namespaces and
-    /// creation times may be left out.
+    /// A cluster from one manifest file, or from all `.yaml`, `.yml` and `.json` files in a directory and its
+    /// subdirectories, such as `kubectl get -A -o yaml …` and `kubectl cluster-info dump` write. Handwritten manifests
+    /// may omit uids, statuses, namespaces and creation times.
     pub fn from_dir(path: &Path) -> Result<Self, ManifestError> {
         load::load(&manifest::files(path)?).map(Self::of)
     }
 
-    /// A cluster of manifests in memory, each text under a name that stands for its file in errors.
+    /// A cluster from manifests in memory. Each text comes with a name that replaces the file name in errors.
     pub fn from_manifests<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, ManifestError> {
         let files: Vec<_> = texts
             .into_iter()
@@ -67,19 +67,19 @@ impl SimulatedCluster {
         load::load(&files).map(Self::of)
     }
 
-    /// A cluster without any object.
+    /// A cluster without objects.
     pub fn empty() -> Self {
         Self::of(Store::default())
     }
 
-    /// The same cluster with this clock: new objects are born, and graces end, by it. The wall clock without.
+    /// Sets the clock for creation times and grace periods. The default is the wall clock.
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
         self.lock().clock = clock;
         self
     }
 
-    /// Kinds that are kept and shown, and that change nothing here, each with how many there are.
+    /// Kinds that the simulation stores without effect, each with the number of its objects.
     pub fn inert_kinds(&self) -> BTreeMap<String, usize> {
         let mut kinds = BTreeMap::new();
         for (key, _) in self
@@ -107,12 +107,12 @@ impl SimulatedCluster {
         }
     }
 
-    /// The state, as it is now: graces that are over have ended.
+    /// The state, after ending all pods whose grace period is over.
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Every change is one `put` or `remove`; a panic between two leaves objects that are whole.
+        // Every change is a single `put` or `remove`, so a panic between two leaves every object whole.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = state.clock.now();
-        state.end_what_is_due(now);
+        state.end_expired_graces(now);
         state
     }
 }
@@ -125,7 +125,7 @@ impl fmt::Debug for SimulatedCluster {
     }
 }
 
-/// The machine's own time.
+/// The system clock.
 struct WallClock;
 
 impl Clock for WallClock {

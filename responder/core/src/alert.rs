@@ -1,9 +1,9 @@
-//! A Falco alert: the first step of the flow, and the only thing that enters it from outside.
+//! A Falco alert: the first step of the flow, and the only input from outside.
 //!
-//! [`Alert::decode`] takes the bytes of one request, exactly as Falco's `http_output` or falcosidekick send them, and
-//! refuses what is not an alert with an error that says what, where and what to do. What it accepts it keeps
-//! losslessly: an alert written again is the alert that came in. Everything after this module reads the alert through
-//! its accessors, so that `syscalls`, a missing hostname or a cut value mean the same everywhere.
+//! [`Alert::decode`] takes the bytes of one request, exactly as Falco's `http_output` or falcosidekick sends them. It
+//! refuses a body that is not an alert, with an error that says what is wrong, where, and what to do. Decoding is
+//! lossless: an alert written again is the alert that came in. All later modules read the alert through its accessors,
+//! so `syscalls`, a missing hostname or a cut value mean the same everywhere.
 //!
 //! An alert's text is data from an attacker's process. Nothing here gives it a meaning beyond comparison.
 
@@ -44,16 +44,16 @@ pub use self::{
     value::{Integer, Value},
 };
 
-/// One alert of Falco, as it arrived.
+/// One Falco alert, as it arrived.
 ///
-/// Two alerts are equal when they say the same, key order and delivery format aside; whether they are the *same event*
-/// is the question of [`Alert::id`], which a second delivery with another `uuid` answers with yes.
+/// Two alerts are equal when their contents are equal, whatever the order of keys and the delivery format. Whether they
+/// report the *same event* is decided by [`Alert::id`]: two deliveries that differ in `uuid` have one id.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
     rule: RuleName,
     priority: Priority,
     source: Source,
-    /// `source` as written, so that the alert is written again as it came; `None` when there was none.
+    /// `source` as written, to write the alert again unchanged; `None` when absent.
     source_written: Option<Box<str>>,
     time: Timestamp,
     /// `time` as written: falcosidekick drops trailing zeros that Falco writes.
@@ -104,8 +104,9 @@ impl Alert {
         self.time
     }
 
-    /// Where Falco runs: by the chart's default the node's name, otherwise the Falco pod's. For plugin sources it is
-    /// where the plugin runs, which says nothing of the target. `None` when absent, null or empty (old Falco).
+    /// The hostname of the machine or pod where Falco runs: with the Helm chart's defaults the node's name, otherwise
+    /// the Falco pod's. For plugin sources it is where the plugin runs and says nothing about the target. `None` when
+    /// absent, null or empty (old Falco).
     pub fn hostname(&self) -> Option<&str> {
         self.hostname.as_deref().filter(|name| !name.is_empty())
     }
@@ -115,17 +116,18 @@ impl Alert {
         self.tags.as_deref().unwrap_or_default()
     }
 
-    /// The line for a person, with its time and priority prefix; absent with `json_include_output_property: false`.
+    /// The line for a reader, with its prefix of time and priority; absent with `json_include_output_property: false`.
     pub fn output(&self) -> Option<&str> {
         self.output.as_deref()
     }
 
-    /// The line without its prefix; only with `json_include_message_property: true`, and lost by falcosidekick.
+    /// The line without its prefix; present only with `json_include_message_property: true`, and dropped by
+    /// falcosidekick.
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
     }
 
-    /// falcosidekick's `uuid`: new for each receipt, so it identifies a delivery. Trace data, never identity.
+    /// falcosidekick's `uuid`, new for each receipt: it identifies a delivery, not an event. For traces only.
     pub fn uuid(&self) -> Option<&str> {
         self.uuid.as_deref()
     }
@@ -139,7 +141,7 @@ impl Alert {
         fields.get(at).map(|(_, value)| value)
     }
 
-    /// The text of an output field; `None` when it is absent, null or no string.
+    /// The text of an output field; `None` when it is absent, null or not a string.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.field(name)?.as_str()
     }
@@ -158,14 +160,14 @@ impl Alert {
         self.others.iter().map(|other| (&*other.key, other.json.get()))
     }
 
-    /// Who this event is, the same over every way by which it can arrive. Computed on each call (one SHA-256 over
-    /// about 200 bytes), because an alert that matches nothing never needs it.
+    /// The identity of the event, the same for every route of delivery. Computed on each call (one SHA-256 over about
+    /// 200 bytes), because an alert that matches nothing never needs it.
     pub fn id(&self) -> AlertId {
         AlertId::of(self)
     }
 }
 
-/// Written as Falco writes it: its keys in its (alphabetical) order, absent ones left out.
+/// Written as Falco writes it: keys in Falco's (alphabetical) order, absent ones left out.
 impl Serialize for Alert {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;

@@ -1,28 +1,28 @@
-//! How strong an action is.
+//! The classes of actions, by strength.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How strong an action is. Budgets, corroboration and permissions speak of classes.
+/// The strength of an action. Budgets, corroboration and permissions refer to classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ActionClass {
-    /// Tells somebody.
+    /// Notifies receivers.
     Notify,
     /// Marks an object.
     Annotate,
-    /// Limits what an object can do, and can be undone.
+    /// Restricts an object; reversible.
     Contain,
-    /// Takes an object away.
+    /// Removes an object; irreversible.
     Destroy,
 }
 
 impl ActionClass {
-    /// Every class, the mildest first.
+    /// All four, the mildest first.
     pub const ALL: [Self; 4] = [Self::Notify, Self::Annotate, Self::Contain, Self::Destroy];
 
-    /// The name as in a guard.
+    /// The name as written in a guard.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Notify => "Notify",

@@ -1,11 +1,11 @@
-//! Names a version of a document by its content.
+//! The hash that identifies a version of a document by its content.
 
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 
-/// SHA-256 of a document as written.
+/// The SHA-256 of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ContentHash(pub [u8; 32]);
 
@@ -25,7 +25,7 @@ impl ContentHash {
 }
 
 impl fmt::Display for ContentHash {
-    /// Twelve hexadecimal digits: enough to tell versions of one playbook apart.
+    /// The first 12 hexadecimal digits: enough to tell versions of one playbook apart.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().take(6).try_for_each(|byte| write!(f, "{byte:02x}"))
     }

@@ -1,14 +1,14 @@
-//! How sure it is that the live pod is the one of the alert.
+//! The levels of certainty that the live pod is the alert's pod.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How sure the alert's target must be. Ordered: `Named < PodUid < Container`.
+/// How certainly the live pod is the alert's pod. Ordered: `Named < PodUid < Container`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
 pub enum Corroboration {
-    /// By name only, and the live pod is older than the alert.
+    /// The name matches, and the live pod is older than the alert.
     Named,
     /// The alert carries the uid of the live pod.
     PodUid,
@@ -18,7 +18,7 @@ pub enum Corroboration {
 }
 
 impl Corroboration {
-    /// The name as in a playbook.
+    /// The name as written in a playbook.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Named => "Named",

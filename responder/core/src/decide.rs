@@ -21,7 +21,7 @@ mod resolve;
 pub use context::{Context, OwnIdentity};
 pub use decision::{Decision, Outcome};
 
-/// What a decision must see: what the playbook asks for, and what the guard needs to judge a response of its class.
+/// The parts of the snapshot that the playbook reads, and those that the guard needs for a response of its class.
 pub fn needs(playbook: &Playbook, guard: &Guard) -> Needs {
     let mut needs = playbook.needs();
     needs.namespace |= !guard.namespaces.is_empty() || !guard.protect.selectors.is_empty();
@@ -32,19 +32,20 @@ pub fn needs(playbook: &Playbook, guard: &Guard) -> Needs {
     needs
 }
 
-/// The refusals that need no look at the cluster: a flood of stale alerts costs the API server nothing.
+/// The refusals that need no reads: a flood of stale alerts costs the API server nothing.
 pub fn screen(context: &Context<'_>, ledger: &LedgerView) -> Option<Decision> {
     let mut trace = Trace::default();
     let refusal = checks::screen(context, ledger, &mut trace).err()?;
     Some(refused(context, None, refusal, trace))
 }
 
-/// Decides. What could not be read is refused as `Unreadable`.
+/// Decides. A part of the cluster that could not be read is refused as `Unreadable`.
 ///
-/// The checks are made in this order, and the first that does not hold is the refusal: sender (noted only), cluster, subject, exceptions
-/// that read the alert, age, duplicate, protected names; then the readings, presence, corroboration, ending, own pod and
-/// protected labels, the live part of the match, exceptions that read the live object; then the plan with its actions'
-/// own refusals, cooldown, the playbook's limit, the guard's budgets, and last the lint of the plan.
+/// The checks run in this order, and the first that does not hold is the refusal: sender (only noted), cluster,
+/// subject, exceptions that read the alert, age, duplicate, names of protected namespaces; then the reads, presence,
+/// corroboration, termination, own pod and labels of protected namespaces, the live part of the match, exceptions that
+/// read the live object; then the plan with its actions' own refusals, cooldown, the playbook's limit, the guard's
+/// budgets, and last the lint of the plan.
 pub fn decide(context: &Context<'_>, snapshot: Result<&Snapshot, &ReadError>, ledger: &LedgerView) -> Decision {
     let mut trace = Trace::default();
     let mut target = None;
@@ -64,7 +65,7 @@ pub fn decide(context: &Context<'_>, snapshot: Result<&Snapshot, &ReadError>, le
     }
 }
 
-/// A decision that others than decide come to: the ledger does not answer, the controller is stopping.
+/// A refusal from outside of [`decide`]: the ledger is unavailable, or the controller is shutting down.
 pub fn refused(context: &Context<'_>, target: Option<Target>, refusal: Refusal, trace: Trace) -> Decision {
     Decision {
         playbook: context.playbook.name.clone(),
@@ -129,8 +130,8 @@ fn act(
     Ok((plan, claim))
 }
 
-/// Ten characters that name this response in labels and object names: a function of alert, playbook and target, so that
-/// the same response is never made under two names.
+/// The name of a response in labels and object names: ten characters, derived from alert, playbook and target, so one
+/// response never has two names.
 fn incident(context: &Context<'_>, target: &Target) -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut hash = digest::Context::new(&digest::SHA256);
@@ -143,7 +144,7 @@ fn incident(context: &Context<'_>, target: &Target) -> String {
         hash.update(part.as_bytes());
     }
     let digest = hash.finish();
-    // A label value starts with a letter or a digit; all of the alphabet's characters are one.
+    // A label value starts with a letter or a digit, and the alphabet has no other characters.
     digest
         .as_ref()
         .iter()

@@ -1,8 +1,9 @@
-//! What people write: YAML documents of a type, and everything that is wrong with them in one run, each with its place,
-//! an excerpt and what was probably meant. Playbooks, guards and the configuration are read with it.
+//! Reads YAML documents into types and reports all their problems in one run, each with its place, an excerpt and a
+//! suggestion. Playbooks, guards and the configuration are read with it.
 //!
-//! Step of the flow: before the first. The YAML is `tree`, the shape is `check` against the schema of the types, what a
-//! document means is its reader's business, and `diagnose` is what a person gets to see.
+//! Step of the flow: before the first, when documents are loaded. `tree` parses the YAML, `check` compares its shape
+//! with the schema of the types, the reader of a type checks the meaning, and `diagnose` renders the problems for the
+//! operator.
 
 mod check;
 mod diagnose;
@@ -29,11 +30,11 @@ pub(crate) use schema::strip_null;
 pub(crate) use suggest::{closest, did_you_mean, either, listed};
 pub(crate) use tree::{Content, Node};
 
-/// A file of YAML documents.
+/// A file of YAML documents, already read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
-    /// Its path, as it is shown to a person.
+    /// The path that diagnostics show.
     pub file: PathBuf,
-    /// What is in it.
+    /// The whole text of the file.
     pub text: String,
 }

@@ -1,4 +1,4 @@
-//! The guard: what may never be exceeded, whatever a playbook says.
+//! The guard: bounds on all responses that no playbook can exceed.
 
 pub mod budget;
 mod claim;

@@ -1,8 +1,7 @@
-//! What responder knows: alerts, playbooks, guards, decisions and plans.
+//! The core of responder: alerts, playbooks, guards, decisions and plans.
 //!
-//! Nothing here can reach a cluster, a socket or a clock. The flow is
-//! `alert → playbook (match) → snapshot → decide → plan → request`, and everything else in the workspace is an
-//! adapter to it.
+//! Nothing here reaches a cluster, a socket or a clock. The flow is
+//! `alert → playbook (match) → snapshot → decide → plan → request`; the other crates are adapters to it.
 
 pub mod action;
 pub mod alert;

@@ -5,45 +5,45 @@ use serde::{Deserialize, Serialize};
 
 use crate::span::Span;
 
-/// `limits`: on top of the Guard's, never looser.
+/// `limits`: in addition to the Guard's limits, never looser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
-    /// The oldest alert that is acted on; `None` leaves it to the guard.
+    /// The greatest age of an alert that is acted on; `None` for the guard's.
     pub max_alert_age: Option<Span>,
-    /// How long the same target or owner is left alone.
+    /// The pause after a response to the same target or owner.
     pub cooldown: Option<Cooldown>,
-    /// How many distinct targets in a window.
+    /// The number of distinct targets in a window.
     pub targets: Option<TargetLimit>,
 }
 
 /// `limits.cooldown`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cooldown {
-    /// Whose.
+    /// Whether the pause covers the target or its whole owner.
     pub per: CooldownScope,
-    /// How long, from the commit of the decision.
+    /// The length of the pause, from the commit of the decision.
     pub length: Span,
 }
 
-/// Whose cooldown it is.
+/// The objects that a cooldown covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 pub enum CooldownScope {
-    /// The target's. A replacement pod has a new uid and is another target.
+    /// The target. A replacement pod has a new uid and is another target.
     #[default]
     Target,
-    /// The owner's: it covers the replacements of a pod as well. A pod without a controller counts as its own owner.
+    /// The owner, including replacements of a pod. A pod without a controller is its own owner.
     Owner,
 }
 
-/// `limits.targets`: distinct targets of this playbook in a window; the smaller of the numbers wins.
+/// `limits.targets`: distinct targets of this playbook in a window. The smaller of the two numbers applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TargetLimit {
-    /// At most so many; `None` where only the percentage limits.
+    /// At most this many targets; `None` if only the percentage limits them.
     pub max: Option<u32>,
-    /// The window.
+    /// The length of the window.
     pub per: Span,
-    /// At most so many percent of the owner's `spec.replicas`, rounded down. Bare pods skip it.
+    /// At most this percentage of the owner's `spec.replicas`, rounded down. Does not apply to bare pods.
     pub percent_of_owner: Option<u32>,
-    /// But never fewer than so many by the percentage; 1 by default.
+    /// At least this many targets, whatever the percentage; 1 by default.
     pub at_least: u32,
 }

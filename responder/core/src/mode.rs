@@ -1,19 +1,19 @@
-//! Modes: how far a response may go, and the capability that only Enforce hands out.
+//! Modes: which requests a response may send, and the capability that only Enforce grants.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How far a response may go. Ordered from the safest: `Observe < Rehearse < Enforce`.
+/// Which requests a response may send. Ordered from the safest: `Observe < Rehearse < Enforce`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
 pub enum Mode {
-    /// Decides and reports; sends no mutating request at all.
+    /// Decides and reports; sends no mutating request.
     #[default]
     Observe,
-    /// Sends every request with `dryRun`: admission, RBAC, preconditions and PDBs are proven, nothing changes.
+    /// Sends every request with `dryRun`: admission, RBAC, preconditions and PDBs are tested for real, nothing changes.
     Rehearse,
-    /// Acts.
+    /// Sends the requests: the cluster changes.
     Enforce,
 }
 
@@ -21,7 +21,7 @@ impl Mode {
     /// Every mode, the safest first.
     pub const ALL: [Self; 3] = [Self::Observe, Self::Rehearse, Self::Enforce];
 
-    /// The name as it is written in a playbook.
+    /// The name as written in a playbook.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Observe => "Observe",
@@ -48,12 +48,12 @@ impl std::str::FromStr for Mode {
     }
 }
 
-/// A mode that does not exist was named.
+/// The text is not the name of a mode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no mode `{0}`: write Observe, Rehearse or Enforce")]
 pub struct UnknownMode(String);
 
-/// Who has a say in the mode of a response.
+/// A setting that bounds the mode of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum ModeSource {
     /// The playbook's `mode`.
@@ -64,12 +64,12 @@ pub enum ModeSource {
     Guard,
     /// An entry of the Guard's `namespaces` that selects the namespace.
     GuardNamespace,
-    /// The `--mode` of this process, or its default.
+    /// The `--mode` flag of this process, or its default.
     Process,
 }
 
 impl ModeSource {
-    /// How a person reads it.
+    /// The name in messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Playbook => "the playbook's mode",
@@ -87,10 +87,10 @@ impl fmt::Display for ModeSource {
     }
 }
 
-/// The mode a response really has: the safest of all that have a say, with the name of whoever lowered it.
+/// The mode that a response has: the safest of all settings, with the setting that decided it.
 ///
-/// It can only be made by [`EffectiveMode::safest`], so a permit to act can't exist without every ceiling having been
-/// asked.
+/// [`EffectiveMode::safest`] is its only constructor, so a permit to act can't exist before every ceiling has been
+/// consulted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EffectiveMode {
     mode: Mode,
@@ -98,14 +98,15 @@ pub struct EffectiveMode {
 }
 
 impl EffectiveMode {
-    /// The safest of the process' ceiling and what the others say; on a tie the one named first.
+    /// The safest of the process' ceiling and the other settings. On a tie the earliest of `others` is named, then the
+    /// process.
     pub fn safest(process: Mode, others: &[(ModeSource, Mode)]) -> Self {
         let mut safest = Self {
             mode: process,
             set_by: ModeSource::Process,
         };
-        // The playbook is named first on a tie: that Observe came from the playbook says more than that
-        // the process would have stopped it too.
+        // On a tie the playbook is named first: that the playbook says Observe tells an operator more than that the
+        // process would have stopped it too.
         for &(source, mode) in others.iter().rev() {
             if mode <= safest.mode {
                 safest = Self { mode, set_by: source };
@@ -114,17 +115,17 @@ impl EffectiveMode {
         safest
     }
 
-    /// The mode.
+    /// The effective mode.
     pub const fn mode(&self) -> Mode {
         self.mode
     }
 
-    /// Who set it so low.
+    /// The setting that decided the mode.
     pub const fn set_by(&self) -> ModeSource {
         self.set_by
     }
 
-    /// What this mode permits to send.
+    /// The requests that this mode permits.
     pub const fn permit(&self) -> Permit {
         match self.mode {
             Mode::Observe => Permit::Nothing,
@@ -134,12 +135,12 @@ impl EffectiveMode {
     }
 }
 
-/// What a mode permits to send.
+/// The requests that a mode permits.
 #[derive(Debug, Clone)]
 pub enum Permit {
     /// No mutating request.
     Nothing,
-    /// Requests with `dryRun` only.
+    /// Mutating requests with `dryRun` only.
     DryRun,
     /// Requests that change the cluster.
     Act(EnforcePermit),
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_lowered_the_mode_is_named() {
+    fn the_setting_that_lowered_the_mode_is_named() {
         let effective = EffectiveMode::safest(
             Mode::Enforce,
             &[

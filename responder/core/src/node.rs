@@ -1,10 +1,10 @@
-//! Facts about a live node that decisions rest on.
+//! Facts about a live node on which decisions depend.
 
 use k8s_openapi::api::core::v1::Node;
 
 use crate::object::{Locator, Name, ObjectRef, Uid};
 
-/// The reference to a live node: its name and its uid.
+/// The reference to a live node: its name and uid; `None` without a valid name and uid.
 pub fn reference(node: &Node) -> Option<ObjectRef> {
     let name = Name::new(node.metadata.name.as_deref()?)?;
     Some(ObjectRef {
@@ -13,12 +13,13 @@ pub fn reference(node: &Node) -> Option<ObjectRef> {
     })
 }
 
-/// Whether it is marked unschedulable, by whomever.
+/// Whether the node is marked unschedulable, by responder or otherwise.
 pub fn is_cordoned(node: &Node) -> bool {
     node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false)
 }
 
-/// Whether it is ready and not cordoned. A node without a `Ready` condition counts as not ready: nothing is known of it.
+/// Whether the node is ready and not cordoned. A node without a `Ready` condition counts as not ready: its state is
+/// unknown.
 pub fn takes_pods(node: &Node) -> bool {
     let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let is_ready = conditions
@@ -27,7 +28,7 @@ pub fn takes_pods(node: &Node) -> bool {
     is_ready && !is_cordoned(node)
 }
 
-/// Whether it runs the control plane, by the labels that kubeadm and the distributions set.
+/// Whether the node runs the control plane, by the labels that kubeadm and the distributions set.
 /// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane>
 pub fn is_control_plane(node: &Node) -> bool {
     const ROLES: [&str; 3] = [
@@ -41,7 +42,7 @@ pub fn is_control_plane(node: &Node) -> bool {
         .is_some_and(|labels| ROLES.iter().any(|role| labels.contains_key(*role)))
 }
 
-/// An annotation's value.
+/// The value of an annotation; `None` when absent.
 pub fn annotation<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
     node.metadata.annotations.as_ref()?.get(key).map(String::as_str)
 }

@@ -13,12 +13,12 @@ macro_rules! name_newtype {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The name, if it is one that Kubernetes could have given; `None` for an empty or impossible one.
+            /// The name, if Kubernetes could have given it; `None` for an empty or impossible one.
             pub fn new(text: &str) -> Option<Self> {
                 is_object_name(text).then(|| Self(text.into()))
             }
 
-            /// The text.
+            /// The name as Kubernetes writes it.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -44,17 +44,18 @@ name_newtype!(
     Namespace
 );
 name_newtype!(
-    /// The name of an object inside its kind and namespace.
+    /// The name of an object, unique within its kind and namespace.
     Name
 );
 name_newtype!(
-    /// The uid that the API server gave an object. A new object of the same name has another one.
+    /// The uid that the API server gave an object. A new object of the same name has another uid.
     Uid
 );
 
-/// A DNS subdomain as Kubernetes uses for object names: lower-case letters, digits, `-` and `.`, at most 253 bytes.
+/// Whether the text is a DNS subdomain, as Kubernetes requires of object names: lower-case letters, digits, `-` and
+/// `.`, at most 253 bytes.
 ///
-/// What fails this never reaches a URL's path, so alert text can't leave its place there.
+/// Other text never reaches a URL's path, so alert text can't escape its segment there.
 /// Source: <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
 fn is_object_name(text: &str) -> bool {
     let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -124,7 +125,7 @@ impl Kind {
         Self::NetworkPolicy,
     ];
 
-    /// The kind as in a manifest.
+    /// The kind, as in a manifest.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pod => "Pod",
@@ -151,7 +152,7 @@ impl Kind {
         }
     }
 
-    /// The `apiVersion` as in a manifest. Every kind here is at `v1`.
+    /// The `apiVersion`, as in a manifest. Every kind here is at `v1`.
     pub fn api_version(self) -> String {
         if self.group().is_empty() {
             "v1".to_owned()
@@ -160,7 +161,7 @@ impl Kind {
         }
     }
 
-    /// The plural as in a URL and in RBAC rules.
+    /// The plural, as in URLs and RBAC rules.
     pub const fn plural(self) -> &'static str {
         match self {
             Self::Pod => "pods",
@@ -177,12 +178,12 @@ impl Kind {
         }
     }
 
-    /// Whether objects of this kind live in a namespace.
+    /// Whether objects of this kind belong to a namespace.
     pub const fn is_namespaced(self) -> bool {
         !matches!(self, Self::Node | Self::Namespace)
     }
 
-    /// The kind with this `apiVersion` (of any version) and `kind`, if it is one of ours.
+    /// The kind with this `apiVersion` (of any version) and `kind`; `None` for a kind that responder does not handle.
     pub fn of(api_version: &str, kind: &str) -> Option<Self> {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
         Self::ALL
@@ -197,7 +198,8 @@ impl fmt::Display for Kind {
     }
 }
 
-/// An object by kind, namespace and name: where it is looked for. It says nothing of *which* object is found there.
+/// An object by kind, namespace and name. Over time, different objects may have one locator; [`ObjectRef`] names one of
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Locator {
     kind: Kind,
@@ -207,7 +209,7 @@ pub struct Locator {
 }
 
 impl Locator {
-    /// A pod.
+    /// Locates a pod.
     pub fn pod(namespace: Namespace, name: Name) -> Self {
         Self {
             kind: Kind::Pod,
@@ -216,7 +218,7 @@ impl Locator {
         }
     }
 
-    /// A node.
+    /// Locates a node.
     pub fn node(name: Name) -> Self {
         Self {
             kind: Kind::Node,
@@ -225,7 +227,7 @@ impl Locator {
         }
     }
 
-    /// An object of a namespaced kind; `None` when the kind is not namespaced.
+    /// Locates an object of a namespaced kind; `None` when the kind is not namespaced.
     pub fn namespaced(kind: Kind, namespace: Namespace, name: Name) -> Option<Self> {
         kind.is_namespaced().then_some(Self {
             kind,
@@ -234,12 +236,12 @@ impl Locator {
         })
     }
 
-    /// An object by its manifest's kind, namespace and name; `None` when kind and namespace don't fit.
+    /// Locates an object by kind, namespace and name; `None` when a namespace is missing, or the kind has none.
     pub fn new(kind: Kind, namespace: Option<Namespace>, name: Name) -> Option<Self> {
         (kind.is_namespaced() == namespace.is_some()).then_some(Self { kind, namespace, name })
     }
 
-    /// The kind.
+    /// The object's kind.
     pub const fn kind(&self) -> Kind {
         self.kind
     }
@@ -249,14 +251,14 @@ impl Locator {
         self.namespace.as_ref()
     }
 
-    /// The name.
+    /// The object's name.
     pub const fn name(&self) -> &Name {
         &self.name
     }
 }
 
 impl fmt::Display for Locator {
-    /// `pod/web/web-0`, `node/worker-1`.
+    /// Such as `pod/web/web-0` or `node/worker-1`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.kind.as_str().to_ascii_lowercase();
         match &self.namespace {
@@ -266,13 +268,13 @@ impl fmt::Display for Locator {
     }
 }
 
-/// One particular object: its place and its uid. What is changed or deleted is named by this and by nothing less.
+/// One particular object: its locator and its uid. Nothing is changed or deleted by less.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectRef {
-    /// Where it is.
+    /// The object's kind, namespace and name.
     #[serde(flatten)]
     pub at: Locator,
-    /// Which one it is.
+    /// The object's uid, which the API server checks.
     pub uid: Uid,
 }
 
@@ -282,15 +284,15 @@ impl fmt::Display for ObjectRef {
     }
 }
 
-/// A container's id without the runtime's scheme, lower-case hexadecimal, at least twelve characters.
+/// A container's id without the runtime's scheme: 12 to 64 lower-case hexadecimal digits.
 ///
-/// Falco writes the first twelve (`container.id`), Kubernetes all sixty-four behind `containerd://`.
+/// Falco writes the first 12 (`container.id`), Kubernetes all 64 after `containerd://`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ContainerId(Arc<str>);
 
 impl ContainerId {
-    /// The id in what Falco or a container status says; `None` for `host`, an empty or a malformed one.
+    /// The id as written by Falco or in a container status; `None` for `host` and for an empty or malformed text.
     pub fn new(text: &str) -> Option<Self> {
         let id = text.rsplit_once("://").map_or(text, |(_, id)| id);
         let hexadecimal = id
@@ -299,12 +301,12 @@ impl ContainerId {
         (id.len() >= 12 && id.len() <= 64 && hexadecimal).then(|| Self(id.into()))
     }
 
-    /// Whether both name one container: one is the beginning of the other.
+    /// Whether both name the same container: one is the beginning of the other.
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.0.starts_with(&*other.0) || other.0.starts_with(&*self.0)
     }
 
-    /// The text.
+    /// The hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -332,7 +334,7 @@ mod tests {
     #[case("Web", false)]
     #[case("-web", false)]
     #[case("web\n", false)]
-    fn only_what_kubernetes_could_have_named_is_a_name(#[case] text: &str, #[case] valid: bool) {
+    fn only_a_text_that_kubernetes_accepts_is_a_name(#[case] text: &str, #[case] valid: bool) {
         assert_eq!(Name::new(text).is_some(), valid);
     }
 

@@ -1,16 +1,16 @@
-//! What a failed step means for the steps around it.
+//! How a plan continues when a step fails.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What happens to the rest of a plan when a step fails.
+/// How a plan continues when a step fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 pub enum OnFailure {
-    /// Nothing more is done; what was done stays done and is reported.
+    /// The plan ends; completed steps stay and are reported.
     #[default]
     Stop,
-    /// The next step is done all the same.
+    /// The next step runs.
     Continue,
-    /// What was done before is undone, the last first.
+    /// The completed steps are undone, the last first.
     Revert,
 }

@@ -1,10 +1,10 @@
-//! One right on the API server, as RBAC names it.
+//! A permission on the API server, in RBAC's terms.
 
 use serde::Serialize;
 
 use crate::object::Kind;
 
-/// One right on the API server.
+/// A permission: one verb on one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Permission {
     /// The API group; empty for the core group.
@@ -18,12 +18,12 @@ pub struct Permission {
 }
 
 impl Permission {
-    /// A right on a kind itself.
+    /// A permission on a kind itself.
     pub const fn on(kind: Kind, verb: &'static str) -> Self {
         Self::on_sub(kind, "", verb)
     }
 
-    /// A right on a subresource of a kind.
+    /// A permission on a subresource of a kind.
     pub const fn on_sub(kind: Kind, subresource: &'static str, verb: &'static str) -> Self {
         Self {
             group: kind.group(),

@@ -1,7 +1,8 @@
-//! Playbooks: what SREs write, and what it means. `…Doc` types are as written; the plain names are compiled.
+//! Playbooks: the documents that SREs write, and their compiled form. `…Doc` types are as written; the plain names are
+//! compiled.
 //!
-//! Step of the flow: match. Reading files is `load` (with [`document`](crate::document)), meaning is `compile`, finding the
-//! playbooks of an alert is `index`, and the parts that read the live object are `live`.
+//! Step of the flow: match. `load` reads files (with [`document`](crate::document)), `compile` checks their meaning,
+//! `index` finds the playbooks of an alert, and `live` holds the parts that read the live object.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -42,14 +43,14 @@ pub use live::LiveMatch;
 pub use load::{Loaded, load};
 pub use schema::schema;
 
-/// A playbook, compiled.
+/// A compiled playbook.
 #[derive(Debug)]
 pub struct Playbook {
     /// `metadata.name`.
     pub name: PlaybookName,
-    /// Of the document as written: what was decided by is always known by content.
+    /// The hash of the document as written: a record names the version that decided.
     pub hash: ContentHash,
-    /// The file, where it came from one.
+    /// The file that the playbook was read from, if any.
     pub file: Option<PathBuf>,
     /// `spec.description`.
     pub description: String,
@@ -67,7 +68,7 @@ pub struct Playbook {
     pub target: TargetKind,
     /// `spec.corroboration`.
     pub corroboration: Corroboration,
-    /// `spec.order`: on one target higher first, then by name.
+    /// `spec.order`: for the same target, playbooks with a higher order come first, then by name.
     pub order: i32,
     /// `spec.limits`.
     pub limits: Limits,
@@ -78,7 +79,7 @@ pub struct Playbook {
 }
 
 impl Playbook {
-    /// The strongest class of its steps.
+    /// The strongest class of the steps.
     pub fn class(&self) -> ActionClass {
         self.steps
             .iter()
@@ -87,7 +88,7 @@ impl Playbook {
             .unwrap_or(ActionClass::Notify)
     }
 
-    /// What its decision must see: the live part of its match, its exceptions, its rollout, its limits and its steps.
+    /// The parts of a snapshot that the live match, the exceptions, the rollout, the limits and the steps read.
     pub fn needs(&self) -> Needs {
         let mut needs = self.live_match.needs();
         for exception in &self.except {
@@ -111,37 +112,37 @@ impl Playbook {
     }
 }
 
-/// One entry of `rollout`.
+/// An entry of `rollout`.
 #[derive(Debug)]
 pub struct Rollout {
-    /// Over the labels of the target's namespace.
+    /// Selects by the labels of the target's namespace.
     pub namespaces: Selector,
-    /// The mode there.
+    /// The mode in these namespaces.
     pub mode: Mode,
 }
 
-/// One entry of `except`.
+/// An entry of `except`.
 #[derive(Debug)]
 pub struct Exception {
-    /// The part that reads the alert.
+    /// The conditions on the alert.
     pub alert_match: AlertMatch,
-    /// The part that reads the live object.
+    /// The conditions on the live object.
     pub live_match: LiveMatch,
-    /// Why.
+    /// The reason, for the refusal and the trace.
     pub reason: String,
-    /// From then on it no longer excepts.
+    /// The time from which the exception has no effect; `None` for never.
     pub expires_at: Option<Timestamp>,
 }
 
-/// One step.
+/// A step of a playbook, compiled.
 #[derive(Debug)]
 pub struct Step {
-    /// Its own name, else the action's.
+    /// The step's own name, or else the action's.
     pub name: String,
-    /// What it does.
+    /// The compiled action, with its parameters.
     pub action: Box<dyn Action>,
-    /// For all its requests together; 30 s by default.
+    /// The time for all requests of the step together, retries included; 30 s by default.
     pub timeout: Duration,
-    /// What happens to the rest when it fails.
+    /// How the plan continues when the step fails.
     pub on_failure: OnFailure,
 }

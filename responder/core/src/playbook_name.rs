@@ -7,18 +7,18 @@ use serde::Serialize;
 
 use crate::object::Name;
 
-/// The name of a playbook.
+/// The name of a playbook, unique in a set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct PlaybookName(Arc<str>);
 
 impl PlaybookName {
-    /// The name, if it is a DNS subdomain as Kubernetes asks of `metadata.name`.
+    /// The name, if it is a DNS subdomain, as Kubernetes requires of `metadata.name`.
     pub fn new(text: &str) -> Option<Self> {
         Name::new(text).map(|name| Self(name.as_str().into()))
     }
 
-    /// The text.
+    /// The name as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }

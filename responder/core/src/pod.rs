@@ -1,4 +1,4 @@
-//! Facts about a live pod that decisions rest on.
+//! Facts about a live pod on which decisions depend.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::object::{ContainerId, Kind, Locator, Name, Namespace, ObjectRef, Uid};
 
-/// The reference to a live pod: its place and its uid. `None` for an object without one, which no API server sends.
+/// The reference to a live pod: its namespace, name and uid; `None` if one of them is missing, which no API server
+/// returns.
 pub fn reference(pod: &Pod) -> Option<ObjectRef> {
     let namespace = Namespace::new(pod.metadata.namespace.as_deref()?)?;
     let name = Name::new(pod.metadata.name.as_deref()?)?;
@@ -18,12 +19,12 @@ pub fn reference(pod: &Pod) -> Option<ObjectRef> {
     })
 }
 
-/// `metadata.labels`; empty where there are none.
+/// `metadata.labels`; empty when absent.
 pub fn labels(pod: &Pod) -> BTreeMap<String, String> {
     pod.metadata.labels.clone().unwrap_or_default()
 }
 
-/// Whether it is the mirror of a static pod. The kubelet makes mirrors, and nothing that is done to one reaches the
+/// Whether the pod is the mirror of a static pod. The kubelet creates mirrors, and changes to a mirror do not reach the
 /// containers. Source: <https://kubernetes.io/docs/tasks/configure-pod-container/static-pod/>
 pub fn is_mirror(pod: &Pod) -> bool {
     let annotated = pod
@@ -40,12 +41,12 @@ pub fn is_mirror(pod: &Pod) -> bool {
     annotated || owned_by_node
 }
 
-/// Whether it is being deleted.
+/// Whether the pod is being deleted.
 pub fn is_terminating(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_some()
 }
 
-/// Whether it has ended: `Succeeded` or `Failed`.
+/// Whether the pod has ended: `Succeeded` or `Failed`.
 pub fn is_completed(pod: &Pod) -> bool {
     pod.status
         .as_ref()
@@ -53,22 +54,22 @@ pub fn is_completed(pod: &Pod) -> bool {
         .is_some_and(|phase| phase == "Succeeded" || phase == "Failed")
 }
 
-/// Whether it shares the node's network, where NetworkPolicies don't reach.
+/// Whether the pod uses the node's network, where NetworkPolicies don't apply.
 pub fn is_host_network(pod: &Pod) -> bool {
     pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false)
 }
 
-/// The node it runs on.
+/// The node that the pod runs on; `None` before it is scheduled.
 pub fn node_name(pod: &Pod) -> Option<&str> {
     pod.spec.as_ref()?.node_name.as_deref()
 }
 
-/// When the object was made, cut to the second by the API server.
+/// The creation time, which the API server cuts to the second.
 pub fn created_at(pod: &Pod) -> Option<Timestamp> {
     pod.metadata.creation_timestamp.as_ref().map(|time| time.0)
 }
 
-/// The controller that owns it.
+/// The owner reference with `controller: true`.
 pub fn controller(pod: &Pod) -> Option<&OwnerReference> {
     pod.metadata
         .owner_references
@@ -77,12 +78,12 @@ pub fn controller(pod: &Pod) -> Option<&OwnerReference> {
         .find(|owner| owner.controller == Some(true))
 }
 
-/// The kind of a controller, if it is one that we know.
+/// The kind of a controller; `None` for a kind that responder does not handle.
 pub fn controller_kind(controller: &OwnerReference) -> Option<Kind> {
     Kind::of(&controller.api_version, &controller.kind)
 }
 
-/// All container statuses: containers, init containers and ephemeral ones.
+/// All container statuses, init and ephemeral containers included.
 pub fn container_statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     pod.status.iter().flat_map(|status| {
         [
@@ -96,18 +97,18 @@ pub fn container_statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     })
 }
 
-/// A container of a pod that an alert's container id names.
+/// The container of a pod that an alert names by its id.
 #[derive(Debug, Clone, Copy)]
 pub struct NamedContainer<'a> {
-    /// Its status.
+    /// The container's present status.
     pub status: &'a ContainerStatus,
-    /// Whether the id is that of the run before: the container has restarted since.
+    /// Whether the id is that of an earlier run: the container has restarted since.
     pub has_restarted: bool,
-    /// When that run began.
+    /// The start of the run with this id.
     pub started_at: Option<Timestamp>,
 }
 
-/// The container with this id: running now, or ended and kept in its last state.
+/// The container with this id: running, or ended and kept in `lastState`.
 pub fn container<'a>(pod: &'a Pod, id: &ContainerId) -> Option<NamedContainer<'a>> {
     container_statuses(pod).find_map(|status| {
         let is_id = |text: &Option<String>| {
@@ -138,7 +139,8 @@ pub fn container<'a>(pod: &'a Pod, id: &ContainerId) -> Option<NamedContainer<'a
     })
 }
 
-/// Whether a container id may be missing only because the status lags: some container has no id yet, or is waiting.
+/// Whether the status may lag behind the containers: some container has no id yet, or is waiting. Only then may a
+/// missing id appear later.
 pub fn has_unreported_container(pod: &Pod) -> bool {
     let declared = pod.spec.as_ref().map_or(0, |spec| spec.containers.len());
     let reported = pod

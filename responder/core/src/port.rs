@@ -1,4 +1,4 @@
-//! The ports: what the pipeline needs from the world, as traits. The adapters are in the crates around this one.
+//! The ports: the pipeline's access to the outside world, as traits. The adapters are in the other crates.
 
 mod clock;
 mod cluster;

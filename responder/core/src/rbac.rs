@@ -1,8 +1,8 @@
-//! What the API server must allow, and the rules of the role that allows it.
+//! The permissions that a process needs, and the rules of its role.
 //!
-//! The rights are stated once: those of an action's requests by the [action](crate::action::Action::permissions), those
-//! of a reading by [`Needs::permissions`], those of a target and of the process itself here. Roles, the table of the Helm
-//! chart and the users of the tests are made of them.
+//! Each permission is stated once: an action's requests in [`permissions`](crate::action::Action::permissions), reads
+//! in [`Needs::permissions`], targets and the process itself here. Roles, the Helm chart's table and the users in tests
+//! are made from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::target::TargetKind;
 #[cfg(test)]
 mod tests;
 
-/// Services are only ever listed, so they are no [`Kind`].
+/// Services are only listed, so they have no [`Kind`].
 const LIST_SERVICES: Permission = Permission {
     group: "",
     resource: "services",
@@ -31,19 +31,19 @@ const LIST_SERVICES: Permission = Permission {
     verb: "list",
 };
 
-/// What every process reads, whatever its playbooks. The API groups and the version are open to every service account
+/// The reads of every process, whatever its playbooks. API groups and version are readable by every service account
 /// (`system:discovery`).
 const ALWAYS: [Permission; 3] = [
     // The pod that an alert names.
     Permission::on(Kind::Pod, "get"),
-    // Readiness asks for the namespace `default`.
+    // The readiness check reads the namespace `default`.
     Permission::on(Kind::Namespace, "get"),
-    // Quarantines whose time is over, also those that an earlier process began.
+    // Quarantines that have to end, also those of an earlier process.
     Permission::on(Kind::NetworkPolicy, "list"),
 ];
 
 impl Needs {
-    /// Everything that can be asked for.
+    /// All parts of a snapshot.
     pub const ALL: Self = Self {
         owners: true,
         node: true,
@@ -53,7 +53,7 @@ impl Needs {
         nodes: true,
     };
 
-    /// The rights that reading it takes.
+    /// The permissions to read these parts.
     pub fn permissions(self) -> Vec<Permission> {
         let mut permissions = Vec::new();
         if self.owners {
@@ -76,7 +76,7 @@ impl Needs {
     }
 }
 
-/// The rights that finding a target takes, on top of the pod.
+/// The permissions to find a target, in addition to reading the pod.
 fn to_find(target: TargetKind) -> Vec<Permission> {
     match target {
         TargetKind::Pod => Vec::new(),
@@ -87,27 +87,27 @@ fn to_find(target: TargetKind) -> Vec<Permission> {
         .permissions(),
         TargetKind::Node => vec![
             Permission::on(Kind::Node, "get"),
-            // A host alert's hostname may be that of the Falco pod on the node, and its namespace is not known.
+            // A host alert's hostname may name the Falco pod on the node, whose namespace is unknown.
             Permission::on(Kind::Pod, "list"),
         ],
     }
 }
 
-/// The rights of a process: what it reads, and what it asks to change.
+/// The permissions of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RbacAccess {
     /// `get` and `list` only.
     pub reads: BTreeSet<Permission>,
-    /// Everything else. Empty in Observe. A rehearsal takes what the real request takes: the API server authorises a dry
-    /// run like any other.
+    /// All others; empty in Observe. Rehearse needs the same permissions as Enforce: the API server authorises a dry
+    /// run like any request.
     pub writes: BTreeSet<Permission>,
 }
 
 impl RbacAccess {
-    /// What these playbooks take under this guard and this ceiling of the process, and nothing more.
+    /// The permissions that these playbooks need under this guard and this ceiling of the process, and no others.
     ///
-    /// A quarantine whose time runs out is ended with the rights of its playbook: as long as one stands, a playbook that
-    /// is taken away, or put down to Observe, leaves it to a person.
+    /// A quarantine ends with the permissions of its playbook. If its playbook is removed or lowered to Observe first,
+    /// an operator has to end it.
     pub fn of(playbooks: &[Arc<Playbook>], guard: &Guard, ceiling: Mode) -> Self {
         let mut access = Self {
             reads: ALWAYS.into(),
@@ -123,14 +123,14 @@ impl RbacAccess {
         access
     }
 
-    /// The rules: those that read, then those that write, sorted, with what has the same verbs in one.
+    /// The rules: reads, then writes, sorted, resources with the same verbs merged.
     pub fn rules(&self) -> Vec<PolicyRule> {
         [&self.reads, &self.writes].into_iter().flat_map(merged).collect()
     }
 }
 
-/// The highest mode that a response of this playbook can have: a rollout can raise the playbook's own mode for some
-/// namespaces, as the guard's namespaces can raise the guard's.
+/// The highest mode that a response of this playbook can have. A rollout can raise the playbook's mode for some
+/// namespaces, and the guard's `namespaces` can raise the guard's.
 pub fn highest_mode(playbook: &Playbook, guard: &Guard, ceiling: Mode) -> Mode {
     let of_playbook = playbook
         .rollout
@@ -174,22 +174,23 @@ fn merged(permissions: &BTreeSet<Permission>) -> Vec<PolicyRule> {
     rules.into_iter().map(rule).collect()
 }
 
-/// The rights by what is enabled, for whoever can't ask a playbook: a Helm template knows steps by their words only.
+/// The permissions by enabled step, for the Helm chart: its templates know steps by name only and can't compile a
+/// playbook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermissionTable {
-    /// What any playbook may read.
+    /// The reads of all playbooks.
     pub reads: BTreeSet<Permission>,
-    /// What a step takes beyond that, by `action/Target`; and by `action/Target/parameter=value` what it takes with that
-    /// parameter on top.
+    /// The additional permissions of a step by `action/Target`; and by `action/Target/parameter=value`, those that the
+    /// parameter adds.
     pub writes: BTreeMap<String, BTreeSet<Permission>>,
 }
 
 impl PermissionTable {
-    /// Of all actions.
+    /// The table of all actions.
     ///
     /// # Errors
     ///
-    /// An example of an action is no step; the tests know before anybody else does.
+    /// The diagnostics of an action's example that is not a valid step; a test covers all examples.
     pub fn of_all_actions() -> Result<Self, Diagnostics> {
         let targets = [TargetKind::Pod, TargetKind::Owner, TargetKind::Node];
         let mut reads: BTreeSet<_> = ALWAYS.into_iter().chain(Needs::ALL.permissions()).collect();

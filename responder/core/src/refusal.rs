@@ -1,4 +1,4 @@
-//! Refusals: why nothing was done, as a bounded reason, a sentence, and what to do about it.
+//! Refusals: why a decision is not to act, as a bounded reason, a sentence, and advice.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident => $advice:literal,)+) => {
-        /// Why a decision was to do nothing. A closed set: it is a metric label and part of the interface.
+        /// Why a decision is not to act. A closed set: a metric label and part of the interface.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         pub enum RefusalReason {
             $($(#[$doc])* $name,)+
@@ -16,12 +16,12 @@ macro_rules! reasons {
             /// Every reason.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
-            /// The name, as in metrics and playbook tests.
+            /// The name in metrics and playbook tests.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)+ }
             }
 
-            /// What a person can do about it.
+            /// Advice to the operator, as an imperative phrase.
             pub const fn advice(self) -> &'static str {
                 match self { $(Self::$name => $advice,)+ }
             }
@@ -30,49 +30,49 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The alert names another cluster.
+    /// The alert comes from another cluster.
     ForeignCluster => "send alerts of that cluster to its own responder, or correct the guard's cluster name",
-    /// The alert names nothing that the playbook could act on.
+    /// The alert names no object that the playbook can act on.
     NoTarget => "match a rule whose alerts name a pod, or choose another target",
-    /// A host process, and the playbook wants a pod or its owner.
+    /// The alert is about a host process, and the playbook acts on pods or owners.
     HostProcess => "write `target: Node` to answer alerts about hosts",
-    /// An exception of the playbook holds.
+    /// An exception of the playbook matches.
     Excepted => "nothing, if the exception is right; else remove it from the playbook",
-    /// The alert is older than allowed.
+    /// The alert is older than the guard's `maxAlertAge`.
     Stale => "look at the delay between Falco and the responder, or raise maxAlertAge",
-    /// The alert comes from the future.
+    /// The alert's time lies in the future.
     Future => "synchronise the clocks of the nodes",
-    /// This alert was already answered by this playbook.
+    /// The playbook has already answered this alert.
     Duplicate => "nothing: the first delivery was decided",
-    /// The target is protected by the guard or the built-in floor.
+    /// The guard or the built-in floor protects the target.
     Protected => "nothing, if the protection is right; the built-in floor can't be switched off",
     /// The cluster could not be read.
     Unreadable => "look at the API server's health and the controller's role; the alert is refused rather than guessed",
-    /// The target is not there any more.
+    /// The target no longer exists.
     TargetGone => "nothing: what the alert was about is gone",
-    /// Another object has the target's name now.
+    /// Another object has the target's name.
     TargetReplaced => "nothing: the object that has the name now is not the one the alert is about",
-    /// The alert's claims don't fit the live object.
+    /// The alert's claims contradict the live object.
     Contradicted => "look for a forged or wrongly enriched alert",
-    /// The live object can't confirm the alert as far as the playbook asks.
+    /// The live object does not confirm the alert to the level that the playbook requires.
     Uncorroborated => "let Falco add k8s.pod.uid (append_output), or lower the playbook's corroboration where its class allows it",
-    /// The target is being deleted already.
+    /// The target is already being deleted.
     Terminating => "nothing: it is on its way out",
     /// The pod has ended.
     Completed => "nothing: none of its containers run any more",
     /// `image`, `namespace`, `pod`, `node` or `when` does not hold for the live object.
     NotSelected => "nothing, if the playbook's match is right",
-    /// The pod is the controller itself.
+    /// The pod is the controller's own.
     OwnPod => "act on the controller's pod by hand",
-    /// A static pod: the API server's object is only its mirror.
+    /// The pod is static: the API server's object is only a mirror.
     MirrorPod => "remove its manifest from the node, or cordon the node",
-    /// Deleting a pod of a DaemonSet brings it back on the same node.
+    /// The pod belongs to a DaemonSet, which recreates a deleted pod on the same node.
     DaemonSetPod => "quarantine the pod or cordon its node instead",
-    /// A pod on the host's network is not touched by NetworkPolicies.
+    /// The pod uses the host's network, where NetworkPolicies don't apply.
     HostNetwork => "delete the pod or cordon its node instead",
-    /// Other policies allow so much that a quarantine isolates nothing.
+    /// Other policies allow so much that a quarantine would isolate nothing.
     WouldNotIsolate => "narrow the policies that are named, or delete the pod instead",
-    /// The target is already as the step would make it.
+    /// The target is already in the state that the step would set.
     AlreadyDone => "nothing: it is already so",
     /// Too few nodes would stay schedulable.
     LastSchedulableNode => "uncordon another node first, or lower the guard's keepSchedulable",
@@ -80,19 +80,19 @@ reasons! {
     NoOwner => "write `target: Pod` for pods without a controller",
     /// The chain of controllers could not be followed to its top.
     OwnerUnknown => "act on the pod, or on the controller by hand",
-    /// The playbook's cooldown runs.
+    /// The playbook's cooldown has not ended.
     Cooldown => "wait, or shorten the playbook's cooldown",
-    /// A limit of the playbook is used up.
+    /// A limit of the playbook is exhausted.
     LimitExhausted => "look at the targets so far, then raise the playbook's limits.targets if all was right",
-    /// A budget of the guard is used up.
+    /// A budget of the guard is exhausted.
     BudgetExhausted => "look at the targets so far, then raise the guard's budget if all was right",
-    /// The state of the limits could not be read or written.
+    /// The ledger could not be read or written.
     LedgerUnavailable => "look at the ledger; without it nothing is acted on",
-    /// The state of the limits kept changing while this was decided.
+    /// The ledger, or the object that the alert leads to, kept changing during the decision.
     Contended => "nothing: other responses took precedence; the alert can be sent again",
-    /// The plan failed its own checks. A defect of responder, never of the alert.
+    /// The plan failed its own checks: a defect of responder, not of the alert.
     PlanUnsound => "report it with the output of `responder explain`",
-    /// The controller was stopping.
+    /// The controller is shutting down.
     ShuttingDown => "send the alert again",
 }
 
@@ -102,18 +102,18 @@ impl fmt::Display for RefusalReason {
     }
 }
 
-/// A refusal: the reason and what was seen.
+/// A decision not to act, with the observation behind it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{reason}: {detail}")]
 pub struct Refusal {
-    /// The reason.
+    /// The reason, for metrics and tests.
     pub reason: RefusalReason,
-    /// What was seen, in one sentence without a full stop. Alert text in it is escaped.
+    /// The observation, in one sentence without a full stop. Alert text in it is escaped.
     pub detail: String,
 }
 
 impl Refusal {
-    /// A refusal with what was seen.
+    /// A refusal with its observation.
     pub fn new(reason: RefusalReason, detail: impl Into<String>) -> Self {
         Self {
             reason,

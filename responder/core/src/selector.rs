@@ -1,4 +1,4 @@
-//! Label selectors, as Kubernetes means them. Step of the flow: decide (the live part of a match) and mode ceilings.
+//! Label selectors with Kubernetes' semantics. Step of the flow: decide (the live part of a match, and mode ceilings).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,10 +12,10 @@ mod doc;
 
 pub use doc::{LabelSelectorDoc, RequirementDoc, SelectorOperator};
 
-/// A label selector. All requirements must hold. In a playbook an empty one is refused; in a
-/// live object it selects everything.
+/// A label selector. All requirements must hold. An empty selector is refused in a playbook; in a live object it
+/// selects everything.
 ///
-/// As in Kubernetes, `NotIn` and `DoesNotExist` hold where the label is not there.
+/// As in Kubernetes, `NotIn` and `DoesNotExist` hold when the label is absent.
 /// Source: <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors>
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selector(Vec<Requirement>);
@@ -28,7 +28,7 @@ struct Requirement {
 }
 
 impl Selector {
-    /// Compiles it; `None` where it is wrong, and then that is found at `path` or below.
+    /// Compiles a selector; `None` after reporting its problems at `path` or below.
     pub(crate) fn compile(doc: &LabelSelectorDoc, path: &Path, findings: &mut Findings<'_>) -> Option<Self> {
         let problems = match Self::parse(doc) {
             Ok(selector) => return Some(selector),
@@ -41,7 +41,7 @@ impl Selector {
         None
     }
 
-    /// The selector, or what is wrong, each with the dotted path below the selector at which it lies.
+    /// The selector, or its problems, each with its dotted path below the selector.
     fn parse(doc: &LabelSelectorDoc) -> Result<Self, Vec<(String, Problem)>> {
         let mut problems = Vec::new();
         if doc.match_labels.is_empty() && doc.match_expressions.is_empty() {
@@ -88,7 +88,7 @@ impl Selector {
         }
     }
 
-    /// The selector of a map of labels that must all be there, as Services write it. An empty map selects everything.
+    /// The selector that requires all labels of a map, as Services write it. An empty map selects everything.
     pub fn of_map(labels: &BTreeMap<String, String>) -> Self {
         let requirement = |(key, value): (&String, &String)| Requirement {
             key: key.clone(),
@@ -98,7 +98,7 @@ impl Selector {
         Self(labels.iter().map(requirement).collect())
     }
 
-    /// The selector of a live object; `None` for one that no API server accepts. An empty one selects everything.
+    /// The selector of a live object; `None` for one that API servers refuse. An empty one selects everything.
     pub fn of(live: &LabelSelector) -> Option<Self> {
         let mut selector = Self::of_map(live.match_labels.as_ref().unwrap_or(&BTreeMap::new()));
         for expression in live.match_expressions.iter().flatten() {
@@ -119,12 +119,12 @@ impl Selector {
         Some(selector)
     }
 
-    /// Whether it selects whatever there is.
+    /// Whether the selector has no requirements, and so selects every object.
     pub fn is_everything(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether an object with these labels is selected.
+    /// Whether the selector selects an object with these labels.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         self.0.iter().all(|requirement| {
             let value = labels.get(&requirement.key);
@@ -140,14 +140,14 @@ impl Selector {
 }
 
 impl Selector {
-    /// The labels that it asks for.
+    /// The label keys in the requirements.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|requirement| requirement.key.as_str())
     }
 }
 
 impl fmt::Display for Selector {
-    /// As `kubectl -l` takes it.
+    /// The syntax of `kubectl -l`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, Requirement { key, operator, values }) in self.0.iter().enumerate() {
             if place > 0 {
@@ -249,7 +249,7 @@ mod tests {
         r#"{"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["x"]}]}"#,
         "matchExpressions.0.values"
     )]
-    fn what_could_never_select_what_was_meant_is_refused(#[case] json: &str, #[case] path: &str) {
+    fn a_selector_that_can_never_select_is_refused(#[case] json: &str, #[case] path: &str) {
         assert_eq!(selector(json), Err(vec![path.to_owned()]));
     }
 

@@ -1,5 +1,5 @@
-//! What the cluster says about a target at the moment of the decision. Filled by the engine from the
-//! [`ClusterReader`](crate::port::ClusterReader); read by decide.
+//! The live state of a target and its surroundings when the decision is taken. The engine fills it from the
+//! [`ClusterReader`](crate::port::ClusterReader); decide reads it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use crate::object::ObjectRef;
 
-/// The parts of a snapshot that a decision asks for. A delete asks for nothing but the pod: one GET.
+/// The parts of a snapshot that a decision reads. A delete reads only the pod: one GET.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "a set of independent parts, each asked for by name"
 )]
 pub struct Needs {
-    /// The chain of controllers above the pod, each hop checked by uid.
+    /// The chain of controllers above the pod, each link checked by uid.
     pub owners: bool,
     /// The node that the pod runs on.
     pub node: bool,
@@ -28,12 +28,12 @@ pub struct Needs {
     pub policies: bool,
     /// All Services of the namespace.
     pub services: bool,
-    /// All nodes, for what stays schedulable.
+    /// All nodes, to count those that stay schedulable.
     pub nodes: bool,
 }
 
 impl Needs {
-    /// What either asks for.
+    /// The parts that either set includes.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self {
@@ -47,20 +47,20 @@ impl Needs {
     }
 }
 
-/// One part of a snapshot.
+/// One part of a snapshot. An object that does not exist differs from one that was not read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum Part<T> {
-    /// Nobody asked for it.
+    /// No decision needs it, so it was not read.
     #[default]
     NotAsked,
-    /// It is not there.
+    /// The object does not exist.
     Missing,
-    /// It is there.
+    /// The object as read.
     Found(T),
 }
 
 impl<T> Part<T> {
-    /// The part, where it was asked for and is there.
+    /// The object, if it was read and exists.
     pub const fn found(&self) -> Option<&T> {
         match self {
             Self::Found(part) => Some(part),
@@ -75,14 +75,14 @@ impl<T> From<Option<T>> for Part<T> {
     }
 }
 
-/// A controller above a pod, as far as decisions need it.
+/// The facts about a controller that decisions use.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Owner {
-    /// Which object.
+    /// The controller's locator and uid.
     pub object: ObjectRef,
-    /// `spec.replicas`, where its kind has that.
+    /// `spec.replicas`; `None` for kinds without it.
     pub replicas: Option<u32>,
-    /// `spec.selector`, where its kind has that.
+    /// `spec.selector`; `None` for kinds without it.
     pub selector: Option<LabelSelector>,
     /// `metadata.labels`.
     pub labels: BTreeMap<String, String>,
@@ -90,17 +90,17 @@ pub struct Owner {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// The controllers above a pod.
+/// The controllers above a pod, as far as they could be read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OwnerChain {
-    /// From the pod's own controller upwards.
+    /// From the pod's own controller to the top.
     pub owners: Vec<Owner>,
-    /// Why the chain could not be followed to its top: a hop that is gone, replaced, or of a kind that is not known.
+    /// Why the chain ends before its top: a controller is gone, replaced, or of an unknown kind.
     pub broken: Option<String>,
 }
 
 impl OwnerChain {
-    /// The topmost controller, if the chain could be followed to its top.
+    /// The topmost controller; `None` when there is none or the chain is broken.
     pub fn topmost(&self) -> Option<&Owner> {
         if self.broken.is_some() {
             None
@@ -110,31 +110,31 @@ impl OwnerChain {
     }
 }
 
-/// A NetworkPolicy engine that was recognised in the cluster, such as `cilium`.
+/// The name of a recognised NetworkPolicy engine, such as `cilium`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyEngine(pub String);
 
-/// All NetworkPolicies of a namespace, and who enforces them.
+/// All NetworkPolicies of a namespace, and the engine that enforces them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Policies {
-    /// The policies.
+    /// The policies, of every author.
     pub policies: Vec<NetworkPolicy>,
     /// The engine; `None` when none was recognised, and then isolation is `Unverified`.
     pub engine: Option<PolicyEngine>,
 }
 
-/// What the cluster says.
+/// The live state of a target and its surroundings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
-    /// When the reading began.
+    /// The time before the first read.
     pub taken_at: Timestamp,
     /// The pod that the alert names.
     pub pod: Part<Arc<Pod>>,
-    /// Its controllers.
+    /// The controllers above the pod.
     pub owners: Part<OwnerChain>,
-    /// For host alerts whose `hostname` is no node: the Falco pod of that name, in a namespace of Falco's.
+    /// The Falco pod of a host alert whose `hostname` is not a node's name: in one of Falco's namespaces.
     pub falco_pod: Part<Arc<Pod>>,
-    /// The node: the pod's, or the host's that the alert names.
+    /// The pod's node, or the host that the alert names.
     pub node: Part<Arc<Node>>,
     /// The pod's namespace.
     pub namespace: Part<Arc<NamespaceObject>>,
@@ -142,12 +142,12 @@ pub struct Snapshot {
     pub policies: Part<Policies>,
     /// The Services of the namespace.
     pub services: Part<Vec<Service>>,
-    /// All nodes.
+    /// All nodes of the cluster.
     pub nodes: Part<Vec<Node>>,
 }
 
 impl Snapshot {
-    /// A snapshot that says nothing yet.
+    /// A snapshot without any part read.
     pub const fn empty(taken_at: Timestamp) -> Self {
         Self {
             taken_at,

@@ -9,17 +9,17 @@ use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A positive length of time, at most 366 days.
+/// A positive duration of at most 366 days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(Duration);
 
-/// What a duration can't be.
+/// Why a text is not a [`Span`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpanError {
-    /// Not in the form.
+    /// Not in the form of a duration.
     #[error("`{0}` is not a duration: write it like 90s, 10m, 2h or 1h30m")]
     Form(String),
-    /// Zero, negative or longer than a year.
+    /// Zero, negative or more than 366 days.
     #[error("`{0}` is out of range: a duration is more than zero and at most 366 days")]
     Range(String),
 }
@@ -27,7 +27,7 @@ pub enum SpanError {
 impl Span {
     const LONGEST: u64 = 366 * 24 * 3600;
 
-    /// So many seconds; `None` for zero or more than 366 days.
+    /// A number of seconds; `None` for zero or more than 366 days.
     pub const fn from_secs(seconds: u64) -> Option<Self> {
         if seconds == 0 || seconds > Self::LONGEST {
             None
@@ -36,26 +36,26 @@ impl Span {
         }
     }
 
-    /// So many seconds; a constant that is out of range does not compile.
+    /// A constant number of seconds; a value out of range does not compile.
     pub const fn secs<const S: u64>() -> Self {
         const { assert!(S > 0 && S <= Self::LONGEST, "between one second and 366 days") };
         Self(Duration::from_secs(S))
     }
 
-    /// So many minutes; a constant that is out of range does not compile.
+    /// A constant number of minutes; a value out of range does not compile.
     pub const fn minutes<const M: u64>() -> Self {
         const { assert!(M > 0 && M * 60 <= Self::LONGEST, "between one minute and 366 days") };
         Self(Duration::from_secs(M * 60))
     }
 
-    /// As the standard library's type.
+    /// The standard library's duration.
     pub const fn get(self) -> Duration {
         self.0
     }
 
-    /// As jiff's type.
+    /// jiff's duration.
     pub fn signed(self) -> SignedDuration {
-        // At most 366 days, so it always fits.
+        // At most 366 days, so it fits.
         SignedDuration::try_from(self.0).unwrap_or(SignedDuration::MAX)
     }
 }
@@ -81,7 +81,7 @@ impl FromStr for Span {
     }
 }
 
-/// `7d`: jiff leaves days out of absolute durations, because of daylight saving; here a day is 24 hours.
+/// `7d`: jiff allows no days in absolute durations, because of daylight saving. Here a day has 24 hours.
 fn days(text: &str) -> Option<SignedDuration> {
     let days: i64 = text.strip_suffix('d')?.parse().ok()?;
     days.checked_mul(24 * 3600).map(SignedDuration::from_secs)
@@ -156,7 +156,7 @@ mod tests {
     #[case("-5m")]
     #[case("ten minutes")]
     #[case("367d")]
-    fn what_is_no_duration_is_refused(#[case] text: &str) {
+    fn a_text_that_is_no_duration_is_refused(#[case] text: &str) {
         assert!(text.parse::<Span>().is_err());
     }
 

@@ -1,4 +1,4 @@
-//! Targets: what an alert claims to be about, and what a response really acts on.
+//! Targets: the object that an alert claims to be about, and the object that a response acts on.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::alert::{Alert, Value};
 use crate::object::{ContainerId, Locator, Name, Namespace, ObjectRef, Uid};
 
-/// What a playbook acts on, seen from the alert.
+/// The kind of object that a playbook acts on, in relation to the alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
 pub enum TargetKind {
     /// The pod that the alert names.
@@ -21,7 +21,7 @@ pub enum TargetKind {
 }
 
 impl TargetKind {
-    /// The kind as in a playbook.
+    /// The kind as written in a playbook.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pod => "Pod",
@@ -37,7 +37,7 @@ impl fmt::Display for TargetKind {
     }
 }
 
-/// What an alert claims to be about. A claim: nothing is done before the cluster says the same.
+/// The object that an alert claims to be about. No response acts on it before the cluster confirms the claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Subject {
@@ -45,55 +45,55 @@ pub enum Subject {
     Pod(PodClaim),
     /// A process on the host itself (`container.id: host`).
     Host {
-        /// `hostname`: the node's name, or that of the Falco pod on it.
+        /// `hostname`: the name of the node, or of the Falco pod on it.
         hostname: String,
     },
 }
 
-/// What an alert says of a pod.
+/// The claims of an alert about its pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodClaim {
-    /// The namespace.
+    /// The pod's namespace.
     pub namespace: Namespace,
     /// The pod's name.
     pub name: Name,
-    /// The container, by the kernel's word.
+    /// The container's id, which Falco takes from the kernel.
     pub container: Option<ContainerId>,
-    /// The pod's uid, where Falco was told to add it.
+    /// The pod's uid, if Falco's configuration adds it.
     pub uid: Option<Uid>,
-    /// Whether the claim comes from the audit log of the API server, which knows names only.
+    /// Whether the claim comes from the API server's audit log, which has names only.
     pub from_audit: bool,
 }
 
 /// Why an alert has no subject.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoSubject {
-    /// Falco speaks of itself.
+    /// A message from Falco about itself.
     #[error("the alert is Falco's own (source internal) and never has a target")]
     Internal,
-    /// A source that knows no Kubernetes objects.
+    /// A source whose alerts name no Kubernetes objects.
     #[error("alerts of the source {0} never name a Kubernetes object")]
     ForeignSource(String),
-    /// An audit event about something that is no pod.
+    /// An audit event about another kind of object.
     #[error("the audit event is about {0}, not about a pod")]
     NotAPod(String),
-    /// Nothing names a pod.
+    /// No field names a pod.
     #[error(
-        "the alert names no pod: k8s.ns.name and k8s.pod.name are missing or null (Falco's container plugin had not seen the pod yet, or the container is no pod's)"
+        "the alert names no pod: k8s.ns.name and k8s.pod.name are missing or null (Falco's container plugin had not seen the pod yet, or the container belongs to no pod)"
     )]
     NoPod,
     /// A host alert without a hostname.
     #[error("the alert is about a host process and has no hostname")]
     NoHostname,
-    /// A name that Kubernetes could not have given.
+    /// A name that Kubernetes does not allow.
     #[error("the alert's {0} is not a name that Kubernetes could have given")]
     BadName(&'static str),
 }
 
 impl Subject {
-    /// What the alert claims to be about. Which fields tell is in the reference of Falco's sources: `k8s.*` and
-    /// `k8smeta.*` for syscalls, `ka.target.*` for the audit log.
+    /// The subject of an alert, read from the fields of its source: `k8s.*` and `k8smeta.*` for syscalls, `ka.target.*`
+    /// for the audit log.
     pub fn of(alert: &Alert) -> Result<Self, NoSubject> {
         let source = alert.source();
         if source.is_internal() {
@@ -143,7 +143,7 @@ impl Subject {
                 resource.chars().take(64).flat_map(char::escape_debug).collect(),
             ));
         }
-        // `ka.resp.name` is the real name of a pod that was created with `generateName`.
+        // `ka.resp.name` is the actual name of a pod created with `generateName`.
         let name = text(alert, "ka.target.pod.name")
             .or_else(|| text(alert, "ka.target.name"))
             .or_else(|| text(alert, "ka.resp.name"));
@@ -169,7 +169,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// A field's text; `None` where it is absent, null, no string, empty, or Falco's `<NA>`.
+/// The text of a field; `None` when it is absent, null, not a string, empty, or Falco's `<NA>`.
 fn text<'a>(alert: &'a Alert, field: &str) -> Option<&'a str> {
     match alert.field(field) {
         Some(Value::String(text)) if !text.is_empty() && text != "<NA>" => Some(text),
@@ -177,31 +177,31 @@ fn text<'a>(alert: &'a Alert, field: &str) -> Option<&'a str> {
     }
 }
 
-/// What a response acts on: one object with its uid, and for everything but hosts the pod that led to it.
+/// The object that a response acts on, with its uid; for an owner also the pod that led to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Target {
     /// A pod.
     Pod {
-        /// The pod.
+        /// The pod that the alert names.
         pod: ObjectRef,
     },
     /// The topmost controller of a pod.
     Owner {
-        /// The controller.
+        /// The topmost controller of the pod.
         owner: ObjectRef,
-        /// The pod that led to it.
+        /// The pod that led to the controller.
         pod: ObjectRef,
     },
     /// A node.
     Node {
-        /// The node.
+        /// The pod's node, or the host of the alert.
         node: ObjectRef,
     },
 }
 
 impl Target {
-    /// The object that the steps act on.
+    /// The object on which the steps act.
     pub const fn object(&self) -> &ObjectRef {
         match self {
             Self::Pod { pod } => pod,
@@ -210,7 +210,7 @@ impl Target {
         }
     }
 
-    /// Which kind of target it is.
+    /// The kind of target, as in a playbook.
     pub const fn kind(&self) -> TargetKind {
         match self {
             Self::Pod { .. } => TargetKind::Pod,
@@ -219,7 +219,7 @@ impl Target {
         }
     }
 
-    /// Where the object is.
+    /// The locator of the object on which the steps act.
     pub const fn at(&self) -> &Locator {
         &self.object().at
     }

@@ -1,37 +1,37 @@
-//! Traces: the checks behind a decision, in the order in which they were made.
+//! Traces: the checks behind a decision, in the order in which they ran.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
 
-/// How a check went.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Verdict {
-    /// It holds.
+    /// The check holds.
     Passed,
-    /// It does not hold, and the decision ended here.
+    /// The check does not hold, and ended the decision.
     Failed,
-    /// It did not apply.
+    /// The check does not apply.
     Skipped,
 }
 
-/// One check.
+/// One check of a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was checked, in a word or two: `age`, `match.fields[0]`, `budget Cluster/Destroy`.
+    /// The name of the check: `age`, `match.fields[0]`, `budget Cluster/Destroy`.
     pub name: Cow<'static, str>,
-    /// How it went.
+    /// The result.
     pub verdict: Verdict,
-    /// What was compared with what. Alert text in it is escaped.
+    /// The compared values, in one sentence. Alert text in it is escaped.
     pub detail: String,
 }
 
-/// The checks, in order.
+/// The checks of a decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Trace {
-    /// In order.
+    /// In the order in which they ran.
     pub checks: Vec<Check>,
 }
 

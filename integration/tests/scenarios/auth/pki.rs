@@ -1,4 +1,4 @@
-//! Authorities and certificates for senders.
+//! Certificate authorities and certificates for senders.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -24,12 +24,12 @@ impl Authority {
         self.0.pem()
     }
 
-    /// For a server on 127.0.0.1.
+    /// The certificate of a server on 127.0.0.1.
     pub(super) fn server(&self) -> Client {
         self.sign(&CertificateParams::new(["127.0.0.1".to_owned()]).unwrap())
     }
 
-    /// As `openssl` makes one with `-subj /CN=name`; in time, or expired years ago.
+    /// A client certificate such as `openssl` makes with `-subj /CN=name`: valid, or expired years ago.
     pub(super) fn client(&self, name: &str, in_time: bool) -> Client {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();

@@ -1,28 +1,31 @@
-//! Who we are, and who the server is: right, wrong and expired.
+//! Authentication to NATS and of NATS: with right, wrong and expired credentials and certificates.
 
 use std::path::PathBuf;
 
 use integration::{
     nats::{Account, Authority, Expiry, NatsOptions, NatsServer},
-    responder::Responder,
+    responder::{Responder, playbooks::on_shell},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{SUBJECT, demo_shell, metrics_until, payload, simulated};
-use crate::stage::{eventually, on_shell, start};
+use super::{metrics_until, payload, publish, simulated, until_readyz_says};
+use crate::{
+    demo,
+    scenario::{eventually, expect_responses, start},
+};
 
-/// A server that asks who is there, with what proves it and what does not.
-struct Door {
+/// A server with access control, and the settings that open it.
+struct GuardedServer {
     server: NatsServer,
-    /// Of a client that may publish.
+    /// Connects a client that may publish.
     client: async_nats::ConnectOptions,
     settings: Value,
     directory: TempDir,
 }
 
-impl Door {
+impl GuardedServer {
     fn file(&self, name: &str, text: &str) -> PathBuf {
         let file = self.directory.path().join(name);
         std::fs::write(&file, text).unwrap();
@@ -36,7 +39,11 @@ impl Door {
     }
 }
 
-async fn door(access: &str, auth: impl FnOnce(&TempDir) -> Value, client: async_nats::ConnectOptions) -> Door {
+async fn guarded_server(
+    access: &str,
+    auth: impl FnOnce(&TempDir) -> Value,
+    client: async_nats::ConnectOptions,
+) -> GuardedServer {
     let options = NatsOptions {
         access: access.to_owned(),
         ..NatsOptions::default()
@@ -44,7 +51,7 @@ async fn door(access: &str, auth: impl FnOnce(&TempDir) -> Value, client: async_
     let server = NatsServer::with(&options).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let settings = json!({ "servers": [server.url()], "auth": auth(&directory) });
-    Door {
+    GuardedServer {
         server,
         client,
         settings,
@@ -58,8 +65,8 @@ fn written(directory: &TempDir, name: &str, text: &str) -> PathBuf {
     file
 }
 
-async fn with_password() -> Door {
-    door(
+async fn with_password() -> GuardedServer {
+    guarded_server(
         "authorization { users: [{ user: falco, password: \"right\" }] }",
         |directory| json!({ "user": { "name": "falco", "passwordFile": written(directory, "password", "right\n") } }),
         async_nats::ConnectOptions::with_user_and_password("falco".to_owned(), "right".to_owned()),
@@ -67,8 +74,8 @@ async fn with_password() -> Door {
     .await
 }
 
-async fn with_token() -> Door {
-    door(
+async fn with_token() -> GuardedServer {
+    guarded_server(
         "authorization { token: \"right\" }",
         |directory| json!({ "tokenFile": written(directory, "token", "right\n") }),
         async_nats::ConnectOptions::with_token("right".to_owned()),
@@ -76,10 +83,10 @@ async fn with_token() -> Door {
     .await
 }
 
-async fn with_nkey() -> Door {
+async fn with_nkey() -> GuardedServer {
     let key = nkeys::KeyPair::new_user();
     let seed = key.seed().unwrap();
-    door(
+    guarded_server(
         &format!("authorization {{ users: [{{ nkey: {} }}] }}", key.public_key()),
         |directory| json!({ "nkeySeedFile": written(directory, "seed", &seed) }),
         async_nats::ConnectOptions::with_nkey(seed.clone()),
@@ -87,53 +94,43 @@ async fn with_nkey() -> Door {
     .await
 }
 
-async fn with_credentials() -> (Door, Account) {
+async fn with_credentials() -> (GuardedServer, Account) {
     let account = Account::create();
     let sender = tempfile::tempdir().unwrap();
     let file = account.credentials(Expiry::Never, sender.path(), "sender").unwrap();
     let client = async_nats::ConnectOptions::with_credentials_file(file).await.unwrap();
-    let door = door(
+    let guarded = guarded_server(
         &account.access(),
         |directory| json!({ "credentialsFile": account.credentials(Expiry::Never, directory.path(), "right").unwrap() }),
         client,
     )
     .await;
-    (door, account)
+    (guarded, account)
 }
 
 fn deletes() -> String {
     on_shell("Enforce", &["delete: {}"])
 }
 
-/// Lets a responder with the right proof in, and sees that an alert is acted on.
-async fn is_let_in(door: Door, settings: &Value) {
+/// Starts a responder with these settings and expects that it acts on an alert.
+async fn is_let_in(guarded: GuardedServer, settings: &Value) {
     let mut responder = start(&simulated(&deletes(), settings)).await;
-    let client = door.client.connect(door.server.url()).await.unwrap();
-    client.publish(SUBJECT, payload(&demo_shell()).into()).await.unwrap();
-    client.flush().await.unwrap();
+    let client = guarded.client.connect(guarded.server.url()).await.unwrap();
+    publish(&client, payload(&demo::shell())).await;
     metrics_until(&responder, "the alert", |metrics| metrics.accounts().received == 1).await;
-    let accounts = responder.wait_until_at_rest(1).await.unwrap();
-    assert_eq!(accounts.responses, [("Done".to_owned(), 1)].into());
+
+    expect_responses(&mut responder, 1, &[("Done", 1)]).await;
 }
 
-/// Sees that a responder is refused, says why in readiness and in the log, and hears nothing of what is published.
-async fn is_refused(door: Door, settings: &Value, said: &str) {
+/// Starts a responder with these settings and expects that it is refused, reports the reason in `/readyz` and in the
+/// log, and receives no alert.
+async fn is_refused(guarded: GuardedServer, settings: &Value, said: &str) {
     let responder = Responder::start(&simulated(&deletes(), settings)).await.unwrap();
-    eventually(said, async || {
-        responder
-            .get("/readyz")
-            .await
-            .unwrap()
-            .body
-            .contains(said)
-            .then_some(())
-    })
-    .await;
+    until_readyz_says(&responder, said).await;
     assert_eq!(responder.get("/readyz").await.unwrap().status, 503);
-    let client = door.client.connect(door.server.url()).await.unwrap();
-    client.publish(SUBJECT, payload(&demo_shell()).into()).await.unwrap();
-    client.flush().await.unwrap();
-    // As long as a message that gets through takes many times over.
+    let client = guarded.client.connect(guarded.server.url()).await.unwrap();
+    publish(&client, payload(&demo::shell())).await;
+    // Many times longer than a message takes.
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let accounts = responder.metrics().await.unwrap().accounts();
     assert_eq!((accounts.received, accounts.decisions), (0, 0), "{accounts:?}");
@@ -150,79 +147,79 @@ async fn is_refused(door: Door, settings: &Value, said: &str) {
 
 #[tokio::test]
 async fn a_right_password_is_let_in() {
-    let door = with_password().await;
-    let settings = door.settings.clone();
-    is_let_in(door, &settings).await;
+    let guarded = with_password().await;
+    let settings = guarded.settings.clone();
+    is_let_in(guarded, &settings).await;
 }
 
 #[tokio::test]
 async fn a_right_token_is_let_in() {
-    let door = with_token().await;
-    let settings = door.settings.clone();
-    is_let_in(door, &settings).await;
+    let guarded = with_token().await;
+    let settings = guarded.settings.clone();
+    is_let_in(guarded, &settings).await;
 }
 
 #[tokio::test]
 async fn a_right_nkey_is_let_in() {
-    let door = with_nkey().await;
-    let settings = door.settings.clone();
-    is_let_in(door, &settings).await;
+    let guarded = with_nkey().await;
+    let settings = guarded.settings.clone();
+    is_let_in(guarded, &settings).await;
 }
 
 #[tokio::test]
 async fn right_credentials_are_let_in() {
-    let (door, _account) = with_credentials().await;
-    let settings = door.settings.clone();
-    is_let_in(door, &settings).await;
+    let (guarded, _account) = with_credentials().await;
+    let settings = guarded.settings.clone();
+    is_let_in(guarded, &settings).await;
 }
 
 #[tokio::test]
 async fn a_wrong_password_is_refused() {
-    let door = with_password().await;
-    door.file("password", "wrong-secret");
-    let settings = door.settings.clone();
-    is_refused(door, &settings, "authorization violation").await;
+    let guarded = with_password().await;
+    guarded.file("password", "wrong-secret");
+    let settings = guarded.settings.clone();
+    is_refused(guarded, &settings, "authorization violation").await;
 }
 
 #[tokio::test]
 async fn a_wrong_token_is_refused() {
-    let door = with_token().await;
-    door.file("token", "wrong-secret");
-    let settings = door.settings.clone();
-    is_refused(door, &settings, "authorization violation").await;
+    let guarded = with_token().await;
+    guarded.file("token", "wrong-secret");
+    let settings = guarded.settings.clone();
+    is_refused(guarded, &settings, "authorization violation").await;
 }
 
 #[tokio::test]
 async fn a_strange_nkey_is_refused() {
-    let door = with_nkey().await;
-    door.file("seed", &nkeys::KeyPair::new_user().seed().unwrap());
-    let settings = door.settings.clone();
-    is_refused(door, &settings, "authorization violation").await;
+    let guarded = with_nkey().await;
+    guarded.file("seed", &nkeys::KeyPair::new_user().seed().unwrap());
+    let settings = guarded.settings.clone();
+    is_refused(guarded, &settings, "authorization violation").await;
 }
 
 #[tokio::test]
-async fn nobody_is_refused_where_somebody_is_asked_for() {
-    let door = with_token().await;
-    let settings = door.with(|settings| {
+async fn a_client_without_credentials_is_refused() {
+    let guarded = with_token().await;
+    let settings = guarded.with(|settings| {
         settings.as_object_mut().unwrap().remove("auth");
     });
-    is_refused(door, &settings, "authorization violation").await;
+    is_refused(guarded, &settings, "authorization violation").await;
 }
 
 #[tokio::test]
-async fn a_secret_that_is_not_there_is_named() {
-    let door = with_token().await;
-    let settings = door.with(|settings| settings["auth"] = json!({ "tokenFile": "/nowhere/token" }));
-    is_refused(door, &settings, "cannot read /nowhere/token").await;
+async fn a_missing_secret_file_is_named() {
+    let guarded = with_token().await;
+    let settings = guarded.with(|settings| settings["auth"] = json!({ "tokenFile": "/nowhere/token" }));
+    is_refused(guarded, &settings, "cannot read /nowhere/token").await;
 }
 
 #[rstest]
 #[case::expired(true)]
 #[case::of_another_account(false)]
 #[tokio::test]
-async fn credentials_that_are_not_right_are_refused_until_they_are_replaced(#[case] has_expired: bool) {
-    let (door, account) = with_credentials().await;
-    let directory = door.directory.path();
+async fn wrong_credentials_are_refused_until_they_are_replaced(#[case] has_expired: bool) {
+    let (guarded, account) = with_credentials().await;
+    let directory = guarded.directory.path();
     let wrong = if has_expired {
         account.credentials(Expiry::Past, directory, "wrong").unwrap()
     } else {
@@ -230,50 +227,39 @@ async fn credentials_that_are_not_right_are_refused_until_they_are_replaced(#[ca
             .credentials(Expiry::Never, directory, "wrong")
             .unwrap()
     };
-    let settings = door.with(|settings| settings["auth"] = json!({ "credentialsFile": wrong }));
+    let settings = guarded.with(|settings| settings["auth"] = json!({ "credentialsFile": wrong }));
     let mut responder = Responder::start(&simulated(&deletes(), &settings)).await.unwrap();
-    eventually("it is refused", async || {
-        responder
-            .get("/readyz")
-            .await
-            .unwrap()
-            .body
-            .contains("authorization violation")
-            .then_some(())
-    })
-    .await;
-    let client = door.client.connect(door.server.url()).await.unwrap();
-    client.publish(SUBJECT, payload(&demo_shell()).into()).await.unwrap();
-    client.flush().await.unwrap();
+    until_readyz_says(&responder, "authorization violation").await;
+    let client = guarded.client.connect(guarded.server.url()).await.unwrap();
+    publish(&client, payload(&demo::shell())).await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert_eq!(responder.metrics().await.unwrap().accounts().received, 0);
 
-    // A rotation: the same file, and nobody restarts anything.
+    // A rotation: the file is replaced and no process is restarted.
     std::fs::copy(directory.join("right.creds"), &wrong).unwrap();
     responder.wait_until_ready().await.unwrap();
     eventually("an alert comes in", async || {
-        client.publish(SUBJECT, payload(&demo_shell()).into()).await.unwrap();
-        client.flush().await.unwrap();
+        publish(&client, payload(&demo::shell())).await;
         (responder.metrics().await.unwrap().accounts().received > 0).then_some(())
     })
     .await;
 }
 
-/// A user who may connect and not listen.
+/// The user may connect but not subscribe.
 #[tokio::test]
-async fn a_subscription_without_permission_is_told_of() {
-    let door = door(
+async fn a_subscription_without_permission_is_reported() {
+    let guarded = guarded_server(
         "authorization { users: [{ user: falco, password: \"right\", permissions: { subscribe: { deny: \"falco.>\" } } }] }",
         |directory| json!({ "user": { "name": "falco", "passwordFile": written(directory, "password", "right") } }),
         async_nats::ConnectOptions::with_user_and_password("falco".to_owned(), "right".to_owned()),
     )
     .await;
-    let settings = door.settings.clone();
-    is_refused(door, &settings, "Permissions Violation").await;
+    let settings = guarded.settings.clone();
+    is_refused(guarded, &settings, "Permissions Violation").await;
 }
 
-/// A server with a certificate of an authority; and who checks whom.
-async fn over_tls(checks_clients: bool, tls_first: bool) -> (Door, Authority) {
+/// A server with TLS and its authority. Optionally it requires client certificates.
+async fn over_tls(checks_clients: bool, tls_first: bool) -> (GuardedServer, Authority) {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::create("ours", directory.path()).unwrap();
     let options = NatsOptions {
@@ -300,13 +286,13 @@ async fn over_tls(checks_clients: bool, tls_first: bool) -> (Door, Authority) {
         client = client.tls_first();
     }
     let settings = json!({ "servers": [server.url()], "tls": tls });
-    let door = Door {
+    let guarded = GuardedServer {
         server,
         client,
         settings,
         directory,
     };
-    (door, authority)
+    (guarded, authority)
 }
 
 #[rstest]
@@ -315,41 +301,41 @@ async fn over_tls(checks_clients: bool, tls_first: bool) -> (Door, Authority) {
 #[case::with_our_certificate(true, false)]
 #[tokio::test]
 async fn a_server_of_a_known_authority_is_trusted(#[case] checks_clients: bool, #[case] tls_first: bool) {
-    let (door, _authority) = over_tls(checks_clients, tls_first).await;
-    let settings = door.settings.clone();
-    is_let_in(door, &settings).await;
+    let (guarded, _authority) = over_tls(checks_clients, tls_first).await;
+    let settings = guarded.settings.clone();
+    is_let_in(guarded, &settings).await;
 }
 
 #[tokio::test]
 async fn a_server_of_another_authority_is_not_trusted() {
-    let (door, _authority) = over_tls(false, false).await;
-    let other = Authority::create("other", door.directory.path()).unwrap();
-    let settings = door.with(|settings| settings["tls"]["caFile"] = json!(other.certificate()));
-    is_refused(door, &settings, "invalid peer certificate").await;
+    let (guarded, _authority) = over_tls(false, false).await;
+    let other = Authority::create("other", guarded.directory.path()).unwrap();
+    let settings = guarded.with(|settings| settings["tls"]["caFile"] = json!(other.certificate()));
+    is_refused(guarded, &settings, "invalid peer certificate").await;
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_not_trusted_where_tls_is_asked_for() {
-    let door = with_token().await;
+async fn a_server_without_tls_is_not_trusted_if_tls_is_configured() {
+    let guarded = with_token().await;
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::create("ours", directory.path()).unwrap();
-    let settings = door.with(|settings| settings["tls"] = json!({ "caFile": authority.certificate() }));
-    // A server's plain first word is no TLS record.
-    is_refused(door, &settings, "corrupt message").await;
+    let settings = guarded.with(|settings| settings["tls"] = json!({ "caFile": authority.certificate() }));
+    // The server's plain INFO line is not a TLS record.
+    is_refused(guarded, &settings, "corrupt message").await;
 }
 
 #[rstest]
 #[case::expired(true, "CertificateExpired")]
 #[case::of_another_authority(false, "UnknownCA")]
 #[tokio::test]
-async fn a_client_certificate_that_is_not_right_is_refused(#[case] has_expired: bool, #[case] said: &str) {
-    let (door, authority) = over_tls(true, false).await;
-    let other = Authority::create("other", door.directory.path()).unwrap();
+async fn a_wrong_client_certificate_is_refused(#[case] has_expired: bool, #[case] said: &str) {
+    let (guarded, authority) = over_tls(true, false).await;
+    let other = Authority::create("other", guarded.directory.path()).unwrap();
     let signer = if has_expired { &authority } else { &other };
     let wrong = signer.client("wrong", has_expired).unwrap();
-    let settings = door.with(|settings| {
+    let settings = guarded.with(|settings| {
         settings["tls"]["certificateFile"] = json!(wrong.certificate);
         settings["tls"]["keyFile"] = json!(wrong.key);
     });
-    is_refused(door, &settings, said).await;
+    is_refused(guarded, &settings, said).await;
 }

@@ -1,35 +1,38 @@
-//! Five thousand alerts over a stream, and the responder killed in the middle of them.
+//! Five thousand alerts over a stream, and a kill of the responder in the middle.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use integration::{nats::NatsServer, responder::alert};
+use integration::{
+    nats::NatsServer,
+    responder::{alert, playbooks::on_shell},
+};
 use jiff::{SignedDuration, Timestamp};
 use kube::api::ListParams;
 use serde_json::json;
 
 use super::{SUBJECT, connect, count, left, metrics_until, payload, stream};
-use crate::stage::{Stage, on_shell, start, uid};
+use crate::scenario::{Scenario, start, uid};
 
 const PODS: usize = 100;
 const EACH: usize = 50;
-/// Requests that a responder has under way at most.
+/// The most requests that a responder has in flight.
 const IN_FLIGHT: usize = 8;
-/// For all of them on a machine that does something else as well.
+/// Deadline for all alerts on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(240);
 
 #[tokio::test]
-async fn of_five_thousand_alerts_every_one_is_decided_although_the_responder_is_killed_and_no_pod_is_acted_on_twice() {
-    let stage = Stage::new("nats-killed").await;
-    let pods = stage.running_many("web", PODS).await;
-    let bystander = stage.running("bystander").await;
+async fn a_kill_amid_five_thousand_alerts_loses_none_and_repeats_no_action() {
+    let scenario = Scenario::new("nats-killed").await;
+    let pods = scenario.running_many("web", PODS).await;
+    let bystander = scenario.running("bystander").await;
     let server = NatsServer::start().await.unwrap();
     let client = connect(&server).await;
-    let mut options = stage.options(&on_shell("Enforce", &["delete: {}"])).await;
+    let mut options = scenario.options(&on_shell("Enforce", &["delete: {}"])).await;
     let mut settings = stream(&server);
-    // What the first leaves unfinished comes to the second soon.
+    // The second responder soon receives what the first leaves unfinished.
     settings["jetStream"]["ackWait"] = json!("3s");
     options.nats = Some(settings.to_string());
 
@@ -84,22 +87,22 @@ async fn of_five_thousand_alerts_every_one_is_decided_although_the_responder_is_
     assert!(metrics.accounts().is_balanced());
     assert_eq!(count(&metrics, "dead_letters_total", &[]), 0);
     let mut deleted: BTreeMap<String, usize> = pods.iter().map(|pod| (uid(pod), 0)).collect();
-    for event in stage.mutations() {
+    for event in scenario.mutations() {
         assert_eq!(event.verb, "delete");
         *deleted
             .get_mut(event.uid_precondition().unwrap())
             .expect("a pod that was named") += 1;
     }
     assert!(deleted.values().all(|&times| times <= 1), "acted on twice: {deleted:?}");
-    // A request whose sender was killed is carried out, and the API server does not log it as a success.
+    // The API server carries out the last requests of the killed responder but does not log them as successes.
     let unanswered = deleted.values().filter(|&&times| times == 0).count();
     assert!(unanswered <= IN_FLIGHT, "{deleted:?}");
-    let live = stage.pods().list(&ListParams::default()).await.unwrap();
+    let live = scenario.pods().list(&ListParams::default()).await.unwrap();
     let live: Vec<String> = live.iter().map(uid).collect();
     assert_eq!(live, [uid(&bystander)], "each pod that was named is gone, and no other");
 }
 
-fn decided(trail: &[integration::responder::Record]) -> BTreeSet<String> {
+fn decided(trail: &[integration::responder::TrailRecord]) -> BTreeSet<String> {
     let decided = trail.iter().filter(|record| record.event() == "decided");
     decided.map(|record| record.alert().to_owned()).collect()
 }

@@ -1,21 +1,24 @@
-//! nats-server goes away and comes back; and one of three does.
+//! Outages of a single nats-server and of one server in a cluster of three.
 
 use integration::nats::{NatsCluster, NatsServer};
 use serde_json::{Value, json};
 
 use super::{
-    connect, count, demo_shell, metrics_until, on_everything, payload, publish, simulated, stream,
-    until_nothing_is_left,
+    connect, count, metrics_until, on_everything, payload, publish, simulated, stream, until_nothing_is_left,
+    until_readyz_says,
 };
-use crate::stage::{eventually, start};
+use crate::{
+    demo,
+    scenario::{eventually, start},
+};
 
-/// So many alerts about different containers.
+/// Publishes `count` alerts about different containers.
 async fn publish_many(client: &async_nats::Client, from: usize, count: usize) {
     for number in from..from + count {
-        let mut shell = demo_shell();
+        let mut shell = demo::shell();
         shell["output_fields"]["container.id"] = json!(format!("{number:012}"));
         let context = async_nats::jetstream::new(client.clone());
-        // Confirmed by the stream: what is published is there.
+        // Wait for the stream's confirmation, so that the message is stored.
         let confirmation = context.publish(super::SUBJECT, payload(&shell).into()).await.unwrap();
         confirmation.await.unwrap();
     }
@@ -58,21 +61,9 @@ async fn a_responder_that_is_there_first_waits_for_the_server_and_for_the_stream
     let mut responder = integration::responder::Responder::start(&simulated(&on_everything(), &settings))
         .await
         .unwrap();
-    let readiness = async |responder: &integration::responder::Responder, said: &str| {
-        eventually(said, async || {
-            responder
-                .get("/readyz")
-                .await
-                .unwrap()
-                .body
-                .contains(said)
-                .then_some(())
-        })
-        .await;
-    };
-    readiness(&responder, "Connection refused").await;
+    until_readyz_says(&responder, "Connection refused").await;
     server.resume().await.unwrap();
-    readiness(&responder, "there is no stream falco").await;
+    until_readyz_says(&responder, "there is no stream falco").await;
 
     let client = connect(&server).await;
     let config = async_nats::jetstream::stream::Config {
@@ -84,14 +75,14 @@ async fn a_responder_that_is_there_first_waits_for_the_server_and_for_the_stream
         .create_stream(config)
         .await
         .unwrap();
-    publish(&client, payload(&demo_shell())).await;
+    publish(&client, payload(&demo::shell())).await;
     responder.wait_until_ready().await.unwrap();
     responder.wait_until_at_rest(1).await.unwrap();
     until_nothing_is_left(&client).await;
 }
 
 #[tokio::test]
-async fn a_consumer_that_somebody_removes_is_made_again() {
+async fn a_removed_consumer_is_created_again() {
     let server = NatsServer::start().await.unwrap();
     let mut responder = start(&simulated(&on_everything(), &stream(&server))).await;
     let client = connect(&server).await;
@@ -102,7 +93,7 @@ async fn a_consumer_that_somebody_removes_is_made_again() {
     until_nothing_is_left(&client).await;
 }
 
-/// Which server leads the stream.
+/// The server that leads the stream.
 async fn leader(client: &async_nats::Client) -> Option<String> {
     let stream = async_nats::jetstream::new(client.clone())
         .get_stream("falco")
@@ -122,16 +113,16 @@ async fn three_servers_lose_one_and_no_alert() {
     let client = async_nats::connect(cluster.urls().to_vec()).await.unwrap();
     publish_many(&client, 0, 20).await;
 
-    // The worst one to lose.
+    // Stop the leader, the worst loss.
     let leader = eventually("the stream has a leader", async || leader(&client).await).await;
     let names = ["one", "two", "three"];
     let lost = names.iter().position(|name| *name == leader).unwrap();
     cluster.servers[lost].stop().await.unwrap();
 
-    // A publication that the stream did not confirm is published again, as a sender would.
+    // A sender publishes again if the stream does not confirm.
     let context = async_nats::jetstream::new(client.clone());
     for number in 20..40 {
-        let mut shell = demo_shell();
+        let mut shell = demo::shell();
         shell["output_fields"]["container.id"] = json!(format!("{number:012}"));
         let body = payload(&shell);
         eventually("the other two take it", async || {

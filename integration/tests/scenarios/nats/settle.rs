@@ -1,28 +1,28 @@
-//! What becomes of a message of a stream: acknowledged when its alert is decided, delivered again, or a dead letter.
+//! The end of a stream's message: acknowledged after its alert's decision, delivered again, or a dead letter.
 
 use integration::{
     nats::NatsServer,
-    responder::{ResponderOptions, alert},
+    responder::{ResponderOptions, alert, playbooks::on_shell},
 };
 use serde_json::json;
 
 use super::{
-    connect, count, demo_shell, header, left, metrics_until, next, payload, publish, simulated, stream,
-    until_nothing_is_left,
+    connect, count, header, left, metrics_until, next, payload, publish, simulated, stream, until_nothing_is_left,
 };
 use crate::{
-    gate::Gate,
-    stage::{Stage, eventually, on_shell, start},
+    demo,
+    gate::AdmissionGate,
+    scenario::{Scenario, eventually, start},
 };
 
 #[tokio::test]
-async fn what_is_no_alert_is_a_dead_letter_with_the_reason_and_the_subject() {
+async fn an_undecodable_message_becomes_a_dead_letter_with_reason_and_subject() {
     let server = NatsServer::start().await.unwrap();
     let client = connect(&server).await;
     let mut letters = client.subscribe("responder.dead-letter").await.unwrap();
     let responder = start(&simulated(&on_shell("Enforce", &["delete: {}"]), &stream(&server))).await;
 
-    let cut = payload(&demo_shell())[..200].to_vec();
+    let cut = payload(&demo::shell())[..200].to_vec();
     publish(&client, cut.clone()).await;
     let letter = next(&mut letters).await;
 
@@ -40,7 +40,7 @@ async fn what_is_no_alert_is_a_dead_letter_with_the_reason_and_the_subject() {
     assert_eq!(count(&metrics, "dead_letters_total", &[("cause", "undecodable")]), 1);
     let accounts = metrics.accounts();
     assert!(accounts.is_balanced() && accounts.rejected == 1, "{accounts:?}");
-    // Kept by the stream that was made for it.
+    // The stream for dead letters keeps it.
     let context = async_nats::jetstream::new(client.clone());
     let kept = context
         .get_stream("falco-dead-letters")
@@ -52,11 +52,11 @@ async fn what_is_no_alert_is_a_dead_letter_with_the_reason_and_the_subject() {
     assert_eq!(kept, 1);
 }
 
-/// A user who may read nothing: every decision is Unreadable, which asks for the alert to be sent again.
-fn blind(stage: &Stage<'_>, server: &NatsServer, max_deliver: u32) -> ResponderOptions {
-    let kubeconfig = stage
+/// The user may read nothing, so every decision is Unreadable and asks for redelivery.
+fn blind(scenario: &Scenario<'_>, server: &NatsServer, max_deliver: u32) -> ResponderOptions {
+    let kubeconfig = scenario
         .control_plane
-        .kubeconfig_for(&format!("blind-{}", stage.name), &[])
+        .kubeconfig_for(&format!("blind-{}", scenario.name), &[])
         .unwrap();
     let mut settings = stream(server);
     settings["jetStream"]["maxDeliver"] = json!(max_deliver);
@@ -70,13 +70,13 @@ fn blind(stage: &Stage<'_>, server: &NatsServer, max_deliver: u32) -> ResponderO
 }
 
 #[tokio::test]
-async fn a_decision_that_asks_for_it_gets_the_alert_again_and_at_last_it_is_a_dead_letter() {
-    let stage = Stage::new("nats-again").await;
-    let pod = stage.running("web").await;
+async fn an_unreadable_target_causes_a_redelivery_and_finally_a_dead_letter() {
+    let scenario = Scenario::new("nats-again").await;
+    let pod = scenario.running("web").await;
     let server = NatsServer::start().await.unwrap();
     let client = connect(&server).await;
     let mut letters = client.subscribe("responder.dead-letter").await.unwrap();
-    let responder = start(&blind(&stage, &server, 2)).await;
+    let responder = start(&blind(&scenario, &server, 2)).await;
 
     let sent = payload(&alert::shell_in(&pod).unwrap());
     publish(&client, sent.clone()).await;
@@ -97,19 +97,19 @@ async fn a_decision_that_asks_for_it_gets_the_alert_again_and_at_last_it_is_a_de
     let accounts = metrics.accounts();
     assert_eq!(accounts.refused, [("Unreadable".to_owned(), 2)].into());
     assert!(accounts.is_balanced(), "{accounts:?}");
-    stage.still_there(&pod).await;
+    scenario.still_there(&pod).await;
 }
 
 #[tokio::test]
 async fn an_alert_is_acknowledged_only_when_it_is_settled_and_so_is_its_duplicate() {
-    let stage = Stage::new("nats-held").await;
-    let pod = stage.running("web").await;
+    let scenario = Scenario::new("nats-held").await;
+    let pod = scenario.running("web").await;
     let server = NatsServer::start().await.unwrap();
     let client = connect(&server).await;
-    let gate = Gate::after(&stage, 0).await;
-    let mut options = stage.options(&on_shell("Enforce", &["delete: {}"])).await;
+    let gate = AdmissionGate::after(&scenario, 0).await;
+    let mut options = scenario.options(&on_shell("Enforce", &["delete: {}"])).await;
     let mut settings = stream(&server);
-    // Shorter than the request is held: only signs of life keep it from being delivered again.
+    // Shorter than the request is held: only progress signals prevent a redelivery.
     settings["jetStream"]["ackWait"] = json!("2s");
     options.nats = Some(settings.to_string());
     let responder = start(&options).await;
@@ -133,19 +133,19 @@ async fn an_alert_is_acknowledged_only_when_it_is_settled_and_so_is_its_duplicat
     until_nothing_is_left(&client).await;
     let accounts = responder.metrics().await.unwrap().accounts();
     assert_eq!((accounts.matched, accounts.duplicate), (1, 1));
-    assert_eq!(stage.writes().len(), 1);
+    assert_eq!(scenario.writes().len(), 1);
 }
 
 #[tokio::test]
-async fn a_responder_that_stops_gives_back_what_it_did_not_settle() {
-    let stage = Stage::new("nats-stopped").await;
-    let pods = stage.running_many("web", 3).await;
+async fn a_responder_that_stops_gives_back_unsettled_messages() {
+    let scenario = Scenario::new("nats-stopped").await;
+    let pods = scenario.running_many("web", 3).await;
     let server = NatsServer::start().await.unwrap();
     let client = connect(&server).await;
-    let gate = Gate::after(&stage, 0).await;
-    let mut options = stage.options(&on_shell("Enforce", &["delete: {}"])).await;
+    let gate = AdmissionGate::after(&scenario, 0).await;
+    let mut options = scenario.options(&on_shell("Enforce", &["delete: {}"])).await;
     let mut settings = stream(&server);
-    // What is not given back does not come again while this test runs.
+    // Messages that are not given back are not redelivered during this test.
     settings["jetStream"]["ackWait"] = json!("10m");
     options.nats = Some(settings.to_string());
     options.arguments = ["--shutdown-deadline", "1s"].map(str::to_owned).to_vec();
@@ -168,19 +168,19 @@ async fn a_responder_that_stops_gives_back_what_it_did_not_settle() {
     let metrics = second.metrics().await.unwrap();
     assert_eq!(count(&metrics, "messages_redelivered_total", &[]), 3);
     for pod in &pods {
-        assert!(stage.get(pod).await.is_none());
+        assert!(scenario.get(pod).await.is_none());
     }
 }
 
-/// The server delivers no more than may be in flight, so that what there is no room for stays there.
+/// The server delivers no more than `maxInFlight` messages and keeps the rest.
 #[tokio::test]
-async fn what_is_in_flight_has_a_bound_and_the_rest_stays_on_the_server() {
-    let stage = Stage::new("nats-bound").await;
-    let pods = stage.running_many("web", 12).await;
+async fn messages_in_flight_are_bounded_and_the_rest_stays_on_the_server() {
+    let scenario = Scenario::new("nats-bound").await;
+    let pods = scenario.running_many("web", 12).await;
     let server = NatsServer::start().await.unwrap();
     let client = connect(&server).await;
-    let gate = Gate::after(&stage, 0).await;
-    let mut options = stage.options(&on_shell("Enforce", &["delete: {}"])).await;
+    let gate = AdmissionGate::after(&scenario, 0).await;
+    let mut options = scenario.options(&on_shell("Enforce", &["delete: {}"])).await;
     let mut settings = stream(&server);
     settings["jetStream"]["maxInFlight"] = json!(4);
     options.nats = Some(settings.to_string());

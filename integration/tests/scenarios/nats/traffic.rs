@@ -1,14 +1,14 @@
-//! What falcosidekick 2.9.3 published, byte for byte.
+//! Recorded traffic of falcosidekick 2.9.3, byte for byte, and floods.
 
-use integration::nats::NatsServer;
+use integration::{nats::NatsServer, responder::playbooks::on_shell};
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{
-    SUBJECT, connect, core, count, demo_shell, metrics_until, on_everything, payload, publish, simulated, stream,
+    SUBJECT, connect, core, count, metrics_until, on_everything, payload, publish, simulated, stream,
     until_nothing_is_left,
 };
-use crate::stage::{on_shell, start};
+use crate::{demo, scenario::start};
 
 macro_rules! recorded {
     ($file:literal) => {
@@ -45,7 +45,7 @@ async fn recorded_traffic_is_taken_byte_for_byte_and_is_the_same_alerts_as_over_
         (0, all, 0),
         "{accounts:?}"
     );
-    // The same events by falcosidekick's webhook and talon outputs, as recorded in the same run.
+    // The same events from falcosidekick's webhook and talon outputs, recorded in the same run.
     let mut again = 0;
     for request in recorded!("falcosidekick-2.9.3-http.jsonl") {
         let body = request["body"].as_str().unwrap().as_bytes().to_vec();
@@ -68,7 +68,7 @@ async fn an_event_over_http_and_over_nats_is_one_alert(#[case] settings: fn(&Nat
     let server = NatsServer::start().await.unwrap();
     let mut responder = start(&simulated(&on_shell("Enforce", &["delete: {}"]), &settings(&server))).await;
     let client = connect(&server).await;
-    let shell = demo_shell();
+    let shell = demo::shell();
 
     publish(&client, payload(&shell)).await;
     metrics_until(&responder, "the message", |metrics| metrics.accounts().received == 1).await;
@@ -93,14 +93,14 @@ async fn responders_of_one_queue_group_share_the_messages() {
     let client = connect(&server).await;
 
     for number in 0..200 {
-        let mut shell = demo_shell();
+        let mut shell = demo::shell();
         shell["output_fields"]["container.id"] = json!(format!("{number:012}"));
         client.publish(SUBJECT, payload(&shell).into()).await.unwrap();
     }
     client.flush().await.unwrap();
 
     let mut received = (0, 0);
-    crate::stage::eventually("each message reaches one of them", async || {
+    crate::scenario::eventually("each message reaches one of them", async || {
         received.0 = first.metrics().await.unwrap().accounts().received;
         received.1 = second.metrics().await.unwrap().accounts().received;
         (received.0 + received.1 >= 200).then_some(())
@@ -110,7 +110,7 @@ async fn responders_of_one_queue_group_share_the_messages() {
     assert!(received.0 > 0 && received.1 > 0, "{received:?}");
 }
 
-/// Fifty thousand messages as fast as they can be published: whatever does not fit is counted, and memory is what it was.
+/// Fifty thousand messages as fast as possible: messages that overflow are counted, and memory does not grow.
 #[tokio::test]
 async fn a_flood_over_core_nats_is_taken_or_counted() {
     const FLOOD: u64 = 50_000;
@@ -120,7 +120,7 @@ async fn a_flood_over_core_nats_is_taken_or_counted() {
     let responder = start(&simulated(&on_shell("Observe", &["delete: {}"]), &settings)).await;
     let client = connect(&server).await;
     let noise = payload(&integration::responder::alert::file_read_on("node"));
-    let before = integration_memory(responder.pid());
+    let before = resident_memory(responder.pid());
     for _ in 0..FLOOD {
         client
             .publish("falco.warning.read_sensitive_file_untrusted", noise.clone().into())
@@ -136,19 +136,19 @@ async fn a_flood_over_core_nats_is_taken_or_counted() {
     assert!(accounts.is_balanced(), "{accounts:?}");
     let lost = count(&metrics, "messages_overflowed_total", &[]);
     assert_eq!((accounts.rejected, accounts.unmatched), (lost, FLOOD - lost));
-    let grown = integration_memory(responder.pid()).saturating_sub(before);
+    let grown = resident_memory(responder.pid()).saturating_sub(before);
     assert!(grown < 64 << 20, "{grown} bytes more");
 }
 
-/// Resident bytes of a process.
-fn integration_memory(pid: u32) -> u64 {
+/// The resident memory of a process in bytes.
+fn resident_memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
 }
 
 #[tokio::test]
-async fn what_no_playbook_matches_is_acknowledged() {
+async fn an_unmatched_alert_is_acknowledged() {
     let server = NatsServer::start().await.unwrap();
     let responder = start(&simulated(&on_shell("Observe", &["delete: {}"]), &stream(&server))).await;
     let client = connect(&server).await;

@@ -1,5 +1,5 @@
-//! What deletions, evictions and patches are answered, by what became of their target; and that a refused one, and
-//! every dry run, changes nothing and creates nothing.
+//! How a cluster answers deletions, evictions and patches, depending on the state of their target. A refused request
+//! and a dry run change and create nothing.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use responder_core::port::{Reply, SendErrorKind};
 use responder_core::request::{MergePatch, Request, Verb};
 use serde_json::json;
 
-use super::stage::{Fixture, WriteOutcome, ensure, eventually};
+use super::fixture::{Fixture, ScenarioResult, ensure, eventually};
 use super::{ClusterUnderTest, Violation};
 
 const VERBS: [Verb; 3] = [Verb::Delete, Verb::Evict, Verb::Patch];
@@ -30,7 +30,7 @@ fn request(verb: Verb, target: &ObjectRef) -> Request {
                 },
             }
         }
-        // Creations have no target; their scenarios are their own.
+        // A creation has no target; `creations` covers it.
         Verb::Delete | Verb::Create => Request::Delete {
             target,
             grace_seconds: Some(0),
@@ -38,25 +38,25 @@ fn request(verb: Verb, target: &ObjectRef) -> Request {
     }
 }
 
-/// The pod with this uid is gone, or ending.
-async fn is_ending<W: ClusterUnderTest>(fixture: &Fixture<'_, W>, target: &ObjectRef) -> Result<bool, Violation> {
+/// The pod with this uid is gone or terminating.
+async fn is_ending<C: ClusterUnderTest>(fixture: &Fixture<'_, C>, target: &ObjectRef) -> Result<bool, Violation> {
     let seen = fixture.read(target.at.name().as_str()).await?;
     Ok(seen.is_none_or(|pod| {
         pod.metadata.uid.as_deref() != Some(target.uid.as_str()) || pod.metadata.deletion_timestamp.is_some()
     }))
 }
 
-/// Present: each verb is rehearsed without a trace, then carried out.
-pub async fn a_target_that_is_there_is_acted_on<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+/// The target exists: a dry run of each verb changes nothing, then the request is carried out.
+pub async fn an_existing_target_is_acted_on<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
     for verb in VERBS {
-        let fixture = Fixture::with_pod(world, &format!("there-{verb}")).await?;
+        let fixture = Fixture::with_pod(cluster, &format!("there-{verb}")).await?;
         let target = fixture.target("web-0").await?;
         carries_out(&fixture, verb, &target).await?;
     }
     Ok(())
 }
 
-async fn carries_out<W: ClusterUnderTest>(fixture: &Fixture<'_, W>, verb: Verb, target: &ObjectRef) -> WriteOutcome {
+async fn carries_out<C: ClusterUnderTest>(fixture: &Fixture<'_, C>, verb: Verb, target: &ObjectRef) -> ScenarioResult {
     let request = request(verb, target);
     fixture.rehearses(&request).await?;
     let reply = fixture.send(&request, false).await;
@@ -64,12 +64,12 @@ async fn carries_out<W: ClusterUnderTest>(fixture: &Fixture<'_, W>, verb: Verb, 
         (Verb::Delete, Ok(Reply::Gone)) => {
             ensure!(
                 fixture.read("web-0").await?.is_none(),
-                "{request} was answered Gone and the pod is there"
+                "{request} was answered Gone, but the pod exists"
             );
             Ok(())
         }
         (Verb::Evict, Ok(Reply::Terminating)) => {
-            eventually("the evicted pod ends", || is_ending(fixture, target)).await
+            eventually("the evicted pod is terminating", || is_ending(fixture, target)).await
         }
         (Verb::Patch, Ok(Reply::Patched { resource_version })) => {
             let pod = fixture
@@ -92,11 +92,11 @@ async fn carries_out<W: ClusterUnderTest>(fixture: &Fixture<'_, W>, verb: Verb, 
     }
 }
 
-/// Replaced: a pod of the same name with another uid. None of it may be touched.
-pub async fn a_replaced_target_is_left_alone<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "replaced").await?;
+/// The target is replaced by a pod of the same name with another uid, which must stay untouched.
+pub async fn a_replaced_target_is_left_alone<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "replaced").await?;
     let target = fixture.target("web-0").await?;
-    world.replace_pod(&fixture.namespace, target.at.name()).await?;
+    cluster.replace_pod(&fixture.namespace, target.at.name()).await?;
     fixture
         .refuses(&request(Verb::Delete, &target), SendErrorKind::UidMismatch)
         .await?;
@@ -108,11 +108,11 @@ pub async fn a_replaced_target_is_left_alone<W: ClusterUnderTest>(world: &W) -> 
         .await
 }
 
-/// Gone: nothing of the name is there.
-pub async fn a_target_that_is_gone_is_not_found<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "gone").await?;
+/// No pod of that name exists.
+pub async fn a_deleted_target_is_not_found<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "gone").await?;
     let target = fixture.target("web-0").await?;
-    world.delete(&target.at).await?;
+    cluster.delete(&target.at).await?;
     for verb in VERBS {
         fixture
             .refuses(&request(verb, &target), SendErrorKind::NotFound)
@@ -121,10 +121,10 @@ pub async fn a_target_that_is_gone_is_not_found<W: ClusterUnderTest>(world: &W) 
     Ok(())
 }
 
-/// Under a budget without room: an eviction is refused, in dry run too; a deletion and a patch know no budget.
-pub async fn a_budget_blocks_an_eviction_and_nothing_else<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+/// A budget without room blocks an eviction, in a dry run too. It does not affect deletions and patches.
+pub async fn a_budget_blocks_an_eviction_and_nothing_else<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
     for verb in VERBS {
-        let fixture = Fixture::with_pod(world, &format!("blocked-{verb}")).await?;
+        let fixture = Fixture::with_pod(cluster, &format!("blocked-{verb}")).await?;
         fixture.create(&[fixture.budget("web", 1)]).await?;
         let target = fixture.target("web-0").await?;
         if verb == Verb::Evict {
@@ -138,12 +138,12 @@ pub async fn a_budget_blocks_an_eviction_and_nothing_else<W: ClusterUnderTest>(w
     Ok(())
 }
 
-/// Under a budget without room, and replaced: an eviction says nothing of the uid.
-pub async fn a_budget_is_looked_at_before_the_uid<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "blocked-replaced").await?;
+/// The pod is replaced, and its budget has no room: the answer to an eviction does not mention the uid.
+pub async fn a_budget_is_checked_before_the_uid<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "blocked-replaced").await?;
     let target = fixture.target("web-0").await?;
     fixture.create(&[fixture.budget("web", 1)]).await?;
-    world.replace_pod(&fixture.namespace, target.at.name()).await?;
+    cluster.replace_pod(&fixture.namespace, target.at.name()).await?;
     fixture
         .refuses(&request(Verb::Evict, &target), SendErrorKind::BlockedByBudget)
         .await?;
@@ -155,9 +155,9 @@ pub async fn a_budget_is_looked_at_before_the_uid<W: ClusterUnderTest>(world: &W
         .await
 }
 
-/// Under two budgets, with room or without: no eviction is possible.
-pub async fn two_budgets_block_every_eviction<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "two-budgets").await?;
+/// Two budgets select the pod: no eviction is possible, whatever room they have.
+pub async fn two_budgets_block_every_eviction<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "two-budgets").await?;
     fixture
         .create(&[fixture.budget("one", 0), fixture.budget("two", 0)])
         .await?;
@@ -171,35 +171,37 @@ pub async fn two_budgets_block_every_eviction<W: ClusterUnderTest>(world: &W) ->
         .await
 }
 
-/// Under two budgets, and replaced.
-pub async fn two_budgets_are_looked_at_before_the_uid<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "two-replaced").await?;
+/// Two budgets select the pod, and the pod is replaced.
+pub async fn two_budgets_are_checked_before_the_uid<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "two-replaced").await?;
     fixture
         .create(&[fixture.budget("one", 0), fixture.budget("two", 0)])
         .await?;
     let target = fixture.target("web-0").await?;
-    world.replace_pod(&fixture.namespace, target.at.name()).await?;
+    cluster.replace_pod(&fixture.namespace, target.at.name()).await?;
     fixture
         .refuses(&request(Verb::Evict, &target), SendErrorKind::SeveralBudgets)
         .await
 }
 
-/// Under a budget with room, and replaced: now the uid decides.
-pub async fn a_replaced_pod_under_a_budget_with_room_is_left_alone<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "room-replaced").await?;
+/// The pod is replaced, and its budget has room: the uid decides.
+pub async fn a_replaced_pod_under_a_budget_with_room_is_left_alone<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "room-replaced").await?;
     fixture
         .create(&[fixture.pod("web-1"), fixture.budget("web", 1)])
         .await?;
     let target = fixture.target("web-0").await?;
-    world.replace_pod(&fixture.namespace, target.at.name()).await?;
+    cluster.replace_pod(&fixture.namespace, target.at.name()).await?;
     fixture
         .refuses(&request(Verb::Evict, &target), SendErrorKind::UidMismatch)
         .await
 }
 
-/// Under a budget with room for one: the second eviction is blocked.
-pub async fn a_budget_with_room_lets_so_many_go_and_no_more<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "room").await?;
+/// The budget has room for one eviction: the second is blocked.
+pub async fn a_budget_allows_no_more_evictions_than_it_has_room_for<C: ClusterUnderTest>(
+    cluster: &C,
+) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "room").await?;
     fixture
         .create(&[fixture.pod("web-1"), fixture.budget("web", 1)])
         .await?;
@@ -216,14 +218,14 @@ pub async fn a_budget_with_room_lets_so_many_go_and_no_more<W: ClusterUnderTest>
             Err(SendErrorKind::BlockedByBudget),
         )
         .await?;
-    ensure!(!is_ending(&fixture, &second).await?, "the second pod is ending");
+    ensure!(!is_ending(&fixture, &second).await?, "the second pod is terminating");
     Ok(())
 }
 
-/// With a grace, a deletion is accepted and not yet done.
-pub async fn a_deletion_with_grace_is_under_way_and_not_done<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+/// A deletion with a grace period is accepted, and the pod is terminating.
+pub async fn a_deletion_with_grace_is_accepted_and_not_done<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
     for grace_seconds in [Some(5), None] {
-        let fixture = Fixture::with_pod(world, &format!("grace-{}", grace_seconds.unwrap_or_default())).await?;
+        let fixture = Fixture::with_pod(cluster, &format!("grace-{}", grace_seconds.unwrap_or_default())).await?;
         let target = fixture.target("web-0").await?;
         let request = Request::Delete {
             target: target.clone(),
@@ -233,15 +235,15 @@ pub async fn a_deletion_with_grace_is_under_way_and_not_done<W: ClusterUnderTest
         fixture.answers(&request, false, Ok(&Reply::Terminating)).await?;
         ensure!(
             is_ending(&fixture, &target).await?,
-            "{request} was accepted and the pod goes on"
+            "{request} was accepted, but the pod is not terminating"
         );
     }
     Ok(())
 }
 
-/// A finalizer holds a pod beyond a grace of nothing.
-pub async fn a_finalizer_holds_what_is_deleted<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "finalizer").await?;
+/// A finalizer holds a pod that is deleted with a grace period of zero.
+pub async fn a_finalizer_holds_a_deleted_pod<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "finalizer").await?;
     let mut pod = fixture.pod("web-0");
     pod["metadata"]["finalizers"] = json!(["conformance.responder.dev/hold"]);
     fixture.create(&[pod]).await?;
@@ -251,7 +253,7 @@ pub async fn a_finalizer_holds_what_is_deleted<W: ClusterUnderTest>(world: &W) -
     fixture.answers(&request, false, Ok(&Reply::Terminating)).await?;
     ensure!(
         is_ending(&fixture, &target).await?,
-        "{request} was accepted and the pod goes on"
+        "{request} was accepted, but the pod is not terminating"
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the controllers of pods do when a response takes one away, lets one go, or gives one back.
+//! How the controllers of pods react when a response deletes a pod, releases one, or gives one back.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use responder_core::port::{ClusterReader, Reply, SendErrorKind};
 use responder_core::request::{MergePatch, Request};
 use serde_json::{Value, json};
 
-use super::stage::{Fixture, WriteOutcome, ensure, eventually, uid};
+use super::fixture::{Fixture, ScenarioResult, ensure, eventually, uid};
 use super::{ClusterUnderTest, Violation};
 
 fn uid_of(object: &Value) -> &str {
@@ -25,21 +25,21 @@ fn is_controlled(pod: &Value) -> bool {
         .any(|reference| reference.get("controller") == Some(&Value::Bool(true)))
 }
 
-/// A stage with a ReplicaSet of two pods, and the names of the pods.
-async fn with_set<'w, W: ClusterUnderTest>(
-    world: &'w W,
+/// A fixture with a ReplicaSet of two pods, and the names of the pods.
+async fn with_set<'c, C: ClusterUnderTest>(
+    cluster: &'c C,
     name: &str,
-) -> Result<(Fixture<'w, W>, Vec<String>), Violation> {
-    let fixture = Fixture::bare(world, name).await?;
+) -> Result<(Fixture<'c, C>, Vec<String>), Violation> {
+    let fixture = Fixture::bare(cluster, name).await?;
     fixture.create(&[fixture.set("ReplicaSet", "web", 2)]).await?;
     let names: Vec<_> = fixture.living_pods().await?.into_keys().collect();
     ensure!(names.len() == 2, "a set of two has {names:?}");
     Ok((fixture, names))
 }
 
-/// A ReplicaSet's pod is followed by one of another name and another uid.
-pub async fn a_deleted_pod_is_replaced_by_another<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let (fixture, names) = with_set(world, "successor").await?;
+/// A ReplicaSet replaces a deleted pod by one with another name and another uid.
+pub async fn a_deleted_pod_is_replaced_by_another<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let (fixture, names) = with_set(cluster, "successor").await?;
     let target = fixture.target(&names[0]).await?;
     let request = Request::Delete {
         target: target.clone(),
@@ -55,12 +55,14 @@ pub async fn a_deleted_pod_is_replaced_by_another<W: ClusterUnderTest>(world: &W
     fixture.answers(&request, false, Err(SendErrorKind::NotFound)).await
 }
 
-/// What the owner chain is made of.
-pub async fn an_owner_says_how_many_and_which_and_who_is_above<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let (fixture, names) = with_set(world, "owner").await?;
+/// The owner chain is read with the fields that decisions need.
+pub async fn an_owner_is_read_with_its_replicas_selector_and_controller<C: ClusterUnderTest>(
+    cluster: &C,
+) -> ScenarioResult {
+    let (fixture, names) = with_set(cluster, "owner").await?;
     let at = fixture.place(Kind::ReplicaSet, "web")?;
-    let owner = world
-        .cluster()
+    let owner = cluster
+        .adapter()
         .owner(&at)
         .await
         .map_err(|error| Violation::from(error.to_string()))?;
@@ -77,8 +79,8 @@ pub async fn an_owner_says_how_many_and_which_and_who_is_above<W: ClusterUnderTe
         "it selects {labels:?}"
     );
     ensure!(owner.controlled_by.is_none(), "above it is {:?}", owner.controlled_by);
-    let above = world
-        .cluster()
+    let above = cluster
+        .adapter()
         .owner(&fixture.at(&names[0])?)
         .await
         .map_err(|error| Violation::from(error.to_string()))?;
@@ -108,8 +110,8 @@ fn label(target: &ObjectRef, value: Option<&str>) -> Request {
     }
 }
 
-/// A quarantine's detaching: the pod lives on, on its own, and the set has its two pods.
-async fn detach<W: ClusterUnderTest>(fixture: &Fixture<'_, W>, target: &ObjectRef) -> WriteOutcome {
+/// Detaches a pod as a quarantine does: the pod keeps running without an owner, and the set has two pods of its own.
+async fn detach<C: ClusterUnderTest>(fixture: &Fixture<'_, C>, target: &ObjectRef) -> ScenarioResult {
     let request = label(target, None);
     fixture.rehearses(&request).await?;
     let reply = fixture.send(&request, false).await;
@@ -117,7 +119,7 @@ async fn detach<W: ClusterUnderTest>(fixture: &Fixture<'_, W>, target: &ObjectRe
         matches!(reply, Ok(Reply::Patched { .. })),
         "{request} was answered {reply:?}"
     );
-    eventually("the pod is let go and replaced", || async {
+    eventually("the pod is released and replaced", || async {
         let pods = fixture.living_pods().await?;
         let alone = pods
             .get(target.at.name().as_str())
@@ -127,16 +129,16 @@ async fn detach<W: ClusterUnderTest>(fixture: &Fixture<'_, W>, target: &ObjectRe
     .await
 }
 
-/// Its ReplicaSet lets go of it, without ending it.
-pub async fn a_pod_whose_labels_change_is_let_go_and_replaced<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let (fixture, names) = with_set(world, "let-go").await?;
+/// The ReplicaSet releases the pod without terminating it.
+pub async fn a_relabelled_pod_is_released_and_replaced<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let (fixture, names) = with_set(cluster, "let-go").await?;
     let target = fixture.target(&names[0]).await?;
     detach(&fixture, &target).await
 }
 
-/// A quarantine's undo: the ReplicaSet takes the pod back and ends one that it has too many of.
-pub async fn a_pod_that_gets_its_labels_back_is_taken_back<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let (fixture, names) = with_set(world, "taken-back").await?;
+/// A quarantine is undone: the ReplicaSet adopts the pod and terminates a surplus one.
+pub async fn a_pod_with_its_labels_restored_is_adopted_again<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let (fixture, names) = with_set(cluster, "taken-back").await?;
     let target = fixture.target(&names[0]).await?;
     detach(&fixture, &target).await?;
     let reply = fixture.send(&label(&target, Some("web")), false).await;
@@ -151,9 +153,11 @@ pub async fn a_pod_that_gets_its_labels_back_is_taken_back<W: ClusterUnderTest>(
     .await
 }
 
-/// Only the uid tells the two apart.
-pub async fn a_stateful_sets_successor_has_the_name_and_another_uid<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "stateful").await?;
+/// A StatefulSet reuses the name, so only the uid distinguishes the new pod from the old one.
+pub async fn a_stateful_sets_successor_has_the_same_name_and_another_uid<C: ClusterUnderTest>(
+    cluster: &C,
+) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "stateful").await?;
     fixture.create(&[fixture.set("StatefulSet", "web", 1)]).await?;
     let target = fixture.target("web-0").await?;
     let request = Request::Delete {
@@ -161,7 +165,7 @@ pub async fn a_stateful_sets_successor_has_the_name_and_another_uid<W: ClusterUn
         grace_seconds: Some(0),
     };
     fixture.answers(&request, false, Ok(&Reply::Gone)).await?;
-    eventually("the successor is there", || async {
+    eventually("the successor exists", || async {
         let pod = fixture.read("web-0").await?;
         Ok(pod.is_some_and(|pod| pod.metadata.uid.as_deref() != Some(target.uid.as_str())))
     })
@@ -170,13 +174,13 @@ pub async fn a_stateful_sets_successor_has_the_name_and_another_uid<W: ClusterUn
     fixture.answers(&request, false, Err(SendErrorKind::UidMismatch)).await
 }
 
-/// By default an API server deletes a Job and leaves its pods running.
-pub async fn deleting_a_job_ends_its_pods<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "job").await?;
+/// By default, an API server deletes a Job and leaves its pods running.
+pub async fn deleting_a_job_ends_its_pods<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "job").await?;
     fixture.create(&[fixture.job("miner")]).await?;
     let job = fixture.place(Kind::Job, "miner")?;
-    let read = world
-        .cluster()
+    let read = cluster
+        .adapter()
         .owner(&job)
         .await
         .map_err(|error| Violation::from(error.to_string()))?;
@@ -195,7 +199,7 @@ pub async fn deleting_a_job_ends_its_pods<W: ClusterUnderTest>(world: &W) -> Wri
     };
     fixture.rehearses(&request).await?;
     fixture.answers(&request, false, Ok(&Reply::Gone)).await?;
-    eventually("the job's pods are gone or ending", || async {
+    eventually("the job's pods are gone or terminating", || async {
         Ok(fixture.living_pods().await?.is_empty())
     })
     .await

@@ -1,4 +1,4 @@
-//! What creating a NetworkPolicy does, the only object that a plan creates, and how it goes again.
+//! Creating and deleting a NetworkPolicy, the only object that a plan creates.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use responder_core::object::{Kind, Locator, Namespace, ObjectRef};
 use responder_core::port::{ClusterReader, Reply, SendErrorKind};
 use responder_core::request::{OwnObject, Request};
 
-use super::stage::{Fixture, PREFIX, WriteOutcome, ensure, name, other_uid};
+use super::fixture::{Fixture, PREFIX, ScenarioResult, ensure, name, other_uid};
 use super::{ClusterUnderTest, Violation};
 
 /// A policy that isolates the pods with `conformance.responder.dev/incident: <incident>`.
@@ -35,21 +35,21 @@ fn policy(namespace: &Namespace, incident: &str) -> Result<Request, Violation> {
     })
 }
 
-async fn policies<W: ClusterUnderTest>(fixture: &Fixture<'_, W>) -> Result<Vec<NetworkPolicy>, Violation> {
-    let read = fixture.world.cluster().network_policies(&fixture.namespace).await;
+async fn policies<C: ClusterUnderTest>(fixture: &Fixture<'_, C>) -> Result<Vec<NetworkPolicy>, Violation> {
+    let read = fixture.cluster.adapter().network_policies(&fixture.namespace).await;
     read.map_err(|error| Violation::from(error.to_string()))
 }
 
-async fn created<W: ClusterUnderTest>(fixture: &Fixture<'_, W>, request: &Request) -> Result<ObjectRef, Violation> {
+async fn created<C: ClusterUnderTest>(fixture: &Fixture<'_, C>, request: &Request) -> Result<ObjectRef, Violation> {
     match fixture.send(request, false).await {
         Ok(Reply::Created(uid)) => Ok(ObjectRef { at: request.at(), uid }),
         other => Err(Violation::from(format!("{request} was answered {other:?}"))),
     }
 }
 
-/// Rehearsed without a trace, created with the uid that is answered, and not again.
-pub async fn a_policy_is_created_once<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "policy").await?;
+/// The dry run changes nothing, the creation returns the uid, and a second creation is refused.
+pub async fn a_policy_is_created_once<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "policy").await?;
     let request = policy(&fixture.namespace, "one")?;
     fixture.rehearses(&request).await?;
     let target = created(&fixture, &request).await?;
@@ -69,18 +69,18 @@ pub async fn a_policy_is_created_once<W: ClusterUnderTest>(world: &W) -> WriteOu
         .await
 }
 
-/// A missing namespace is not made for it.
-pub async fn a_policy_in_a_namespace_that_is_not_there_creates_neither<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "policy-nowhere").await?;
+/// The API server does not create a missing namespace.
+pub async fn a_policy_in_a_missing_namespace_creates_neither<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "policy-nowhere").await?;
     let nowhere = fixture.nowhere()?;
     fixture
         .refuses(&policy(&nowhere, "one")?, SendErrorKind::NotFound)
         .await
 }
 
-/// A label that is none, in the policy's own labels and in its selector.
-pub async fn an_invalid_policy_is_not_created<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "policy-invalid").await?;
+/// An invalid label value, in the policy's own labels and in its selector.
+pub async fn an_invalid_policy_is_not_created<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "policy-invalid").await?;
     fixture
         .refuses(&policy(&fixture.namespace, "two words")?, SendErrorKind::Invalid)
         .await?;
@@ -100,9 +100,9 @@ pub async fn an_invalid_policy_is_not_created<W: ClusterUnderTest>(world: &W) ->
     fixture.refuses(&selecting, SendErrorKind::Invalid).await
 }
 
-/// Its undo.
-pub async fn a_policy_is_deleted_by_its_uid_only<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "policy-undo").await?;
+/// The undo of a creation names the uid of the policy.
+pub async fn a_policy_is_deleted_by_its_uid_only<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "policy-undo").await?;
     let target = created(&fixture, &policy(&fixture.namespace, "one")?).await?;
     let deletion = |target: &ObjectRef| Request::Delete {
         target: target.clone(),
@@ -118,16 +118,16 @@ pub async fn a_policy_is_deleted_by_its_uid_only<W: ClusterUnderTest>(world: &W)
     fixture.refuses(&deletion(&target), SendErrorKind::NotFound).await
 }
 
-/// How a restarted controller finds its quarantines.
-pub async fn policies_are_found_by_a_label_in_any_namespace<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+/// After a restart, the responder finds its quarantines by this label.
+pub async fn policies_are_found_by_a_label_in_any_namespace<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
     let (here, there) = (
-        Fixture::bare(world, "policy-here").await?,
-        Fixture::bare(world, "policy-there").await?,
+        Fixture::bare(cluster, "policy-here").await?,
+        Fixture::bare(cluster, "policy-there").await?,
     );
     created(&here, &policy(&here.namespace, "one")?).await?;
     created(&there, &policy(&there.namespace, "two")?).await?;
-    let found = world
-        .cluster()
+    let found = cluster
+        .adapter()
         .network_policies_labelled(&format!("{PREFIX}incident"))
         .await;
     let found = found.map_err(|error| Violation::from(error.to_string()))?;
@@ -137,9 +137,9 @@ pub async fn policies_are_found_by_a_label_in_any_namespace<W: ClusterUnderTest>
             .any(|policy| policy.metadata.namespace.as_deref() == Some(fixture.namespace.as_str()));
         ensure!(one, "the policy in {} was not found", fixture.namespace);
     }
-    let none = world
-        .cluster()
-        .network_policies_labelled(&format!("{PREFIX}nobody"))
+    let none = cluster
+        .adapter()
+        .network_policies_labelled(&format!("{PREFIX}unused"))
         .await;
     ensure!(
         none.as_ref().is_ok_and(Vec::is_empty),

@@ -1,4 +1,4 @@
-//! What merge patches do to pods and nodes, and what they never do.
+//! How merge patches change pods and nodes.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use responder_core::object::{Kind, Locator, ObjectRef};
 use responder_core::port::{ClusterReader, Reply, SendErrorKind};
 use responder_core::request::{MergePatch, Request};
 
-use super::stage::{Fixture, PREFIX, WriteOutcome, ensure, name, other_uid};
+use super::fixture::{Fixture, PREFIX, ScenarioResult, ensure, name, other_uid};
 use super::{ClusterUnderTest, Violation};
 
 fn entries(key: &str, value: Option<&str>) -> BTreeMap<String, Option<String>> {
@@ -35,16 +35,16 @@ fn unschedulable(target: &ObjectRef, unschedulable: bool) -> Request {
     }
 }
 
-async fn patched<W: ClusterUnderTest>(fixture: &Fixture<'_, W>, request: &Request) -> Result<String, Violation> {
+async fn patched<C: ClusterUnderTest>(fixture: &Fixture<'_, C>, request: &Request) -> Result<String, Violation> {
     match fixture.send(request, false).await {
         Ok(Reply::Patched { resource_version }) => Ok(resource_version),
         other => Err(Violation::from(format!("{request} was answered {other:?}"))),
     }
 }
 
-/// Set, then taken away, and what was there before stays.
-pub async fn labels_and_annotations_are_set_and_taken_away<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "labels").await?;
+/// Entries are set, changed and removed; other entries stay.
+pub async fn labels_and_annotations_are_set_and_removed<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "labels").await?;
     let target = fixture.target("web-0").await?;
     for value in [Some("first"), Some("second"), None] {
         let patch = MergePatch {
@@ -86,9 +86,9 @@ pub async fn labels_and_annotations_are_set_and_taken_away<W: ClusterUnderTest>(
     Ok(())
 }
 
-/// The same patch again is taken, and the object's version stays.
-pub async fn a_patch_that_changes_nothing_keeps_the_version<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "no-change").await?;
+/// The same patch is accepted twice, and the second leaves the resource version as it is.
+pub async fn a_patch_that_changes_nothing_keeps_the_version<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "no-change").await?;
     let request = labelling(&fixture.target("web-0").await?, "seen", Some("yes"));
     let (first, second) = (patched(&fixture, &request).await?, patched(&fixture, &request).await?);
     ensure!(first == second, "the version went from {first} to {second}");
@@ -102,9 +102,9 @@ fn at_version(mut request: Request, version: &str) -> Request {
     request
 }
 
-/// A patch that names the version that it was planned for.
-pub async fn a_patch_for_an_older_version_is_a_conflict<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "older").await?;
+/// The patch names the resource version that it was planned for.
+pub async fn a_patch_for_an_older_version_is_a_conflict<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "older").await?;
     let target = fixture.target("web-0").await?;
     let first = patched(&fixture, &labelling(&target, "seen", Some("1"))).await?;
     let second = patched(&fixture, &at_version(labelling(&target, "seen", Some("2")), &first)).await?;
@@ -117,9 +117,9 @@ pub async fn a_patch_for_an_older_version_is_a_conflict<W: ClusterUnderTest>(wor
         .await
 }
 
-/// Both are wrong: the answer is about the version.
-pub async fn an_older_version_counts_before_another_uid<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "older-other").await?;
+/// Version and uid are both wrong: the answer is about the version.
+pub async fn an_older_version_is_checked_before_the_uid<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "older-other").await?;
     let target = fixture.target("web-0").await?;
     let first = patched(&fixture, &labelling(&target, "seen", Some("1"))).await?;
     patched(&fixture, &labelling(&target, "seen", Some("2"))).await?;
@@ -135,9 +135,9 @@ pub async fn an_older_version_counts_before_another_uid<W: ClusterUnderTest>(wor
         .await
 }
 
-/// Alert text may end in a label; what can't be one is refused, in the rehearsal too.
-pub async fn what_is_no_label_value_is_invalid<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "no-label").await?;
+/// Alert text may end up in a label, and an invalid value is refused, in a dry run too.
+pub async fn an_invalid_label_is_refused<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "no-label").await?;
     let target = fixture.target("web-0").await?;
     for value in ["two words", "-dash", "\u{e9}", &"x".repeat(64)] {
         fixture
@@ -149,9 +149,9 @@ pub async fn what_is_no_label_value_is_invalid<W: ClusterUnderTest>(world: &W) -
         .await
 }
 
-/// A missing pod, node, namespace or policy stays missing. Server-side apply would make it.
-pub async fn a_patch_never_creates_what_it_was_to_change<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "missing").await?;
+/// A missing pod, node, namespace or policy stays missing. Server-side apply would create it.
+pub async fn a_patch_never_creates_a_missing_object<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "missing").await?;
     let absent = |kind| {
         Locator::new(kind, None, name(fixture.nowhere()?.as_str())?)
             .ok_or_else(|| Violation::from("not cluster-scoped".to_owned()))
@@ -178,9 +178,9 @@ pub async fn a_patch_never_creates_what_it_was_to_change<W: ClusterUnderTest>(wo
     Ok(())
 }
 
-/// Cordoned with a note, then uncordoned.
-pub async fn a_node_is_cordoned_and_uncordoned<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "cordon").await?;
+/// The node is cordoned with an annotation, then uncordoned.
+pub async fn a_node_is_cordoned_and_uncordoned<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "cordon").await?;
     let target = fixture.node_target().await?;
     for (cordoned, note) in [(true, Some("because")), (false, None)] {
         let patch = MergePatch {
@@ -194,8 +194,8 @@ pub async fn a_node_is_cordoned_and_uncordoned<W: ClusterUnderTest>(world: &W) -
         };
         fixture.rehearses(&request).await?;
         patched(&fixture, &request).await?;
-        let node = world
-            .cluster()
+        let node = cluster
+            .adapter()
             .node(&fixture.node)
             .await
             .map_err(|error| Violation::from(error.to_string()))?;
@@ -215,9 +215,9 @@ pub async fn a_node_is_cordoned_and_uncordoned<W: ClusterUnderTest>(world: &W) -
     Ok(())
 }
 
-/// A node of the name with another uid is another machine.
-pub async fn another_node_of_the_name_is_left_alone<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "other-node").await?;
+/// A node with the same name and another uid is another machine.
+pub async fn a_replaced_node_is_left_alone<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "other-node").await?;
     let target = ObjectRef {
         at: Locator::node(fixture.node.clone()),
         uid: other_uid()?,

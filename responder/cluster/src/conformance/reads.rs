@@ -1,56 +1,57 @@
-//! What the reads say of what is there, and of what isn't.
+//! Reads of existing and of missing objects.
 
 use responder_core::object::{ContainerId, Kind, Locator};
 use responder_core::port::{ClusterReader, ReadError};
 use serde_json::json;
 
-use super::stage::{Fixture, WriteOutcome, ensure, name};
+use super::fixture::{Fixture, ScenarioResult, ensure, name};
 use super::{ClusterUnderTest, Violation};
 
 fn read<T>(answer: Result<T, ReadError>) -> Result<T, Violation> {
     answer.map_err(|error| Violation::from(error.to_string()))
 }
 
-/// In a namespace that is there, and in one that isn't.
-pub async fn what_is_not_there_is_none_and_no_error<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "nothing").await?;
-    let cluster = world.cluster();
+/// In an existing namespace and in a missing one.
+pub async fn a_missing_object_is_none_and_no_error<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "nothing").await?;
+    let adapter = cluster.adapter();
     let nowhere = fixture.nowhere()?;
     for namespace in [&fixture.namespace, &nowhere] {
         ensure!(
-            read(cluster.pod(namespace, &name("web-0")?).await)?.is_none(),
+            read(adapter.pod(namespace, &name("web-0")?).await)?.is_none(),
             "a pod in {namespace}"
         );
         ensure!(
-            read(cluster.network_policies(namespace).await)?.is_empty(),
+            read(adapter.network_policies(namespace).await)?.is_empty(),
             "a policy in {namespace}"
         );
         ensure!(
-            read(cluster.services(namespace).await)?.is_empty(),
+            read(adapter.services(namespace).await)?.is_empty(),
             "a service in {namespace}"
         );
         for kind in Kind::ALL.into_iter().filter(|kind| kind.is_namespaced()) {
             let at = Locator::namespaced(kind, namespace.clone(), name("absent")?);
             let at = at.ok_or_else(|| Violation::from(format!("{kind} is not namespaced")))?;
-            ensure!(read(cluster.owner(&at).await)?.is_none(), "an owner at {at}");
+            ensure!(read(adapter.owner(&at).await)?.is_none(), "an owner at {at}");
         }
     }
-    ensure!(read(cluster.node(&name(nowhere.as_str())?).await)?.is_none(), "a node");
-    ensure!(read(cluster.namespace(&nowhere).await)?.is_none(), "a namespace");
+    ensure!(read(adapter.node(&name(nowhere.as_str())?).await)?.is_none(), "a node");
+    ensure!(read(adapter.namespace(&nowhere).await)?.is_none(), "a namespace");
     ensure!(
-        read(cluster.pods_named(&name(nowhere.as_str())?).await)?.is_empty(),
+        read(adapter.pods_named(&name(nowhere.as_str())?).await)?.is_empty(),
         "a pod of that name"
     );
     Ok(())
 }
 
-/// What corroboration needs: uid, node, start, container ids; here each id begins with the uid, as kwok is told to.
-pub async fn a_running_pod_names_its_node_and_its_containers<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::with_pod(world, "running").await?;
+/// Corroboration needs the pod's uid, node, start time and container ids. In both clusters each container id begins
+/// with the pod's uid, by kwok's configuration.
+pub async fn a_running_pod_names_its_node_and_its_containers<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "running").await?;
     let pod = fixture
         .read("web-0")
         .await?
-        .ok_or_else(|| Violation::from("there is no pod".to_owned()))?;
+        .ok_or_else(|| Violation::from("the pod does not exist".to_owned()))?;
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
     ensure!(node == Some(fixture.node.as_str()), "it runs on {node:?}");
     let status = pod
@@ -89,18 +90,18 @@ pub async fn a_running_pod_names_its_node_and_its_containers<W: ClusterUnderTest
     Ok(())
 }
 
-/// For host alerts, whose `hostname` may be a Falco pod's.
-pub async fn pods_of_one_name_are_found_in_every_namespace<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+/// The `hostname` of a host alert may be the name of a Falco pod.
+pub async fn pods_of_one_name_are_found_in_every_namespace<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
     let (here, there) = (
-        Fixture::bare(world, "named-here").await?,
-        Fixture::bare(world, "named-there").await?,
+        Fixture::bare(cluster, "named-here").await?,
+        Fixture::bare(cluster, "named-there").await?,
     );
     for fixture in [&here, &there] {
         fixture
             .create(&[fixture.pod("falco-x7k2p"), fixture.pod("falco-other")])
             .await?;
     }
-    let found = read(world.cluster().pods_named(&name("falco-x7k2p")?).await)?;
+    let found = read(cluster.adapter().pods_named(&name("falco-x7k2p")?).await)?;
     let mut namespaces: Vec<_> = found
         .iter()
         .filter_map(|pod| pod.metadata.namespace.as_deref())
@@ -113,10 +114,10 @@ pub async fn pods_of_one_name_are_found_in_every_namespace<W: ClusterUnderTest>(
     Ok(())
 }
 
-/// What selectors of namespaces rely on.
-pub async fn a_namespace_carries_its_name_as_a_label<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let fixture = Fixture::bare(world, "labelled").await?;
-    let namespace = read(world.cluster().namespace(&fixture.namespace).await)?;
+/// Namespace selectors rely on `kubernetes.io/metadata.name`.
+pub async fn a_namespace_carries_its_name_as_a_label<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "labelled").await?;
+    let namespace = read(cluster.adapter().namespace(&fixture.namespace).await)?;
     let labels = namespace
         .and_then(|namespace| namespace.metadata.labels.clone())
         .unwrap_or_default();
@@ -125,11 +126,11 @@ pub async fn a_namespace_carries_its_name_as_a_label<W: ClusterUnderTest>(world:
     Ok(())
 }
 
-/// For what a quarantine detaches.
-pub async fn services_are_read_of_their_namespace_only<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
+/// A quarantine needs the Services that it detaches a pod from.
+pub async fn services_are_read_from_one_namespace_only<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
     let (here, there) = (
-        Fixture::bare(world, "served-here").await?,
-        Fixture::bare(world, "served-there").await?,
+        Fixture::bare(cluster, "served-here").await?,
+        Fixture::bare(cluster, "served-there").await?,
     );
     for (fixture, name) in [(&here, "here"), (&there, "there")] {
         let service = json!({
@@ -139,7 +140,7 @@ pub async fn services_are_read_of_their_namespace_only<W: ClusterUnderTest>(worl
         });
         fixture.create(&[service]).await?;
     }
-    let found = read(world.cluster().services(&here.namespace).await)?;
+    let found = read(cluster.adapter().services(&here.namespace).await)?;
     let names: Vec<_> = found
         .iter()
         .filter_map(|service| service.metadata.name.as_deref())
@@ -157,9 +158,9 @@ pub async fn services_are_read_of_their_namespace_only<W: ClusterUnderTest>(worl
     Ok(())
 }
 
-/// Neither of the two has one.
-pub async fn a_cluster_without_an_engine_has_none<W: ClusterUnderTest>(world: &W) -> WriteOutcome {
-    let engine = read(world.cluster().policy_engine().await)?;
+/// Neither cluster under test runs a policy engine.
+pub async fn a_cluster_without_a_policy_engine_reports_none<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let engine = read(cluster.adapter().policy_engine().await)?;
     ensure!(engine.is_none(), "the engine is {engine:?}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! One exchange with the API server: the answer, or how far the request got. Part of the steps *snapshot* and *act*.
+//! One exchange with the API server: its answer, or how far the request got. Part of the steps *snapshot* and *act*.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -11,44 +11,45 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper_util::client::legacy;
 
-/// The largest answer that is read. 5000 nodes with 20 kB each are 100 MB; what is larger fails the read instead of
-/// taking the process down.
+/// The largest answer that is read: 128 MiB. 5000 nodes of 20 kB are 100 MB. A larger answer fails the read; it must
+/// not exhaust the memory of the process.
 const MAX_ANSWER: usize = 128 * 1024 * 1024;
 
-/// What the API server said.
+/// The API server's answer to one request.
 pub(super) struct ApiAnswer {
-    /// The status code: the answer's own, or that of a failure inside a body that came with a 2xx.
+    /// The HTTP status code. Where a 2xx carries a failure in its body, the code of that failure.
     pub(super) code: StatusCode,
-    /// `Retry-After`, of the header or of the details.
+    /// `Retry-After`, from the header or from `details.retryAfterSeconds`.
     pub(super) retry_after: Option<Duration>,
-    /// The body.
+    /// The body as received.
     pub(super) body: Vec<u8>,
-    /// The body as a failure, where it is one.
+    /// The body as a `Status`, if it is a failure.
     pub(super) failure: Option<Status>,
 }
 
 impl ApiAnswer {
-    /// What a person reads of a failure.
+    /// The failure in one line, for errors and reports.
     pub(super) fn detail(&self) -> String {
         match &self.failure {
             Some(status) if !status.message.is_empty() => status.message.clone(),
             Some(status) if !status.reason.is_empty() => status.reason.clone(),
-            // A proxy's page is of no use to anybody, and a body never gets into a report unread.
-            _ => format!("the answer was {}", self.code),
+            // Never quote a body that is not a `Status`: a proxy's HTML page helps no reader, and its text is
+            // unchecked.
+            _ => format!("the API server answered {}", self.code),
         }
     }
 }
 
-/// No answer.
+/// The request got no answer.
 #[derive(Debug)]
 pub(super) struct NoAnswer {
-    /// Whether it is certain that the server never saw the request.
+    /// Whether the server certainly never received the request.
     pub(super) never_sent: bool,
     /// The error with its sources.
     pub(super) detail: String,
 }
 
-/// Sends once and reads the whole answer.
+/// Sends a request once and reads the whole answer.
 pub(super) async fn exchange(client: &Client, request: Request<Vec<u8>>) -> Result<ApiAnswer, NoAnswer> {
     let response = client
         .send(request.map(Body::from))
@@ -70,8 +71,8 @@ pub(super) async fn exchange(client: &Client, request: Request<Vec<u8>>) -> Resu
         .to_bytes()
         .to_vec();
     let failure = failure(head.status, &body);
-    // An endpoint that answers with a Status of its own making, as the eviction's does, may put the failure into the
-    // body only: then the code of the body counts.
+    // An endpoint that builds its own Status, as the eviction endpoint does, may report a failure in the body alone;
+    // then the code in the body counts.
     let code = failure
         .as_ref()
         .filter(|_| head.status.is_success())
@@ -90,14 +91,14 @@ pub(super) async fn exchange(client: &Client, request: Request<Vec<u8>>) -> Resu
     })
 }
 
-/// The body as a `Status` that says failure.
+/// The body as a `Status` that reports a failure.
 fn failure(code: StatusCode, body: &[u8]) -> Option<Status> {
     #[derive(serde::Deserialize)]
     struct Shape<'a> {
         #[serde(default)]
         kind: &'a str,
     }
-    // A pod has a `status` too, so the kind is looked at first.
+    // A pod has a `status` too, so check the kind first.
     let shape: Shape<'_> = serde_json::from_slice(body).ok()?;
     if shape.kind != "Status" {
         return None;
@@ -124,7 +125,7 @@ fn sources<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a 
     std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source())
 }
 
-/// An error with its sources, each once: kube repeats the source in its own text.
+/// An error with its sources, each once: kube repeats the source in its own message.
 fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = String::new();
     for source in sources(error) {

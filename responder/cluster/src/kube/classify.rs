@@ -1,13 +1,13 @@
-//! What a failed request's answer means, by verb, status code, reason and message. Part of the step *act*.
+//! Classifies the answer to a failed request by verb, status code, reason and message. Part of the step *act*.
 //!
-//! Measured against Kubernetes 1.37; the conformance suite asks a real API server again.
+//! Measured against Kubernetes 1.37; the conformance suite checks it against a real API server.
 
 use ::kube::core::Status;
 use http::StatusCode;
 use responder_core::port::SendErrorKind;
 use responder_core::request::Verb;
 
-/// `StatusDetails.causes[].reason` of an eviction that a budget blocks.
+/// `StatusDetails.causes[].reason` of an eviction that a PodDisruptionBudget blocks.
 const DISRUPTION_BUDGET: &str = "DisruptionBudget";
 
 /// The class of a failed request.
@@ -17,14 +17,14 @@ pub(super) fn failure(verb: Verb, code: StatusCode, status: Option<&Status>) -> 
     match code {
         StatusCode::UNAUTHORIZED => SendErrorKind::Forbidden,
         StatusCode::FORBIDDEN if is_for_lack_of_rights(message) => SendErrorKind::Forbidden,
-        // Without the API server's own word for it, a 404 is a proxy's and says nothing of the object.
+        // A 404 without the API server's `Status` comes from a proxy and says nothing about the object.
         StatusCode::NOT_FOUND if reason == "NotFound" => SendErrorKind::NotFound,
         StatusCode::CONFLICT if reason == "AlreadyExists" => SendErrorKind::AlreadyExists,
         StatusCode::CONFLICT if matches!(verb, Verb::Delete | Verb::Evict) && is_about_uid(message) => {
             SendErrorKind::UidMismatch
         }
         StatusCode::CONFLICT => SendErrorKind::Conflict,
-        // Admission policies answer 422 too, and there is nothing to look at again: they name themselves.
+        // Admission policies also answer 422, with this text. Another look at the object would not help.
         StatusCode::UNPROCESSABLE_ENTITY if message.contains("denied request") => SendErrorKind::Rejected,
         StatusCode::UNPROCESSABLE_ENTITY if matches!(verb, Verb::Create | Verb::Patch) => SendErrorKind::Invalid,
         StatusCode::TOO_MANY_REQUESTS if verb == Verb::Evict && is_by_budget(status) => SendErrorKind::BlockedByBudget,
@@ -37,14 +37,14 @@ pub(super) fn failure(verb: Verb, code: StatusCode, status: Option<&Status>) -> 
     }
 }
 
-/// The two texts of a failed uid precondition.
+/// The two messages for a failed uid precondition.
 /// Source: `BeforeDelete` in apiserver's `pkg/registry/rest/delete.go`, `Preconditions.Check` in its
 /// `pkg/storage/interfaces.go`.
 fn is_about_uid(message: &str) -> bool {
     message.contains("the UID in the precondition") || message.contains("UID in precondition")
 }
 
-/// `User "x" cannot delete resource "pods"`, as every authorizer's refusal begins; admission's refusals don't.
+/// Every authorizer's refusal begins `User "x" cannot delete resource "pods"`; a refusal by admission doesn't.
 fn is_for_lack_of_rights(message: &str) -> bool {
     message.contains(" is forbidden: User \"") && message.contains(" cannot ")
 }

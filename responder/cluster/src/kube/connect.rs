@@ -1,4 +1,4 @@
-//! Finding the API server: a kubeconfig, or the service account of the pod this runs in. Before the first step.
+//! Finds the API server from a kubeconfig or from the pod's service account. Runs before the first step.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,72 +11,72 @@ use http::header::USER_AGENT;
 
 use super::KubeCluster;
 
-/// Longer than a loaded control plane needs for a handshake, short enough that a dead one is known as unreachable
+/// Long enough for a handshake with a loaded control plane, and short enough to recognise an unreachable API server
 /// within the deadline of a request (10 s).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Between two reads of a connection. kube's own default is none at all.
+/// The longest silence on a connection. kube's default is no limit.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where to find the API server. By default: `KUBECONFIG`, else `~/.kube/config`, else the pod's service account.
+/// How to find the API server. The default is `KUBECONFIG`, then `~/.kube/config`, then the pod's service account.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectOptions {
-    /// This kubeconfig and no other.
+    /// Use this kubeconfig and no other.
     pub kubeconfig: Option<PathBuf>,
-    /// This context of the kubeconfig instead of its current one.
+    /// Use this context of the kubeconfig instead of the current one.
     pub context: Option<String>,
 }
 
-/// Why no API server could be found. What the server itself says comes later, with the first request.
+/// No client for an API server could be made. Errors of the server itself appear with the first request.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// Neither a kubeconfig nor a service account.
+    /// There is neither a kubeconfig nor a service account.
     #[error(
         "there is no cluster to connect to: name a kubeconfig with --kubeconfig or KUBECONFIG, run inside a cluster \
          with a service account, or take manifests as the cluster with --simulate DIR"
     )]
     NoCluster(#[source] InClusterError),
-    /// The kubeconfig can't be used.
+    /// The kubeconfig can't be read or used.
     #[error("the kubeconfig {path} can't be used: look at it with `kubectl config view`")]
     Kubeconfig {
-        /// Its path, or how it was looked for.
+        /// Its path, or where it was looked for.
         path: String,
-        /// What is wrong with it.
+        /// The error of kube.
         #[source]
         source: Box<KubeconfigError>,
     },
-    /// The kubeconfig has no such context.
+    /// The kubeconfig has no context of this name.
     #[error("the kubeconfig has no context `{context}`; it has {known}")]
     UnknownContext {
-        /// What was asked for.
+        /// The requested context.
         context: String,
-        /// What there is.
+        /// The contexts of the kubeconfig.
         known: String,
     },
-    /// Certificates, keys or the proxy don't make a client.
+    /// Certificates, keys or the proxy of the configuration are unusable.
     #[error("no client could be made for {server}: check the certificates, the user and the proxy of the kubeconfig")]
     Client {
         /// The API server's address.
         server: String,
-        /// What is wrong.
+        /// The error of kube.
         #[source]
         source: Box<::kube::Error>,
     },
 }
 
 impl KubeCluster {
-    /// Finds the API server. Must be called inside a tokio runtime, and sends nothing yet.
+    /// Finds the API server and makes a client. Sends no request. Must be called inside a tokio runtime.
     pub async fn connect(options: &ConnectOptions) -> Result<Self, ConnectError> {
         Self::new(config(options).await?)
     }
 
-    /// A cluster by a configuration of kube's. Its timeouts and its retry are set here, whatever it says of them.
-    /// Must be called inside a tokio runtime.
+    /// Makes a client from a kube configuration, and replaces its timeouts and its retry policy. Must be called inside
+    /// a tokio runtime.
     pub fn new(mut config: Config) -> Result<Self, ConnectError> {
         config.default_retry = false;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.read_timeout = Some(READ_TIMEOUT);
         config.write_timeout = Some(READ_TIMEOUT);
-        // In the API server's audit log this says who it was even where the user is shared.
+        // Identifies the responder in the API server's audit log, even where several programs share a user.
         config.headers.push((
             USER_AGENT,
             HeaderValue::from_static(concat!("responder/", env!("CARGO_PKG_VERSION"))),
@@ -128,8 +128,8 @@ async fn config(options: &ConnectOptions) -> Result<Config, ConnectError> {
                 .await
                 .map_err(faulty)
         }
-        // Only where nobody asked for a kubeconfig: one that was named and is broken must not be replaced by the
-        // cluster that this happens to run in.
+        // Only when no kubeconfig was requested: a broken one must not be replaced by the cluster that this process
+        // happens to run in.
         Err(absent) if options.kubeconfig.is_none() && options.context.is_none() && is_absent(&absent) => {
             Config::incluster().map_err(ConnectError::NoCluster)
         }

@@ -1,4 +1,4 @@
-//! What goes over the wire, and what is made of what comes back.
+//! Requests on the wire, and how answers are understood.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// An API server that answers everything alike and remembers what it was asked.
+/// The requests that a fake API server received; it gives every request the same answer.
 #[derive(Clone, Default)]
 struct Asked(Arc<Mutex<Vec<String>>>);
 
@@ -194,7 +194,7 @@ async fn a_failure_inside_a_2xx_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_busy_server_says_when_to_come_back() {
+async fn a_busy_server_says_when_to_retry() {
     let (cluster, asked) = answering(
         429,
         json!({"kind": "Status", "status": "Failure", "reason": "TooManyRequests"}),
@@ -215,8 +215,8 @@ async fn a_busy_server_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_was_sent_nothing() {
-    // Bound and closed again: nobody listens on it.
+async fn a_request_to_an_absent_server_was_never_sent() {
+    // Bound and closed again, so nothing listens on the port.
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -238,12 +238,12 @@ async fn a_server_that_is_not_there_was_sent_nothing() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_before_the_answer_leaves_it_open_what_happened() {
+async fn a_connection_that_breaks_before_the_answer_leaves_the_outcome_unknown() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        // Until the request is there; then the connection closes.
+        // Wait for the request, then close the connection.
         let mut first = [0; 1];
         tokio::io::AsyncReadExt::read_exact(&mut stream, &mut first)
             .await
@@ -264,7 +264,7 @@ async fn a_connection_that_breaks_before_the_answer_leaves_it_open_what_happened
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_is_waited_for_until_the_deadline() {
+async fn a_silent_server_times_out_at_the_deadline() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = ::kube::Config::new(
         format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port())

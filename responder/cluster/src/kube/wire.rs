@@ -1,6 +1,6 @@
-//! Requests as they go over the wire. Part of the step *act*.
+//! Encodes requests as HTTP. Part of the step *act*.
 //!
-//! Every path is made of names that passed [`Name`](responder_core::object::Name), so nothing in it needs escaping.
+//! Every path consists of names that passed [`Name`](responder_core::object::Name), so nothing in it needs escaping.
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Method, Request, request};
@@ -8,10 +8,10 @@ use responder_core::object::{Kind, Locator, Namespace, ObjectRef};
 use responder_core::request::{Armed, OwnObject, Request as Planned};
 use serde_json::{Map, Value, json};
 
-/// Who changed a field, as `managedFields` will say.
+/// The field manager in `managedFields`.
 const FIELD_MANAGER: &str = "responder";
 
-/// The path of all objects of a kind.
+/// The path of a kind's collection, in one namespace or in all.
 pub(super) fn collection(kind: Kind, namespace: Option<&Namespace>) -> String {
     let root = if kind.group().is_empty() {
         "/api/v1".to_owned()
@@ -29,7 +29,7 @@ pub(super) fn path(at: &Locator) -> String {
     format!("{}/{}", collection(at.kind(), at.namespace()), at.name())
 }
 
-/// The request to send.
+/// Encodes a request. The dry run goes where the API server reads it for this verb.
 pub(super) fn request(armed: Armed<'_>) -> Result<Request<Vec<u8>>, http::Error> {
     let dry_run = armed.is_dry_run();
     match armed.request() {
@@ -47,13 +47,14 @@ pub(super) fn request(armed: Armed<'_>) -> Result<Request<Vec<u8>>, http::Error>
             "application/merge-patch+json",
         )
         .body(bytes(&patch.body(target))),
-        // With a body, the API server ignores `?dryRun=All` of a DELETE and deletes for real: it goes into the body.
+        // With a body, the API server ignores `?dryRun=All` of a DELETE and deletes for real, so the dry run goes into
+        // the body.
         Planned::Delete { target, grace_seconds } => {
             json_to(Method::DELETE, &path(&target.at)).body(bytes(&delete_options(target, *grace_seconds, dry_run)))
         }
         Planned::Evict { target, grace_seconds } => {
-            // By hand and not by kube's `Request::evict`: that writes `delete_options`, which the API server drops
-            // without a word, and with it the uid and the dry run (kube-core 5.0.0, `subresource.rs`).
+            // Not kube's `Request::evict`: it writes `delete_options`, which the API server silently drops together
+            // with the uid and the dry run (kube-core 5.0.0, `subresource.rs`).
             let eviction = json!({
                 "apiVersion": "policy/v1",
                 "kind": "Eviction",
@@ -105,13 +106,13 @@ fn delete_options(target: &ObjectRef, grace_seconds: Option<u32>, dry_run: bool)
     }
     if target.at.kind() != Kind::Pod {
         // Without it, deleting a Job or a ReplicationController leaves its pods running: both default to orphaning
-        // (`DefaultGarbageCollectionPolicy` in their strategies). Background is what kubectl asks for.
+        // (`DefaultGarbageCollectionPolicy` in their strategies). Background is also kubectl's default.
         options.insert("propagationPolicy".to_owned(), "Background".into());
     }
     options.into()
 }
 
-/// The manifest with the kind, name and namespace that the plan says.
+/// The manifest with its kind, name and namespace set from the locator.
 fn placed(mut manifest: Value, at: &Locator) -> Value {
     manifest["apiVersion"] = at.kind().api_version().into();
     manifest["kind"] = at.kind().as_str().into();

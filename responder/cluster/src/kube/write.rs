@@ -1,4 +1,4 @@
-//! Sends one armed request, once, and says what became of it. The step *act*.
+//! Sends one armed request once and reports its outcome. The step *act*.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl ClusterWriter for KubeCluster {
             Ok(Ok(answer)) if answer.code.is_success() => reply(armed, &answer).ok_or_else(|| {
                 failed(
                     SendErrorKind::Unknown,
-                    "the answer could not be understood".to_owned(),
+                    "the response can't be understood".to_owned(),
                     None,
                 )
             }),
@@ -52,13 +52,13 @@ impl ClusterWriter for KubeCluster {
             at = %request.at(),
             dry_run = armed.is_dry_run(),
             outcome = answer.as_ref().err().map_or("ok", |error| error.kind.as_str()),
-            "sent"
+            "sent a request"
         );
         answer
     }
 }
 
-/// The parts of an answered object that are looked at.
+/// The fields of a returned object that are read.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answered {
@@ -80,7 +80,7 @@ struct Metadata {
     finalizers: Vec<String>,
 }
 
-/// `None` where a 2xx says something that this verb does not answer.
+/// `None` if a 2xx carries a body that this verb does not return.
 fn reply(armed: Armed<'_>, answer: &ApiAnswer) -> Option<Reply> {
     if armed.is_dry_run() {
         return Some(Reply::Rehearsed);
@@ -95,13 +95,13 @@ fn reply(armed: Armed<'_>, answer: &ApiAnswer) -> Option<Reply> {
         Request::Patch { .. } => Some(Reply::Patched {
             resource_version: object()?.resource_version,
         }),
-        // A pod's deletion answers with the pod, also when it is gone already: then with no grace left. Other kinds
-        // answer with a Status, or with the object while finalizers hold it.
+        // Deleting a pod returns the pod, even when it is already gone: then without any grace left. Other kinds return
+        // a Status, or the object while finalizers hold it.
         Request::Delete { .. } => Some(match object() {
             Some(object) if object.is_held() => Reply::Terminating,
             _ => Reply::Gone,
         }),
-        // An eviction answers a Status that says nothing of the pod.
+        // An eviction returns a Status that says nothing about the pod.
         Request::Evict { .. } => Some(Reply::Terminating),
     }
 }

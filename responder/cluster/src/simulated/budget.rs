@@ -1,6 +1,6 @@
-//! PodDisruptionBudgets: which select a pod, and whether they let it be evicted now.
+//! PodDisruptionBudgets: which of them select a pod, and whether they allow its eviction.
 //!
-//! The disruption controller and the eviction endpoint together.
+//! Simulates the disruption controller and the eviction endpoint.
 //! Source: `pkg/controller/disruption/disruption.go` and `pkg/registry/core/pod/storage/eviction.go` of Kubernetes.
 
 use std::collections::BTreeMap;
@@ -14,23 +14,23 @@ use super::object::{BUDGET, POD, controller, is_ready, is_terminating, owner_key
 use super::select::selects;
 use super::store::Store;
 
-/// What the budgets of a namespace say of one eviction.
+/// Whether the budgets of a namespace allow one eviction.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum EvictionVerdict {
     Allowed,
-    /// This budget needs so many healthy pods, and there are so many.
+    /// The budget needs `needed` healthy pods and has `healthy`.
     Blocked {
         budget: String,
         needed: i64,
         healthy: i64,
     },
-    /// More than one selects the pod: the endpoint supports none of it.
+    /// More than one budget selects the pod, which the endpoint does not support.
     Several,
 }
 
-/// Whether a pod may be evicted. Its uid plays no part: the endpoint looks at that later.
+/// Checks an eviction against the budgets. The uid plays no part: the endpoint checks it later.
 pub(super) fn verdict(store: &Store, namespace: &str, pod: &Value) -> EvictionVerdict {
-    // What is ending, has ended or never began disturbs nobody.
+    // Evicting a pod that is terminating, finished or pending disrupts nothing.
     if is_terminating(pod) || matches!(phase(pod), "Succeeded" | "Failed" | "Pending") {
         return EvictionVerdict::Allowed;
     }
@@ -104,7 +104,7 @@ fn count(store: &Store, namespace: &str, stored: &Value, budget: &PodDisruptionB
             let expected = scale();
             (expected, scaled(available, expected))
         }
-        // Neither is given: nothing may be disrupted.
+        // Neither is set: no disruption is allowed.
         _ => (0, 0),
     };
     Count {
@@ -114,14 +114,14 @@ fn count(store: &Store, namespace: &str, stored: &Value, budget: &PodDisruptionB
     }
 }
 
-/// How many pods the controllers of these pods want together. Pods without a controller don't count.
+/// The number of pods that the controllers of these pods want together. Pods without a controller don't count.
 fn expected_scale(store: &Store, namespace: &str, budget: &Value, pods: &[&Value]) -> i64 {
     let mut controllers = BTreeMap::new();
     let mut unknown = 0;
     for reference in pods.iter().filter_map(|pod| controller(pod)) {
         let mut key = owner_key(namespace, reference);
         let mut of = text(reference, "/uid");
-        // A ReplicaSet of a Deployment is counted by the Deployment: during a rollout there are two.
+        // Count a Deployment and not its ReplicaSets: during a rollout there are two.
         if let Some(above) = store.same(&key, of).and_then(|owner| controller(owner)) {
             key = owner_key(namespace, above);
             of = text(above, "/uid");
@@ -131,7 +131,7 @@ fn expected_scale(store: &Store, namespace: &str, budget: &Value, pods: &[&Value
                 let replicas = owner.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
                 controllers.insert(uid(owner).to_owned(), replicas);
             }
-            // A dump without the controllers: the pods that are there are the pods that were wanted.
+            // The manifests lack the controller: assume that it wants the pods that exist.
             None => unknown += 1,
         }
     }
@@ -142,7 +142,7 @@ fn expected_scale(store: &Store, namespace: &str, budget: &Value, pods: &[&Value
     }
 }
 
-/// A number, or the percentage of a total, rounded up.
+/// A number as it is; a percentage of the total, rounded up.
 fn scaled(value: &IntOrString, total: i64) -> i64 {
     match value {
         IntOrString::Int(number) => i64::from(*number),

@@ -1,8 +1,8 @@
-//! The controllers that own pods, as far as a response disturbs them: they let go of a pod whose labels changed, take
-//! in one that fits, replace one that is gone and end one that is too many.
+//! The controllers that own pods, as far as a response affects them: they release a pod whose labels changed, adopt one
+//! that matches, replace a deleted one and delete a surplus one.
 //!
-//! They act at once and only where something changed: manifests that ask for more pods than they list stay as they are
-//! until one of those pods is touched.
+//! They act immediately and only after a change: manifests that ask for more pods than they list stay as they are until
+//! one of those pods changes.
 
 use std::sync::Arc;
 
@@ -18,67 +18,67 @@ use super::select::selects;
 use super::store::Store;
 use crate::owner::label_selector;
 
-/// Longer ones are cut before the random end, so that the whole fits a DNS label (63).
-const LONGEST_BASE: usize = 57;
+/// Longer names are cut before the random suffix, so that the pod's name fits a DNS label (63 characters).
+const MAX_BASE_LENGTH: usize = 57;
 
-/// How the controllers of a kind replace their pods.
+/// How the controllers of a kind replace a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Replaces {
-    /// By a new one of another name, as soon as the old one begins to end.
+enum Replacement {
+    /// A new pod with another name, as soon as the old one is terminating.
     AtOnce,
-    /// By a new one of the same name, once the old one is gone.
+    /// A new pod with the same name, once the old one is gone.
     SameName,
-    /// By a new one on the same node, once the old one is gone.
+    /// A new pod on the same node, once the old one is gone.
     SameNode,
 }
 
-/// The kinds that have pods, and whether they select them by labels.
-const KINDS: [(&str, Replaces, bool); 5] = [
-    ("ReplicaSet.apps", Replaces::AtOnce, true),
-    ("ReplicationController", Replaces::AtOnce, true),
-    ("StatefulSet.apps", Replaces::SameName, true),
-    ("DaemonSet.apps", Replaces::SameNode, true),
-    ("Job.batch", Replaces::AtOnce, false),
+/// The kinds that own pods, how they replace them, and whether they select them by labels.
+const KINDS: [(&str, Replacement, bool); 5] = [
+    ("ReplicaSet.apps", Replacement::AtOnce, true),
+    ("ReplicationController", Replacement::AtOnce, true),
+    ("StatefulSet.apps", Replacement::SameName, true),
+    ("DaemonSet.apps", Replacement::SameNode, true),
+    ("Job.batch", Replacement::AtOnce, false),
 ];
 
-fn replaces(kind: &str) -> Option<Replaces> {
+fn replacement(kind: &str) -> Option<Replacement> {
     KINDS
         .iter()
         .find(|(known, _, _)| *known == kind)
-        .map(|(_, replaces, _)| *replaces)
+        .map(|(_, replacement, _)| *replacement)
 }
 
-/// A pod that a controller has too many of.
+/// A pod beyond the number that its controller wants.
 pub(super) struct Surplus(pub(super) ObjectKey);
 
-/// Brings the controllers to rest after a change of one pod: `before` is the pod as it was, `None` for a new one.
-/// Answers the pods that have to end.
+/// Lets the controllers react to one changed pod. `before` is the pod before the change, `None` for a new one. Returns
+/// the pods to delete.
 pub(super) fn react(store: &mut Store, pod: &ObjectKey, before: Option<&Value>, now: Timestamp) -> Vec<Surplus> {
     release(store, pod);
     adopt(store, pod);
     let after = store.get(pod).cloned();
-    let mut involved: Vec<ObjectKey> = Vec::new();
+    let mut owners: Vec<ObjectKey> = Vec::new();
     for object in [before, after.as_deref()].into_iter().flatten() {
         let owner = controller(object).map(|reference| (owner_key(&pod.namespace, reference), text(reference, "/uid")));
         if let Some((owner, of)) = owner
             && store.same(&owner, of).is_some()
-            && !involved.contains(&owner)
+            && !owners.contains(&owner)
         {
-            involved.push(owner);
+            owners.push(owner);
         }
     }
-    involved
+    owners
         .into_iter()
         .flat_map(|owner| balance(store, &owner, before, now))
         .collect()
 }
 
-/// Brings a controller that was just applied to the number of pods that it asks for.
+/// Brings a newly applied controller to the number of pods that it wants.
 pub(super) fn begin(store: &mut Store, controller: &ObjectKey, now: Timestamp) -> Vec<Surplus> {
     balance(store, controller, None, now)
 }
 
-/// A controller lets go of a pod that it no longer selects.
+/// Releases a pod from a controller whose selector no longer matches.
 fn release(store: &mut Store, key: &ObjectKey) {
     let Some(pod) = store.get(key).cloned() else { return };
     let Some(reference) = controller(&pod) else { return };
@@ -103,15 +103,15 @@ fn release(store: &mut Store, key: &ObjectKey) {
     store.put(key.clone(), pod);
 }
 
-/// A controller takes in a pod that has none and that it selects.
+/// Adds a matching controller to a pod that has none.
 pub(super) fn adopt(store: &mut Store, key: &ObjectKey) {
     let Some(pod) = store.get(key).cloned() else { return };
     if controller(&pod).is_some() || is_terminating(&pod) || is_finished(&pod) {
         return;
     }
     let fits = |owner: &ObjectKey, object: &Value| {
-        let named =
-            replaces(&owner.kind) != Some(Replaces::SameName) || key.name.starts_with(&format!("{}-", owner.name));
+        let named = replacement(&owner.kind) != Some(Replacement::SameName)
+            || key.name.starts_with(&format!("{}-", owner.name));
         named && !is_terminating(object) && wants(object, &pod)
     };
     let kinds = KINDS
@@ -154,9 +154,9 @@ fn reference(owner: &Value) -> Value {
     })
 }
 
-/// Makes what is missing and names what is too much.
+/// Creates missing pods and returns surplus ones.
 fn balance(store: &mut Store, key: &ObjectKey, before: Option<&Value>, now: Timestamp) -> Vec<Surplus> {
-    let (Some(replaces), Some(owner)) = (replaces(&key.kind), store.get(key).cloned()) else {
+    let (Some(replacement), Some(owner)) = (replacement(&key.kind), store.get(key).cloned()) else {
         return Vec::new();
     };
     if is_terminating(&owner) || is_complete(&owner) {
@@ -167,8 +167,8 @@ fn balance(store: &mut Store, key: &ObjectKey, before: Option<&Value>, now: Time
         .filter(|(_, pod)| controller(pod).is_some_and(|reference| text(reference, "/uid") == uid(&owner)))
         .map(|(key, pod)| (key.clone(), pod.clone()))
         .collect();
-    match replaces {
-        Replaces::AtOnce => {
+    match replacement {
+        Replacement::AtOnce => {
             let counted = if &*key.kind == "Job.batch" {
                 "/spec/parallelism"
             } else {
@@ -186,9 +186,9 @@ fn balance(store: &mut Store, key: &ObjectKey, before: Option<&Value>, now: Time
                 .filter(|(_, pod)| !is_terminating(pod) && !is_finished(pod))
                 .collect();
             for _ in active.len()..wanted {
-                make(store, key, &owner, before, None, None, now);
+                create_pod(store, key, &owner, before, None, None, now);
             }
-            // The youngest goes first, as with the ReplicaSet controller's ranking of equally ready pods.
+            // The youngest pod goes first, as in the ReplicaSet controller's ranking of equally ready pods.
             active.sort_by_key(|(key, pod)| (text(pod, "/metadata/creationTimestamp").to_owned(), key.name.clone()));
             active
                 .into_iter()
@@ -196,7 +196,7 @@ fn balance(store: &mut Store, key: &ObjectKey, before: Option<&Value>, now: Time
                 .map(|(key, _)| Surplus(key.clone()))
                 .collect()
         }
-        Replaces::SameName => {
+        Replacement::SameName => {
             let wanted = owner.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
             let first = owner
                 .pointer("/spec/ordinals/start")
@@ -205,15 +205,15 @@ fn balance(store: &mut Store, key: &ObjectKey, before: Option<&Value>, now: Time
             for ordinal in first..first + wanted {
                 let name = format!("{}-{ordinal}", key.name);
                 if store.get(&ObjectKey::pod(&key.namespace, &name)).is_none() {
-                    make(store, key, &owner, before, Some(name), None, now);
+                    create_pod(store, key, &owner, before, Some(name), None, now);
                 }
             }
             Vec::new()
         }
-        Replaces::SameNode => {
+        Replacement::SameNode => {
             let node = before.map(|pod| text(pod, "/spec/nodeName")).unwrap_or_default();
             if !node.is_empty() && !pods.iter().any(|(_, pod)| text(pod, "/spec/nodeName") == node) {
-                make(store, key, &owner, before, None, Some(node), now);
+                create_pod(store, key, &owner, before, None, Some(node), now);
             }
             Vec::new()
         }
@@ -227,8 +227,9 @@ fn is_complete(owner: &Value) -> bool {
     })
 }
 
-/// A new pod of the controller's template; of the pod that went where a hand-written controller has none.
-fn make(
+/// Creates a pod from the controller's template. A handwritten controller may have none; then the replaced pod is the
+/// template.
+fn create_pod(
     store: &mut Store,
     key: &ObjectKey,
     owner: &Value,
@@ -243,13 +244,13 @@ fn make(
         .cloned()
         .unwrap_or_else(|| json!({}));
     let name = name.unwrap_or_else(|| {
-        let base: String = key.name.chars().take(LONGEST_BASE).collect();
+        let base: String = key.name.chars().take(MAX_BASE_LENGTH).collect();
         format!("{base}-{}", identity::suffix(&key.to_string(), store.next_number()))
     });
     if &*key.kind == "StatefulSet.apps" {
         labels["statefulset.kubernetes.io/pod-name"] = name.as_str().into();
     }
-    // A released pod's labels are what it was released for; its successor must be one that the controller keeps.
+    // The new pod must match the selector, whatever labels its template has.
     let selector = owner.pointer("/spec/selector").and_then(label_selector);
     for (label, value) in selector
         .and_then(|selector| selector.match_labels)
@@ -289,7 +290,7 @@ fn make(
     store.put(pod_key, pod);
 }
 
-/// The pods (and controllers) that a deleted controller leaves behind, for the garbage collector.
+/// The objects that a deleted owner leaves to the garbage collector.
 pub(super) fn dependents(store: &Store, namespace: &str, owner: &str) -> Vec<ObjectKey> {
     let depends = |object: &Value| {
         let references = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);

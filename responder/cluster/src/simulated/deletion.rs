@@ -1,4 +1,5 @@
-//! How objects leave the store: at once, after their grace, or held by finalizers; and what goes with them.
+//! Deletes objects: immediately, after a grace period, or once their finalizers are removed, together with their
+//! dependents.
 
 use jiff::{SignedDuration, Timestamp};
 use responder_core::port::Reply;
@@ -9,10 +10,10 @@ use super::controllers::{self, Surplus};
 use super::object::{ObjectKey, POD, has_finalizers, is_terminating, metadata, rfc3339, uid};
 use super::running::ends_at_once;
 
-/// `terminationGracePeriodSeconds` of a pod that doesn't say.
+/// Kubernetes' default for `terminationGracePeriodSeconds`.
 const DEFAULT_GRACE: i64 = 30;
 
-/// A pod whose grace is running.
+/// A terminating pod and the end of its grace period.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ending {
     at: Timestamp,
@@ -21,7 +22,7 @@ pub(super) struct Ending {
 }
 
 impl State {
-    /// Deletes an object that is there, whatever its kind.
+    /// Deletes an existing object of any kind.
     pub(super) fn delete(&mut self, key: &ObjectKey, grace: Option<u32>, now: Timestamp) -> Reply {
         let Some(object) = self.store.get(key).cloned() else {
             return Reply::Gone;
@@ -42,7 +43,7 @@ impl State {
             .pointer("/metadata/deletionGracePeriodSeconds")
             .and_then(Value::as_i64);
         if is_terminating(&object) {
-            // A grace that runs can only be shortened; not asking for one leaves it as it is.
+            // A running grace period can only be shortened; a deletion without one leaves it as it is.
             let shortens = grace.is_some() && running.is_some_and(|running| wanted < running);
             if !shortens && running != Some(0) {
                 return Reply::Terminating;
@@ -53,7 +54,7 @@ impl State {
 
     fn finish(&mut self, key: &ObjectKey, object: &Value, grace: i64, now: Timestamp) -> Reply {
         if grace == 0 && !has_finalizers(object) {
-            self.take_away(key, now);
+            self.remove(key, now);
             return Reply::Gone;
         }
         let end = now
@@ -73,8 +74,8 @@ impl State {
         Reply::Terminating
     }
 
-    /// Removes an object, and what it owned.
-    pub(super) fn take_away(&mut self, key: &ObjectKey, now: Timestamp) {
+    /// Removes an object and deletes its dependents.
+    pub(super) fn remove(&mut self, key: &ObjectKey, now: Timestamp) {
         let Some(object) = self.store.remove(key) else { return };
         self.react(key, Some(&object), now);
         for dependent in controllers::dependents(&self.store, &key.namespace, uid(&object)) {
@@ -82,7 +83,7 @@ impl State {
         }
     }
 
-    /// Lets the controllers react to a changed pod, and a new controller make its pods.
+    /// Lets the controllers react to a changed pod, and a new controller create its pods.
     pub(super) fn react(&mut self, key: &ObjectKey, before: Option<&Value>, now: Timestamp) {
         let surplus = match before {
             _ if key.kind == POD => controllers::react(&mut self.store, key, before, now),
@@ -94,8 +95,8 @@ impl State {
         }
     }
 
-    /// Removes the pods whose grace is over. Finalizers hold them beyond it.
-    pub(super) fn end_what_is_due(&mut self, now: Timestamp) {
+    /// Removes the pods whose grace period is over, unless finalizers hold them.
+    pub(super) fn end_expired_graces(&mut self, now: Timestamp) {
         while let Some(ending) = self.endings.first().filter(|ending| ending.at <= now).cloned() {
             self.endings.remove(&ending);
             let due = self
@@ -103,7 +104,7 @@ impl State {
                 .same(&ending.key, &ending.uid)
                 .is_some_and(|object| !has_finalizers(object));
             if due {
-                self.take_away(&ending.key, now);
+                self.remove(&ending.key, now);
             }
         }
     }

@@ -1,5 +1,5 @@
-//! What rehearsals and tests do to the simulated cluster behind the responder's back, and what they ask of it. Nothing
-//! in the product's own way uses these.
+//! Hooks for rehearsals and tests: changes from outside, faults, and the received requests. The controller itself never
+//! uses them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -15,32 +15,32 @@ use super::manifest::{self, ManifestError};
 use super::object::{ObjectKey, metadata};
 use super::{SimulatedCluster, State, load, running};
 
-/// How many requests are kept. A burst of a thousand pods with three requests each fits; a flood can't fill the memory.
-const RECEIVED_KEPT: usize = 16_384;
+/// How many requests are kept: enough for three requests to each of 5000 pods, and bounded in a flood.
+const MAX_RECEIVED: usize = 16_384;
 
 /// A request that the cluster has received.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReceivedRequest {
-    /// What was asked.
+    /// The request.
     pub request: Request,
     /// Whether it carried `dryRun`.
     pub dry_run: bool,
-    /// When.
+    /// When it arrived, by the cluster's clock.
     pub at: Timestamp,
-    /// What was answered.
+    /// The cluster's answer.
     pub outcome: Result<Reply, SendErrorKind>,
 }
 
-/// What goes wrong with a send.
+/// A fault of one send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendFault {
-    /// It is refused with this, and nothing is changed.
+    /// The request is refused with this error and changes nothing.
     Refused(SendErrorKind),
-    /// It is carried out, and the answer is lost: [`SendErrorKind::Unknown`].
+    /// The request is carried out and its answer is lost: [`SendErrorKind::Unknown`].
     AnswerLost,
 }
 
-/// Faults that wait for the next sends and reads.
+/// Faults queued for the next sends and reads.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     sends: VecDeque<SendFault>,
@@ -57,9 +57,9 @@ impl Faults {
     }
 }
 
-/// While it lives, no read and no send is answered.
+/// Blocks every read and send while it lives.
 #[derive(Debug)]
-#[must_use = "dropping it releases what it holds"]
+#[must_use = "dropping it releases the cluster"]
 pub struct Hold(Arc<watch::Sender<usize>>);
 
 impl Drop for Hold {
@@ -69,8 +69,8 @@ impl Drop for Hold {
 }
 
 impl SimulatedCluster {
-    /// Adds objects as if somebody had applied them: missing parts are filled in; what has the name is
-    /// overwritten and keeps its uid.
+    /// Applies manifests like `kubectl apply`: missing fields are filled in, and an object that exists is overwritten
+    /// and keeps its uid.
     pub fn apply(&self, manifests: &str) -> Result<(), ManifestError> {
         let mut faults = Vec::new();
         let read = manifest::read("applied", manifests, &mut faults);
@@ -81,7 +81,7 @@ impl SimulatedCluster {
         let now = state.clock.now();
         for manifest in read {
             let (key, mut object) = (manifest.key, manifest.object);
-            load::born(&mut state.store, &key, &mut object, now);
+            load::fill_in(&mut state.store, &key, &mut object, now);
             if key.kind == super::object::POD {
                 running::start(&mut state.store, &mut object, now);
             }
@@ -92,8 +92,8 @@ impl SimulatedCluster {
         Ok(())
     }
 
-    /// Another pod takes the name: as it was, with a new uid and new containers. Answers the uid; `None` where there
-    /// is no such pod.
+    /// Replaces a pod by one with the same name, a new uid and new containers. Returns the new uid; `None` if there is
+    /// no such pod.
     pub fn replace(&self, namespace: &Namespace, name: &Name) -> Option<Uid> {
         let mut state = self.lock();
         let now = state.clock.now();
@@ -111,12 +111,12 @@ impl SimulatedCluster {
         Uid::new(&given)
     }
 
-    /// Removes an object at once, and lets the controllers react. Answers whether it was there.
+    /// Removes an object without grace and lets the controllers react. Returns whether it existed.
     pub fn remove(&self, at: &Locator) -> bool {
         let mut state = self.lock();
         let (now, key) = (state.clock.now(), ObjectKey::at(at));
         let there = state.store.get(&key).is_some();
-        state.take_away(&key, now);
+        state.remove(&key, now);
         there
     }
 
@@ -129,37 +129,37 @@ impl SimulatedCluster {
             .collect()
     }
 
-    /// The requests that were received, oldest first; of more than 16 384 the latest.
+    /// The received requests, oldest first; at most the latest 16 384.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.lock().received.iter().cloned().collect()
     }
 
-    /// The next sends go wrong in this way, one each.
+    /// Queues faults for the next sends, one each.
     pub fn fail_sends(&self, faults: impl IntoIterator<Item = SendFault>) {
         self.lock().faults.sends.extend(faults);
     }
 
-    /// The next reads go wrong in this way, one each.
+    /// Queues faults for the next reads, one each.
     pub fn fail_reads(&self, faults: impl IntoIterator<Item = ReadErrorKind>) {
         self.lock().faults.reads.extend(faults);
     }
 
-    /// Leaves every read and send unanswered until the hold is dropped, or until its deadline.
+    /// Blocks every read and send until the hold is dropped or the caller's deadline has passed.
     pub fn hold(&self) -> Hold {
         self.held.send_modify(|holds| *holds += 1);
         Hold(self.held.clone())
     }
 
-    /// Waits until nothing is held.
+    /// Waits until there is no [`Hold`].
     pub(super) async fn released(&self) {
-        // Fails only where the sender is gone, and this cluster holds it.
+        // Fails only when the sender is dropped, and `self` owns it.
         let _ = self.held.subscribe().wait_for(|holds| *holds == 0).await;
     }
 }
 
 impl State {
     pub(super) fn note(&mut self, request: ReceivedRequest) {
-        if self.received.len() == RECEIVED_KEPT {
+        if self.received.len() == MAX_RECEIVED {
             self.received.pop_front();
         }
         self.received.push_back(request);

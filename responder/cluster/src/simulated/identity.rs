@@ -1,12 +1,13 @@
-//! Identities that the simulated API server and its runtime give: uids, container ids, the ends of pod names.
+//! The identities that the simulated API server and container runtime assign: uids, container ids, suffixes of pod
+//! names.
 //!
-//! All are hashes of what the object is called and of how many came before it, so that a run can be repeated.
+//! Each is a hash of the object's key and a counter, so that runs are reproducible.
 
 use std::fmt::Write as _;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// The letters of generated names: no vowels, so that no words arise.
+/// The characters of generated names. Without vowels, they don't form words.
 /// Source: `k8s.io/apimachinery/pkg/util/rand`.
 const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 
@@ -28,8 +29,8 @@ pub(super) fn uid(key: &str, counter: u64) -> String {
     )
 }
 
-/// The id of a pod's container. The first one's is the pod's uid twice, without dashes, so that a person (and a test)
-/// sees from an alert's twelve digits which pod it is about.
+/// The id of a container. The first container's id is the pod's uid twice, without dashes, so that the twelve digits of
+/// an alert's `container.id` identify the pod to a reader.
 pub(super) fn container(pod_uid: &str, position: usize, name: &str) -> String {
     let plain: String = pod_uid.chars().filter(|&digit| digit != '-').collect();
     let hexadecimal_uid = plain.len() == 32 && plain.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -42,7 +43,7 @@ pub(super) fn container(pod_uid: &str, position: usize, name: &str) -> String {
     )
 }
 
-/// The five characters at the end of a generated pod name.
+/// The five-character suffix of a generated pod name.
 pub(super) fn suffix(key: &str, counter: u64) -> String {
     let hash = digest(&SHA256, format!("{key}~{counter}").as_bytes());
     hash.as_ref()

@@ -1,15 +1,15 @@
-//! What the API server lets in as labels and annotations. A rehearsal on the simulated cluster must refuse what a real
-//! one would: alert text ends in these.
+//! The API server's validation of labels and annotations. Alert text ends up in them, so a rehearsal on the simulated
+//! cluster must refuse the same values as a real API server.
 //!
 //! Source: `k8s.io/apimachinery/pkg/api/validate/content` and `pkg/api/validation` (annotations).
 
 use serde_json::{Map, Value};
 
-const LONGEST_NAME: usize = 63;
-const LONGEST_PREFIX: usize = 253;
-const LARGEST_ANNOTATIONS: usize = 256 * 1024;
+const MAX_NAME_LENGTH: usize = 63;
+const MAX_PREFIX_LENGTH: usize = 253;
+const MAX_ANNOTATION_BYTES: usize = 256 * 1024;
 
-/// What is wrong with `metadata.labels` and `metadata.annotations`; `None` where nothing is.
+/// The first fault in `metadata.labels` and `metadata.annotations`.
 pub(super) fn fault(metadata: &Map<String, Value>) -> Option<String> {
     let entries = |field: &str| metadata.get(field).and_then(Value::as_object).into_iter().flatten();
     if let Some(fault) = metadata
@@ -22,16 +22,16 @@ pub(super) fn fault(metadata: &Map<String, Value>) -> Option<String> {
     for (key, value) in entries("annotations") {
         if !is_key(&key.to_lowercase()) {
             return Some(format!(
-                "metadata.annotations: Invalid value: {key:?}: is no qualified name"
+                "metadata.annotations: Invalid value: {key:?}: is not a qualified name"
             ));
         }
         size += key.len() + value.as_str().unwrap_or_default().len();
     }
-    (size > LARGEST_ANNOTATIONS)
-        .then(|| format!("metadata.annotations: Too long: may not be more than {LARGEST_ANNOTATIONS} bytes"))
+    (size > MAX_ANNOTATION_BYTES)
+        .then(|| format!("metadata.annotations: Too long: may not be more than {MAX_ANNOTATION_BYTES} bytes"))
 }
 
-/// What is wrong with the `matchLabels` anywhere in a spec.
+/// The first fault in a `matchLabels` anywhere in a spec.
 pub(super) fn selector_fault(spec: &Value) -> Option<String> {
     match spec {
         Value::Object(fields) => fields.iter().find_map(|(field, value)| match field.as_str() {
@@ -47,10 +47,10 @@ fn map_fault(field: &str, labels: &Value) -> Option<String> {
     labels.as_object()?.iter().find_map(|(key, value)| {
         let value = value.as_str().unwrap_or_default();
         if !is_key(key) {
-            return Some(format!("{field}: Invalid value: {key:?}: is no qualified name"));
+            return Some(format!("{field}: Invalid value: {key:?}: is not a qualified name"));
         }
         (!value.is_empty() && !is_name(value))
-            .then(|| format!("{field}: Invalid value: {value:?}: is no label value (63 of A-Z a-z 0-9 - _ .)"))
+            .then(|| format!("{field}: Invalid value: {value:?}: is not a label value (63 of A-Z a-z 0-9 - _ .)"))
     })
 }
 
@@ -70,13 +70,13 @@ fn is_prefix(prefix: &str) -> bool {
                 .iter()
                 .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
     };
-    prefix.len() <= LONGEST_PREFIX && prefix.split('.').all(part)
+    prefix.len() <= MAX_PREFIX_LENGTH && prefix.split('.').all(part)
 }
 
 fn is_name(name: &str) -> bool {
     let bytes = name.as_bytes();
     let ends = [bytes.first(), bytes.last()];
-    name.len() <= LONGEST_NAME
+    name.len() <= MAX_NAME_LENGTH
         && ends.iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
         && bytes
             .iter()

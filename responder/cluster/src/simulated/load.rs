@@ -1,5 +1,5 @@
-//! From manifests to a cluster at rest: what people leave out when they write by hand is filled in as the API server,
-//! its controllers and a kubelet would. What a dump says stays as it is.
+//! Makes a cluster at rest from manifests. Fields that handwritten manifests omit are filled in as the API server, its
+//! controllers and a kubelet would. Values from a dump stay as they are.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -13,10 +13,10 @@ use super::object::{NAMESPACE, NODE, ObjectKey, POD, controller, metadata, owner
 use super::running;
 use super::store::Store;
 
-/// When objects that don't say so were created, and their containers started: before any alert that is replayed.
+/// Creation and start time of objects without one: before any alert that is replayed.
 pub(super) const LONG_AGO: Timestamp = Timestamp::constant(1_577_836_800, 0);
 
-/// A store with the objects of these files.
+/// A store with the objects of these files, each given by name and text.
 pub(super) fn load(files: &[(String, String)]) -> Result<Store, ManifestError> {
     let mut faults = Vec::new();
     let manifests: Vec<Manifest> = files
@@ -36,7 +36,7 @@ pub(super) fn load(files: &[(String, String)]) -> Result<Store, ManifestError> {
             Entry::Occupied(taken) => {
                 let first: &(String, usize) = &written[taken.key()];
                 let what = format!(
-                    "{} is there already, in {}, document {}: remove one",
+                    "{} is already in {}, document {}: remove one",
                     taken.key(),
                     first.0,
                     first.1
@@ -72,7 +72,7 @@ fn complete(mut objects: BTreeMap<ObjectKey, Value>) -> Store {
         });
     }
     for (key, object) in &mut objects {
-        born(&mut store, key, object, LONG_AGO);
+        fill_in(&mut store, key, object, LONG_AGO);
     }
     resolve_owners(&mut store, &mut objects);
     let (pods, others): (BTreeMap<_, _>, BTreeMap<_, _>) = objects.into_iter().partition(|(key, _)| key.kind == POD);
@@ -96,8 +96,8 @@ fn complete(mut objects: BTreeMap<ObjectKey, Value>) -> Store {
     store
 }
 
-/// What the API server sets on every object, and a node's kubelet on the node, where the manifest doesn't.
-pub(super) fn born(store: &mut Store, key: &ObjectKey, object: &mut Value, at: Timestamp) {
+/// Sets the fields that the API server sets on every object, and a kubelet on its node, unless the manifest has them.
+pub(super) fn fill_in(store: &mut Store, key: &ObjectKey, object: &mut Value, at: Timestamp) {
     if uid(object).is_empty() {
         let there = store.get(key).map(|there| uid(there).to_owned());
         let given = there.unwrap_or_else(|| store.new_uid(key));
@@ -108,7 +108,7 @@ pub(super) fn born(store: &mut Store, key: &ObjectKey, object: &mut Value, at: T
         .entry("creationTimestamp")
         .or_insert_with(|| rfc3339(at).into());
     if key.kind == NAMESPACE {
-        // Selectors of namespaces rely on it.
+        // Namespace selectors rely on it.
         let labels = metadata.entry("labels").or_insert_with(|| json!({}));
         if let Some(labels) = labels.as_object_mut() {
             labels
@@ -121,7 +121,8 @@ pub(super) fn born(store: &mut Store, key: &ObjectKey, object: &mut Value, at: T
     }
 }
 
-/// References without a uid get the one of the object that they name. Whoever writes one by hand means the controller.
+/// Gives owner references without a uid the uid of the object that they name. A single reference without `controller`
+/// is taken for the controller's.
 fn resolve_owners(store: &mut Store, objects: &mut BTreeMap<ObjectKey, Value>) {
     let uids: BTreeMap<ObjectKey, String> = objects
         .iter()
@@ -137,7 +138,7 @@ fn resolve_owners(store: &mut Store, objects: &mut BTreeMap<ObjectKey, Value>) {
                 continue;
             }
             let owner = owner_key(&key.namespace, reference);
-            // An owner that is not in the set is gone: a uid of its own, which nothing has.
+            // The owner is not among the manifests, so it is gone. Its uid is one that no object has.
             let uid = uids.get(&owner).cloned().unwrap_or_else(|| store.new_uid(&owner));
             reference["uid"] = uid.into();
             if alone && reference.get("controller").is_none() {

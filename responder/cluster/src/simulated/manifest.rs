@@ -1,4 +1,4 @@
-//! Manifests as people and `kubectl` write them: YAML with several documents, JSON, lists.
+//! Reads manifests as people and `kubectl` write them: YAML with several documents, JSON, lists.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,43 +15,43 @@ use serde_json::Value;
 
 use super::object::{ObjectKey, kind_name, text};
 
-/// Deeper than any dump nests its folders (`kubectl cluster-info dump` has two).
-const DEEPEST: usize = 8;
+/// How deep directories are searched: `kubectl cluster-info dump` nests two.
+const MAX_DEPTH: usize = 8;
 
-/// Cluster-scoped kinds beside those that the compiled table knows. A namespace on one of these is a mistake.
+/// Cluster-scoped kinds. A namespace in the manifest of one is ignored.
 const CLUSTER_SCOPED: [&str; 3] = ["Node", "Namespace", "CustomResourceDefinition.apiextensions.k8s.io"];
 
-/// Why manifests don't make a cluster.
+/// The manifests don't make a cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// A file or directory can't be read.
     #[error("{} can't be read: name a directory of Kubernetes manifests, or one file", path.display())]
     Unreadable {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
-    /// There is nothing to read. An empty cluster would answer every alert with "not found".
-    #[error("there is no manifest in {}: put the objects of the cluster there as .yaml, .yml or .json", path.display())]
+    /// There are no manifests. An empty cluster would answer every alert with "not found".
+    #[error("no manifests in {}: put the cluster's objects there as .yaml, .yml or .json", path.display())]
     Empty {
-        /// Where.
+        /// The path that was searched.
         path: PathBuf,
     },
-    /// Manifests are wrong; all that were found.
+    /// All faults of all manifests.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Faulty(Vec<ManifestFault>),
 }
 
-/// What is wrong with one manifest.
+/// A fault in one manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestFault {
-    /// The file, relative to the directory that was named.
+    /// The file, relative to the given directory.
     pub file: String,
-    /// Which document of the file, from 1; empty ones don't count. `None` where the file as a whole can't be read.
+    /// The number of the document in the file, from 1, without empty ones. `None` if the file itself can't be read.
     pub document: Option<usize>,
-    /// What is wrong and what to write instead.
+    /// The fault and its remedy.
     pub what: String,
 }
 
@@ -64,7 +64,7 @@ impl fmt::Display for ManifestFault {
     }
 }
 
-/// One object, with where it was written.
+/// One object and where it is written.
 #[derive(Debug)]
 pub(super) struct Manifest {
     pub(super) key: ObjectKey,
@@ -73,7 +73,7 @@ pub(super) struct Manifest {
     pub(super) document: usize,
 }
 
-/// Every file with manifests under a path, with its name relative to it, in order.
+/// All manifest files under a path, sorted, each with its relative name and its text.
 pub(super) fn files(path: &Path) -> Result<Vec<(String, String)>, ManifestError> {
     let unreadable = |path: &Path| {
         let path = path.to_owned();
@@ -81,7 +81,7 @@ pub(super) fn files(path: &Path) -> Result<Vec<(String, String)>, ManifestError>
     };
     let mut found = Vec::new();
     if fs::metadata(path).map_err(unreadable(path))?.is_dir() {
-        walk(path, DEEPEST, &mut found)?;
+        walk(path, MAX_DEPTH, &mut found)?;
     } else {
         found.push(path.to_owned());
     }
@@ -112,7 +112,7 @@ fn walk(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), 
     };
     for entry in fs::read_dir(directory).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
-        // A mounted ConfigMap keeps its versions in `..data`; other dotted names are nobody's manifests either.
+        // A mounted ConfigMap keeps its versions in `..data`, and hidden files are not manifests.
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
@@ -131,7 +131,7 @@ fn walk(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), 
     Ok(())
 }
 
-/// The manifests of one file; faults are added to the list, and what is right is read nevertheless.
+/// The manifests of one file. Faults are appended to the list, and the valid manifests are returned.
 pub(super) fn read(file: &str, text: &str, faults: &mut Vec<ManifestFault>) -> Vec<Manifest> {
     let documents = if is_json(file, text) { json(text) } else { yaml(text) };
     let mut manifests = Vec::new();
@@ -159,7 +159,7 @@ pub(super) fn read(file: &str, text: &str, faults: &mut Vec<ManifestFault>) -> V
     manifests
 }
 
-/// JSON is YAML too, but a large dump reads much faster as what it is; `{kind: Pod}` is YAML only.
+/// JSON is also YAML, but a large dump parses much faster as JSON. `{kind: Pod}` is YAML only.
 fn is_json(file: &str, text: &str) -> bool {
     let begins_as_json = || {
         text.trim_start()
@@ -177,8 +177,8 @@ fn json(text: &str) -> Vec<Result<Value, String>> {
 }
 
 fn yaml(text: &str) -> Vec<Result<Value, String>> {
-    // The operator's own files, and a dump of a large cluster has millions of nodes; only the depth stays bounded, and
-    // aliases, which alone make much out of little.
+    // The operator's own files. A dump of a large cluster has millions of nodes, so only depth and aliases stay
+    // limited: aliases can turn a small file into a large value.
     let budget = serde_saphyr::budget! {
         max_events: 200_000_000,
         max_nodes: 100_000_000,
@@ -192,7 +192,7 @@ fn yaml(text: &str) -> Vec<Result<Value, String>> {
         .collect()
 }
 
-/// The object, or the objects of a list.
+/// Calls `each` with the object, or with every object of a list.
 fn items(document: Value, each: &mut dyn FnMut(Value)) {
     let kind = text(&document, "/kind");
     let Some(item_kind) = kind
@@ -204,12 +204,12 @@ fn items(document: Value, each: &mut dyn FnMut(Value)) {
     };
     let api_version = text(&document, "/apiVersion").to_owned();
     let Value::Object(mut list) = document else { return };
-    // An empty list is written as `items: null` or left out.
+    // An empty list is written as `items: null`, or without `items`.
     let Some(Value::Array(items)) = list.remove("items") else {
         return;
     };
     for mut item in items {
-        // The items of a `PodList` don't repeat what they are.
+        // The items of a `PodList` omit `kind` and `apiVersion`.
         if let Some(fields) = item.as_object_mut().filter(|_| !item_kind.is_empty()) {
             fields.entry("kind").or_insert_with(|| item_kind.as_str().into());
             fields
@@ -222,7 +222,7 @@ fn items(document: Value, each: &mut dyn FnMut(Value)) {
 
 fn manifest(mut object: Value) -> Result<(ObjectKey, Value), String> {
     if !object.is_object() {
-        return Err("this is no object: a manifest has apiVersion, kind and metadata".to_owned());
+        return Err("this is not an object: a manifest has apiVersion, kind and metadata".to_owned());
     }
     for field in ["apiVersion", "kind"] {
         if text(&object, &format!("/{field}")).is_empty() {
@@ -235,10 +235,10 @@ fn manifest(mut object: Value) -> Result<(ObjectKey, Value), String> {
     let name = text(&object, "/metadata/name").to_owned();
     if name.is_empty() {
         return Err(format!(
-            "a {kind} without `metadata.name`: give it one (`generateName` is not filled in here)"
+            "a {kind} without `metadata.name`: add one (`generateName` is not filled in here)"
         ));
     }
-    // Roles and their like may hold colons; what is acted on must be a name that Kubernetes gives.
+    // Names of Roles may contain colons, but a target needs a valid Kubernetes name.
     if is_known(&kind) && Name::new(&name).is_none() {
         return Err(format!("`{}` can't be the name of a {kind}", name.escape_debug()));
     }
@@ -259,7 +259,7 @@ fn manifest(mut object: Value) -> Result<(ObjectKey, Value), String> {
     Ok((key, object))
 }
 
-/// Kinds whose shape is checked, so that a typing error is told here and not in the middle of a decision.
+/// Checks the schema of the known kinds, so that a typo is reported on loading and not during a decision.
 fn check(key: &ObjectKey, object: &Value) -> Result<(), String> {
     match &*key.kind {
         "Pod" => decodes::<Pod>(object),
@@ -279,7 +279,7 @@ fn check(key: &ObjectKey, object: &Value) -> Result<(), String> {
     }
 }
 
-/// Whether the simulated cluster does anything with this kind. Others are kept, and shown, and change nothing.
+/// Whether the simulated cluster acts on this kind. Other kinds are stored and listed without effect.
 pub(super) fn is_known(kind: &str) -> bool {
     matches!(
         kind,

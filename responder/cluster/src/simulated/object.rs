@@ -1,4 +1,4 @@
-//! Objects of the simulated cluster as plain JSON, and the places they are kept at.
+//! The objects of the simulated cluster as JSON, and their keys in the store.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ pub(super) const BUDGET: KindName = Cow::Borrowed("PodDisruptionBudget.policy");
 pub(super) const DAEMON_SET: KindName = Cow::Borrowed("DaemonSet.apps");
 pub(super) const CUSTOM_RESOURCE: KindName = Cow::Borrowed("CustomResourceDefinition.apiextensions.k8s.io");
 
-/// A kind by its manifest's `apiVersion` and `kind`.
+/// The kind of a manifest, from its `apiVersion` and `kind`.
 pub(super) fn kind_name(api_version: &str, kind: &str) -> KindName {
     match group(api_version) {
         "" => kind.to_owned().into(),
@@ -31,7 +31,7 @@ pub(super) fn group(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
-/// Where an object is kept.
+/// The key of an object in the store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ObjectKey {
     pub(super) kind: KindName,
@@ -62,7 +62,7 @@ impl ObjectKey {
         )
     }
 
-    /// The resource as the API server names it in its messages.
+    /// The resource name in the API server's messages, such as `deployments.apps`.
     pub(super) fn resource(&self) -> String {
         let (kind, group) = self.kind.split_once('.').unwrap_or((&self.kind, ""));
         let known = Kind::ALL
@@ -99,12 +99,12 @@ pub(super) fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object.get("metadata")?.get("labels")?.get(key)?.as_str()
 }
 
-/// `metadata`, made where it is missing.
+/// `metadata`, created if missing.
 pub(super) fn metadata(object: &mut Value) -> &mut Map<String, Value> {
     child(object, "metadata")
 }
 
-/// A field that is an object, made (or made one) where it isn't.
+/// A field as an object, created or replaced if it isn't one.
 pub(super) fn child<'a>(object: &'a mut Value, field: &str) -> &'a mut Map<String, Value> {
     let fields = map(object);
     map(fields.entry(field).or_insert_with(|| json!({})))
@@ -116,7 +116,7 @@ fn map(value: &mut Value) -> &mut Map<String, Value> {
     }
     match value {
         Value::Object(fields) => fields,
-        _ => unreachable!("was just made an object"),
+        _ => unreachable!("the value was just made an object"),
     }
 }
 
@@ -128,7 +128,7 @@ pub(super) fn controller(object: &Value) -> Option<&Value> {
         .find(|reference| reference.get("controller").and_then(Value::as_bool) == Some(true))
 }
 
-/// The place of the controller that a reference names.
+/// The key of the owner that a reference names.
 pub(super) fn owner_key(namespace: &str, reference: &Value) -> ObjectKey {
     let kind = kind_name(text(reference, "/apiVersion"), text(reference, "/kind"));
     let namespace = if kind == NODE { "" } else { namespace };
@@ -165,7 +165,7 @@ pub(super) fn is_ready(pod: &Value) -> bool {
         .any(|condition| text(condition, "/type") == "Ready" && text(condition, "/status") == "True")
 }
 
-/// A time as Kubernetes writes it: whole seconds, `Z`.
+/// A timestamp as Kubernetes writes it: whole seconds, UTC, `Z`.
 pub(super) fn rfc3339(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

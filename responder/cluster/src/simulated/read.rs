@@ -1,4 +1,4 @@
-//! Reads on the simulated cluster. The steps *snapshot* and *verify*.
+//! Reads from the simulated cluster, for the steps *snapshot* and *verify*.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use super::store::Store;
 use crate::owner::OwnerDoc;
 use crate::policy_engine;
 
-/// As long as a read of the real cluster may take.
+/// The same deadline as a read from the real cluster.
 const READ_DEADLINE: Duration = Duration::from_secs(10);
 
 impl ClusterReader for SimulatedCluster {
@@ -54,7 +54,7 @@ impl ClusterReader for SimulatedCluster {
         let what = || at.to_string();
         doc.into_owner(at)
             .map(Some)
-            .ok_or_else(|| failed(what(), ReadErrorKind::Malformed, "its uid is none"))
+            .ok_or_else(|| failed(what(), ReadErrorKind::Malformed, "its uid is missing or invalid"))
     }
 
     async fn network_policies(&self, namespace: &Namespace) -> Result<Vec<NetworkPolicy>, ReadError> {
@@ -82,11 +82,11 @@ impl ClusterReader for SimulatedCluster {
     }
 
     async fn policy_engine(&self) -> Result<Option<PolicyEngine>, ReadError> {
-        self.look("the API groups", |store| {
+        self.inspect("the API groups", |store| {
             let defined = store
                 .of_kind(&CUSTOM_RESOURCE)
                 .map(|(_, definition)| text(definition, "/spec/group"));
-            // An object of a group shows that the group was served where the dump comes from.
+            // An object of an API group proves that the group was served where the dump was taken.
             let used = store.iter().map(|(_, object)| group(text(object, "/apiVersion")));
             let daemon_sets = store.of_kind(&DAEMON_SET).map(|(key, _)| key.name.as_str());
             let groups: Vec<&str> = defined.chain(used).collect();
@@ -99,7 +99,7 @@ impl ClusterReader for SimulatedCluster {
 
 impl SimulatedCluster {
     async fn one<T: DeserializeOwned>(&self, key: &ObjectKey) -> Result<Option<Arc<T>>, ReadError> {
-        let object = self.look(&key.to_string(), |store| store.get(key).cloned()).await?;
+        let object = self.inspect(&key.to_string(), |store| store.get(key).cloned()).await?;
         object
             .map(|object| decode(&key.to_string(), &object).map(Arc::new))
             .transpose()
@@ -110,15 +110,15 @@ impl SimulatedCluster {
         what: &str,
         select: impl FnOnce(&Store) -> Vec<Arc<Value>>,
     ) -> Result<Vec<T>, ReadError> {
-        // Decoded outside the lock: a long list holds nobody up.
-        self.look(what, select)
+        // Decode outside the lock: a long list must not block other requests.
+        self.inspect(what, select)
             .await?
             .iter()
             .map(|object| decode(what, object))
             .collect()
     }
 
-    async fn look<T>(&self, what: &str, look: impl FnOnce(&Store) -> T) -> Result<T, ReadError> {
+    async fn inspect<T>(&self, what: &str, inspect: impl FnOnce(&Store) -> T) -> Result<T, ReadError> {
         if timeout(READ_DEADLINE, self.released()).await.is_err() {
             return Err(failed(
                 what.to_owned(),
@@ -128,9 +128,9 @@ impl SimulatedCluster {
         }
         let mut state = self.lock();
         if let Some(kind) = state.faults.next_read() {
-            return Err(failed(what.to_owned(), kind, "as the test asked for"));
+            return Err(failed(what.to_owned(), kind, "a fault that the test injected"));
         }
-        Ok(look(&state.store))
+        Ok(inspect(&state.store))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a scheduler and a kubelet would say of a pod: its node, and a status that runs and is ready.
+//! Simulates the scheduler and the kubelet: gives a pod a node and a status that is running and ready.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::identity;
 use super::object::{NODE, child, phase, rfc3339, text, uid};
 use super::store::Store;
 
-/// A node for a pod: one that takes pods, each in turn. `None` where there is none.
+/// A schedulable node, in turn. `None` if there is none.
 pub(super) fn schedule(store: &mut Store) -> Option<String> {
     let cordoned = |node: &Value| {
         node.pointer("/spec/unschedulable")
@@ -23,8 +23,8 @@ pub(super) fn schedule(store: &mut Store) -> Option<String> {
     nodes.get(turn.checked_rem(nodes.len())?).cloned()
 }
 
-/// Puts a pod without a node on one, where the cluster has nodes at all, and lets a pod without a status run since
-/// then. One that fits nowhere stays `Pending`.
+/// Schedules and starts a pod that has no status, as of `since`. Without nodes in the manifests the pod runs without
+/// one; if all nodes are cordoned it stays `Pending`.
 pub(super) fn start(store: &mut Store, pod: &mut Value, since: Timestamp) {
     let without_status = pod
         .get("status")
@@ -73,7 +73,7 @@ fn running(pod: &Value, since: Timestamp) -> Value {
     json!({"phase": "Running", "startTime": since, "conditions": conditions, "containerStatuses": statuses})
 }
 
-/// Whether a deletion of the pod has nobody to wait for: it never got a node, or it has run to its end.
+/// Whether a deletion ends the pod without grace: it was never scheduled, or it has finished.
 /// Source: `podStrategy.CheckGracefulDelete` in Kubernetes' `pkg/registry/core/pod/strategy.go`.
 pub(super) fn ends_at_once(pod: &Value) -> bool {
     let unscheduled = text(pod, "/spec/nodeName").is_empty() && phase(pod) != "Running";

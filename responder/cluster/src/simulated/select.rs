@@ -1,12 +1,11 @@
-//! Label selectors over the labels of stored objects.
+//! Matches label selectors against the labels of stored objects.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value;
 
 use super::object::label;
 
-/// Whether the selector selects the object. An empty selector selects everything, as in the API; where a missing one
-/// selects nothing, the caller has no selector to ask with.
+/// Whether the selector matches the object. An empty selector matches everything, as in the API.
 pub(super) fn selects(selector: &LabelSelector, object: &Value) -> bool {
     let exactly = selector
         .match_labels
@@ -23,7 +22,7 @@ pub(super) fn selects(selector: &LabelSelector, object: &Value) -> bool {
                 "NotIn" => !among(),
                 "Exists" => value.is_some(),
                 "DoesNotExist" => value.is_none(),
-                // The API server lets no other operator in.
+                // The API server refuses every other operator.
                 _ => false,
             }
         })

@@ -1,4 +1,4 @@
-//! The store behind the simulated API server: objects by kind, namespace and name, with versions and uids.
+//! The store of the simulated API server: objects by kind, namespace and name, with versions and uids.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::identity;
 use super::object::{KindName, ObjectKey, metadata, rfc3339, text, uid};
 
-/// Everything that is stored. Objects are shared with readers and copied when they change.
+/// All stored objects. They are shared with readers and copied on change.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Store {
     objects: BTreeMap<ObjectKey, Arc<Value>>,
@@ -45,20 +45,20 @@ impl Store {
             .take_while(move |(key, _)| key.kind == kind && key.namespace == namespace)
     }
 
-    /// A number that no object got before.
+    /// A number that was not returned before.
     pub(super) fn next_number(&mut self) -> u64 {
         self.given += 1;
         self.given
     }
 
-    /// Takes in an object from outside: keeps its version, and gives none below it from now on.
+    /// Adds an object with the version from its manifest. Later versions are higher.
     pub(super) fn load(&mut self, key: ObjectKey, object: Value) {
         let version: u64 = text(&object, "/metadata/resourceVersion").parse().unwrap_or_default();
         self.version = self.version.max(version);
         self.objects.insert(key, Arc::new(object));
     }
 
-    /// Gives every object without a version one.
+    /// Gives a version to every object without one.
     pub(super) fn complete_versions(&mut self) {
         let unversioned = |object: &Arc<Value>| text(object, "/metadata/resourceVersion").is_empty();
         let keys: Vec<_> = self
@@ -74,13 +74,13 @@ impl Store {
         }
     }
 
-    /// A uid for a new object of this name.
+    /// A new uid for an object with this key.
     pub(super) fn new_uid(&mut self, key: &ObjectKey) -> String {
         let number = self.next_number();
         identity::uid(&key.to_string(), number)
     }
 
-    /// Stores a new object under a uid of its own, born now. Answers that uid.
+    /// Stores a new object with a new uid, created at `now`. Returns the uid.
     pub(super) fn create(&mut self, key: ObjectKey, mut object: Value, now: Timestamp) -> String {
         let uid = self.new_uid(&key);
         let metadata = metadata(&mut object);
@@ -90,7 +90,7 @@ impl Store {
         uid
     }
 
-    /// Stores an object under a new version. Answers the version.
+    /// Stores an object under a new version. Returns the version.
     pub(super) fn put(&mut self, key: ObjectKey, mut object: Value) -> String {
         self.version += 1;
         let version = self.version.to_string();
@@ -104,7 +104,7 @@ impl Store {
         self.objects.remove(key)
     }
 
-    /// The object at this place, if it is this one.
+    /// The object with this key, if it has this uid.
     pub(super) fn same(&self, key: &ObjectKey, of: &str) -> Option<&Arc<Value>> {
         self.get(key).filter(|object| uid(object) == of)
     }

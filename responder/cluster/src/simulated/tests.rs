@@ -1,5 +1,4 @@
-//! The simulated cluster against the conformance suite, and what is its own: reading manifests, filling them in, time,
-//! and the hooks.
+//! Tests of the simulated cluster: the conformance suite, and its own parts: manifests, defaults, time and hooks.
 
 mod conformance;
 mod hooks;
@@ -17,7 +16,7 @@ use responder_core::request::Request;
 
 use super::*;
 
-/// A set of three with a node, an owner chain, a budget and a policy engine, as a newcomer would write it.
+/// A ReplicaSet of two pods with a node, an owner chain and a policy engine, as a newcomer would write it.
 const DEMO: &str = include_str!("tests/demo.yaml");
 
 fn demo() -> SimulatedCluster {

@@ -1,4 +1,4 @@
-//! Writes on the simulated cluster, with the answers of a real API server. The step *act*.
+//! Writes to the simulated cluster, answered like a real API server. The step *act*.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::hooks::{ReceivedRequest, SendFault};
 use super::object::{NAMESPACE, ObjectKey, is_terminating, metadata, text, uid};
 use super::{SimulatedCluster, State, labels};
 
-/// A refusal: its class, and what a real API server would say.
+/// A refusal: its class and the message of a real API server.
 struct Refused(SendErrorKind, String);
 
 impl ClusterWriter for SimulatedCluster {
@@ -37,11 +37,11 @@ impl ClusterWriter for SimulatedCluster {
         let mut state = self.lock();
         let now = state.clock.now();
         let outcome = match state.faults.next_send() {
-            Some(SendFault::Refused(kind)) => Err(Refused(kind, "as the test asked for".to_owned())),
+            Some(SendFault::Refused(kind)) => Err(Refused(kind, "a fault that the test injected".to_owned())),
             Some(SendFault::AnswerLost) => state.carry_out(armed, now).and_then(|_| {
                 Err(Refused(
                     SendErrorKind::Unknown,
-                    "carried out, and the answer lost, as the test asked for".to_owned(),
+                    "carried out, and the answer lost: a fault that the test injected".to_owned(),
                 ))
             }),
             None => state.carry_out(armed, now),
@@ -58,7 +58,7 @@ impl ClusterWriter for SimulatedCluster {
             at = %request.at(),
             dry_run = armed.is_dry_run(),
             outcome = outcome.as_ref().err().map_or("ok", |Refused(kind, _)| kind.as_str()),
-            "taken by the simulated cluster"
+            "the simulated cluster received a request"
         );
         outcome.map_err(|Refused(kind, detail)| failed(kind, detail))
     }
@@ -81,14 +81,14 @@ impl State {
             }
             Request::Evict { target, grace_seconds } => {
                 let (key, object) = self.target(target)?;
-                // Before the uid, and for a dry run too, as the eviction endpoint does.
+                // The eviction endpoint checks the budget before the uid, and for a dry run too.
                 self.within_budget(&key, &object)?;
                 same_uid(&key, &object, target)?;
                 if dry_run {
                     return Ok(Reply::Rehearsed);
                 }
                 self.delete(&key, *grace_seconds, now);
-                // The endpoint's answer says nothing of the pod, so whether it is gone is for verify to see.
+                // The endpoint's answer says nothing about the pod. The step *verify* finds out whether it is gone.
                 Ok(Reply::Terminating)
             }
         }
@@ -258,7 +258,7 @@ fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-/// The API server doesn't store what says nothing: an empty map, a node that is not unschedulable.
+/// Removes fields that the API server does not store: empty maps, and `unschedulable: false`.
 fn drop_empty(object: &mut Value) {
     let metadata = metadata(object);
     for field in ["labels", "annotations"] {

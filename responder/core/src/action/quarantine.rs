@@ -72,7 +72,7 @@ pub enum OnExpiry {
 }
 
 impl OnExpiry {
-    /// The name as in a playbook.
+    /// The name as written in a playbook.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hold => "Hold",

@@ -1,9 +1,10 @@
-//! How large an alert may be: the first thing that decoding looks at.
+//! How large an alert may be; checked while it is decoded.
 
-/// Upper bounds of one alert. What is past one of them is refused with an error that names the bound, never cut.
+/// Upper bounds of one alert. An alert past a bound is refused with an error that names the bound; nothing is cut.
 ///
-/// The defaults leave Falco's largest alerts a wide margin: a default rule's alert has 1 to 2 kB, 15 to 30 fields and
-/// at most some 20 tags; only rules that print a whole audit object (`jevt.obj`, `ka.req.configmap.obj`) come near.
+/// The defaults leave a wide margin over Falco's largest alerts: an alert of a default rule has 1 to 2 kB, 15 to 30
+/// fields and at most about 20 tags. Only rules that print a whole audit object (`jevt.obj`, `ka.req.configmap.obj`)
+/// come near.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Bytes of the body. Default: 262144 (256 KiB). Checked before the first byte is read.
@@ -11,7 +12,7 @@ pub struct Bounds {
     /// Levels of arrays and objects under a top-level key that Falco does not write. Default: 16.
     /// (Falco's own keys have fixed shapes: an object of scalars and of flat lists.)
     pub depth: usize,
-    /// Output fields; and, counted apart, top-level keys that Falco does not write. Default: 512.
+    /// Output fields. Default: 512. Top-level keys that Falco does not write have the same bound, counted separately.
     pub fields: usize,
     /// Bytes of any one string, keys included, after its escapes are resolved. Default: 131072 (128 KiB).
     pub string: usize,
@@ -22,7 +23,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// No bound but memory: for what this process itself wrote after it had decoded it within bounds.
+    /// No bound but memory: for alerts that this process decoded within bounds and wrote itself.
     pub const NONE: Self = Self {
         body: usize::MAX,
         depth: usize::MAX,

@@ -1,8 +1,8 @@
 //! Bytes to [`Alert`], in one pass and without an intermediate tree.
 //!
 //! Falco's own keys have fixed shapes, so nothing here recurses: an array or an object where Falco writes none is
-//! refused when its first bracket is seen, however many follow. What serde can't carry in its error (the key, the
-//! bound) is kept aside in [`Walk`].
+//! refused at its first bracket, however many follow. serde's error can't carry the key and the bound; [`Walk`] keeps
+//! them.
 
 mod fields;
 mod tags;
@@ -24,11 +24,11 @@ use super::{
 };
 
 impl Alert {
-    /// Reads one alert: Falco's JSON as `http_output` sends it, or falcosidekick's of any output.
+    /// Reads one alert: Falco's JSON as `http_output` sends it, or falcosidekick's from any of its outputs.
     ///
     /// Known keys are read in any case (falcosidekick, written in Go, is as lenient); optional ones may be null.
-    /// Unknown top-level keys are kept. One alert costs a few microseconds and no more memory than a few times its
-    /// body; every input ends in an alert or in an error.
+    /// Unknown top-level keys are kept. Decoding one alert takes a few microseconds and a few times the body's memory.
+    /// Every input ends in an alert or in an error.
     pub fn decode(body: &[u8], bounds: &Bounds) -> Result<Self, DecodeError> {
         if body.len() > bounds.body {
             return Err(DecodeError::TooLarge {
@@ -65,7 +65,7 @@ impl Alert {
     }
 }
 
-/// Reads back what was written by this type; the bounds were kept when it came in.
+/// Reads back an alert that this process wrote. [`Bounds::NONE`]: the bounds were enforced when it came in.
 impl<'de> Deserialize<'de> for Alert {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut walk = Walk {
@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for Alert {
     }
 }
 
-/// What a body is that is JSON but starts no object; `None` leaves the word to the parser.
+/// The kind of a body that is JSON but not an object; `None` leaves the error to the parser.
 fn other_json(first: u8, text: &str) -> Option<&'static str> {
     match (first, text.trim_ascii()) {
         (b'[', _) => Some("an array"),
@@ -98,12 +98,12 @@ fn position(error: &serde_json::Error) -> Position {
     }
 }
 
-/// What one decoding carries along.
+/// The state of one decoding.
 struct Walk<'b> {
     bounds: &'b Bounds,
-    /// Why the alert was refused, where it was not for its syntax.
+    /// The reason for the refusal, unless it is a syntax error.
     refusal: Option<DecodeError>,
-    /// The key in whose value the parser stopped.
+    /// The key whose value the parser was reading when it stopped.
     key: Option<Excerpt>,
 }
 
@@ -197,10 +197,10 @@ impl Key {
     }
 }
 
-/// The alert as far as it was read.
+/// The parts of the alert read so far.
 #[derive(Default)]
 struct Parts {
-    /// The keys that were there, null or not: a bit for each [`Key`].
+    /// The keys seen, null or not: a bit for each [`Key`].
     seen: u16,
     rule: Option<RuleName>,
     priority: Option<Priority>,
@@ -397,7 +397,7 @@ impl Visitor<'_> for KeySeed<'_, '_> {
     }
 }
 
-/// `tags` and `output_fields` refuse the same scalars, and take null for absence.
+/// `tags` and `output_fields` refuse the same scalars, and read null as absent.
 macro_rules! refuse_scalars {
     ($expected:literal) => {
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,16 +1,16 @@
-//! Why a body is not an alert: what a sender is answered, and what the log line says.
+//! Why a body is not an alert: the text of the response to the sender and of the log line.
 
 use std::fmt;
 
 use super::UnknownPriority;
 
-/// Why a body was refused. Each says what is wrong, where (line and column, or the key) and what to do.
+/// Why a body was refused. Each message says what is wrong, where (line and column, or the key) and what to do.
 ///
-/// Texts from the body appear as [`Excerpt`]s only.
+/// Text from the body appears as [`Excerpt`] only.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the message above each variant says what its fields are")]
 pub enum DecodeError {
-    /// Nothing was sent.
+    /// The body is empty or white space.
     #[error("the body is empty; send one Falco alert as JSON")]
     Empty,
     /// More bytes than [`super::Bounds::body`].
@@ -18,18 +18,18 @@ pub enum DecodeError {
         "the body has {size} bytes, more than the {bound} that are allowed; take whole objects (jevt.obj, ka.req.configmap.obj) out of the rule's output, or raise the bound"
     )]
     TooLarge { size: usize, bound: usize },
-    /// Falco's text output: its `json_output` is `false` by default.
+    /// Falco's text output: `json_output` is `false` by default.
     #[error(
         "this is Falco's text output, not JSON; set `json_output: true` in falco.yaml (the Helm chart's `falco.json_output`) and restart Falco"
     )]
     TextOutput,
-    /// Bytes that are no UTF-8.
+    /// The body is not UTF-8.
     #[error("the body is not UTF-8 from byte {offset} on; send JSON as UTF-8")]
     NotUtf8 { offset: usize },
     /// JSON, but not an object.
     #[error("expected one alert, a JSON object, found {found}; Falco and falcosidekick send one alert per request")]
     NotAnObject { found: &'static str },
-    /// The body ends too early.
+    /// The body ends inside the alert.
     #[error("the body ends inside the alert at {at}{}; the sender or a proxy cut it", InKey(key.as_ref()))]
     Truncated { at: Position, key: Option<Excerpt> },
     /// Not JSON.
@@ -42,13 +42,13 @@ pub enum DecodeError {
     /// Something follows the alert.
     #[error("something follows the alert at {at}; send one alert per request")]
     TrailingData { at: Position },
-    /// A key that is there twice: readers disagree on which value counts, so none does.
+    /// A key that appears twice: JSON readers disagree on which value counts, so the alert is refused.
     #[error("the key {key} is there twice in {within}, and readers differ in which one counts; send each key once")]
     DuplicateKey { key: Excerpt, within: &'static str },
-    /// A key without which there is no alert.
+    /// A required key is missing: `rule`, `priority` or `time`.
     #[error("the alert has no `{key}`; Falco always writes one, so send its JSON unchanged")]
     MissingKey { key: &'static str },
-    /// A value of another type than Falco's.
+    /// A value whose type differs from Falco's.
     #[error("{key} is {found}, but Falco writes {expected}; send Falco's JSON unchanged")]
     WrongType {
         key: Excerpt,
@@ -64,21 +64,21 @@ pub enum DecodeError {
         found: &'static str,
         within: &'static str,
     },
-    /// A number that 64 bits do not hold exactly.
+    /// A number that does not fit into 64 bits exactly.
     #[error(
         "the output field {key} has a number that does not fit into 64 bits; Falco writes none, so have the sender write it as a string"
     )]
     NumberRange { key: Excerpt },
-    /// An alert without a rule can match nothing.
+    /// `rule` is empty, so no playbook could match the alert.
     #[error("`rule` is empty; an alert names the rule that fired")]
     EmptyRule,
-    /// Not one of the eight.
+    /// `priority` is not one of Falco's eight.
     #[error("`priority` is {0}")]
     Priority(UnknownPriority),
-    /// No time of an event.
+    /// `time` is not a time, or not after 1970.
     #[error("`time` is {written}, which {problem}")]
     Time { written: Excerpt, problem: &'static str },
-    /// Past one of [`super::Bounds`].
+    /// Past one of the [`super::Bounds`].
     #[error(
         "{key} is past a bound: more than {bound} {what}; shorten the rule's output, or raise the bound if this is a real alert"
     )]
@@ -111,7 +111,7 @@ impl DecodeError {
         "bound",
     ];
 
-    /// The kind of problem, as a metric label: one of [`DecodeError::KINDS`], and never text from the body.
+    /// The kind of error as a metric label: one of [`DecodeError::KINDS`], never text from the body.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -135,9 +135,9 @@ impl DecodeError {
     }
 }
 
-/// A place in the body; both count from 1, the column in bytes. Falco sends an alert as one line.
+/// A place in the body. Line and column count from 1, the column in bytes. Falco sends an alert as one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they are what they are called")]
+#[expect(missing_docs, reason = "the type's doc gives their units")]
 pub struct Position {
     pub line: usize,
     pub column: usize,
@@ -157,15 +157,14 @@ impl fmt::Display for InKey<'_> {
     }
 }
 
-/// The beginning of a text that came from outside, safe to log: at most 64 characters, quoted, with control characters
-/// escaped.
+/// The beginning of an untrusted text, safe to log: at most 64 characters, quoted, control characters escaped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Excerpt(Box<str>);
 
 const EXCERPT_CHARS: usize = 64;
 
 impl Excerpt {
-    /// Takes the beginning of the text.
+    /// The first 64 characters of `text`, with `…` where it is longer.
     pub fn of(text: &str) -> Self {
         Self(match text.char_indices().nth(EXCERPT_CHARS) {
             Some((end, _)) => format!("{}…", &text[..end]).into(),

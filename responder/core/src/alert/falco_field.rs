@@ -1,8 +1,8 @@
-//! The types of Falco's fields by their names, so that a predicate that can never hold is an error when it is loaded.
+//! The types of Falco's fields by name, with which loading refuses a predicate that can never hold.
 
 use std::{collections::HashMap, fmt, sync::LazyLock};
 
-/// What Falco writes for a field, when it has a value; without one it writes null, whatever the type.
+/// The JSON type that Falco writes for a field that has a value; without a value it writes null for every type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FieldType {
     /// Text. (`ka.response.code` and the flags of `ka.req.pod` are text: `"200"`, `"true"`.)
@@ -28,17 +28,17 @@ pub enum FieldType {
 }
 
 impl FieldType {
-    /// Whether JSON has a whole number for it.
+    /// Whether the field's JSON value is a whole number.
     pub const fn is_integer(self) -> bool {
         matches!(self, Self::Integer | Self::Port | Self::Time | Self::Duration)
     }
 
-    /// Whether JSON has a number for it: `lt`, `le`, `gt` and `ge` make sense.
+    /// Whether the field's JSON value is a number, so `lt`, `le`, `gt` and `ge` apply.
     pub const fn is_number(self) -> bool {
         self.is_integer() || matches!(self, Self::Float)
     }
 
-    /// Whether JSON has text for it, or a list of texts.
+    /// Whether the field's JSON value is text or a list of texts.
     pub const fn is_text(self) -> bool {
         matches!(
             self,
@@ -46,12 +46,12 @@ impl FieldType {
         )
     }
 
-    /// Whether its text is an IP address: `inCidr` and `notInCidr` make sense.
+    /// Whether the field's text is an IP address, so `inCidr` and `notInCidr` apply.
     pub const fn is_address(self) -> bool {
         matches!(self, Self::Address | Self::AddressList)
     }
 
-    /// Whether JSON has a list for it.
+    /// Whether the field's JSON value is a list.
     pub const fn is_list(self) -> bool {
         matches!(self, Self::StringList | Self::AddressList)
     }
@@ -102,10 +102,10 @@ static TYPES: LazyLock<HashMap<&str, FieldType>> = LazyLock::new(|| {
         .collect()
 });
 
-/// The type of a field of Falco, its argument included in the name (`proc.aname[2]`, `evt.arg.flags`).
+/// The type of a Falco field by its name, argument included (`proc.aname[2]`, `evt.arg.flags`).
 ///
-/// `None` for a name that Falco does not have: a custom field of falcosidekick, an entry of `append_output`, a plugin
-/// that is not known here. Such a field may have any type.
+/// `None` for a name that is not a Falco field: a custom field of falcosidekick, an entry of `append_output`, a field
+/// of a plugin that `data/falco-fields.txt` lacks. Such a field may have any type.
 pub fn falco_type(name: &str) -> Option<FieldType> {
     if let Some((field, argument)) = name.split_once('[') {
         return if argument.ends_with(']') {
@@ -115,7 +115,7 @@ pub fn falco_type(name: &str) -> Option<FieldType> {
         };
     }
     TYPES.get(name).copied().or_else(|| {
-        // `k8s.pod.label.app.kubernetes.io/name`: the argument may itself have dots, so the longest prefix counts.
+        // `k8s.pod.label.app.kubernetes.io/name`: the argument may contain dots, so the longest prefix counts.
         name.rmatch_indices('.')
             .find_map(|(dot, _)| TYPES.get(&*format!("{}.*", &name[..dot])).copied())
     })
@@ -169,11 +169,11 @@ mod tests {
     #[case("evt.arg")]
     #[case("evt.rawarg.fd")]
     #[case("")]
-    fn what_falco_does_not_print_has_no_type(#[case] name: &str) {
+    fn a_name_that_falco_does_not_print_has_no_type(#[case] name: &str) {
         assert_eq!(falco_type(name), None);
     }
 
-    /// Names of this family end in a word that the extraction of the rules cut off (`data/README.md`).
+    /// Names in this family end in a word that the extraction of the rules cut off (`data/README.md`).
     const FAMILIES: [&str; 1] = ["ka.req.pod."];
 
     #[test]

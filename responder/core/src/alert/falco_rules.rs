@@ -1,4 +1,4 @@
-//! The rules that Falco ships, as facts for `check`: which exist, and which fields an alert of each carries.
+//! The rules that Falco ships, as facts for `check`: their names, and the fields that an alert of each carries.
 
 use std::sync::LazyLock;
 
@@ -6,28 +6,28 @@ use serde::Deserialize;
 
 use super::{Priority, RuleName, Source};
 
-/// A rule of falcosecurity/rules or of one of Falco's plugins; see `data/README.md` for the versions.
+/// A rule from falcosecurity/rules or from one of Falco's plugins; see `data/README.md` for the versions.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShippedRule {
-    /// Its name.
+    /// The rule's exact name.
     pub rule: RuleName,
     /// The set that ships it: `stable`, `incubating`, `sandbox` or `plugin:<name>`. Falco loads `stable` by default.
     pub set: String,
-    /// Its priority.
+    /// The priority in the rule file.
     pub priority: Priority,
-    /// The source of its events.
+    /// The source of the rule's events.
     pub source: Source,
-    /// Its tags, MITRE techniques among them.
+    /// The rule's tags, including MITRE techniques.
     pub tags: Vec<String>,
-    /// Whether it is enabled where its set is loaded.
+    /// Whether the rule is enabled when its set is loaded.
     pub enabled: bool,
-    /// The fields that its output names. Falco appends more by default: [`ShippedRule::APPENDED`].
+    /// The fields named in the rule's output. Falco appends more by default: [`ShippedRule::APPENDED`].
     pub output_fields: Vec<String>,
 }
 
 impl ShippedRule {
-    /// What Falco appends to the output of every rule of source `syscall` by default (falco.yaml,
+    /// The fields that Falco appends to the output of every rule of source `syscall` by default (falco.yaml,
     /// `append_output: [{suggested_output: true}]`, from the container plugin).
     pub const APPENDED: [&'static str; 6] = [
         "container.id",
@@ -38,7 +38,7 @@ impl ShippedRule {
         "k8s.pod.name",
     ];
 
-    /// Whether an alert of this rule carries the field with Falco's default configuration: named in its output,
+    /// Whether an alert of this rule carries the field with Falco's default configuration: named in the output,
     /// appended to it, or the event's time.
     pub fn carries(&self, field: &str) -> bool {
         self.output_fields.iter().any(|name| name == field)
@@ -47,7 +47,7 @@ impl ShippedRule {
     }
 }
 
-/// Sorted by name. A line that did not parse would be left out, and the test beside the data would say so.
+/// Sorted by name. A line that does not parse is left out, and the test below counts the lines.
 static RULES: LazyLock<Vec<ShippedRule>> = LazyLock::new(|| {
     let mut rules: Vec<ShippedRule> = include_str!("../../data/default-rules.jsonl")
         .lines()
@@ -57,7 +57,7 @@ static RULES: LazyLock<Vec<ShippedRule>> = LazyLock::new(|| {
     rules
 });
 
-/// The shipped rule of exactly that name.
+/// The shipped rule with exactly this name.
 pub fn shipped_rule(name: &str) -> Option<&'static ShippedRule> {
     let at = RULES.binary_search_by(|shipped| shipped.rule.as_str().cmp(name)).ok()?;
     RULES.get(at)

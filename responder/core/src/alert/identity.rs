@@ -1,4 +1,4 @@
-//! Which event an alert speaks of, whichever way it came.
+//! The identity of the event that an alert reports, independent of the route of delivery.
 
 use std::{fmt, str::FromStr};
 
@@ -7,21 +7,21 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Alert, Value};
 
-/// The identity of an event: a SHA-256 over what Falco says of it and what no relay changes.
+/// The identity of an event: a SHA-256 over the parts of the alert that no relay changes.
 ///
 /// Falco's own delivery, falcosidekick's webhook, its NATS message and a second delivery of each have one identity,
-/// though falcosidekick gives each receipt a `uuid`, drops zeros of the time, names a missing source, sorts and adds
-/// tags, adds custom fields, renames keys with brackets and cuts long texts. Another container, pod, namespace, audit
-/// target or nanosecond is another event.
+/// although falcosidekick gives each receipt a `uuid`, drops trailing zeros of the time, names a missing source, sorts
+/// and adds tags, adds custom fields, renames keys with brackets and cuts long texts. Another container, pod,
+/// namespace, audit target or nanosecond is another event.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AlertId([u8; 32]);
 
-/// Names the encoding; a change of what is hashed is a new name, since journals of an older version are still read.
+/// The version of the encoding. Hashing something else needs a new name: journals of older versions are still read.
 const DOMAIN: &str = "responder.dev/alert-id/v1";
 
-/// What identifies the target (and, where the source gives its events an id of their own, the event: the times of cloud
-/// audit logs are of whole seconds). None has a bracket, which falcosidekick's `bracketreplacer` would rename.
-/// The order is part of the encoding.
+/// The fields that identify the target; and the event, where its source has an id for it (the times in cloud audit logs
+/// have whole seconds). None has a bracket, which falcosidekick's `bracketreplacer` would rename. The order is part of
+/// the encoding.
 const IDENTIFYING: [&str; 16] = [
     "container.id",
     "k8s.ns.name",
@@ -41,9 +41,9 @@ const IDENTIFYING: [&str; 16] = [
     "evt.num",
 ];
 
-/// Bytes of a text that count. falcosidekick cuts to 507 bytes and `[...]`, perhaps in the middle of a character, which
-/// then is replaced: what lies before byte 504 is the same in the cut text as in the whole one. Kubernetes names end at
-/// 253, so this only concerns what a failing request may ask for.
+/// Bytes of a text that are hashed. falcosidekick cuts to 507 bytes and appends `[...]`; a cut inside a character
+/// replaces that character. The first 504 bytes are the same in the cut text and in the whole one. Kubernetes names
+/// have at most 253, so this only concerns names in requests that fail.
 const COUNTED: usize = 504;
 
 impl AlertId {
@@ -58,7 +58,7 @@ impl AlertId {
             match alert.field(name) {
                 None | Some(Value::Null) => encoding.optional(None),
                 Some(Value::String(text)) => encoding.optional(Some(text)),
-                // Falco writes numbers here for `evt.num` only; of another type it still tells events apart.
+                // Falco writes a number here for `evt.num` only; a value of another type still tells events apart.
                 Some(other) => encoding.optional(Some(&other.to_string())),
             }
         }
@@ -67,20 +67,20 @@ impl AlertId {
         Self(id)
     }
 
-    /// The first 12 hex digits: for log lines and object names, where the whole is stored beside it.
+    /// The first 12 hex digits, for log lines and object names; the record beside it has all 64.
     pub fn short(&self) -> String {
         let mut hex = self.to_string();
         hex.truncate(12);
         hex
     }
 
-    /// The 32 bytes.
+    /// The 32 bytes of the SHA-256.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
 
-/// Each part with its length before it, so that no two lists of parts have one encoding.
+/// Each part is preceded by its length, so no two lists of parts have the same encoding.
 struct Encoding(Vec<u8>);
 
 impl Encoding {
@@ -117,7 +117,7 @@ impl fmt::Debug for AlertId {
     }
 }
 
-/// A text that is no alert's identity.
+/// The text is not an alert's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an alert's id has 64 hex digits; the first 12 are shown in log lines, the whole in records")]
 pub struct AlertIdError;

@@ -7,9 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::Excerpt;
 
-/// A rule's priority: `Debug` is the least, `Emergency` the greatest.
+/// A rule's priority: `Debug` is the lowest, `Emergency` the highest.
 ///
-/// Read in any case, and by the short names that Falco (`Info`; `falco_common.cpp`) and syslog know (`emerg`, `crit`,
+/// Read in any case, and by the short names of Falco (`Info`; `falco_common.cpp`) and of syslog (`emerg`, `crit`,
 /// `err`, `warn`); written as Falco writes it in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(
@@ -28,7 +28,7 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// All of them, the least first.
+    /// All eight, the lowest first.
     pub const ALL: [Self; 8] = [
         Self::Debug,
         Self::Informational,
@@ -66,7 +66,7 @@ impl Priority {
     }
 }
 
-/// A word that is no priority.
+/// The word is not a Falco priority.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0}, which is no Falco priority; write one of Emergency, Alert, Critical, Error, Warning, Notice, Informational (Info), Debug"
@@ -119,7 +119,7 @@ impl<'de> Deserialize<'de> for Priority {
     }
 }
 
-/// The enumeration is what an editor completes; the pattern lets through the other spellings that loading accepts.
+/// Editors complete from the enumeration; the pattern accepts the other spellings that loading accepts.
 impl JsonSchema for Priority {
     fn schema_name() -> Cow<'static, str> {
         "Priority".into()

@@ -1,4 +1,4 @@
-//! The name of a Falco rule, as a type of its own.
+//! The name of a Falco rule, as its own type.
 
 use std::{borrow::Borrow, fmt};
 
@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 pub struct RuleName(Box<str>);
 
 impl RuleName {
-    /// Takes a name as it is written.
+    /// Takes the name unchanged.
     pub fn new(name: impl Into<Box<str>>) -> Self {
         Self(name.into())
     }
 
-    /// The name.
+    /// The name as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,26 +1,26 @@
-//! Who sent an alert: what intake has proven, kept with the alert to its decision and the audit trail.
+//! The sender of an alert, as intake has authenticated it; kept with the alert up to its decision and the audit trail.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-/// Who sent an alert, as far as that was proven. It names the sender, never what it proved that with.
+/// The sender of an alert, as far as authentication proves it. Names the sender, never its credential.
 ///
-/// Whoever may send may send anything: the alert itself is no more true for it.
+/// An authenticated sender can still send false alerts: authentication says nothing about the alert's truth.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "kind", content = "name", rename_all = "camelCase")]
 pub enum Sender {
-    /// Nobody was asked who he is.
+    /// Intake required no authentication.
     #[default]
     Anonymous,
     /// A user with a password (HTTP Basic).
     Basic(SenderName),
-    /// Whoever holds the token of this name.
+    /// A sender with the bearer token of this name.
     Bearer(SenderName),
     /// A client certificate with this name.
     Certificate(SenderName),
-    /// Whoever may publish to the subjects on NATS: the server knows him, and does not tell.
+    /// A publisher on the NATS subjects: the NATS server authenticates it and does not pass on its name.
     Nats,
 }
 
@@ -36,22 +36,22 @@ impl fmt::Display for Sender {
     }
 }
 
-/// The name of a sender, as the configuration has it: 1 to 253 printable ASCII characters without spaces, so that it can
-/// stand in a line of a log as it is. A clone is another handle to the same text.
+/// A sender's name from the configuration: 1 to 253 printable ASCII characters without spaces, safe in a log line as it
+/// is. A clone shares the text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct SenderName(Arc<str>);
 
-/// What the name of a sender can't be.
+/// The text can't name a sender; cut to 253 characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` can't name a sender: write 1 to 253 printable ASCII characters without spaces", .0.escape_debug())]
 pub struct SenderNameError(String);
 
 impl SenderName {
-    /// The longest DNS name has as many characters.
+    /// The length of the longest DNS name.
     const LONGEST: usize = 253;
 
-    /// A name, if it is one.
+    /// Parses a name within the bounds of [`SenderName`].
     pub fn new(text: &str) -> Result<Self, SenderNameError> {
         let is_name = (1..=Self::LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         if is_name {
@@ -61,7 +61,7 @@ impl SenderName {
         }
     }
 
-    /// The text.
+    /// The name as configured.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -86,7 +86,7 @@ mod tests {
     #[case("line\nend")]
     #[case("größe")]
     #[case(&"x".repeat(254))]
-    fn what_could_not_stand_in_a_line_is_no_name(#[case] text: &str) {
+    fn a_text_that_breaks_a_log_line_is_no_name(#[case] text: &str) {
         assert!(SenderName::new(text).is_err());
     }
 

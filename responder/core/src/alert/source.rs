@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Where Falco saw the event.
+/// The event source of an alert: system calls, or a Falco plugin.
 ///
 /// Normalised, because the same event arrives under several names: falcosidekick writes `syscalls` for a missing
-/// source, old Falco wrote none, and falcosidekick declares its own test event (`Test rule`) `internal`. Falco's own
-/// messages (`Falco internal: …`) had no source before 0.33, so they are known by their name; they must never act.
+/// source, old Falco wrote none, and falcosidekick declares its own test event (`Test rule`) `internal`. Before 0.33
+/// Falco's own messages (`Falco internal: …`) had no source and are known by their name. They must never act.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source(Kind);
 
@@ -20,12 +20,12 @@ enum Kind {
     Plugin(Box<str>),
 }
 
-/// falcosidekick's constant `testRule`, whose source it sets to `internal`.
+/// falcosidekick's constant `testRule`; it sets the source of that alert to `internal`.
 const TEST_RULE: &str = "Test rule";
 const INTERNAL_PREFIX: &str = "Falco internal:";
 
 impl Source {
-    /// The source of that name: `syscalls` and the empty name are `syscall`.
+    /// The source with this name; `syscalls` and the empty name mean `syscall`.
     pub fn new(name: &str) -> Self {
         Self(match name {
             "" | "syscall" | "syscalls" => Kind::Syscall,
@@ -35,7 +35,7 @@ impl Source {
         })
     }
 
-    /// The source of an alert of this rule with this source written (or none).
+    /// The source of an alert of `rule`, from the source as written, if any.
     pub(super) fn of_alert(written: Option<&str>, rule: &str) -> Self {
         if rule == TEST_RULE || rule.starts_with(INTERNAL_PREFIX) {
             Self(Kind::Internal)
@@ -64,7 +64,7 @@ impl Source {
         self.0 == Kind::K8sAudit
     }
 
-    /// A message of Falco or falcosidekick about itself. It has no target and must never act.
+    /// A message from Falco or falcosidekick about itself. It has no target and must never act.
     pub fn is_internal(&self) -> bool {
         self.0 == Kind::Internal
     }

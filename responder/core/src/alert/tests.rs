@@ -47,7 +47,7 @@ struct Recorded {
     body: String,
 }
 
-/// What falcosidekick sent for each sample, in the samples' order: over HTTP twice (webhook and talon), over NATS once.
+/// falcosidekick's delivery of each sample, in the samples' order: twice over HTTP (webhook and talon), once over NATS.
 fn recorded(file: &str) -> Vec<String> {
     fs::read_to_string(directory().join(file))
         .unwrap()

@@ -1,8 +1,8 @@
-//! Recognises Falco's text output, so that its refusal can carry the cure.
+//! Recognises Falco's text output, so that the refusal can name the setting to change.
 
 use super::Priority;
 
-/// Whether the body looks like a line of Falco with `json_output: false`, which is Falco's default:
+/// Whether the body looks like a line from Falco with `json_output: false`, which is Falco's default:
 /// `13:44:05.478445995: Critical A shell …`, or with `time_format_iso_8601`
 /// `2026-07-06T23:05:05.771201256+0000: Critical …` (`formats.cpp`).
 pub(super) fn is_falco_text(body: &[u8]) -> bool {

@@ -1,12 +1,12 @@
-//! The `time` of an alert.
+//! The `time` key of an alert.
 
 use jiff::Timestamp;
 
 /// Reads Falco's time (nine digits and `Z`), falcosidekick's (trailing zeros dropped) and ISO 8601 with an offset
 /// (`+0000`, `+02:00`), exact to the nanosecond.
 ///
-/// A time at or before 1970 is no event's: libs count nanoseconds from 1970 in a `uint64_t`, and Go writes
-/// `0001-01-01T00:00:00Z` where there was none; falcosidekick refuses it too (`types.go`).
+/// A time at or before 1970 is refused: libs count nanoseconds since 1970 in a `uint64_t`, and Go writes
+/// `0001-01-01T00:00:00Z` for a missing time; falcosidekick refuses it too (`types.go`).
 pub(super) fn parse(written: &str) -> Result<Timestamp, &'static str> {
     let time: Timestamp = written
         .parse()
@@ -43,7 +43,7 @@ mod tests {
     #[case("1683727764046826000")]
     #[case("0001-01-01T00:00:00Z")]
     #[case("1970-01-01T00:00:00Z")]
-    fn what_is_no_time_of_an_event_is_refused(#[case] written: &str) {
+    fn a_text_that_is_no_time_of_an_event_is_refused(#[case] written: &str) {
         assert!(parse(written).is_err());
     }
 }

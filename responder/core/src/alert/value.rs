@@ -1,4 +1,4 @@
-//! The values of output fields, exact.
+//! The values of output fields, without loss.
 
 use std::fmt;
 
@@ -11,34 +11,34 @@ use serde::{Serialize, Serializer};
 pub enum Value {
     /// Falco had no value for the field; `<NA>` in its text.
     Null,
-    /// A boolean.
+    /// `true` or `false`.
     Bool(bool),
     /// An integer, exact: times are nanoseconds past 2^53.
     Integer(Integer),
-    /// A float: in rates and percentages only.
+    /// A float; Falco writes them for rates and percentages only.
     Float(f64),
-    /// Text; everything without a better type, addresses included.
+    /// Text: all values without a more specific type, addresses included.
     String(String),
     /// The values of a list field (`ka.req.pod.containers.image`); never lists themselves.
     List(Vec<Value>),
 }
 
 /// falcosidekick cuts strings of more than 512 bytes to their first 507 and `[...]` when the whole alert has more than
-/// 4096 bytes (`handlers.go`), so what it has cut has 512 bytes; more where the cut broke a character in two.
+/// 4096 bytes (`handlers.go`). A cut string therefore has 512 bytes, or more if the cut broke a character in two.
 const CUT_MARK: &str = "[...]";
 const CUT_LENGTH: usize = 512;
 
 impl Value {
-    /// Whether falcosidekick cut this text: it ends in `[...]` *and* has the 512 bytes that a cut leaves.
+    /// Whether falcosidekick cut this text: it ends in `[...]` *and* has at least the 512 bytes that a cut leaves.
     ///
-    /// What was cut is unknown, so a cut value equals nothing. The length counts: were every text in `[...]` taken as
-    /// cut, a process named `x[...]` would slip through each `notIn`. False for all that is no text.
+    /// The lost part is unknown, so a cut value equals nothing. The length matters: if every text that ends in `[...]`
+    /// counted as cut, a process named `x[...]` would slip through each `notIn`. False for other types.
     pub fn is_cut(&self) -> bool {
         self.as_str()
             .is_some_and(|text| text.len() >= CUT_LENGTH && text.ends_with(CUT_MARK))
     }
 
-    /// Whether Falco had no value.
+    /// Whether Falco had no value for the field.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
@@ -51,7 +51,7 @@ impl Value {
         }
     }
 
-    /// The integer.
+    /// The value of an integer; `None` for other types, floats included.
     pub fn as_integer(&self) -> Option<Integer> {
         match self {
             Self::Integer(integer) => Some(*integer),
@@ -59,7 +59,7 @@ impl Value {
         }
     }
 
-    /// The boolean.
+    /// The value of a boolean.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Bool(truth) => Some(*truth),
@@ -67,7 +67,7 @@ impl Value {
         }
     }
 
-    /// The float; an integer is none.
+    /// The value of a float; `None` for an integer.
     pub fn as_float(&self) -> Option<f64> {
         match self {
             Self::Float(float) => Some(*float),
@@ -83,7 +83,7 @@ impl Value {
         }
     }
 
-    /// What it is, for a person: `a string`, `an integer`, `null`, …
+    /// The JSON type with its article, for messages: `a string`, `an integer`, `null`, …
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -109,7 +109,7 @@ impl Serialize for Value {
     }
 }
 
-/// As JSON, so that control characters in an attacker's text stay visible and harmless.
+/// Written as JSON: control characters in an attacker's text stay visible and harmless.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
@@ -146,12 +146,12 @@ impl From<f64> for Value {
     }
 }
 
-/// An integer of Falco: between `i64::MIN` and `u64::MAX`, exact.
+/// An integer from Falco, exact: `i64::MIN` to `u64::MAX`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Integer(i128);
 
 impl Integer {
-    /// The number.
+    /// The number, widened to hold both signs.
     pub const fn get(self) -> i128 {
         self.0
     }
@@ -185,7 +185,7 @@ impl Serialize for Integer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match u64::try_from(self.0) {
             Ok(unsigned) => serializer.serialize_u64(unsigned),
-            // Not a u64, so negative, and by construction not below `i64::MIN`.
+            // Not a `u64`, so negative and, by construction, not below `i64::MIN`.
             Err(_) => serializer.serialize_i64(i64::try_from(self.0).unwrap_or(i64::MIN)),
         }
     }

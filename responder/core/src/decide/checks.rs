@@ -17,18 +17,18 @@ use crate::span::Span;
 use crate::target::{Subject, Target, TargetKind};
 use crate::trace::Trace;
 
-/// How far an alert may be ahead of our clock: the nodes' clocks and ours differ.
+/// How far an alert may be ahead of our clock: the nodes' clocks differ from ours.
 const AHEAD: SignedDuration = SignedDuration::from_secs(30);
 
-/// The checks that need no look at the cluster.
+/// The checks that need no reads.
 pub(super) fn screen(context: &Context<'_>, ledger: &LedgerView, trace: &mut Trace) -> Result<Subject, Refusal> {
     sender(context, trace);
     cluster(context, trace)?;
     let subject = subject(context, trace)?;
     alert_exceptions(context, trace)?;
     age(context, trace)?;
-    // The kind of claim is known only with the mode, which may hang on the namespace's labels; an alert that this playbook
-    // has answered in both realms is a duplicate whatever the mode turns out to be.
+    // The kind of claim depends on the mode, and the mode may depend on the namespace's labels. An alert that this
+    // playbook has answered with both kinds is a duplicate in every mode.
     if [ClaimKind::Real, ClaimKind::Rehearsed]
         .into_iter()
         .all(|claim_kind| answered(context, ledger, claim_kind).is_some())
@@ -44,11 +44,11 @@ pub(super) fn screen(context: &Context<'_>, ledger: &LedgerView, trace: &mut Tra
     Ok(subject)
 }
 
-/// Intake has checked the sender; the trace says what came of it.
+/// Notes the sender; intake has authenticated it.
 fn sender(context: &Context<'_>, trace: &mut Trace) {
     match context.sender {
         None => {}
-        Some(Sender::Anonymous) => trace.skipped("sender", "nobody is asked who he is"),
+        Some(Sender::Anonymous) => trace.skipped("sender", "the sender was not authenticated"),
         Some(sender) => trace.passed("sender", sender.to_string()),
     }
 }
@@ -99,7 +99,7 @@ fn alert_exceptions(context: &Context<'_>, trace: &mut Trace) -> Result<(), Refu
     Ok(())
 }
 
-/// Refuses where an exception holds: its alert part is looked at here, its live part by the caller.
+/// Refuses an alert that matches an exception. `live` says whether the exception's conditions on the live object hold.
 fn except(context: &Context<'_>, index: usize, live: bool, trace: &mut Trace) -> Result<(), Refusal> {
     let exception = &context.playbook.except[index];
     let name = format!("except[{index}]");
@@ -115,7 +115,7 @@ fn except(context: &Context<'_>, index: usize, live: bool, trace: &mut Trace) ->
     Ok(())
 }
 
-/// The oldest alert that is acted on: the smaller of the playbook's and the guard's.
+/// The greatest age of an alert that is acted on: the smaller of the playbook's and the guard's.
 pub(super) fn max_age(context: &Context<'_>) -> Span {
     let guard = context.guard.max_alert_age;
     context
@@ -152,7 +152,7 @@ fn answered<'a>(context: &Context<'_>, ledger: &'a LedgerView, claim_kind: Claim
     })
 }
 
-/// Refuses an alert that this playbook has answered.
+/// Refuses an alert that this playbook has already answered.
 pub(super) fn duplicate(
     context: &Context<'_>,
     ledger: &LedgerView,
@@ -168,7 +168,7 @@ pub(super) fn duplicate(
     Err(Refusal::new(RefusalReason::Duplicate, detail))
 }
 
-/// Our own pod, namespaces that are protected by their labels, and nodes of the control plane.
+/// Refuses the controller's own pod, namespaces protected by their labels, and nodes of the control plane.
 pub(super) fn protection(
     context: &Context<'_>,
     snapshot: &Snapshot,
@@ -191,7 +191,7 @@ pub(super) fn protection(
     {
         return refuse(trace, RefusalReason::Protected, why);
     }
-    // Labels that should have been judged and were not there to judge: the namespace went between two readings.
+    // The labels to check are missing: the namespace was deleted between two reads.
     let judges_labels = !context.guard.protect.selectors.is_empty() && at.namespace().is_some();
     if judges_labels && snapshot.namespace.found().is_none() {
         return refuse(
@@ -213,7 +213,7 @@ pub(super) fn protection(
     Ok(())
 }
 
-/// The parts of `match` and `except` that read the live object.
+/// The conditions of `match` and `except` on the live object.
 pub(super) fn selection(
     context: &Context<'_>,
     subject: &Subject,
@@ -231,7 +231,7 @@ pub(super) fn selection(
         if exception.live_match.is_empty() {
             continue;
         }
-        // The live part of an exception has a trace of its own: that it does not hold is no failure of the decision.
+        // The conditions of an exception get a trace of their own: failing them does not fail the decision.
         let live = exception
             .live_match
             .holds(alert, snapshot, container, &mut Trace::default())
@@ -248,7 +248,7 @@ fn container(subject: &Subject) -> Option<&ContainerId> {
     }
 }
 
-/// The safest of all that have a say.
+/// The safest mode of all settings.
 pub(super) fn mode(context: &Context<'_>, snapshot: &Snapshot, target: &Target, trace: &mut Trace) -> EffectiveMode {
     let labels = snapshot
         .namespace
@@ -292,7 +292,7 @@ pub(super) fn mode(context: &Context<'_>, snapshot: &Snapshot, target: &Target, 
     mode
 }
 
-/// What this response would take from the limits.
+/// The share of the limits that this response would take.
 pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target, claim_kind: ClaimKind) -> Claim {
     let limits = &context.playbook.limits;
     let windows = context.guard.budgets.iter().map(|budget| budget.per);
@@ -301,7 +301,7 @@ pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target,
         .map(|cooldown| cooldown.length)
         .into_iter()
         .chain(limits.targets.map(|limit| limit.per));
-    // The alert itself must be known as answered for as long as it could come again and still be young enough.
+    // The claim marks the alert as answered for as long as a redelivery would not be too old.
     let longest = windows
         .chain(own)
         .chain([max_age(context), MINUTE])
@@ -335,7 +335,7 @@ pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target,
 
 const MINUTE: Span = Span::minutes::<1>();
 
-/// Every step as requests; the first action that refuses refuses the whole.
+/// Plans every step; the refusal of any action refuses the whole response.
 pub(super) fn steps(
     context: &Context<'_>,
     snapshot: &Snapshot,
@@ -404,7 +404,7 @@ pub(super) fn steps(
     Ok(steps)
 }
 
-/// Cooldown, the playbook's limit, the guard's budgets.
+/// Checks the cooldown, the playbook's limit and the guard's budgets.
 pub(super) fn limits(
     context: &Context<'_>,
     snapshot: &Snapshot,
@@ -465,8 +465,7 @@ pub(super) fn limits(
     Ok(())
 }
 
-/// Whatever counts by owner needs the owner: a chain that could not be followed to its top refuses, or a hole in it would
-/// count every pod as its own owner.
+/// Refuses if a limit counts by owner and the chain of controllers is broken: each pod would count as its own owner.
 fn known_owner(context: &Context<'_>, snapshot: &Snapshot, trace: &mut Trace) -> Result<(), Refusal> {
     let limits = &context.playbook.limits;
     let class = context.playbook.class();

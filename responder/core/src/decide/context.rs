@@ -1,4 +1,4 @@
-//! What every decision is about and bound by.
+//! The inputs of a decision.
 
 use jiff::Timestamp;
 
@@ -8,31 +8,31 @@ use crate::mode::Mode;
 use crate::object::{Name, Namespace};
 use crate::playbook::Playbook;
 
-/// Who we are in the cluster: never acted on.
+/// The controller's own identity in the cluster; no response acts on it.
 #[derive(Debug, Clone, Default)]
 pub struct OwnIdentity {
     /// The namespace that the controller runs in (`POD_NAMESPACE`); `None` outside a cluster.
     pub namespace: Option<Namespace>,
-    /// The controller's own pod (`POD_NAME`).
+    /// The controller's own pod (`POD_NAME`); `None` outside a cluster.
     pub pod: Option<Name>,
 }
 
-/// What every decision is about and bound by.
+/// The inputs of a decision, besides the snapshot and the ledger.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
-    /// The alert.
+    /// The alert to decide on.
     pub alert: &'a Alert,
-    /// Its identity.
+    /// The alert's identity.
     pub alert_id: AlertId,
-    /// Who sent it; `None` where it was not sent (a file).
+    /// The authenticated sender; `None` when the alert was read from a file.
     pub sender: Option<&'a Sender>,
-    /// The playbook that matched it.
+    /// The playbook that matched the alert.
     pub playbook: &'a Playbook,
-    /// The guard.
+    /// The guard in force.
     pub guard: &'a Guard,
-    /// The ceiling of this process.
+    /// The ceiling of this process' mode.
     pub process_mode: Mode,
-    /// Who we are.
+    /// The controller's own identity.
     pub own: &'a OwnIdentity,
     /// The time of the decision.
     pub now: Timestamp,

@@ -1,4 +1,4 @@
-//! What a decision comes to, with the checks behind it.
+//! A decision: its outcome, and the checks behind it.
 
 use serde::Serialize;
 
@@ -10,35 +10,35 @@ use crate::refusal::Refusal;
 use crate::target::{Subject, Target};
 use crate::trace::Trace;
 
-/// Exactly one per (alert, playbook).
+/// The decision on one alert by one playbook.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
-    /// The playbook.
+    /// The name of the playbook.
     pub playbook: PlaybookName,
-    /// The alert.
+    /// The alert's identity.
     pub alert: AlertId,
-    /// What the alert claims to be about, where it claims anything.
+    /// The object that the alert claims to be about; `None` if it names none.
     pub subject: Option<Subject>,
-    /// What the cluster says it is about, where that could be told.
+    /// The corroborated target; `None` if the decision ended before.
     pub target: Option<Target>,
-    /// What is done.
+    /// Whether to act.
     pub outcome: Outcome,
-    /// The checks behind it.
+    /// The checks, up to the one that failed.
     pub trace: Trace,
 }
 
-/// What a decision comes to.
+/// The result of a decision.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// This plan, once its claim is committed.
+    /// Act by this plan, once the claim is committed.
     Act {
-        /// The requests.
+        /// The steps and their requests.
         plan: Box<Plan>,
-        /// What it takes from the limits.
+        /// The share of the limits that the response takes.
         claim: Box<Claim>,
     },
-    /// Nothing.
+    /// Do not act.
     Refuse(Refusal),
 }

@@ -1,4 +1,4 @@
-//! From an alert's subject and a snapshot to the object that is really meant.
+//! Finds the live object that an alert's subject means, in the snapshot.
 
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ fn of_pod(
     trace: &mut Trace,
 ) -> Result<Target, Refusal> {
     let kind = context.playbook.target;
-    // A node or an owner is answered for although the pod that led there has ended; the pod itself is not.
+    // A pod that has ended can still lead to its node or its owner, but is not itself a target.
     if kind == TargetKind::Pod {
         refuse_ending(live, &reference, trace)?;
     }
@@ -115,7 +115,7 @@ fn owner_of(reference: ObjectRef, live: &Pod, snapshot: &Snapshot, trace: &mut T
 }
 
 fn of_host(context: &Context<'_>, hostname: &str, snapshot: &Snapshot, trace: &mut Trace) -> Result<Target, Refusal> {
-    // `hostname` is the node's name, or that of the Falco pod on it; the snapshot has looked for both.
+    // `hostname` names the node or the Falco pod on it; the snapshot contains either.
     let name = match snapshot.falco_pod.found() {
         Some(falco) => {
             let node = pod::node_name(falco).unwrap_or_default();
@@ -165,7 +165,7 @@ fn gone(trace: &mut Trace, detail: String) -> Refusal {
     Refusal::new(RefusalReason::TargetGone, detail)
 }
 
-/// A part that decide needs and the snapshot lacks: nothing is guessed.
+/// The refusal for a part that decide needs and the snapshot lacks.
 fn unread(what: &str) -> Refusal {
     Refusal::new(RefusalReason::Unreadable, format!("{what} was not read"))
 }

@@ -1,4 +1,4 @@
-//! Decisions on small worlds: one row a refusal, and the plans as a person reads them.
+//! Decisions in small clusters: a row for each refusal, and snapshots of plans.
 
 use std::sync::Arc;
 
@@ -188,7 +188,7 @@ impl World {
         reason(&self.decide(playbook))
     }
 
-    /// The claim that this decision would commit, as if it had been.
+    /// Commits the claim of this playbook's decision.
     fn commit(&mut self, playbook: &str) {
         match self.decide(playbook).outcome {
             Outcome::Act { claim, .. } => self.claims.push(*claim),
@@ -303,7 +303,7 @@ fn a_pod_that_is_not_there_is_gone() {
 }
 
 #[test]
-fn what_could_not_be_read_is_refused() {
+fn a_part_that_could_not_be_read_is_refused() {
     let world = World::new();
     let sources = [SourceFile {
         file: "p.yaml".into(),
@@ -331,7 +331,7 @@ fn what_could_not_be_read_is_refused() {
         reason(&decide(&context, Err(&error), &LedgerView::empty())),
         Some(RefusalReason::Unreadable)
     );
-    // A snapshot that nobody filled is no ground to act on either.
+    // A snapshot without any part read refuses too.
     let empty = Snapshot::empty(NOW.parse().unwrap());
     assert_eq!(
         reason(&decide(&context, Ok(&empty), &LedgerView::empty())),
@@ -402,7 +402,7 @@ fn a_node_that_another_response_has_just_claimed_counts_as_cordoned() {
     let mut world = World::new();
     world.nodes.truncate(2);
     world.commit(&cordon());
-    // The snapshot still shows worker-1 as schedulable: its cordon is under way.
+    // The snapshot still shows worker-1 as schedulable: its cordon is in progress.
     edit(&mut world.alert, "/hostname", json!("worker-2"));
     edit(&mut world.alert, "/output_fields/container.id", json!("host"));
     world.node = node_json("worker-2");
@@ -444,7 +444,7 @@ fn an_exception_refuses_with_its_reason_until_it_expires() {
 }
 
 #[test]
-fn what_the_match_asks_of_the_live_object_is_not_selected_by_the_alerts_claim() {
+fn a_live_match_reads_the_live_object_and_not_the_alerts_claim() {
     let spec = "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {name: p}\nspec:\n  description: A test.\n  mode: Enforce\n  match: {rules: [\"*\"], pod: {matchLabels: {team: bank}}}\n  steps: [{delete: {}}]\n";
     assert_eq!(World::new().refusal(spec), Some(RefusalReason::NotSelected));
 }
@@ -508,7 +508,7 @@ fn an_owner_is_the_topmost_controller() {
     );
 }
 
-// --- plans, as a person reads them ----------------------------------------------------------------
+// --- plans, as an operator reads them -------------------------------------------------------------
 
 #[test]
 fn the_plan_of_a_delete() {
@@ -555,11 +555,11 @@ fn the_trace_of_a_decision() {
 }
 
 #[test]
-fn whoever_sent_the_alert_is_the_first_check_of_the_trace() {
+fn the_sender_is_the_first_check_of_the_trace() {
     let name = SenderName::new("falco").unwrap();
     for (sender, verdict, detail) in [
         (Sender::Basic(name), Verdict::Passed, "basic falco"),
-        (Sender::Anonymous, Verdict::Skipped, "nobody is asked who he is"),
+        (Sender::Anonymous, Verdict::Skipped, "the sender was not authenticated"),
     ] {
         let world = World {
             sender: Some(sender),
@@ -605,7 +605,7 @@ fn a_step_after_the_end_of_its_target_is_found() {
 
 // --- properties ----------------------------------------------------------------------------------
 
-/// Pieces of alerts: what is right, what is wrong, what is missing.
+/// Parts of alerts: valid, invalid and missing ones.
 fn field() -> impl Strategy<Value = Value> {
     prop::sample::select(vec![
         json!("web"),
@@ -627,7 +627,7 @@ fn field() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// Promise 2: whatever an alert says, a request goes to the one object that corroborates it, or nowhere.
+    /// Promise 2: whatever an alert says, requests go only to the corroborated object.
     #[test]
     fn no_alert_moves_a_request_to_another_object(
         namespace in field(), name in field(), container in field(), uid in field(), created in 0..59_u32,
@@ -647,7 +647,7 @@ proptest! {
             prop_assert!(container == json!("aaaaaaaaaaaa"));
             prop_assert!(uid != json!("other-uid"));
         }
-        // The same input decides the same.
+        // The same input gives the same decision.
         prop_assert_eq!(world.decide(&delete()), decision);
     }
 }

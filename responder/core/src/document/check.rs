@@ -1,9 +1,10 @@
-//! Checks a document against the schema of its types: every unknown key, missing key and wrong type at once, each at
-//! its place. Step of the flow: reading what people write, before the first.
+//! Checks a document against the schema of its types and reports every unknown key, missing key and wrong type at its
+//! place.
 //!
-//! Serde stops at the first error and knows no places. This walks the tree along the schema that schemars made from the
-//! types, so there is one definition, and leaves out what can't be used, so that the meaning of the rest is checked in
-//! the same run. What comes out deserialises; were it not so, the caller says so rather than load it.
+//! Serde stops at the first error and has no places. This check walks the tree along the schema that schemars makes
+//! from the types, so there is one definition. It leaves out values that can't be used, so the meaning of the rest is
+//! checked in the same run. The remaining value deserialises; if it does not, the caller reports an error and does not
+//! load it.
 
 use std::ops::Range;
 
@@ -21,7 +22,7 @@ mod expected;
 
 use expected::{Type, is_one_of, limits};
 
-/// A problem at its place.
+/// A problem, with its range in the file and its path in the document.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) at: Range<usize>,
@@ -29,7 +30,8 @@ pub(crate) struct Found {
     pub(crate) problem: Problem,
 }
 
-/// Checks a document. What can't be used is marked in the tree and left out of the answer; `None` when nothing is left.
+/// Checks a document. Unusable values are marked in the tree and left out of the returned value; `None` when the root
+/// itself is unusable.
 pub(crate) fn check(
     root: &mut Node,
     text: &str,
@@ -66,7 +68,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Whether a value is of the right kind, whatever is in it.
+    /// Whether a value is of the right kind, ignoring its contents.
     fn fits(&self, content: &Content, expected: Type<'a>) -> bool {
         let alternatives = expected.list("anyOf");
         if matches!(expected.name, "Duration" | "Priority") || expected.words().is_some() {
@@ -80,7 +82,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// What it takes, for a person.
+    /// The accepted kinds of value, as a noun phrase for messages.
     fn expected(&self, expected: Type<'a>) -> String {
         let alternatives = expected.list("anyOf");
         if alternatives.is_empty() || expected.name == "Priority" {
@@ -101,7 +103,7 @@ impl<'a> Check<'a> {
         });
     }
 
-    /// The value as JSON, or `None` when it can't be used. A flaw of the whole is reported at the place given.
+    /// The value as JSON, or `None` when it can't be used. Marks the node when it, or a value below it, has a problem.
     fn value(&mut self, node: &mut Node, expected: Type<'a>, path: &Path) -> Option<Value> {
         let before = self.found.len();
         let value = self.content(node, expected, path);
@@ -167,7 +169,7 @@ impl<'a> Check<'a> {
         None
     }
 
-    /// Text with a form of its own.
+    /// Text with its own syntax: a duration or a priority.
     fn parsed(&mut self, node: &Node, expected: Type<'a>, path: &Path) -> Option<Value> {
         let Some(text) = node.text() else {
             let help = match node.value {
@@ -286,7 +288,7 @@ impl<'a> Check<'a> {
             self.report(
                 at,
                 path,
-                Problem::new("this list is empty").help("write what it holds, or leave the key out"),
+                Problem::new("this list is empty").help("write its entries, or leave the key out"),
             );
             return None;
         }
@@ -354,7 +356,7 @@ impl<'a> Check<'a> {
             .filter_map(Value::as_str)
             .filter(|key| !map.contains_key(*key))
             .collect();
-        // What is there and wrong was said already.
+        // A value that is present but wrong has been reported already.
         let absent: Vec<&str> = missing
             .iter()
             .copied()
@@ -371,7 +373,7 @@ impl<'a> Check<'a> {
         missing.is_empty().then_some(Value::Object(map))
     }
 
-    /// A key without a value would read as if it were not there, and a match would be wider than it looks.
+    /// Reports a key without a value: read as absent, it would make the match wider than it looks.
     fn empty(&mut self, key: &str, at: Range<usize>, expected: Type<'a>, path: &Path) {
         let object = expected.types().contains(&"object") && expected.list("required").is_empty();
         let help = if object {
@@ -429,7 +431,7 @@ fn json(content: &Content) -> Option<Value> {
     })
 }
 
-/// Of a block, its first line is pointed at.
+/// The range of the first line only: the caret of a block points at its start.
 fn first_line(text: &str, at: &Range<usize>) -> Range<usize> {
     let line = text
         .get(at.clone())

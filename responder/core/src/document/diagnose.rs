@@ -1,5 +1,4 @@
-//! What is wrong with a document, for the person who wrote them: place, excerpt, and what was meant.
-//! Step of the flow: reading what people write, before the first.
+//! Diagnostics for the author of a document: the problem, its place, an excerpt and a suggestion.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,29 +10,29 @@ use serde::Serialize;
 
 use super::path::Path;
 
-/// How bad it is.
+/// How severe a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
-    /// Nothing is loaded.
+    /// The document is not loaded.
     Error,
-    /// Loaded, but somebody should look.
+    /// The document is loaded; its author should check the place.
     Warning,
 }
 
-/// What is wrong, without its place.
+/// A problem without its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// In one sentence without a full stop.
+    /// The problem in one sentence, without a full stop.
     pub message: String,
-    /// What to do, where there is an idea.
+    /// The suggested correction, if there is one.
     pub help: Option<String>,
-    /// Whether what follows on the line is a secret, which no excerpt may show.
+    /// Whether the line after the mark holds a secret, which the excerpt leaves out.
     pub hides_rest: bool,
 }
 
 impl Problem {
-    /// What is wrong, in one sentence without a full stop.
+    /// A problem without a suggestion. `message` is one sentence without a full stop.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -42,7 +41,7 @@ impl Problem {
         }
     }
 
-    /// What to do.
+    /// Sets the suggested correction.
     #[must_use]
     pub fn help(self, help: impl Into<String>) -> Self {
         Self {
@@ -51,7 +50,7 @@ impl Problem {
         }
     }
 
-    /// What to do, where there is an idea.
+    /// Sets the suggested correction if there is one, and otherwise keeps the present one.
     #[must_use]
     pub fn maybe_help(self, help: Option<String>) -> Self {
         Self {
@@ -60,7 +59,7 @@ impl Problem {
         }
     }
 
-    /// What follows on the line is a secret.
+    /// Leaves the rest of the line, which holds a secret, out of the excerpt.
     #[must_use]
     pub fn before_a_secret(self) -> Self {
         Self {
@@ -76,34 +75,34 @@ impl<T: Into<String>> From<T> for Problem {
     }
 }
 
-/// One problem at its place.
+/// A problem with its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// Whether the document is loaded all the same.
     pub severity: Severity,
-    /// The file.
+    /// The path of the file, as it was given.
     pub file: PathBuf,
     /// The line, from 1.
     pub line: usize,
     /// The column, in characters, from 1.
     pub column: usize,
-    /// The dotted path in the document, such as `spec.match.fields[2].field`; empty where the YAML itself is broken.
+    /// The dotted path in the document, such as `spec.match.fields[2].field`; empty for a problem in the YAML syntax.
     pub path: String,
-    /// What is wrong, in one sentence.
+    /// The problem in one sentence, without a full stop.
     pub message: String,
-    /// What to do, or what was probably meant.
+    /// The suggested correction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// The line as it stands in the file.
+    /// The line as written; at most 400 bytes of it, around the mark.
     pub excerpt: String,
-    /// The bytes of the excerpt that are meant.
+    /// The marked bytes of the excerpt.
     #[serde(skip)]
     marked: Range<usize>,
 }
 
 impl Diagnostic {
-    /// As text with a caret, in the style of rustc.
+    /// Renders the diagnostic with excerpt and caret, in rustc's style.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         renderer.render(&[self.group()])
@@ -132,7 +131,7 @@ impl Diagnostic {
     }
 }
 
-/// Everything that is wrong with a set of files, in their order.
+/// The diagnostics of a set of files, ordered by file and line.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Diagnostics {
@@ -140,17 +139,17 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Whether there is nothing.
+    /// Whether there are neither errors nor warnings.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// All of them.
+    /// All diagnostics, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.all.iter()
     }
 
-    /// How many are errors.
+    /// The number of errors.
     pub fn errors(&self) -> usize {
         self.all
             .iter()
@@ -158,12 +157,12 @@ impl Diagnostics {
             .count()
     }
 
-    /// How many are warnings.
+    /// The number of warnings.
     pub fn warnings(&self) -> usize {
         self.all.len() - self.errors()
     }
 
-    /// As text with excerpts, a blank line between two; empty when there is nothing.
+    /// Renders all diagnostics with excerpts, separated by blank lines; empty when there are none.
     pub fn render(&self, color: bool) -> String {
         self.all
             .iter()
@@ -172,7 +171,7 @@ impl Diagnostics {
             .join("\n")
     }
 
-    /// Orders them as the files are read: by file in the order given, then by line.
+    /// Sorts by file, in the order given, then by line and column.
     pub(crate) fn sort(&mut self, files: &[&FilePath]) {
         let place = |file: &FilePath| files.iter().position(|known| *known == file);
         self.all
@@ -206,10 +205,10 @@ pub(crate) struct DiagnosticText<'t> {
     hidden: Cell<Option<(usize, Severity)>>,
 }
 
-/// More of one file helps nobody, and each costs a look through the file for its line.
+/// More diagnostics for one file don't help its author, and each one scans the file for its line.
 const MOST_PER_FILE: usize = 100;
 
-/// An excerpt is for reading: a file of one line would otherwise repeat itself with every problem.
+/// In bytes. Without a bound, a file of one long line would repeat itself in every diagnostic.
 const LONGEST_EXCERPT: usize = 400;
 
 impl<'t> DiagnosticText<'t> {
@@ -222,7 +221,7 @@ impl<'t> DiagnosticText<'t> {
         }
     }
 
-    /// Reports a problem; past the bound of a file it is only counted.
+    /// Reports a problem. Past [`MOST_PER_FILE`] problems are only counted.
     pub(crate) fn report(
         &self,
         found: &mut Diagnostics,
@@ -240,7 +239,7 @@ impl<'t> DiagnosticText<'t> {
         found.all.push(self.diagnostic(severity, at, path.to_string(), problem));
     }
 
-    /// Says how many were not shown, as bad as the worst of them.
+    /// Reports the number of problems not shown, with the severity of the worst.
     pub(crate) fn finish(&self, found: &mut Diagnostics) {
         if let Some((hidden, worst)) = self.hidden.get() {
             let problem = Problem::new(format!("{hidden} more problems in this file are not shown"));
@@ -250,7 +249,7 @@ impl<'t> DiagnosticText<'t> {
         }
     }
 
-    /// The line and the column, from 1, of a byte.
+    /// The line and column of a byte offset, both from 1; the column in characters.
     pub(crate) fn position(&self, byte: usize) -> (usize, usize) {
         let before = self.content.get(..byte).unwrap_or(self.content);
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
@@ -271,7 +270,7 @@ impl<'t> DiagnosticText<'t> {
             .get(begin..)
             .and_then(|rest| rest.split(['\n', '\r']).next())
             .unwrap_or_default();
-        // Of a long line, the part around the mark.
+        // From a long line, the part around the mark.
         let skip = boundary(whole, (start - begin).saturating_sub(LONGEST_EXCERPT / 2));
         let skip = if whole.len() > LONGEST_EXCERPT { skip } else { 0 };
         let rest = whole.get(skip..).unwrap_or_default();
@@ -301,7 +300,7 @@ impl<'t> DiagnosticText<'t> {
     }
 }
 
-/// The nearest character boundary at or before a byte.
+/// The nearest character boundary at or before a byte offset.
 fn boundary(text: &str, byte: usize) -> usize {
     let mut byte = byte.min(text.len());
     while !text.is_char_boundary(byte) {

@@ -1,4 +1,4 @@
-//! Collects what is wrong with one document while it is compiled. Step of the flow: reading what people write, before the first.
+//! Collects the problems of one document while it is compiled.
 
 use super::diagnose::{DiagnosticText, Diagnostics, Problem, Severity};
 use super::path::Path;
@@ -17,40 +17,41 @@ impl<'a> Findings<'a> {
         Self { text, root, found }
     }
 
-    /// Reports an error.
+    /// Reports an error: the document is not loaded.
     pub fn error(&mut self, path: &Path, problem: impl Into<Problem>) {
         self.report(Severity::Error, path, problem.into());
     }
 
-    /// Reports an error that something is missing, unless something there could not be read: then that was said.
+    /// Reports that something is missing, unless the value at `path` has a problem already: it may have been left out
+    /// for that.
     pub fn absence(&mut self, path: &Path, problem: impl Into<Problem>) {
         if self.is_clean(path) {
             self.error(path, problem);
         }
     }
 
-    /// Reports a warning.
+    /// Reports a warning: the document is loaded.
     pub fn warn(&mut self, path: &Path, problem: impl Into<Problem>) {
         self.report(Severity::Warning, path, problem.into());
     }
 
-    /// Whether everything at and below a path could be read.
+    /// Whether the values at and below a path passed the check.
     pub fn is_clean(&self, path: &Path) -> bool {
         path.locate(self.root).node.is_none_or(|node| !node.flawed)
     }
 
-    /// A dotted path below another.
+    /// The path of a dotted name below `path`.
     pub fn dotted(&self, path: &Path, dotted: &str) -> Path {
         path.dotted(self.root, dotted)
     }
 
-    /// Where a path is, for a person: `playbooks/shell.yaml:4`.
+    /// The place of a path as `file:line`, such as `playbooks/shell.yaml:4`.
     pub(crate) fn place(&self, path: &Path) -> String {
         let (line, _) = self.text.position(path.locate(self.root).at.start);
         format!("{}:{line}", self.text.file.display())
     }
 
-    /// How many errors there are so far, in all documents.
+    /// The number of errors so far, in all documents.
     pub fn errors(&self) -> usize {
         self.found.errors()
     }

@@ -1,20 +1,20 @@
-//! What a language says of the keys and words that it does not take. Step of the flow: reading what people write, before
-//! the first.
+//! Hints for keys and words that a type does not accept.
 
 use super::diagnose::Problem;
 
-/// What is planned under a name, or what its writer meant by it: refused by name, never ignored.
+/// Known names that are not accepted: planned ones, and those of other tools. Each is refused with a hint of its own,
+/// never ignored.
 #[derive(Debug, Clone, Copy)]
 pub struct Language {
-    /// The problem of a key that a type does not have, by the names of both; `None` leaves it to the general words. A
-    /// problem without help gets the key that was probably meant.
+    /// The problem for a key that the type lacks; `None` for the general message. A problem without help gets the
+    /// closest accepted key as its suggestion.
     pub unknown_key: fn(type_name: &str, key: &str) -> Option<Problem>,
-    /// Whether a word will be one of an enumeration.
+    /// Whether a later version adds the word to the enumeration.
     pub planned_word: fn(type_name: &str, word: &str) -> bool,
 }
 
 impl Language {
-    /// Nothing is planned.
+    /// No hints.
     pub const PLAIN: Self = Self {
         unknown_key: |_, _| None,
         planned_word: |_, _| false,

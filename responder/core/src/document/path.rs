@@ -1,11 +1,11 @@
-//! Paths into a document: how a problem finds its place. Step of the flow: reading what people write, before the first.
+//! Paths into a document, by which problems find their places.
 
 use std::fmt;
 use std::ops::Range;
 
 use super::tree::{Content, Node};
 
-/// The way from a document's root to a value.
+/// The keys and indices from a document's root to a value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Path(Vec<Segment>);
 
@@ -16,13 +16,13 @@ enum Segment {
 }
 
 impl Path {
-    /// The value of a key below.
+    /// The path of a key below this one.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
         self.with(Segment::Key(key.to_owned()))
     }
 
-    /// An element below.
+    /// The path of a list element below this one; indices count from 0.
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
         self.with(Segment::Index(index))
@@ -34,8 +34,8 @@ impl Path {
         path
     }
 
-    /// What a dotted path below names, such as `labels.app.kubernetes.io/name` or `values.0`: a key may have dots itself, so at each
-    /// mapping the longest key that fits counts.
+    /// The path of a dotted name, such as `labels.app.kubernetes.io/name` or `values.0`. Keys may contain dots, so at
+    /// each mapping the longest matching key is taken.
     pub(crate) fn dotted(&self, root: &Node, dotted: &str) -> Self {
         let mut path = self.clone();
         let mut rest = dotted;
@@ -63,8 +63,8 @@ impl Path {
         path
     }
 
-    /// Where it is in a document, or where the nearest thing above it is. List elements that the check has dropped are
-    /// not counted.
+    /// Locates the path in a document, or its nearest existing ancestor. Indices skip list elements that the check has
+    /// dropped.
     pub(crate) fn locate<'n>(&self, root: &'n Node) -> Located<'n> {
         let mut located = Located {
             node: Some(root),
@@ -106,14 +106,14 @@ impl Path {
     }
 }
 
-/// Where a path leads.
+/// A path's place in a document.
 #[derive(Debug, Clone)]
 pub(crate) struct Located<'n> {
-    /// The value, where it is written.
+    /// The value; `None` when the path does not exist in the document.
     pub(crate) node: Option<&'n Node>,
-    /// The place to point at: of a scalar itself, of anything else its key or its beginning.
+    /// The range to mark: a scalar itself, otherwise its key or its beginning.
     pub(crate) at: Range<usize>,
-    /// The path as a person counts.
+    /// The path with indices as in the file, dropped elements included.
     pub(crate) display: Path,
 }
 
@@ -121,7 +121,7 @@ fn is_scalar(node: &Node) -> bool {
     !matches!(node.value, Content::List(_) | Content::Map(_))
 }
 
-/// The beginning of a node: its first key, or itself.
+/// The range of a node's first key, or of the node itself.
 fn head(node: &Node) -> Range<usize> {
     match &node.value {
         Content::Map(entries) => entries
@@ -133,7 +133,7 @@ fn head(node: &Node) -> Range<usize> {
 }
 
 impl fmt::Display for Path {
-    /// `spec.match.fields[2].field`; keys that are no plain words in quotes.
+    /// Such as `spec.match.fields[2].field`; keys that are not plain words are quoted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = |key: &str| {
             key.bytes()

@@ -1,4 +1,4 @@
-//! From a file's text to documents of their types. Step of the flow: reading what people write, before the first.
+//! Reads a file's text into documents of their types.
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -13,7 +13,7 @@ use super::path::Path;
 use super::schema::schema_of;
 use super::tree::{self, Content, Node};
 
-/// The documents of a file, as far as its YAML can be read; what is wrong with that is reported.
+/// The documents of a file, as far as its YAML parses; syntax problems are reported.
 pub(crate) fn documents(text: &DiagnosticText<'_>, found: &mut Diagnostics) -> Vec<Node> {
     let stream = tree::read(text.content);
     for fault in stream.faults {
@@ -26,7 +26,7 @@ pub(crate) fn documents(text: &DiagnosticText<'_>, found: &mut Diagnostics) -> V
     stream.documents
 }
 
-/// Checks a document against the schema of its type, and reads what is left of it.
+/// Checks a document against the schema of its type and deserialises the rest.
 pub(crate) fn checked<T: DeserializeOwned>(
     text: &DiagnosticText<'_>,
     document: &mut Node,
@@ -42,7 +42,7 @@ pub(crate) fn checked<T: DeserializeOwned>(
     match serde_json::from_value(value?) {
         Ok(doc) => Some(doc),
         Err(error) => {
-            // The schema is made from the types, so this is a defect of the two; refused all the same.
+            // The schema is made from the types, so they disagree only by a defect; the document is refused.
             let problem = Problem::new(format!("this document can't be read: {error}"));
             Findings::new(text, document, found).error(&Path::default(), problem);
             None
@@ -50,11 +50,11 @@ pub(crate) fn checked<T: DeserializeOwned>(
     }
 }
 
-/// Reads a file with one document, and lets `meaning` make of it what it means; the warnings come with it.
+/// Reads a file with exactly one document and compiles it with `meaning`; its warnings are returned beside the result.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with it, warnings included.
+/// All problems of the file, warnings included.
 pub fn read_one<T: DeserializeOwned + JsonSchema, M>(
     source: &SourceFile,
     language: &Language,
@@ -88,8 +88,8 @@ pub fn read_one<T: DeserializeOwned + JsonSchema, M>(
     }
 }
 
-/// Every scalar of the first document of a text with its path, such as `http.auth.basic[0].user`, and its line, from 1.
-/// An empty list or mapping counts as a scalar.
+/// Every scalar of the first document with its path, such as `http.auth.basic[0].user`, and its line, from 1. An empty
+/// list or mapping counts as a scalar.
 pub fn places(text: &str) -> Vec<(String, usize)> {
     let mut places = Vec::new();
     if let Some(document) = tree::read(text).documents.first() {

@@ -1,10 +1,9 @@
-//! The JSON schema of a type, as documents are checked by it. Step of the flow: reading what people write, before the
-//! first.
+//! The JSON schema of a type, against which its documents are checked.
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-/// The schema of a type's documents, with the definitions that it needs.
+/// The JSON schema of a type, with the definitions that it refers to.
 pub fn schema_of<T: JsonSchema>() -> Value {
     let mut generator = SchemaGenerator::default();
     let root = generator.subschema_for::<T>();
@@ -20,8 +19,8 @@ pub fn schema_of<T: JsonSchema>() -> Value {
     schema
 }
 
-/// Takes null out of every property: a key without a value is an error, because a match would be wider than it looks.
-/// The values of free maps keep it (`labels: {old: null}` removes a label).
+/// Removes null from every property: a key without a value is an error, because it would make a match wider than it
+/// looks. Values of free maps keep null (`labels: {old: null}` removes a label).
 pub(crate) fn strip_null(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
@@ -56,7 +55,7 @@ fn not_null(property: &mut Map<String, Value>) {
         let only = only.clone();
         property.remove("anyOf");
         for (keyword, value) in only {
-            // What the field's own comment says is nearer than what its type's says.
+            // The field's own description takes precedence over its type's.
             property.entry(keyword).or_insert(value);
         }
     }

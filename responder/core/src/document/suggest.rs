@@ -1,6 +1,6 @@
-//! "Did you mean": the word that was probably meant. Step of the flow: reading what people write, before the first.
+//! "Did you mean": the accepted word closest to the written one.
 
-/// The candidate that differs least, if it differs little: another case or separator, or a few letters.
+/// The closest candidate, if it is close: another case or separator, or a few letters.
 pub(crate) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let bare = |text: &str| {
         text.chars()
@@ -8,7 +8,7 @@ pub(crate) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
             .flat_map(char::to_lowercase)
             .collect::<String>()
     };
-    // An attacker writes no playbooks, but a file can hold anything: the distance is quadratic.
+    // The distance is quadratic, and a file can hold anything.
     if word.len() > 200 {
         return None;
     }

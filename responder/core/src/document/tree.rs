@@ -1,7 +1,7 @@
-//! YAML as a tree in which every key and value knows its place. Step of the flow: reading what people write, before the first.
+//! YAML as a tree in which every key and value knows its place.
 //!
-//! Only what a JSON document could say: plain scalars are read by YAML 1.2's core schema (`yes`, `on` and `0755` are
-//! text), tags other than those of that schema and merge keys are refused, anchors may be used within bounds.
+//! Restricted to the values of JSON: plain scalars are read by YAML 1.2's core schema (`yes`, `on` and `0755` are
+//! text), tags outside that schema and merge keys are refused, anchors are allowed within bounds.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,51 +12,51 @@ mod scalar;
 
 use scalar::plain;
 
-/// How far a file may go. Playbooks have a few hundred nodes; these stop an alias bomb and a tower of brackets.
+/// Bounds of a file. Playbooks have a few hundred nodes; the bounds stop alias bombs and towers of brackets.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
 const MAX_NODES: usize = 50_000;
 const MAX_DEPTH: usize = 64;
 
-/// A value at its place.
+/// A value with its place.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
-    /// The bytes of the file; of the alias, where it stands for an anchor.
+    /// The byte range in the file; the alias's where the value comes from an anchor.
     pub(crate) at: Range<usize>,
-    /// What it says.
+    /// The parsed value.
     pub(crate) value: Content,
-    /// Set by the check: a problem lies in it or below it.
+    /// Set by the check: this value, or one below it, has a problem.
     pub(crate) flawed: bool,
-    /// Set by the check: left out of the list that it is in, because it could not be used.
+    /// Set by the check: left out of its list as unusable.
     pub(crate) dropped: bool,
 }
 
-/// What a node says.
+/// A parsed value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Content {
-    /// Nothing.
+    /// Null, or no value at all.
     Null,
     /// `true` or `false`.
     Boolean(bool),
-    /// A whole number.
+    /// A whole number: `i64::MIN` to `u64::MAX`.
     Integer(i128),
-    /// Another number.
+    /// A finite number that is not whole.
     Float(f64),
     /// Text.
     Text(String),
     /// A list.
     List(Vec<Node>),
-    /// A mapping, in the order as written, each key once.
+    /// A mapping, in written order, each key once.
     Map(Vec<MappingEntry>),
 }
 
 /// A key with its value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct MappingEntry {
-    /// The key.
+    /// The key's text.
     pub(crate) key: String,
-    /// Its place.
+    /// The byte range of the key.
     pub(crate) key_at: Range<usize>,
-    /// The value.
+    /// The value with its own range.
     pub(crate) value: Node,
 }
 
@@ -70,12 +70,12 @@ impl Node {
         }
     }
 
-    /// The value of a key.
+    /// The value of a key; `None` when absent or when this is not a mapping.
     pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         self.entry(key).map(|entry| &entry.value)
     }
 
-    /// The entry of a key.
+    /// The entry of a key, with its place.
     pub(crate) fn entry(&self, key: &str) -> Option<&MappingEntry> {
         match &self.value {
             Content::Map(entries) => entries.iter().find(|entry| entry.key == key),
@@ -83,7 +83,7 @@ impl Node {
         }
     }
 
-    /// The text.
+    /// The value of a text; `None` for other kinds.
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             Content::Text(text) => Some(text),
@@ -91,7 +91,7 @@ impl Node {
         }
     }
 
-    /// What it is, for a person.
+    /// The kind of value with its article, for messages.
     pub(crate) const fn kind(&self) -> &'static str {
         match self.value {
             Content::Null => "empty",
@@ -121,16 +121,16 @@ impl Node {
     }
 }
 
-/// What is wrong with the YAML itself.
+/// A problem in the YAML syntax.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// Where.
+    /// The byte range in the file.
     pub(crate) at: Range<usize>,
-    /// What.
+    /// The problem in one sentence, without a full stop.
     pub(crate) message: String,
-    /// What to do.
+    /// The suggested correction.
     pub(crate) help: Option<String>,
-    /// For a key that is there twice: where the first is.
+    /// For a key that appears twice: the byte offset of the first.
     pub(crate) first: Option<usize>,
 }
 
@@ -150,7 +150,7 @@ impl Fault {
     }
 }
 
-/// The documents of a file, as far as they could be read, and what is wrong with it.
+/// The documents of a file, as far as they parse, and the file's syntax problems.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     pub(crate) documents: Vec<Node>,
@@ -184,7 +184,7 @@ pub(crate) fn read(text: &str) -> Stream {
             }
             Err(Stop::Syntax(error)) => {
                 stream.faults.push(syntax(text, &error));
-                // The next `---` begins anew, so that one run tells of all documents.
+                // Parsing resumes at the next `---`, so one run reports on all documents.
                 if !matches!(parser.proceed_next_document(), Ok(true)) {
                     return stream;
                 }
@@ -228,7 +228,7 @@ impl From<ScanError> for Stop {
     }
 }
 
-/// A collection that is being read.
+/// A list or mapping whose end has not been read yet.
 struct Open {
     anchor: usize,
     start: usize,
@@ -337,7 +337,7 @@ impl<'a> Builder<'a> {
         let Some(anchored) = self.anchors.get(&anchor) else {
             return Err(Stop::Bound(Fault::new(
                 at,
-                "this alias stands inside what it stands for",
+                "this alias is inside the value that it refers to",
             )));
         };
         let (size, height) = (anchored.size(), anchored.height());
@@ -355,7 +355,7 @@ impl<'a> Builder<'a> {
 
     fn spend(&mut self, nodes: usize, at: &Range<usize>) -> Result<(), Stop> {
         let Some(rest) = self.budget.checked_sub(nodes) else {
-            let message = format!("the file has more than {MAX_NODES} values, those that aliases stand for counted");
+            let message = format!("the file has more than {MAX_NODES} values, counting those that aliases repeat");
             return Err(Stop::Bound(Fault::new(at.clone(), message).help("split the file")));
         };
         *self.budget = rest;
@@ -403,7 +403,7 @@ fn put(items: &mut Items, node: Node, faults: &mut Vec<Fault>) {
 }
 
 fn range(span: &Span) -> Range<usize> {
-    // A parser of text always has byte offsets.
+    // Parsers of in-memory text always have byte offsets.
     let range = span.byte_range().unwrap_or(0..0);
     range.start..range.end.max(range.start)
 }

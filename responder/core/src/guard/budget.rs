@@ -1,4 +1,4 @@
-//! Limits that count: the guard's budgets, and the playbook's cooldown and targets, over distinct targets in a window.
+//! Counted limits: the guard's budgets and the playbook's cooldown and targets, over distinct targets in a window.
 
 use std::collections::HashSet;
 
@@ -9,25 +9,25 @@ use crate::class::ActionClass;
 use crate::limit::{Cooldown, CooldownScope, TargetLimit};
 use crate::span::Span;
 
-/// How a count stands: distinct targets so far (without this one), and how many there may be.
+/// The state of a limit: distinct targets so far, and how many are allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
     /// Distinct targets in the window, without this one.
     pub used: usize,
-    /// How many there may be.
+    /// The number of distinct targets allowed.
     pub limit: usize,
-    /// Whether this target is among those in the window already, and takes no further slot.
+    /// Whether the window already contains this target, which then takes no further slot.
     pub is_counted: bool,
 }
 
 impl Count {
-    /// Whether this target may be acted on.
+    /// Whether the limit allows a response on this target.
     pub const fn has_room(self) -> bool {
         self.is_counted || self.used < self.limit
     }
 }
 
-/// Whether a budget speaks of a response like this at all.
+/// Whether a budget covers a response of this class on this target.
 pub fn applies(budget: &Budget, class: ActionClass, candidate: &Claim) -> bool {
     class >= budget.class
         && budget.kind.is_none_or(|kind| kind == candidate.kind)
@@ -35,7 +35,7 @@ pub fn applies(budget: &Budget, class: ActionClass, candidate: &Claim) -> bool {
         && (budget.scope == BudgetScope::Cluster || candidate.namespace.is_some())
 }
 
-/// How a budget stands for this response.
+/// The state of a budget for this response.
 pub fn count_budget(budget: &Budget, candidate: &Claim, claims: &[Claim], replicas: Option<u32>) -> Count {
     let limit = with_percentage(
         Some(budget.max),
@@ -54,7 +54,8 @@ pub fn count_budget(budget: &Budget, candidate: &Claim, claims: &[Claim], replic
     })
 }
 
-/// How a playbook's own limit stands for this response.
+/// The state of a playbook's own limit for this response: the absolute number, and the percentage of the owner. `None`
+/// where the playbook does not set it.
 pub fn count_targets(
     limit: TargetLimit,
     candidate: &Claim,
@@ -66,7 +67,7 @@ pub fn count_targets(
         .max
         .map(|max| count(candidate, claims, limit.per, max as usize, of_playbook));
     let share = limit.percent_of_owner.and_then(|percent| {
-        // Bare pods and controllers without `spec.replicas` skip the percentage.
+        // A percentage does not apply to bare pods and controllers without `spec.replicas`.
         replicas?;
         let most = with_percentage(None, Some(percent), limit.at_least, replicas);
         Some(count(candidate, claims, limit.per, most, |claim| {
@@ -76,7 +77,7 @@ pub fn count_targets(
     [absolute, share]
 }
 
-/// The claim whose cooldown still runs, and until when.
+/// The latest claim whose cooldown still runs, and the end of that cooldown.
 pub fn cooling<'a>(cooldown: Cooldown, candidate: &Claim, claims: &'a [Claim]) -> Option<(&'a Claim, Timestamp)> {
     claims
         .iter()
@@ -116,7 +117,7 @@ fn count(candidate: &Claim, claims: &[Claim], per: Span, limit: usize, in_scope:
     }
 }
 
-/// The smaller of the absolute number and the percentage, which is rounded down but never below `at_least`.
+/// The smaller of the absolute number and the percentage. The percentage is rounded down, to no less than `at_least`.
 fn with_percentage(max: Option<u32>, percent: Option<u32>, at_least: u32, replicas: Option<u32>) -> usize {
     let share = percent.zip(replicas).map(|(percent, replicas)| {
         let share = u64::from(percent) * u64::from(replicas) / 100;

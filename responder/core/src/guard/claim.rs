@@ -1,4 +1,4 @@
-//! Claims: one per decision to act, from which limits, budgets and cooldowns are counted.
+//! Claims: one for each decision to act. Limits, budgets and cooldowns are counted from them.
 
 use std::sync::Arc;
 
@@ -10,61 +10,61 @@ use crate::class::ActionClass;
 use crate::object::{Kind, Namespace, Uid};
 use crate::playbook_name::PlaybookName;
 
-/// Rehearsals (and observations) are counted apart from what is really done, so that a rehearsal says what would have
-/// been refused and takes no slot from a real response.
+/// Whether a claim is real. Rehearsals and observations are counted separately: a rehearsal shows what a limit would
+/// refuse, and takes no slot from a real response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum ClaimKind {
-    /// Enforce.
+    /// From Enforce.
     Real,
-    /// Observe and Rehearse.
+    /// From Observe or Rehearse.
     Rehearsed,
 }
 
-/// What one decision to act takes from the limits.
+/// The share of the limits that one decision to act takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Claim {
-    /// Real or shadow.
+    /// Whether the claim is real or rehearsed.
     pub claim_kind: ClaimKind,
-    /// When it was decided.
+    /// The time of the decision.
     pub at: Timestamp,
-    /// Until when it counts: the longest window that could look at it.
+    /// The end of the longest window that counts the claim; afterwards it may be forgotten.
     pub counts_until: Timestamp,
-    /// By which playbook.
+    /// The playbook that decided.
     pub playbook: PlaybookName,
-    /// For which alert.
+    /// The alert that was answered.
     pub alert: AlertId,
     /// The strongest class of the plan.
     pub class: ActionClass,
-    /// The target's kind.
+    /// The kind of the target.
     pub kind: Kind,
-    /// The target.
+    /// The uid of the target.
     pub target: Uid,
-    /// The topmost controller of the target, where it was read and there is one.
+    /// The uid of the topmost controller; `None` when there is none or it was not read.
     pub owner: Option<Uid>,
-    /// The target's namespace; `None` for nodes.
+    /// The namespace of the target; `None` for nodes.
     pub namespace: Option<Namespace>,
 }
 
-/// A committed claim.
+/// The number of a committed claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ClaimId(pub u64);
 
-/// The state of the ledger that a decision has seen.
+/// The version of the ledger that a decision has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct LedgerVersion(pub u64);
 
-/// All claims that still count, as of a version.
+/// All claims that still count, at one version of the ledger.
 #[derive(Debug, Clone)]
 pub struct LedgerView {
-    /// The version.
+    /// The version to commit against.
     pub version: LedgerVersion,
     /// The claims, oldest first.
     pub claims: Arc<Vec<Claim>>,
 }
 
 impl LedgerView {
-    /// A ledger that has seen nothing.
+    /// The view of a ledger without claims.
     pub fn empty() -> Self {
         Self {
             version: LedgerVersion(0),

@@ -1,7 +1,7 @@
-//! Corroboration: whether the live pod is the one that the alert is about.
+//! Corroboration: whether the live pod is the pod that the alert is about.
 //!
-//! Names prove nothing: a StatefulSet's `web-0` is another pod a second later. What proves is the container id, which
-//! comes from the kernel, and the uid. Contradictions refuse whatever the playbook asks for.
+//! Names prove nothing: a second later another pod of a StatefulSet may be `web-0`. The container id, which comes from
+//! the kernel, and the uid are proof. A contradiction is a refusal at every level of corroboration.
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -13,11 +13,11 @@ use crate::refusal::{Refusal, RefusalReason};
 use crate::target::PodClaim;
 use crate::trace::Trace;
 
-/// How far the clock of a node may be from that of the API server before times contradict each other. NTP keeps them
-/// within milliseconds; five seconds is generous, and a container id that matches has proved more already.
+/// The tolerated difference between the clocks of a node and of the API server. NTP keeps clocks within milliseconds;
+/// five seconds is generous, and a matching container id has already proved more.
 const SKEW: SignedDuration = SignedDuration::from_secs(5);
 
-/// How sure it is that the live pod is the alert's, or why it is not.
+/// The level to which the live pod confirms the alert, or the refusal if it contradicts or does not reach `required`.
 pub fn corroborate(
     claim: &PodClaim,
     alert: &Alert,
@@ -97,7 +97,7 @@ fn check_container(
         return Ok(true);
     }
     if by_uid {
-        // Two restarts push an id out of the status; the uid still says that it is the pod.
+        // Two restarts push an id out of the status; the uid still proves the pod.
         trace.skipped("container id", format!("no container of the pod has {id} any more"));
         return Ok(false);
     }
@@ -117,8 +117,9 @@ fn check_container(
     Err(Refusal::new(reason, detail))
 }
 
-/// A pod that is known by name only must be older than the alert. The API server cuts creation times to the second, so
-/// "older" is by a whole second: the pod that took the name in the same second as the alert is not mistaken for it.
+/// A pod known only by name must be older than the alert. The API server cuts creation times to the second, so it must
+/// be older by a whole second: a pod created with this name in the second of the alert is not taken for the alert's
+/// pod.
 fn check_age(time: Timestamp, live: &Pod, trace: &mut Trace) -> Result<(), Refusal> {
     let Some(created) = pod::created_at(live) else {
         let detail = "the live pod has no creation time".to_owned();
@@ -134,8 +135,8 @@ fn check_age(time: Timestamp, live: &Pod, trace: &mut Trace) -> Result<(), Refus
     Err(Refusal::new(RefusalReason::TargetReplaced, detail))
 }
 
-/// `hostname` of a syscall alert is the node's name or the Falco pod's on it. Where it is the name of another node than
-/// the pod's, the alert contradicts itself; where it is no node's name, it says nothing.
+/// The `hostname` of a syscall alert is the name of the node or of the Falco pod on it. The name of another node
+/// contradicts the alert; a name that is not a node's says nothing.
 fn check_node(
     claim: &PodClaim,
     alert: &Alert,

@@ -1,4 +1,4 @@
-//! `kind: Guard` as written, and what it means. Step of the flow: decide (its bounds).
+//! `kind: Guard` as written, and how it compiles. Step of the flow: decide (its bounds).
 
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
@@ -16,11 +16,11 @@ use crate::span::Span;
 /// `kind: Guard`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum GuardKind {
-    /// What may never be exceeded.
+    /// Bounds on all responses.
     Guard,
 }
 
-/// What may never be exceeded, whatever a playbook says. There is one in a set.
+/// Bounds on all responses, which no playbook can exceed. A set has one guard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Guard")]
@@ -29,7 +29,7 @@ pub struct GuardDoc {
     pub api_version: ApiVersion,
     /// `Guard`.
     pub kind: GuardKind,
-    /// Its name.
+    /// The name of the object.
     pub metadata: MetadataDoc,
     /// The bounds.
     pub spec: GuardSpecDoc,
@@ -40,34 +40,35 @@ pub struct GuardDoc {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "GuardSpec")]
 pub struct GuardSpecDoc {
-    /// Which cluster this is. An alert that names another one is refused.
+    /// The name of this cluster. Alerts that name another one are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterDoc>,
-    /// The ceiling of every playbook's mode.
+    /// The ceiling for the mode of every playbook.
     pub mode: Mode,
-    /// Other ceilings for some namespaces: the first entry that selects the target's namespace; otherwise `mode`.
+    /// Other ceilings for some namespaces: that of the first entry that selects the target's namespace; otherwise
+    /// `mode`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub namespaces: Vec<NamespaceModeDoc>,
-    /// What is protected on top of the built-in floor.
+    /// Protections in addition to the built-in floor.
     #[serde(default)]
     pub protect: ProtectDoc,
-    /// Alerts that are older at the decision are refused; 5m by default.
+    /// The greatest age of an alert at the decision; older ones are refused. 5m by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_alert_age: Option<Span>,
-    /// How many distinct targets all playbooks together may act on.
+    /// Limits on the distinct targets that all playbooks together may act on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<BudgetDoc>,
 }
 
-/// Which cluster this is.
+/// The name of this cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Cluster")]
 pub struct ClusterDoc {
-    /// Its name, stamped on every record and message.
+    /// The name, written on every record and message.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// The alert field that carries a cluster's name, where a sender adds one.
+    /// The alert field that carries a cluster's name, if a sender adds one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub field: Option<String>,
@@ -78,13 +79,13 @@ pub struct ClusterDoc {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "NamespaceMode")]
 pub struct NamespaceModeDoc {
-    /// By the labels of the namespace.
+    /// Selects namespaces by their labels.
     pub selector: LabelSelectorDoc,
-    /// The ceiling there.
+    /// The ceiling in these namespaces.
     pub mode: Mode,
 }
 
-/// What is protected on top of the built-in floor, which nothing switches off: kube-system, responder's own namespace,
+/// Protections in addition to the built-in floor, which can't be switched off: kube-system, responder's own namespace,
 /// Falco, CNI, DNS, admission webhooks, mirror pods, control-plane nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -93,7 +94,7 @@ pub struct ProtectDoc {
     /// Namespaces by name, or by a selector over their labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub namespaces: Vec<ProtectedNamespaceDoc>,
-    /// What holds of the nodes.
+    /// Protections of the nodes.
     #[serde(default)]
     pub nodes: ProtectNodesDoc,
 }
@@ -103,32 +104,32 @@ pub struct ProtectDoc {
 #[serde(untagged)]
 #[schemars(rename = "ProtectedNamespace")]
 pub enum ProtectedNamespaceDoc {
-    /// By name.
+    /// The namespace with this name.
     Name(String),
-    /// By labels.
+    /// Namespaces with these labels.
     Labels(LabelSelectorDoc),
 }
 
-/// What holds of the nodes.
+/// Protections of the nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "ProtectNodes")]
 pub struct ProtectNodesDoc {
-    /// How many nodes must stay schedulable, whatever is cordoned.
+    /// The number of nodes that a cordon must leave schedulable.
     #[serde(default)]
     pub keep_schedulable: KeepSchedulableDoc,
 }
 
-/// How many nodes must stay schedulable: the larger of both.
+/// How many nodes must stay schedulable: the larger of the two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "KeepSchedulable")]
 pub struct KeepSchedulableDoc {
-    /// So many nodes.
+    /// The number of nodes.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 100_000))]
     pub min: u32,
-    /// So many percent of all nodes, rounded up.
+    /// The percentage of all nodes, rounded up.
     #[serde(default)]
     #[schemars(range(min = 0, max = 100))]
     pub percent: u32,
@@ -141,35 +142,35 @@ impl Default for KeepSchedulableDoc {
     }
 }
 
-/// At most so many distinct targets in a window.
+/// A limit on distinct targets in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Budget")]
 pub struct BudgetDoc {
-    /// Counted over the cluster, each namespace, or each topmost controller.
+    /// Whether targets are counted in the cluster, in each namespace, or under each topmost controller.
     pub scope: BudgetScope,
-    /// This class of actions and the stronger ones.
+    /// The mildest class of actions that is counted; stronger ones are counted too.
     pub class: ActionClass,
-    /// Only targets of this kind.
+    /// The only kind of target that is counted. By default all kinds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "target_kinds")]
     pub kind: Option<Kind>,
-    /// At most so many.
+    /// At most this many targets.
     #[schemars(range(min = 1, max = 100_000))]
     pub max: u32,
-    /// The window.
+    /// The length of the window.
     pub per: Span,
-    /// For the scope Owner: at most so many percent of `spec.replicas`, rounded down, if that is fewer.
+    /// For the scope Owner: at most this percentage of `spec.replicas`, rounded down, if that is fewer than `max`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub percent: Option<u32>,
-    /// But never fewer than so many by the percentage.
+    /// At least this many targets, whatever the percentage.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 100_000))]
     pub at_least: u32,
 }
 
-/// The kinds that a response can act on.
+/// The kinds of target that a response can act on.
 fn target_kinds(_: &mut schemars::SchemaGenerator) -> Schema {
     let kinds: Vec<&str> = Kind::ALL
         .into_iter()
@@ -179,7 +180,7 @@ fn target_kinds(_: &mut schemars::SchemaGenerator) -> Schema {
     schemars::json_schema!({"type": "string", "enum": kinds})
 }
 
-/// Compiles a guard. Whatever is wrong is reported; what comes out is only good when nothing was an error.
+/// Compiles a guard and reports all problems. The result is only valid if none of them is an error.
 pub(crate) fn compile_guard(doc: &GuardDoc, findings: &mut Findings<'_>) -> Guard {
     let path = Path::default().key("spec");
     let spec = &doc.spec;

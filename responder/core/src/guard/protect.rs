@@ -1,16 +1,16 @@
-//! Protections: the built-in floor, which nothing can switch off, and what the guard adds to it.
+//! Protections: the built-in floor, which can't be switched off, and the guard's additions.
 
 use k8s_openapi::api::core::v1::Namespace as NamespaceObject;
 
 use super::Guard;
 use crate::object::Namespace;
 
-/// Where Falco and its companions usually run. A host alert's `hostname` may name a Falco pod in one of these, and
-/// nowhere else: a pod of a tenant that took such a name must not point at another node.
+/// The usual namespaces of Falco and its companions. Only here may a host alert's `hostname` name a Falco pod: a
+/// tenant's pod of that name must not point at another node.
 pub const FALCO_NAMESPACES: &[&str] = &["falco", "falco-system", "falco-talon", "falcosidekick"];
 
-/// Namespaces of the cluster's own parts: network plugins, admission webhooks, and what they depend on. A response
-/// there can take the whole cluster down, and an alert there can be forged like any other.
+/// Namespaces of cluster components: network plugins, admission webhooks, and their dependencies. A response there can
+/// take the whole cluster down, and an alert there can be forged like any other.
 const SYSTEM_NAMESPACES: &[&str] = &[
     // Network plugins.
     "calico-apiserver",
@@ -25,18 +25,18 @@ const SYSTEM_NAMESPACES: &[&str] = &[
     "kyverno",
     "linkerd",
     "opa",
-    // Clouds' own.
+    // Cloud providers' components.
     "amazon-guardduty",
     "azure-arc",
     "gatekeeper",
     "gmp-system",
 ];
 
-/// Prefixes that Kubernetes and its distributions keep for themselves: `kube-` is reserved by Kubernetes
+/// Prefixes of Kubernetes and its distributions. Kubernetes reserves `kube-`
 /// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/>).
 const SYSTEM_PREFIXES: &[&str] = &["kube-", "openshift-", "gke-", "aks-"];
 
-/// Why a namespace is protected, judged by its name alone; `None` where the name says nothing.
+/// Why the namespace's name makes it protected; `None` when it does not.
 pub fn protected_by_name(guard: &Guard, own: Option<&Namespace>, namespace: &Namespace) -> Option<String> {
     let name = namespace.as_str();
     if own == Some(namespace) {
@@ -57,7 +57,7 @@ pub fn protected_by_name(guard: &Guard, own: Option<&Namespace>, namespace: &Nam
         .then(|| format!("the guard protects the namespace {name}"))
 }
 
-/// Why a namespace is protected, judged by its labels.
+/// Why the namespace's labels make it protected; `None` when they do not.
 pub fn protected_by_labels(guard: &Guard, namespace: &NamespaceObject) -> Option<String> {
     let labels = namespace.metadata.labels.clone().unwrap_or_default();
     let selector = guard

@@ -1,8 +1,9 @@
-//! What a pod can still reach, or be reached by, under all NetworkPolicies of its namespace.
+//! The traffic that all NetworkPolicies of a namespace together still allow for a pod.
 //!
-//! NetworkPolicies only ever add permissions: a pod is isolated in a direction once any policy selects it for that
-//! direction, and then whatever any of them allows is allowed. So a quarantine leaks whatever another policy that
-//! selects the pod allows. Source: <https://kubernetes.io/docs/concepts/services-networking/network-policies/>
+//! NetworkPolicies only add permissions. A pod is isolated in a direction once any policy selects it for that
+//! direction; from then on, traffic that any of these policies allows is allowed. A quarantine therefore leaks all
+//! traffic that other policies allow for the pod.
+//! Source: <https://kubernetes.io/docs/concepts/services-networking/network-policies/>
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,17 +35,17 @@ impl fmt::Display for Direction {
     }
 }
 
-/// Traffic that a policy of somebody else still allows.
+/// Traffic that another policy still allows for a quarantined pod.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Leak {
-    /// Which way.
+    /// The direction of the traffic.
     pub direction: Direction,
-    /// The policy that allows it.
+    /// The name of the policy.
     pub policy: String,
-    /// With whom and on which ports.
+    /// The peers and ports.
     pub allows: String,
-    /// Whether it allows everything in this direction.
+    /// Whether all traffic in this direction is allowed.
     pub is_everything: bool,
 }
 
@@ -54,20 +55,20 @@ impl fmt::Display for Leak {
     }
 }
 
-/// How far a quarantined pod is isolated.
+/// The predicted isolation of a quarantined pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Isolation {
-    /// Nothing gets in or out.
+    /// No traffic is allowed.
     Isolated,
-    /// Nothing but this.
+    /// Only this traffic is allowed.
     IsolatedExcept(Vec<Leak>),
-    /// No policy engine was recognised in the cluster: the policies are there, and perhaps nobody enforces them.
+    /// No policy engine was recognised in the cluster: the policies may not be enforced.
     Unverified(Vec<Leak>),
 }
 
 impl Isolation {
-    /// What leaks.
+    /// The traffic still allowed.
     pub fn leaks(&self) -> &[Leak] {
         match self {
             Self::Isolated => &[],
@@ -75,7 +76,7 @@ impl Isolation {
         }
     }
 
-    /// Whether others allow everything in both directions, so that a quarantine would isolate nothing.
+    /// Whether other policies allow all traffic in both directions, so a quarantine isolates nothing.
     pub fn is_futile(&self) -> bool {
         let open = |direction| {
             self.leaks()
@@ -106,9 +107,9 @@ impl fmt::Display for Isolation {
     }
 }
 
-/// How far a pod with these labels is isolated by its quarantine, given all policies of its namespace. The policy of a
-/// quarantine is no leak: what it allows, the playbook asked for. One that was changed to allow more, or that somebody
-/// made to look like ours, counts like any other.
+/// The isolation of a quarantined pod with these labels, given all policies of its namespace. The quarantine's own
+/// policy is not a leak: the playbook asks for the traffic that it allows. A changed quarantine policy, or a forged
+/// one, counts like any other.
 pub fn isolation(
     labels: &BTreeMap<String, String>,
     policies: &[NetworkPolicy],
@@ -143,7 +144,7 @@ fn leaks(labels: &BTreeMap<String, String>, policy: &NetworkPolicy) -> Vec<Leak>
         allows: format!("{} on {}", describe_peers(peers, direction), describe_ports(ports)),
         is_everything: ports.is_none_or(Vec::is_empty) && is_everybody(peers),
     };
-    // `policyTypes` defaults to Ingress, and Egress besides where there are egress rules.
+    // `policyTypes` defaults to Ingress, and also Egress if there are egress rules.
     let types = |wanted: &str| match &spec.policy_types {
         Some(types) if !types.is_empty() => types.iter().any(|kind| kind == wanted),
         _ => wanted == "Ingress" || spec.egress.as_ref().is_some_and(|rules| !rules.is_empty()),
@@ -161,11 +162,11 @@ fn leaks(labels: &BTreeMap<String, String>, policy: &NetworkPolicy) -> Vec<Leak>
 }
 
 fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
-    // A selector that can't be read is taken to select: a leak that is none is better than one that is missed.
+    // An unreadable selector counts as selecting: a false leak is better than a missed one.
     Selector::of(selector).is_none_or(|selector| selector.matches(labels))
 }
 
-/// No peers at all means everybody; so does the whole address space without an exception.
+/// Whether the peers include every address: no peers at all, or the whole address space without exceptions.
 fn is_everybody(peers: Option<&Vec<NetworkPolicyPeer>>) -> bool {
     let Some(peers) = peers.filter(|peers| !peers.is_empty()) else {
         return true;
@@ -196,12 +197,12 @@ fn describe_peer(peer: &NetworkPolicyPeer) -> String {
     let pods = |selector: &LabelSelector| match Selector::of(selector) {
         Some(selector) if selector.is_everything() => "all pods".to_owned(),
         Some(selector) => format!("pods with {selector}"),
-        None => "pods by an unreadable selector".to_owned(),
+        None => "pods with an unreadable selector".to_owned(),
     };
     let namespaces = |selector: &LabelSelector| match Selector::of(selector) {
         Some(selector) if selector.is_everything() => "of all namespaces".to_owned(),
         Some(selector) => format!("of namespaces with {selector}"),
-        None => "of namespaces by an unreadable selector".to_owned(),
+        None => "of namespaces with an unreadable selector".to_owned(),
     };
     match (&peer.pod_selector, &peer.namespace_selector) {
         (Some(pod), Some(namespace)) => format!("{} {}", pods(pod), namespaces(namespace)),

@@ -1,4 +1,4 @@
-//! The Guard's rules, compiled: mode ceilings, protections, maximum age, budgets.
+//! The compiled guard: mode ceilings, protections, maximum age, budgets.
 
 use crate::class::ActionClass;
 use crate::content_hash::ContentHash;
@@ -7,28 +7,28 @@ use crate::object::{Kind, Namespace};
 use crate::selector::Selector;
 use crate::span::Span;
 
-/// What the platform team wrote, compiled. The built-in floor of protections is not in here: it always holds.
+/// The platform team's bounds, compiled. The built-in floor of protections is not included: it always holds.
 #[derive(Debug)]
 pub struct Guard {
-    /// Of the document as written; `None` for the built-in one.
+    /// The hash of the document; `None` for the built-in guard.
     pub hash: Option<ContentHash>,
-    /// Which cluster this is.
+    /// The cluster's name; `None` if the guard does not give one.
     pub cluster: Option<ClusterIdentity>,
-    /// The ceiling for every playbook.
+    /// The ceiling for the mode of every playbook.
     pub mode: Mode,
-    /// Ceilings by namespace, first that selects; otherwise `mode`.
+    /// Ceilings by namespace: that of the first entry that selects the target's namespace; otherwise `mode`.
     pub namespaces: Vec<NamespaceMode>,
-    /// Added to the built-in floor.
+    /// Protections in addition to the built-in floor.
     pub protect: Protections,
-    /// The oldest alert that is acted on; 5 minutes by default.
+    /// The greatest age of an alert that is acted on; 5 minutes by default.
     pub max_alert_age: Span,
-    /// Over distinct targets.
+    /// Limits on distinct targets of all playbooks together.
     pub budgets: Vec<Budget>,
 }
 
 impl Guard {
-    /// The guard of those who wrote none: the floor, no budgets, and no ceiling of its own (then the process' ceiling
-    /// is Observe unless `--mode` says more).
+    /// The guard without a document: the floor, no budgets, and no ceiling of its own. (The process' ceiling is Observe
+    /// unless `--mode` raises it.)
     pub fn built_in() -> Self {
         Self {
             hash: None,
@@ -42,46 +42,46 @@ impl Guard {
     }
 }
 
-/// Which cluster this is, and the alert field that says so.
+/// The name of this cluster, and the alert field that carries it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterIdentity {
-    /// Its name.
+    /// The name of this cluster.
     pub name: String,
-    /// The field of the alerts' `output_fields` that carries the name, where a sender adds it.
+    /// The field in the alerts' `output_fields` that carries a cluster's name; `None` if no sender adds one.
     pub field: Option<String>,
 }
 
-/// One entry of the guard's `namespaces`.
+/// An entry of the guard's `namespaces`.
 #[derive(Debug)]
 pub struct NamespaceMode {
-    /// Over namespace labels.
+    /// Selects namespaces by their labels.
     pub selector: Selector,
-    /// The ceiling there.
+    /// The ceiling in these namespaces.
     pub mode: Mode,
 }
 
-/// What is protected on top of the floor.
+/// Protections in addition to the floor.
 #[derive(Debug, Default)]
 pub struct Protections {
-    /// By name.
+    /// Namespaces by name.
     pub namespaces: Vec<Namespace>,
-    /// By namespace labels; never by pod labels, which a tenant can write.
+    /// Namespaces by their labels; never by pod labels, which tenants can write.
     pub selectors: Vec<Selector>,
-    /// How many nodes stay schedulable, whatever is cordoned.
+    /// The number of nodes that a cordon must leave schedulable.
     pub keep_schedulable: KeepSchedulable,
 }
 
-/// How many nodes must stay schedulable: the larger of both. At least one always does.
+/// How many nodes must stay schedulable: the larger of the two numbers, and at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeepSchedulable {
-    /// So many nodes; 1 by default.
+    /// The number of nodes; 1 by default.
     pub min: u32,
-    /// So many percent of all nodes, rounded up; 0 by default.
+    /// The percentage of all nodes, rounded up; 0 by default.
     pub percent: u32,
 }
 
 impl KeepSchedulable {
-    /// How many of so many nodes must stay schedulable.
+    /// The number that must stay schedulable, of `nodes` in all.
     pub fn of(self, nodes: usize) -> usize {
         let share = (nodes * self.percent.min(100) as usize).div_ceil(100);
         share.max(self.min as usize).max(1)
@@ -94,32 +94,32 @@ impl Default for KeepSchedulable {
     }
 }
 
-/// What a budget counts over.
+/// The targets that a budget counts together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub enum BudgetScope {
-    /// All targets.
+    /// All targets in the cluster.
     Cluster,
-    /// The targets of one namespace.
+    /// The targets in one namespace.
     Namespace,
     /// The targets under one topmost controller; a bare pod is its own owner.
     Owner,
 }
 
-/// At most so many distinct targets in a window.
+/// A limit on distinct targets in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Over what.
+    /// The targets that are counted together.
     pub scope: BudgetScope,
-    /// This class and the stronger ones.
+    /// The mildest class that is counted; stronger ones are counted too.
     pub class: ActionClass,
-    /// Only targets of this kind; all by default.
+    /// The only kind of target that is counted; `None` for all.
     pub kind: Option<Kind>,
-    /// At most so many.
+    /// At most this many targets.
     pub max: u32,
-    /// The window.
+    /// The length of the window.
     pub per: Span,
-    /// For `scope: Owner`: at most so many percent of `spec.replicas`, rounded down, if that is fewer.
+    /// For `scope: Owner`: at most this percentage of `spec.replicas`, rounded down, if that is fewer than `max`.
     pub percent: Option<u32>,
-    /// But never fewer than so many by the percentage; 1 by default.
+    /// At least this many targets, whatever the percentage; 1 by default.
     pub at_least: u32,
 }

@@ -8,7 +8,7 @@ use super::fields::Predicate;
 use crate::alert::{Alert, Priority, Source, Value};
 use crate::trace::Trace;
 
-/// What is asked of an alert. Every part that is there must hold; an empty one takes every alert.
+/// The conditions on an alert. Every part present must hold; an empty match takes every alert.
 #[derive(Debug, Default)]
 pub struct AlertMatch {
     pub(super) rules: Option<RuleNames>,
@@ -18,16 +18,16 @@ pub struct AlertMatch {
     pub(super) fields: Vec<Predicate>,
 }
 
-/// Names of rules: one of them, exact or by a glob.
+/// Accepted rule names; the alert's rule must equal one or match a glob.
 #[derive(Debug, Default)]
 pub(super) struct RuleNames {
     pub(super) exact: Vec<String>,
     pub(super) globs: Vec<String>,
-    /// The globs, compiled together.
+    /// All globs, compiled into one automaton.
     pub(super) set: GlobSet,
 }
 
-/// What is asked of the rule's tags. An alert without tags has none of them.
+/// Conditions on the rule's tags.
 #[derive(Debug, Default)]
 pub(super) struct Tags {
     pub(super) all: Vec<String>,
@@ -53,7 +53,7 @@ impl Tags {
 }
 
 impl AlertMatch {
-    /// Whether it asks nothing.
+    /// Whether there are no conditions.
     pub fn is_empty(&self) -> bool {
         self.rules.is_none()
             && self.sources.is_empty()
@@ -62,7 +62,7 @@ impl AlertMatch {
             && self.fields.is_empty()
     }
 
-    /// Whether every part holds. Allocates nothing.
+    /// Whether every condition holds. Allocates nothing.
     pub fn matches(&self, alert: &Alert) -> bool {
         self.rules
             .as_ref()
@@ -70,7 +70,7 @@ impl AlertMatch {
             && self.matches_besides_rule(alert)
     }
 
-    /// The same, the rule's name not asked: the index has done that.
+    /// Like [`AlertMatch::matches`], without the rule's name, which the index has checked.
     pub(super) fn matches_besides_rule(&self, alert: &Alert) -> bool {
         self.matches_source(alert)
             && self.min_priority.is_none_or(|least| alert.priority() >= least)
@@ -82,13 +82,13 @@ impl AlertMatch {
         self.sources.is_empty() || self.sources.contains(alert.source())
     }
 
-    /// Notes every part with its verdict and what was compared, under `match.…`. Agrees with [`AlertMatch::matches`]:
-    /// that holds exactly when nothing here failed.
+    /// Notes every condition with its result and the compared values, under `match.…`. Agrees with
+    /// [`AlertMatch::matches`], which holds exactly when no condition here failed.
     pub fn trace(&self, alert: &Alert, trace: &mut Trace) {
         self.trace_as("match", alert, trace);
     }
 
-    /// The same under another name, such as `except[0]`.
+    /// Like [`AlertMatch::trace`], under another name, such as `except[0]`.
     pub fn trace_as(&self, name: &str, alert: &Alert, trace: &mut Trace) {
         let mut note = |part: &str, holds: bool, detail: String| {
             let name = format!("{name}.{part}");
@@ -137,7 +137,7 @@ impl AlertMatch {
                 ("none", &self.tags.none),
             ] {
                 if !asked.is_empty() {
-                    // Writing to a string does not fail.
+                    // Writing to a string can't fail.
                     let _ = write!(detail, " {word} of [{}]", asked.join(", "));
                 }
             }
@@ -156,10 +156,10 @@ impl AlertMatch {
     }
 }
 
-/// The longest text of an alert in a trace.
+/// The longest text from an alert in a trace, in characters.
 const SHOWN: usize = 80;
 
-/// A text in quotes, escaped and shortened.
+/// The text in quotes, escaped and shortened to 80 characters.
 pub(super) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
     if text.chars().nth(SHOWN).is_some() {

@@ -1,4 +1,4 @@
-//! From a playbook as written to what it means. Step of the flow: match (reading playbooks).
+//! Compiles a playbook: from the document to its meaning. Step of the flow: match (loading playbooks).
 
 use std::path::Path as FilePath;
 use std::time::Duration;
@@ -21,11 +21,11 @@ use crate::target::TargetKind;
 
 mod matching;
 
-/// For all requests of a step together, where it does not say.
+/// The time for all requests of a step together, unless the step sets `timeout`.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 
-/// Compiles a playbook. Whatever is wrong is reported; what comes out is only good when nothing was an error.
+/// Compiles a playbook and reports all problems. The result is only valid if none of them is an error.
 pub(super) fn playbook(
     doc: &ClusterPlaybookDoc,
     file: &FilePath,
@@ -142,7 +142,7 @@ fn compile_exception(doc: &ExceptDoc, path: &Path, now: Timestamp, findings: &mu
         );
     }
     if let Some(expired) = doc.expires_at.filter(|expires| *expires <= now) {
-        let problem = Problem::new(format!("this exception has expired at {expired} and no longer excepts"));
+        let problem = Problem::new(format!("this exception expired at {expired} and no longer excepts"));
         findings.warn(&path.key("expiresAt"), problem.help("remove it, or set a new time"));
     }
     Exception {
@@ -242,7 +242,7 @@ fn check_target(action: &dyn Action, target: TargetKind, path: &Path, findings: 
     findings.error(path, Problem::new(message).help(help));
 }
 
-/// What comes after the end of the target never happens.
+/// Warns about a step after the one that ends the target, since it finds nothing to act on.
 fn check_order(steps: &[Step], path: &Path, findings: &mut Findings<'_>) {
     let destroys = |step: &Step| step.action.class() == ActionClass::Destroy;
     let Some(last) = steps.iter().position(destroys) else {
@@ -253,11 +253,14 @@ fn check_order(steps: &[Step], path: &Path, findings: &mut Findings<'_>) {
             "after `{}` the target is gone, and `{}` finds nothing to act on",
             steps[last].name, after.name
         ));
-        findings.warn(&path.index(last + 1), problem.help("put what ends the target last"));
+        findings.warn(
+            &path.index(last + 1),
+            problem.help("put the step that ends the target last"),
+        );
     }
 }
 
-/// What the sources of a playbook can say of a pod, against what it asks.
+/// Compares the corroboration that the playbook requires with the fields that its sources have.
 fn check_corroboration(
     spec: &PlaybookSpecDoc,
     sources: &[Source],

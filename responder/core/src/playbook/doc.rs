@@ -1,7 +1,7 @@
-//! `kind: ClusterPlaybook` as written. Step of the flow: match (reading playbooks).
+//! `kind: ClusterPlaybook` as written. Step of the flow: match (loading playbooks).
 //!
-//! These types are the one definition of the language: the JSON schema, the check of a file against it, the canonical
-//! form whose hash names a version, and the reference all come from them. Their comments are what an editor shows.
+//! These types are the only definition of the language. The JSON schema, the check of files, the canonical form whose
+//! hash names a version, and the reference are made from them. Editors show their doc comments.
 
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema};
@@ -31,7 +31,7 @@ pub enum ClusterPlaybookKind {
     ClusterPlaybook,
 }
 
-/// A response to alerts of Falco, for all namespaces.
+/// A response to Falco alerts, for all namespaces.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "ClusterPlaybook")]
@@ -40,55 +40,57 @@ pub struct ClusterPlaybookDoc {
     pub api_version: ApiVersion,
     /// `ClusterPlaybook`.
     pub kind: ClusterPlaybookKind,
-    /// Its name.
+    /// The name of the object.
     pub metadata: MetadataDoc,
-    /// What it answers, and how.
+    /// The alerts that the playbook answers, and its response.
     pub spec: PlaybookSpecDoc,
 }
 
-/// What a playbook answers, and how.
+/// The alerts that a playbook answers, and its response.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "PlaybookSpec")]
 pub struct PlaybookSpecDoc {
-    /// What situation it answers and what it does, for the person who reads it at night.
+    /// The situation and the response, for the operator who reads it at night.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// How far it may go: `Observe` decides and reports, `Rehearse` sends every request with dryRun, `Enforce` acts. The
-    /// guard and `--mode` can lower it.
+    /// The mode of the responses: `Observe` decides and reports, `Rehearse` sends every request with dryRun, `Enforce`
+    /// acts. The guard and `--mode` can lower it.
     #[serde(default)]
     pub mode: Mode,
-    /// Other modes for some namespaces: the first entry that selects the target's namespace; otherwise `mode`.
+    /// Other modes for some namespaces: that of the first entry that selects the target's namespace; otherwise `mode`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub rollout: Vec<RolloutDoc>,
-    /// Which alerts it answers. Every part that is written must hold, and one part at least must read the alert.
+    /// The alerts that the playbook answers. Every key present must hold, and at least one must read the alert.
     pub r#match: MatchDoc,
-    /// Alerts that it leaves alone although they match.
+    /// Exceptions: matching alerts that the playbook does not answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub except: Vec<ExceptDoc>,
-    /// What it acts on: the pod of the alert, the topmost controller of that pod, or its node.
+    /// The object that the steps act on: the pod of the alert, the topmost controller of that pod, or its node.
     #[serde(default)]
     pub target: TargetKind,
-    /// How sure the target must be. `Named`: by name only, and the live pod is older than the alert (what k8s_audit
-    /// alerts allow). `PodUid`: by uid. `Container`: by container id; Destroy never goes below it for syscall alerts.
+    /// How certainly the live pod must be the alert's pod. `Named`: the name matches, and the live pod is older than
+    /// the alert (all that k8s_audit alerts allow). `PodUid`: the uid matches. `Container`: the container id matches;
+    /// for syscall alerts, Destroy always needs it.
     #[serde(default)]
     pub corroboration: Corroboration,
-    /// On one target, playbooks of a higher order come first; then by name.
+    /// For the same target, playbooks with a higher order come first, then by name.
     #[serde(default)]
     pub order: i32,
-    /// Limits on top of the guard's, never looser.
+    /// Limits in addition to the guard's, never looser.
     #[serde(default)]
     pub limits: LimitsDoc,
-    /// What is done, in this order.
+    /// The steps of the response, in this order.
     #[schemars(length(min = 1, max = 16))]
     pub steps: Vec<StepDoc>,
-    /// Who is told, at which moments, whatever happens to the steps.
+    /// Receivers of notifications, with the moments at which they are notified.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub notify: Vec<NotifyDoc>,
-    /// Fields that your Falco adds to the alerts (`append_output`, `customfields`): asking for them is no warning.
+    /// Fields that your Falco adds to alerts (`append_output`, `customfields`). `check` does not warn about predicates
+    /// on them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub extra_fields: Vec<String>,
@@ -99,24 +101,24 @@ pub struct PlaybookSpecDoc {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Rollout")]
 pub struct RolloutDoc {
-    /// By the labels of the namespace.
+    /// Selects namespaces by their labels.
     pub namespaces: LabelSelectorDoc,
-    /// The mode there.
+    /// The mode in these namespaces.
     pub mode: Mode,
 }
 
-/// Alerts that a playbook leaves alone: the parts of a match, and the reason.
+/// Alerts that a playbook does not answer: the keys of a match, and the reason.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Exception", deny_unknown_fields)]
 pub struct ExceptDoc {
-    /// Every part that is written must hold.
+    /// Every key present must hold.
     #[serde(flatten)]
     pub r#match: MatchDoc,
-    /// Why, for the person who finds it in a year: a ticket, a name.
+    /// The reason, for the operator who finds the exception in a year: a ticket, a name.
     #[schemars(length(min = 1))]
     pub reason: String,
-    /// From then on it no longer excepts, and is a warning.
+    /// The time from which the exception has no effect, and is a warning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "timestamp")]
     pub expires_at: Option<Timestamp>,
@@ -139,26 +141,26 @@ impl<'de> Deserialize<'de> for ExceptDoc {
     }
 }
 
-/// Limits of one playbook.
+/// The limits of one playbook.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Limits")]
 pub struct LimitsDoc {
-    /// Alerts that are older at the decision are refused.
+    /// The greatest age of an alert at the decision; older ones are refused. By default the guard's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_alert_age: Option<Span>,
-    /// How long the same target, or all pods of the same owner, are left alone after a response.
+    /// The pause after a response, for the same target or for all pods of the same owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooldown: Option<CooldownDoc>,
-    /// How many distinct targets this playbook may act on in a window.
+    /// The number of distinct targets that this playbook may act on in a window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets: Option<TargetLimitDoc>,
-    /// What happens when the limit is used up.
+    /// The decision on further targets when the limit is exhausted.
     #[serde(default)]
     pub on_exhausted: OnExhausted,
 }
 
-/// What happens when a limit is used up.
+/// The decision on further targets when a limit is exhausted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum OnExhausted {
     /// The response is refused.
@@ -166,60 +168,60 @@ pub enum OnExhausted {
     Refuse,
 }
 
-/// How long something is left alone after a response.
+/// The pause after a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Cooldown")]
 pub struct CooldownDoc {
-    /// `Target`: this very object. `Owner`: everything under its topmost controller, so replacements of a pod as well.
+    /// `Target`: the same object only. `Owner`: all pods of its topmost controller, including replacements.
     #[serde(default)]
     pub per: CooldownScope,
-    /// How long, from the decision.
+    /// The length of the pause, from the decision.
     pub r#for: Span,
 }
 
-/// How many distinct targets in a window. The smaller of `max` and `percentOfOwner` counts.
+/// A limit on distinct targets in a window. The smaller of `max` and `percentOfOwner` applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "TargetLimit")]
 pub struct TargetLimitDoc {
-    /// At most so many.
+    /// At most this many targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub max: Option<u32>,
-    /// The window.
+    /// The length of the window.
     pub per: Span,
-    /// At most so many percent of the owner's `spec.replicas`, rounded down. Bare pods skip it.
+    /// At most this percentage of the owner's `spec.replicas`, rounded down. Does not apply to bare pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub percent_of_owner: Option<u32>,
-    /// But never fewer than so many by the percentage.
+    /// At least this many targets, whatever the percentage.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 100_000))]
     pub at_least: u32,
 }
 
-/// One step: exactly one action, and how it is run.
+/// A step: exactly one action, and how it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Step", deny_unknown_fields, transform = exactly_one_action)]
 pub struct StepDoc {
-    /// Its name in reports. By default the action's.
+    /// The step's name in reports. By default the action's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub name: Option<String>,
-    /// For all its requests together, retries included; 30s by default, at most 10m.
+    /// The time for all requests of the step together, retries included; 30s by default, at most 10m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
-    /// What happens to the rest when it fails.
+    /// How the plan continues when the step fails.
     #[serde(default)]
     pub on_failure: OnFailure,
-    /// What it does.
+    /// The action with its parameters.
     #[serde(flatten)]
     pub action: ActionDocs,
 }
 
-/// The keys of a step that are no action.
+/// The keys of a step that are not actions.
 pub(super) const STEP_KEYS: &[&str] = &["name", "timeout", "onFailure"];
 
 impl<'de> Deserialize<'de> for StepDoc {
@@ -242,21 +244,21 @@ impl<'de> Deserialize<'de> for StepDoc {
     }
 }
 
-/// Who is told, and when.
+/// Receivers of notifications, and when they are notified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Notify")]
 pub struct NotifyDoc {
-    /// The receivers.
+    /// The receivers' names, as configured.
     #[schemars(length(min = 1))]
     pub to: Vec<String>,
-    /// The moments.
+    /// The moments at which they are notified.
     #[schemars(length(min = 1))]
     pub on: Vec<NotifyMoment>,
 }
 
-/// Serde's `flatten` and `deny_unknown_fields` exclude each other: the keys of the outer struct are taken out by hand,
-/// and the inner one refuses what is left over.
+/// Serde's `flatten` and `deny_unknown_fields` exclude each other: this takes out the keys of the outer struct, and the
+/// inner one refuses unknown keys among the rest.
 fn split<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
     keys: &[&str],

@@ -1,7 +1,7 @@
 //! `when`: CEL expressions over the live objects and the alert. Step of the flow: decide.
 //!
-//! cel has neither a type checker nor a cost limit, so what it would find out at run time is looked for when the
-//! expression is loaded (variables, functions, patterns), and its length and the nesting of its loops are bounded.
+//! cel has neither a type checker nor a cost limit. Loading therefore checks variables, functions and patterns, which
+//! cel would only check when it evaluates, and bounds the length of an expression and the nesting of its loops.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,18 +19,18 @@ use crate::snapshot::{Part, Snapshot};
 
 mod inspect;
 
-/// What an expression can read.
+/// The variables of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Variable {
-    /// The live pod.
+    /// `pod`: the live pod.
     Pod,
-    /// The live node.
+    /// `node`: the live node.
     Node,
-    /// The live pod's namespace object.
+    /// `namespaceObject`: the namespace of the live pod.
     Namespace,
-    /// The topmost controller of the pod.
+    /// `owner`: the topmost controller of the pod.
     Owner,
-    /// The alert, as Falco writes it.
+    /// `alert`: the alert as Falco writes it.
     Alert,
 }
 
@@ -48,7 +48,7 @@ impl Variable {
     }
 }
 
-/// `namespace` is a reserved word of CEL; Kubernetes' admission policies have the same name for it.
+/// `namespace` is a reserved word in CEL; Kubernetes' admission policies use the same name.
 const NAMESPACE: &str = "namespaceObject";
 
 /// A compiled expression.
@@ -56,7 +56,7 @@ pub(super) struct Expression {
     source: String,
     tree: IdedExpr,
     variables: Vec<Variable>,
-    /// Every pattern of `matches`, compiled once: cel's own would compile it with each call.
+    /// Every pattern of `matches`, compiled once: cel's own `matches` compiles its pattern on each call.
     patterns: Arc<HashMap<String, Regex>>,
 }
 
@@ -66,16 +66,16 @@ impl fmt::Debug for Expression {
     }
 }
 
-/// Longer is a program, and belongs into `fields` and selectors.
+/// In bytes. A longer expression is a program; `fields` and selectors say the same in less.
 const MAX_LENGTH: usize = 1000;
-/// Brackets in brackets. cel's parser takes up to 150 KiB of stack for each in a debug build, and a thread has 2 MiB: at
-/// its own bound of 96 the process ends.
+/// Levels of brackets. cel's parser takes up to 150 KiB of stack for each in a debug build, and a thread has 2 MiB: at
+/// cel's own bound of 96 the stack overflows and the process aborts.
 const MAX_NESTING: u16 = 8;
 
 static STANDARD: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
 impl Expression {
-    /// Compiles it, and reports all that can be known to be wrong.
+    /// Compiles an expression, or returns all problems that can be found without evaluating it.
     pub(super) fn compile(source: &str) -> Result<Self, Vec<Problem>> {
         if source.len() > MAX_LENGTH {
             return Err(vec![Problem::new(format!(
@@ -99,17 +99,17 @@ impl Expression {
         })
     }
 
-    /// As written.
+    /// The expression as written.
     pub(super) fn as_str(&self) -> &str {
         &self.source
     }
 
-    /// Whether it reads a variable.
+    /// Whether the expression reads the variable.
     pub(super) fn reads(&self, variable: Variable) -> bool {
         self.variables.contains(&variable)
     }
 
-    /// Evaluates it. An error is the sentence for a person; what an attacker wrote is in it escaped.
+    /// Evaluates the expression. An error is one sentence for the trace, with untrusted text escaped.
     pub(super) fn evaluate(&self, alert: &Alert, snapshot: &Snapshot) -> Result<bool, String> {
         let mut context = Context::with_env(Arc::clone(&STANDARD));
         let patterns = Arc::clone(&self.patterns);
@@ -128,7 +128,7 @@ impl Expression {
         }
         match Value::resolve(&self.tree, &context) {
             Ok(Value::Bool(truth)) => Ok(truth),
-            Ok(other) => Err(format!("it gives a {}, not true or false", other.type_of())),
+            Ok(other) => Err(format!("its type is {}, not bool", other.type_of())),
             Err(error) => Err(error
                 .to_string()
                 .chars()
@@ -170,7 +170,7 @@ fn value(variable: Variable, alert: &Alert, snapshot: &Snapshot) -> Result<Value
         Variable::Owner => {
             let owner = part(&snapshot.owners, "the owner")?
                 .topmost()
-                .ok_or("the pod has no owner that is known")?;
+                .ok_or("the pod has no known owner")?;
             let mut value = json(&owner.object)?;
             if let Some(map) = value.as_object_mut() {
                 map.extend(owner.replicas.map(|replicas| ("replicas".to_owned(), replicas.into())));
@@ -186,8 +186,8 @@ fn part<'a, T>(part: &'a Part<T>, what: &str) -> Result<&'a T, String> {
     part.found().ok_or_else(|| format!("{what} is not there"))
 }
 
-/// A live object. The API server leaves out what is false, and maps that are empty; what expressions ask of most is
-/// filled in, so that `pod.spec.hostNetwork == false` is true of a pod that does not say.
+/// A live object as a CEL value. The API server omits false switches and empty maps; labels, annotations and the given
+/// switches are filled in, so `pod.spec.hostNetwork == false` is true for a pod without the key.
 fn object<T: Serialize>(found: &Part<T>, what: &str, switches: &[&str]) -> Result<Value, String> {
     let mut value = json(part(found, what)?)?;
     if let Some(metadata) = value.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
@@ -207,7 +207,7 @@ fn json(value: &impl Serialize) -> Result<serde_json::Value, String> {
     serde_json::to_value(value).map_err(|error| error.to_string())
 }
 
-/// To CEL. Whole numbers become `int` where they fit, so that they meet literals of their own type.
+/// Converts JSON to CEL. Whole numbers become `int` if they fit, the type of CEL's integer literals.
 fn convert(value: serde_json::Value) -> Value {
     match value {
         serde_json::Value::Null => Value::Null,

@@ -1,8 +1,9 @@
 //! Predicates over the fields of an alert. Step of the flow: match.
 //!
-//! What can't be told satisfies nothing, negative operators included: a missing or null field (but `exists: false`), a
-//! value of another type than what it is compared with, the part of a text that falcosidekick cut off. Of a list, one
-//! element must satisfy a positive operator and every element a negative one; an empty list satisfies neither.
+//! An undecidable comparison is false, also for negative operators: a missing or null field (except for
+//! `exists: false`), a value of another type than the operand, or a result that depends on the text that falcosidekick
+//! cut off. In a list, a positive operator needs one matching element and a negative one needs all to match; an empty
+//! list satisfies neither.
 
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -17,20 +18,20 @@ mod compile;
 
 pub(super) use compile::compile;
 
-/// One field, and what must hold of it.
+/// A field and its tests; all must hold.
 #[derive(Debug)]
 pub(super) struct Predicate {
     pub(super) field: Box<str>,
     tests: Vec<Test>,
 }
 
-/// One operator with what it compares with.
+/// An operator with its operand.
 #[derive(Debug)]
 struct Test {
-    /// As written, for traces: `notIn [bash, sh]`.
+    /// The operator as written, for traces: `notIn [bash, sh]`.
     asked: String,
     operand: Operand,
-    /// Whether the operand must be false.
+    /// Whether the test holds when the operand does not match.
     negative: bool,
 }
 
@@ -44,11 +45,11 @@ enum Operand {
     Glob(Vec<Pattern>),
     Regex(Vec<Regex>),
     Network(Vec<IpNet>),
-    /// The number must compare in one of these ways with this one.
+    /// The number's ordering relative to this one must be among these.
     Order(&'static [Ordering], Number),
 }
 
-/// A value to compare with.
+/// A value of a playbook to compare with.
 #[derive(Debug, Clone, PartialEq)]
 enum Literal {
     Boolean(bool),
@@ -56,7 +57,7 @@ enum Literal {
     Text(String),
 }
 
-/// A number, exact where it is whole.
+/// A number, exact if whole.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Number {
     Whole(i128),
@@ -77,7 +78,8 @@ impl Number {
             (Self::Whole(one), Self::Whole(other)) => one.cmp(&other),
             (Self::Whole(one), Self::Fraction(other)) => compare_mixed(one, other),
             (Self::Fraction(one), Self::Whole(other)) => compare_mixed(other, one).reverse(),
-            // Both are finite: neither JSON nor a playbook can say otherwise. `+ 0.0` makes one zero of the two.
+            // Both are finite: JSON and YAML documents can't hold other floats. `+ 0.0` turns -0.0 into 0.0, which
+            // `total_cmp` tells apart.
             (Self::Fraction(one), Self::Fraction(other)) => (one + 0.0).total_cmp(&(other + 0.0)),
         }
     }
@@ -95,13 +97,13 @@ fn compare_mixed(whole: i128, fraction: f64) -> Ordering {
 }
 
 impl Predicate {
-    /// Whether it holds for this alert. Allocates nothing.
+    /// Whether all tests hold for this alert. Allocates nothing.
     pub(super) fn holds(&self, alert: &Alert) -> bool {
         let value = alert.field(&self.field);
         self.tests.iter().all(|test| test.holds(value))
     }
 
-    /// Each operator with its answer.
+    /// The result of each test, with the operator as written.
     pub(super) fn explain<'a>(&'a self, alert: &Alert) -> impl Iterator<Item = (bool, &'a str)> {
         let value = alert.field(&self.field).cloned();
         self.tests
@@ -129,7 +131,7 @@ impl Test {
 }
 
 impl Operand {
-    /// Whether it is true of one value; `None` where that can't be told.
+    /// Whether the operand matches one value; `None` if undecidable.
     fn is_true_of(&self, value: &Value) -> Option<bool> {
         match self {
             Self::Exists(_) => None,
@@ -166,7 +168,7 @@ impl Operand {
         }
     }
 
-    /// Of a text that begins so and went on.
+    /// Whether the operand matches a text of which only the beginning is known.
     fn is_true_of_cut(&self, known: &str) -> Option<bool> {
         match self {
             Self::Prefix(prefixes) => all_known(prefixes.iter().map(|prefix| {
@@ -185,14 +187,14 @@ impl Operand {
 }
 
 impl Literal {
-    /// Whether the value is this; `None` where they are of different types, or what was cut off decides.
+    /// Whether the value equals the literal; `None` if their types differ or the lost part of the text decides.
     fn equals(&self, value: &Value) -> Option<bool> {
         match (self, value) {
             (Self::Boolean(literal), Value::Bool(truth)) => Some(literal == truth),
             (Self::Number(literal), Value::Integer(_) | Value::Float(_)) => {
                 Some(Number::of(value)?.compare(*literal) == Ordering::Equal)
             }
-            // The whole text was longer than what is left, so it differs from every shorter literal.
+            // The whole text was longer than its known beginning, so it differs from every literal up to that length.
             (Self::Text(literal), Value::String(text)) if value.is_cut() => {
                 let known = known(text);
                 (literal.len() <= known.len() || !literal.starts_with(known)).then_some(false)
@@ -203,17 +205,17 @@ impl Literal {
     }
 }
 
-/// What is left of a text that falcosidekick cut: without its mark, and without half a character.
+/// The known beginning of a text that falcosidekick cut, without the mark and without half a character.
 fn known(text: &str) -> &str {
     text.strip_suffix("[...]").unwrap_or(text).trim_end_matches('\u{fffd}')
 }
 
-/// Whether one is true; `None` when there is none at all.
+/// Whether any answer is true; `None` when there are no answers.
 fn any(answers: impl Iterator<Item = bool>) -> Option<bool> {
     answers.fold(None, |sum, answer| Some(sum.unwrap_or(false) || answer))
 }
 
-/// Whether one is true; `None` when none is and one can't be told.
+/// Whether any answer is true; `None` when none is true and one is undecidable.
 fn all_known(answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     let mut sum = Some(false);
     for answer in answers {

@@ -1,4 +1,4 @@
-//! Finds the playbooks of an alert without asking each of them. Step of the flow: match.
+//! Finds the playbooks that match an alert without testing each one. Step of the flow: match.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,23 +9,23 @@ use super::Playbook;
 use super::pattern::parse_glob;
 use crate::alert::{Alert, Priority, Source};
 
-/// All playbooks, by what an alert says of itself: the rule's exact name by hash, globs over it in one automaton, and
-/// those that name no rule by source and priority. Only what is found so is asked for the rest.
+/// All playbooks, indexed by the alert: exact rule names by hash, globs in one automaton, and playbooks without rule
+/// names by source and priority. Only the candidates found are tested for their other conditions.
 #[derive(Debug)]
 pub struct Index {
     /// Higher order first, then by name.
     playbooks: Vec<Arc<Playbook>>,
     exact: HashMap<Box<str>, Vec<usize>>,
     globs: GlobSet,
-    /// The playbook of each glob of the set.
+    /// The playbook of each glob in the set.
     glob_owners: Vec<usize>,
-    /// Those that name sources but no rule, by source.
+    /// Playbooks with sources but no rule names, by source.
     by_source: HashMap<Source, ByPriority>,
-    /// Those that name neither.
+    /// Playbooks with neither.
     anywhere: ByPriority,
 }
 
-/// Playbooks with the least priority that they take, the least first.
+/// Playbooks with their minimum priority, the lowest first.
 #[derive(Debug, Default)]
 struct ByPriority(Vec<(Priority, usize)>);
 
@@ -60,7 +60,7 @@ impl Index {
                     for name in &rules.exact {
                         exact.entry(name.as_str().into()).or_default().push(place);
                     }
-                    // Each parsed when its playbook was compiled.
+                    // Each glob has parsed when its playbook was compiled.
                     for glob in rules.globs.iter().filter_map(|glob| parse_glob(glob).ok()) {
                         builder.add(glob);
                         glob_owners.push(place);
@@ -77,8 +77,8 @@ impl Index {
                 }
             }
         }
-        // The automaton of all globs together may pass the size that each of them keeps: then every playbook with a glob
-        // is asked, one by one.
+        // All globs together may exceed the size limit that each one keeps. Then every playbook with a glob becomes a
+        // candidate for every alert.
         let globs = builder.build().unwrap_or_else(|_| {
             for place in glob_owners.drain(..) {
                 anywhere.add(place, None);
@@ -101,7 +101,7 @@ impl Index {
     }
 
     /// The playbooks whose [`AlertMatch`](super::AlertMatch) holds: higher order first, then by name. Allocates nothing
-    /// when there are none.
+    /// when none does.
     pub fn matching(&self, alert: &Alert) -> Vec<&Arc<Playbook>> {
         let mut places: Vec<usize> = Vec::new();
         let rule = alert.rule().as_str();
@@ -113,7 +113,7 @@ impl Index {
         if let Some(found) = self.exact.get(rule) {
             places.extend(found.iter().copied().filter(|place| takes(*place)));
         }
-        // Whether any glob fits is told without a list of those that do.
+        // `is_match` builds no list, so an alert that no glob matches allocates nothing.
         if self.globs.is_match(rule) {
             let found = self
                 .globs
@@ -127,14 +127,14 @@ impl Index {
             .into_iter()
             .chain([&self.anywhere])
             .flat_map(|bucket| bucket.taking(alert.priority()));
-        // Those of `anywhere` may name a rule after all: see `Index::new`.
+        // Playbooks in `anywhere` may name rules after all: see `Index::new`.
         let whole = |place: &usize| {
             self.playbooks
                 .get(*place)
                 .is_some_and(|playbook| playbook.alert_match.matches(alert))
         };
         places.extend(found.filter(whole));
-        // A playbook is found twice by two of its globs; the place is the order.
+        // Two globs of one playbook find it twice. Places are in the order of playbooks.
         places.sort_unstable();
         places.dedup();
         places

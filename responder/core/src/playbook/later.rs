@@ -1,9 +1,8 @@
-//! Parts of the language whose place is reserved: refused by name, never ignored.
-//! Step of the flow: match (reading playbooks).
+//! Names reserved for later versions, refused with a hint, never ignored. Step of the flow: match (loading playbooks).
 
 use crate::document::{Language, Problem};
 
-/// Keys, by the type in which they will stand.
+/// Planned keys: their type, name, and purpose.
 const KEYS: &[(&str, &str, &str)] = &[
     ("Match", "also", "a second signal on the same target"),
     ("Exception", "also", "a second signal on the same target"),
@@ -12,10 +11,10 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("GuardSpec", "breaker", "a breaker that a person re-arms"),
 ];
 
-/// Actions.
+/// Planned actions.
 const ACTIONS: &[&str] = &["evidence", "taint", "detach", "scale", "suspend", "lock", "drain"];
 
-/// Words, by the enumeration in which they will stand.
+/// Planned words, with their enumeration.
 const WORDS: &[(&str, &str)] = &[
     ("OnExhausted", "Hold"),
     ("TargetKind", "Namespace"),
@@ -23,10 +22,10 @@ const WORDS: &[(&str, &str)] = &[
     ("NotifyMoment", "AwaitingApproval"),
 ];
 
-/// Kinds of document.
+/// Planned kinds of document.
 const KINDS: &[&str] = &["Playbook", "Override", "PlaybookTest"];
 
-/// What other tools call the actions.
+/// Other tools' names for actions, with ours.
 const SYNONYMS: &[(&str, &str)] = &[
     ("terminate", "delete"),
     ("kill", "delete"),
@@ -36,7 +35,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("networkpolicy", "quarantine"),
 ];
 
-/// What playbooks and guards say of what they do not take.
+/// The hints for playbooks and guards.
 pub(super) const LANGUAGE: Language = Language {
     unknown_key,
     planned_word: word,
@@ -45,7 +44,7 @@ pub(super) const LANGUAGE: Language = Language {
 fn unknown_key(type_name: &str, name: &str) -> Option<Problem> {
     if let Some(what) = key(type_name, name) {
         let problem = Problem::new(format!("`{name}` is not in this version"));
-        return Some(problem.help(format!("leave it out; planned is {what}")));
+        return Some(problem.help(format!("leave it out; planned: {what}")));
     }
     (type_name == "Step").then(|| {
         let problem = Problem::new(format!("there is no action `{}`", name.escape_debug()));
@@ -53,7 +52,7 @@ fn unknown_key(type_name: &str, name: &str) -> Option<Problem> {
     })
 }
 
-/// What a key of a type will be; `None` for a key that nobody plans.
+/// The purpose of a planned key; `None` when the key is not planned.
 fn key(type_name: &str, key: &str) -> Option<&'static str> {
     let action = type_name == "Step" && ACTIONS.contains(&key);
     let planned = KEYS
@@ -67,17 +66,17 @@ fn key(type_name: &str, key: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether a word will be one of an enumeration.
+/// Whether a later version adds the word to the enumeration.
 fn word(type_name: &str, word: &str) -> bool {
     WORDS.contains(&(type_name, word))
 }
 
-/// Whether a kind of document will be read.
+/// Whether a later version reads this kind of document.
 pub(super) fn kind(kind: &str) -> bool {
     KINDS.contains(&kind)
 }
 
-/// What another tool's action is called here.
+/// Our name for another tool's action.
 fn synonym(action: &str) -> Option<&'static str> {
     SYNONYMS
         .iter()

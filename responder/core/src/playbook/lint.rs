@@ -1,12 +1,12 @@
-//! What is allowed and yet probably wrong: warnings about matches. Step of the flow: match (reading playbooks).
+//! Warnings about matches that are allowed but probably wrong. Step of the flow: match (loading playbooks).
 
 use super::doc::{MatchDoc, PredicateDoc};
 use super::pattern::is_glob;
 use crate::alert::{ShippedRule, Source, falco_type, shipped_rule, shipped_rules};
 use crate::document::{Findings, Path, Problem, closest, listed};
 
-/// Warns of rules, sources and fields that will never be seen. An exception without rules of its own is read with
-/// those of the match.
+/// Warns about rules, sources and fields that no alert has. An exception without rules of its own is checked with those
+/// of the match.
 pub(super) fn matching(
     doc: &MatchDoc,
     rules_of_match: Option<&[String]>,
@@ -50,7 +50,7 @@ fn asks_for_absence(predicate: &PredicateDoc) -> bool {
 
 fn rule(name: &str, doc: &MatchDoc, path: &Path, findings: &mut Findings<'_>) {
     let Some(shipped) = shipped_rule(name) else {
-        // Rules of one's own are as good; only a name that is nearly one of Falco's is suspicious.
+        // A rule of the operator's own is fine; only a name close to one of Falco's is suspicious.
         if let Some(meant) = closest(name, shipped_rules().map(|shipped| shipped.rule.as_str())) {
             let problem = Problem::new(format!("Falco ships no rule `{}`", name.escape_debug()));
             findings.warn(path, problem.help(format!("did you mean `{meant}`?")));
@@ -99,7 +99,7 @@ fn field(name: &str, shipped: &[&ShippedRule], path: &Path, findings: &mut Findi
     if falco_type(name).is_none() {
         let known = shipped_rules().flat_map(|rule| rule.output_fields.iter().map(String::as_str));
         let help = match closest(name, known.chain(ShippedRule::APPENDED)) {
-            Some(meant) => format!("did you mean `{meant}`? A field that your Falco adds belongs into `extraFields`"),
+            Some(meant) => format!("did you mean `{meant}`? A field that your Falco adds belongs in `extraFields`"),
             None => "name it in `extraFields` if your Falco adds it".to_owned(),
         };
         findings.warn(

@@ -14,7 +14,7 @@ use crate::selector::Selector;
 use crate::snapshot::{Needs, Part, Snapshot};
 use crate::trace::Trace;
 
-/// What is asked of the live object. Every part that is there must hold; an empty one takes every object.
+/// The conditions on the live object. Every part present must hold; an empty match takes every object.
 #[derive(Debug, Default)]
 pub struct LiveMatch {
     pub(super) image: Option<ImageMatch>,
@@ -24,12 +24,12 @@ pub struct LiveMatch {
     pub(super) when: Option<Expression>,
 }
 
-/// What is asked of the live container's image, as the pod's spec names it.
+/// The conditions on the live container's image, as written in the pod's spec.
 #[derive(Debug, Default)]
 pub(super) struct ImageMatch {
-    /// One of them fits; empty where none is asked.
+    /// One of these must match; empty for no condition.
     pub(super) glob: Vec<Pattern>,
-    /// None of them fits.
+    /// None of these may match.
     pub(super) not_glob: Vec<Pattern>,
 }
 
@@ -53,7 +53,7 @@ impl ImageMatch {
 }
 
 impl LiveMatch {
-    /// Whether it asks nothing.
+    /// Whether there are no conditions.
     pub fn is_empty(&self) -> bool {
         self.image.is_none()
             && self.namespace.is_none()
@@ -62,7 +62,7 @@ impl LiveMatch {
             && self.when.is_none()
     }
 
-    /// What it must see. The pod is always read.
+    /// The parts of the snapshot that the conditions read. The pod is always read.
     pub fn needs(&self) -> Needs {
         let reads = |variable| self.when.as_ref().is_some_and(|when| when.reads(variable));
         Needs {
@@ -73,11 +73,12 @@ impl LiveMatch {
         }
     }
 
-    /// Whether every part holds, each noted under `match.…`; else why not, as the sentence of a refusal. A part that
-    /// could not be read, and an expression that fails, do not hold, and the sentence says that it was an error.
+    /// Checks every condition and notes it under `match.…`. The error is the first condition that does not hold, as the
+    /// sentence of a refusal. A part that could not be read and an expression that fails do not hold, and the sentence
+    /// says that it was an error.
     ///
-    /// `container` is the one that the alert names. Without one, or where the pod has none of that id, all containers of
-    /// the pod must have the image that is asked for.
+    /// `container` is the container that the alert names. Without one, or if the pod has no container with that id, the
+    /// images of all containers of the pod must match.
     pub fn holds(
         &self,
         alert: &Alert,
@@ -88,7 +89,7 @@ impl LiveMatch {
         self.holds_as("match", alert, snapshot, container, trace)
     }
 
-    /// The same under another name, such as `except[0]`.
+    /// Like [`LiveMatch::holds`], under another name, such as `except[0]`.
     pub fn holds_as(
         &self,
         name: &str,
@@ -158,7 +159,7 @@ fn selected(selector: &Selector, labels: Option<&BTreeMap<String, String>>) -> R
     if holds { Ok(detail) } else { Err(detail) }
 }
 
-/// The labels that a selector asks for, as they are.
+/// The object's values for the labels in the selector.
 fn shown_labels(selector: &Selector, labels: &BTreeMap<String, String>) -> String {
     let asked: Vec<String> = selector
         .keys()
@@ -214,7 +215,7 @@ fn images(asked: &ImageMatch, pod: &Pod, container: Option<&ContainerId>) -> Res
     Ok(format!("the image {which} fits; asked {}", asked.asked()))
 }
 
-/// Every container of the spec, init and ephemeral ones too, with its image.
+/// Every container of the pod's spec with its image, init and ephemeral containers included.
 fn containers(pod: &Pod) -> Vec<(&str, Option<&str>)> {
     let Some(spec) = &pod.spec else { return Vec::new() };
     let ephemeral = spec

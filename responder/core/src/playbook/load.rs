@@ -1,7 +1,7 @@
-//! Reads a set of files as a whole. Step of the flow: match (reading playbooks).
+//! Loads a set of files as a whole. Step of the flow: match (loading playbooks).
 //!
-//! Nothing half-loads: one error anywhere, and the caller keeps the set that it has. All errors of all files come in one
-//! run, because whoever corrects them wants to correct them once.
+//! One error in any file, and the caller keeps its present set. All errors of all files are reported in one run, for
+//! the author to correct them in one pass.
 
 use std::collections::HashMap;
 use std::path::Path as FilePath;
@@ -18,22 +18,22 @@ use crate::document::{
 use crate::guard::Guard;
 use crate::guard::doc::{GuardDoc, compile_guard};
 
-/// A set of files that is right.
+/// A set of files without errors.
 #[derive(Debug)]
 pub struct Loaded {
-    /// In the order as written.
+    /// In written order.
     pub playbooks: Vec<Arc<Playbook>>,
-    /// The guard, where one is written.
+    /// The guard; `None` when no file has one.
     pub guard: Option<Arc<Guard>>,
-    /// What is allowed and yet probably wrong.
+    /// Diagnostics that do not prevent loading.
     pub warnings: Diagnostics,
 }
 
-/// Reads a set of files. `now` tells which exceptions have expired.
+/// Loads a set of files. An exception that ends before `now` is reported as expired.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with any of them, warnings included; then nothing is loaded.
+/// All problems of all files, warnings included.
 pub fn load(sources: &[SourceFile], now: Timestamp) -> Result<Loaded, Diagnostics> {
     let mut set = Set {
         now,
@@ -63,7 +63,7 @@ struct Set {
     found: Diagnostics,
     playbooks: Vec<Arc<Playbook>>,
     guard: Option<Arc<Guard>>,
-    /// Where each playbook stands.
+    /// The place of each playbook, as `file:line`.
     names: HashMap<String, String>,
     guard_at: Option<String>,
 }
@@ -106,7 +106,7 @@ impl Set {
                 match &self.guard_at {
                     Some(first) => {
                         let problem = Problem::new("there are two guards")
-                            .help(format!("the first is in {first}; there is one in a set"));
+                            .help(format!("the first is in {first}; a set has one guard"));
                         findings.error(&kind_at, problem);
                     }
                     None => self.guard_at = Some(findings.place(&kind_at)),

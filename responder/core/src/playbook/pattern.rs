@@ -1,22 +1,22 @@
-//! Globs and regular expressions over text that may have been cut. Step of the flow: match.
+//! Globs and regular expressions over text that may be cut. Step of the flow: match.
 
 use globset::{Glob, GlobBuilder, GlobMatcher};
 use regex::{Regex, RegexBuilder};
 
 use crate::document::Problem;
 
-/// Enough for what a person writes; a pattern is compiled, and a long one takes memory.
+/// In bytes: more than a hand-written pattern needs. Compiling a longer one takes memory.
 const MAX_LENGTH: usize = 1000;
-/// Of one compiled regular expression; `\w{1,100}` has 1.6 MiB.
+/// The bound of one compiled regular expression; `\w{1,100}` takes 1.6 MiB.
 const MAX_REGEX_BYTES: usize = 1 << 20;
 
-/// The characters that make a rule's name a glob.
+/// Whether a rule's name contains a special character, and is therefore a glob.
 pub(super) fn is_glob(text: &str) -> bool {
     text.contains(['*', '?', '[', '{', '\\'])
 }
 
-/// Parses a glob. `*` takes `/` as well, as with Falco's own operator `glob` (fnmatch without `FNM_PATHNAME`): rules
-/// have slashes in their names.
+/// Parses a glob. `*` also matches `/`, as in Falco's operator `glob` (fnmatch without `FNM_PATHNAME`), because rule
+/// names contain slashes.
 pub(super) fn parse_glob(text: &str) -> Result<Glob, Problem> {
     if text.is_empty() {
         return Err(Problem::new("an empty glob fits nothing").help("write `*` for anything"));
@@ -34,13 +34,13 @@ pub(super) fn parse_glob(text: &str) -> Result<Glob, Problem> {
         })
 }
 
-/// A glob over a whole text.
+/// A glob that must match a whole text.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
     matcher: GlobMatcher,
-    /// The text before the first special character.
+    /// The literal text before the first special character.
     prefix: Box<str>,
-    /// Whether it ends with `*`.
+    /// Whether the glob ends with `*`.
     open: bool,
 }
 
@@ -63,7 +63,7 @@ impl Pattern {
         self.matcher.is_match(text)
     }
 
-    /// Whether a text fits that begins so and went on; `None` where the beginning does not tell.
+    /// Whether the glob matches a text of which only the beginning is known; `None` if undecidable.
     pub(super) fn is_match_of_cut(&self, known: &str) -> Option<bool> {
         if self.open && self.is_match(known) {
             Some(true)
@@ -75,7 +75,7 @@ impl Pattern {
     }
 }
 
-/// Compiles a regular expression of linear time and bounded size.
+/// Compiles a regular expression with linear run time and bounded size.
 pub(super) fn compile_regex(text: &str) -> Result<Regex, Problem> {
     if text.is_empty() {
         return Err(Problem::new("an empty expression is found in every text").help("write `exists: true` instead"));
@@ -91,7 +91,7 @@ pub(super) fn compile_regex(text: &str) -> Result<Regex, Problem> {
     built.map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => Problem::new("this expression is too large when compiled")
             .help("make its repetitions smaller, or write `(?-u)` before `\\w`"),
-        // The last line says what is wrong; those before it repeat the pattern.
+        // The last line names the problem; the lines before it repeat the pattern.
         error => {
             let message = error.to_string();
             let last = message.lines().next_back().unwrap_or_default();
@@ -103,10 +103,10 @@ pub(super) fn compile_regex(text: &str) -> Result<Regex, Problem> {
     })
 }
 
-/// Whether an expression is found in a text that begins so and went on; `None` where the beginning does not tell.
+/// Whether the expression is found in a text of which only the beginning is known; `None` if undecidable.
 ///
-/// What is found before the end of the beginning is found in the whole text: nothing but `$`, `\b` and the like looks
-/// ahead, and those look at one character.
+/// A match that ends before the end of the beginning is also found in the whole text: only `$`, `\b` and the like look
+/// ahead, and they look at one character.
 pub(super) fn is_regex_match_of_cut(regex: &Regex, known: &str) -> Option<bool> {
     regex
         .shortest_match(known)

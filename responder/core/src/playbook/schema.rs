@@ -1,5 +1,5 @@
-//! The JSON schema of all documents, from their types: for editors, and for the check of files.
-//! Step of the flow: match (reading playbooks).
+//! The JSON schema of all documents, made from their types: for editors, and for checking files. Step of the flow:
+//! match (loading playbooks).
 
 use std::sync::LazyLock;
 
@@ -10,9 +10,10 @@ use super::doc::ClusterPlaybookDoc;
 use crate::document::strip_null;
 use crate::guard::doc::GuardDoc;
 
-/// One JSON schema (draft 2020-12) for every kind of document, told apart by `kind`.
+/// One JSON schema (draft 2020-12) for all kinds of document, selected by `kind`.
 ///
-/// Editors complete by it (`responder schema`); `load` checks by the same definitions, and says more.
+/// Editors complete and validate with it (`responder schema`). `load` checks with the same definitions
+/// and reports more.
 pub fn schema() -> Value {
     let kind_is = |kind: &str| json!({"properties": {"kind": {"const": kind}}, "required": ["kind"]});
     json!({
@@ -30,7 +31,7 @@ pub fn schema() -> Value {
     })
 }
 
-/// The schema of one kind of document.
+/// The schema of one kind of document, with all definitions.
 pub(super) fn of_kind(definition: &str) -> Value {
     json!({"$ref": format!("#/$defs/{definition}"), "$defs": DEFINITIONS.clone()})
 }

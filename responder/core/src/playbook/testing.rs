@@ -1,4 +1,4 @@
-//! What tests of this module share: alerts and playbooks from a few lines.
+//! Fixtures for the tests of this module: alerts and playbooks from a few lines.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::{Playbook, load};
 use crate::alert::{Alert, Bounds};
 use crate::document::SourceFile;
 
-/// An alert of a shell in a container, with these fields and whatever is put over its own keys.
+/// An alert of a shell in a container; `over` replaces or adds top-level keys.
 pub(super) fn alert(over: Value) -> Alert {
     let mut alert = json!({
         "hostname": "worker-1", "priority": "Notice", "rule": "Terminal shell in container", "source": "syscall",
@@ -26,7 +26,7 @@ pub(super) fn field(name: &str, value: Value) -> Alert {
     alert(json!({"output_fields": {name: value}}))
 }
 
-/// Playbooks of these names and matches, as flow YAML.
+/// Playbooks with these names and matches, written as flow YAML.
 pub(super) fn playbooks(matches: &[(&str, &str)]) -> Vec<Arc<Playbook>> {
     let documents = matches.iter().map(|(name, asked)| {
         format!(
@@ -43,7 +43,7 @@ pub(super) fn playbooks(matches: &[(&str, &str)]) -> Vec<Arc<Playbook>> {
         .playbooks
 }
 
-/// One playbook.
+/// One playbook with this match.
 pub(super) fn playbook(asked: &str) -> Arc<Playbook> {
     playbooks(&[("test", asked)]).remove(0)
 }

@@ -1,9 +1,9 @@
-//! The clock port: decisions never ask the machine for the time.
+//! The clock port: decisions never read the machine's clock.
 
 use jiff::Timestamp;
 
-/// Where the pipeline takes the time from: the wall clock in `run`, the alerts themselves in `replay`.
+/// The source of time: the wall clock in `run`, the times of the alerts in `replay`.
 pub trait Clock: Send + Sync + 'static {
-    /// The time now.
+    /// The present time.
     fn now(&self) -> Timestamp;
 }

@@ -1,6 +1,6 @@
-//! The cluster port: reads for the snapshot and the verification, and one way to send an armed request.
+//! The cluster port: reads for the snapshot and for verification, and one way to send an armed request.
 //!
-//! Two adapters pass one conformance suite: the real API server and the simulated cluster.
+//! One conformance suite covers both adapters: the real API server and the simulated cluster.
 
 use std::fmt;
 use std::future::Future;
@@ -14,29 +14,30 @@ use crate::object::{Locator, Name, Namespace, Uid};
 use crate::request::Armed;
 use crate::snapshot::{Owner, PolicyEngine};
 
-/// Reads. A missing object is `Ok(None)`; an error is a reading that could not be done, and then nothing is acted on.
-/// Every method answers within a deadline of its own (10 s at most).
+/// Reads. `Ok(None)` means that the object does not exist; an error means that the read failed, and then no response
+/// acts. Every method returns within its own deadline (10 s at most).
 pub trait ClusterReader: Send + Sync + 'static {
-    /// One pod, read from the store and not from a cache: the decision about it hangs on the answer.
+    /// One pod, read from the store and not from a cache, because the decision depends on its uid.
     fn pod(
         &self,
         namespace: &Namespace,
         name: &Name,
     ) -> impl Future<Output = Result<Option<Arc<Pod>>, ReadError>> + Send;
 
-    /// Every pod of this name, in any namespace: a host alert's `hostname` may be the Falco pod's.
+    /// All pods with this name, in any namespace: a host alert's `hostname` may be the Falco pod's.
     fn pods_named(&self, name: &Name) -> impl Future<Output = Result<Vec<Pod>, ReadError>> + Send;
 
-    /// One node.
+    /// One node by name.
     fn node(&self, name: &Name) -> impl Future<Output = Result<Option<Arc<Node>>, ReadError>> + Send;
 
-    /// One namespace.
+    /// One namespace object by name.
     fn namespace(
         &self,
         name: &Namespace,
     ) -> impl Future<Output = Result<Option<Arc<NamespaceObject>>, ReadError>> + Send;
 
-    /// One controller with the reference to the controller above it (`metadata.ownerReferences` with `controller: true`).
+    /// One controller, with the reference to the controller above it (the `metadata.ownerReferences` entry with
+    /// `controller: true`).
     fn owner(&self, at: &Locator) -> impl Future<Output = Result<Option<OwnerObject>, ReadError>> + Send;
 
     /// All NetworkPolicies of a namespace.
@@ -45,7 +46,7 @@ pub trait ClusterReader: Send + Sync + 'static {
         namespace: &Namespace,
     ) -> impl Future<Output = Result<Vec<NetworkPolicy>, ReadError>> + Send;
 
-    /// Every NetworkPolicy of any namespace that carries this label, with any value.
+    /// All NetworkPolicies in any namespace that have this label, with any value.
     fn network_policies_labelled(
         &self,
         label: &str,
@@ -54,19 +55,19 @@ pub trait ClusterReader: Send + Sync + 'static {
     /// All Services of a namespace.
     fn services(&self, namespace: &Namespace) -> impl Future<Output = Result<Vec<Service>, ReadError>> + Send;
 
-    /// All nodes.
+    /// All nodes of the cluster.
     fn nodes(&self) -> impl Future<Output = Result<Vec<Node>, ReadError>> + Send;
 
-    /// The NetworkPolicy engine, if one is recognised.
+    /// The cluster's NetworkPolicy engine; `None` when none is recognised.
     fn policy_engine(&self) -> impl Future<Output = Result<Option<PolicyEngine>, ReadError>> + Send;
 }
 
-/// A controller as it was read.
+/// A controller as read, with its own controller.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OwnerObject {
-    /// The controller.
+    /// The facts about the controller.
     pub owner: Owner,
-    /// The controller above it: `apiVersion`, `kind`, name and uid as the reference says.
+    /// The reference to the controller above; `None` at the top.
     pub controlled_by: Option<ControllerRef>,
 }
 
@@ -83,9 +84,9 @@ pub struct ControllerRef {
     pub uid: String,
 }
 
-/// Writes. The only way to change a cluster.
+/// Writes: the only way to change a cluster.
 pub trait ClusterWriter: Send + Sync + 'static {
-    /// Sends one request once, within the deadline. No retry happens below this call.
+    /// Sends a request once, within the deadline. Adapters do not retry.
     fn send(&self, request: Armed<'_>, deadline: Duration) -> impl Future<Output = Result<Reply, SendError>> + Send;
 }
 
@@ -94,33 +95,33 @@ pub trait Cluster: ClusterReader + ClusterWriter {}
 
 impl<T: ClusterReader + ClusterWriter> Cluster for T {}
 
-/// How the API server took a request.
+/// The API server's response to a request that it accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// Created, with this uid.
+    /// Created with this uid.
     Created(Uid),
-    /// Patched; the object is at this resource version now.
+    /// Patched.
     Patched {
-        /// `metadata.resourceVersion` after the change.
+        /// `metadata.resourceVersion` after the patch.
         resource_version: String,
     },
     /// Deleted: the object is gone from the store.
     Gone,
-    /// Deletion (or eviction) was accepted; the object is still there, ending.
+    /// The deletion or eviction is accepted; the object still exists and is terminating.
     Terminating,
-    /// A dry run that would have been taken.
+    /// The dry run succeeded; nothing has changed.
     Rehearsed,
 }
 
-/// A read that could not be done.
+/// A failed read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("could not read {what}: {kind}; {detail}")]
 pub struct ReadError {
-    /// What was read, such as `pod/web/web-0`.
+    /// The object or list, such as `pod/web/web-0`.
     pub what: String,
-    /// Its class.
+    /// The class of error.
     pub kind: ReadErrorKind,
-    /// What the server or the connection said.
+    /// The message of the API server or the connection.
     pub detail: String,
 }
 
@@ -129,16 +130,16 @@ pub struct ReadError {
 pub enum ReadErrorKind {
     /// 401 or 403: the controller's role lacks this read.
     Forbidden,
-    /// No answer: connection refused or broken, 5xx, 429.
+    /// No response, or one that asks for patience: connection refused or broken, 5xx, 429.
     Unavailable,
-    /// No answer in time.
+    /// No response within the deadline.
     Timeout,
-    /// An answer that could not be understood.
+    /// A response that can't be parsed.
     Malformed,
 }
 
 impl ReadErrorKind {
-    /// A bounded name for metrics.
+    /// The name in metrics, from a bounded set.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Forbidden => "forbidden",
@@ -155,54 +156,54 @@ impl fmt::Display for ReadErrorKind {
     }
 }
 
-/// A request that did not succeed.
+/// A request that failed, or whose effect is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{request} was not carried out: {kind}; {detail}")]
 pub struct SendError {
-    /// The request as a person reads it.
+    /// The request in words, for messages.
     pub request: String,
-    /// Its class.
+    /// The class of error.
     pub kind: SendErrorKind,
-    /// What the server or the connection said.
+    /// The message of the API server or the connection.
     pub detail: String,
-    /// `Retry-After` of the answer.
+    /// The response's `Retry-After`.
     pub retry_after: Option<Duration>,
 }
 
-/// Classes of failed requests. What the real API server answers when is measured by the conformance suite.
+/// Classes of failed requests. The conformance suite measures which class the real API server gives when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SendErrorKind {
-    /// 404: the object is not there.
+    /// 404: the object does not exist.
     NotFound,
-    /// 409 of a delete or an eviction: `preconditions.uid` names another object than the one that is there.
+    /// 409 to a delete or an eviction: the object with this name has another uid than `preconditions.uid`.
     UidMismatch,
-    /// 422 of a patch whose `metadata.uid` differs, or an object that is not valid: look again to tell which.
+    /// 422 to a patch with another `metadata.uid`, or an invalid object: read the object to tell which.
     Invalid,
-    /// 409 of a patch whose resource version is old, or any other write conflict.
+    /// 409 to a patch with an old resource version, or another write conflict.
     Conflict,
-    /// 409 `AlreadyExists` of a creation.
+    /// 409 `AlreadyExists` to a create.
     AlreadyExists,
-    /// 429 of an eviction: a PodDisruptionBudget does not allow it now. The API server looks at the budget before the
-    /// uid, so this says nothing of which pod is there.
+    /// 429 to an eviction: a PodDisruptionBudget does not allow it at present. The API server checks the budget before
+    /// the uid, so this does not say which pod has the name.
     BlockedByBudget,
-    /// 500 of an eviction where more than one PodDisruptionBudget selects the pod; it will never work.
+    /// 500 to an eviction of a pod that several PodDisruptionBudgets select; repeating never helps.
     SeveralBudgets,
-    /// 429 by load: the server asks to come back.
+    /// 429 under load: the API server asks for a later retry.
     Busy,
     /// 401 or 403.
     Forbidden,
-    /// 400, 403 by admission, or another refusal that repeating does not change.
+    /// 400, 403 by admission, or another response that repeating does not change.
     Rejected,
-    /// 5xx or a broken connection *before* an answer: it is unknown whether the request was carried out.
+    /// 5xx, or a connection that broke before the response: the request may have been carried out.
     Unknown,
-    /// The connection could not be made: nothing was sent.
+    /// The connection failed: nothing was sent.
     Unreachable,
-    /// No answer in time: it is unknown whether the request was carried out.
+    /// No response within the deadline: the request may have been carried out.
     Timeout,
 }
 
 impl SendErrorKind {
-    /// A bounded name for metrics and reports.
+    /// The name in metrics and reports, from a bounded set.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotFound => "not found",
@@ -221,7 +222,7 @@ impl SendErrorKind {
         }
     }
 
-    /// Whether it is certain that the request changed nothing. Where it is not, its budget stays spent.
+    /// Whether the request certainly changed nothing. Otherwise its budget stays spent.
     pub const fn is_certainly_undone(self) -> bool {
         !matches!(self, Self::Unknown | Self::Timeout)
     }

@@ -1,29 +1,29 @@
-//! The ledger port: what was claimed so far. Limits, budgets and cooldowns are counted from it, and a claim is
-//! committed with the version that was seen, so that there is no gap between check and act.
+//! The ledger port: the claims made so far. Limits, budgets and cooldowns are counted from them. A claim is committed
+//! with the version that its decision has seen, so nothing can change between check and act.
 
 use std::future::Future;
 
 use crate::guard::{Claim, ClaimId, LedgerVersion, LedgerView};
 
-/// Where claims are kept.
+/// Stores claims.
 pub trait Ledger: Send + Sync + 'static {
-    /// All claims that still count, with their version.
+    /// All claims that still count, with the version of the ledger.
     fn view(&self) -> impl Future<Output = Result<LedgerView, LedgerError>> + Send;
 
-    /// Commits a claim, if nothing was committed since the version that was seen.
+    /// Commits a claim, if the ledger still has the version `seen`.
     fn commit(&self, claim: Claim, seen: LedgerVersion) -> impl Future<Output = Result<ClaimId, CommitError>> + Send;
 
-    /// Takes a claim back, where it is certain that nothing was changed for it.
+    /// Withdraws a claim whose response certainly changed nothing.
     fn refund(&self, claim: ClaimId) -> impl Future<Output = Result<(), LedgerError>> + Send;
 }
 
-/// The ledger can't be read or written. Nothing is acted on.
+/// The ledger can't be read or written, so no response acts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
-    /// The store does not answer.
+    /// The store does not respond.
     #[error("the ledger is unavailable: {0}")]
     Unavailable(String),
-    /// As many claims as it may hold.
+    /// The ledger holds its maximum number of claims.
     #[error("the ledger holds {0} claims, which is its bound; nothing is acted on until older ones expire")]
     Full(usize),
 }
@@ -31,10 +31,10 @@ pub enum LedgerError {
 /// A claim was not committed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
-    /// Somebody else committed first: decide again.
+    /// Another replica or task committed first: decide again.
     #[error("the ledger has changed since it was read")]
     Conflict,
-    /// See [`LedgerError`].
+    /// The ledger can't be read or written.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }

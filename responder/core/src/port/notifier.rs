@@ -1,4 +1,4 @@
-//! The notifier port: who is told when. Notifications may fail open; actions fail closed.
+//! The notifier port: messages to receivers about responses. Notifications may fail open; actions fail closed.
 
 use serde::Serialize;
 
@@ -8,20 +8,20 @@ use crate::notify::NotifyMoment;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notification {
-    /// The receivers, as the playbook names them.
+    /// The receivers' names, as in the playbook.
     pub to: Vec<String>,
-    /// The moment.
+    /// The moment in the response's life.
     pub moment: NotifyMoment,
-    /// The playbook.
+    /// The playbook's name.
     pub playbook: String,
-    /// The target as a person reads it, where one was resolved.
+    /// The target in words; `None` when none was resolved.
     pub target: Option<String>,
-    /// One line: what was done, or why not.
+    /// One line: the outcome, or the reason for not acting.
     pub message: String,
 }
 
-/// Delivers notifications. It must not block: what can't be delivered is logged and dropped.
+/// Delivers notifications. Must not block: a notification that can't be delivered is logged and dropped.
 pub trait Notifier: Send + Sync + 'static {
-    /// Delivers one notification.
+    /// Delivers one notification, or logs why not.
     fn notify(&self, notification: &Notification);
 }

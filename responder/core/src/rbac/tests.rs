@@ -24,7 +24,7 @@ fn guard(text: &str) -> Arc<Guard> {
     load(&[source], Timestamp::UNIX_EPOCH).unwrap().guard.unwrap()
 }
 
-/// Every right that any step or read of any action takes, and more than any one role ever holds.
+/// The permissions of all steps and reads of all actions: more than any one role has.
 fn every_permission() -> BTreeSet<Permission> {
     let table = PermissionTable::of_all_actions().unwrap_or_else(|found| panic!("{}", found.render(false)));
     table
@@ -74,7 +74,7 @@ fn no_action_takes_a_wildcard_a_secret_an_escalation_or_a_proxy() {
 }
 
 #[test]
-fn what_is_read_is_only_read_and_what_is_written_is_never_a_read() {
+fn reads_only_read_and_writes_are_never_reads() {
     let table = PermissionTable::of_all_actions().unwrap();
     let reads = |right: &Permission| ["get", "list", "watch"].contains(&right.verb);
     assert!(table.reads.iter().all(reads));
@@ -121,7 +121,7 @@ fn the_rows_of_a_step_are_exactly_what_the_step_takes(#[case] step: &str) {
 }
 
 #[test]
-fn observe_takes_no_right_to_change_anything_whoever_says_observe() {
+fn observe_needs_no_write_permission_whichever_setting_says_observe() {
     let (built_in, acts) = (Guard::built_in(), playbook("Enforce", "Pod", &["delete: {}"]));
     let writes = |playbook: &Arc<Playbook>, guard: &Guard, ceiling| {
         let access = RbacAccess::of(std::slice::from_ref(playbook), guard, ceiling);
@@ -188,7 +188,7 @@ fn a_deletion_takes_one_write_and_the_reads_of_every_process() {
 }
 
 #[test]
-fn rules_are_sorted_and_what_has_the_same_verbs_is_one() {
+fn rules_are_sorted_and_merged_by_verbs() {
     let playbooks = [
         playbook(
             "Enforce",

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A label selector of Kubernetes. All of it must hold.
+/// A Kubernetes label selector. All requirements must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "LabelSelector", extend("minProperties" = 1))]
 pub struct LabelSelectorDoc {
-    /// Labels with these values.
+    /// Labels that must have exactly these values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub match_labels: BTreeMap<String, String>,
-    /// Requirements.
+    /// Requirements with an operator each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub match_expressions: Vec<RequirementDoc>,
 }
@@ -23,24 +23,24 @@ pub struct LabelSelectorDoc {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "LabelRequirement")]
 pub struct RequirementDoc {
-    /// The label.
+    /// The label's key.
     pub key: String,
-    /// What is asked of it.
+    /// The condition on the label.
     pub operator: SelectorOperator,
-    /// For `In` and `NotIn`.
+    /// The values, for `In` and `NotIn`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
 }
 
-/// What is asked of a label.
+/// The condition on a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SelectorOperator {
-    /// It has one of the values.
+    /// The label has one of the values.
     In,
-    /// It has none of the values, or is not there.
+    /// The label has none of the values, or is absent.
     NotIn,
-    /// It is there.
+    /// The label is present.
     Exists,
-    /// It is not there.
+    /// The label is absent.
     DoesNotExist,
 }

@@ -140,7 +140,7 @@ proptest! {
                 left -= 1;
             }
         }
-        // Both round up, what must stay and what may go: the controller's own rule.
+        // Both the minimum and the maximum are rounded up, as in the disruption controller.
         let rounded = (wanted * percent + 99) / 100;
         let floor = if as_minimum { rounded } else { wanted - rounded };
         prop_assert_eq!(left, floor);

@@ -12,9 +12,9 @@ use crate::simulated::SimulatedCluster;
 struct Simulated(SimulatedCluster);
 
 impl ClusterUnderTest for Simulated {
-    type Cluster = SimulatedCluster;
+    type Adapter = SimulatedCluster;
 
-    fn cluster(&self) -> &SimulatedCluster {
+    fn adapter(&self) -> &SimulatedCluster {
         &self.0
     }
 
@@ -29,14 +29,14 @@ impl ClusterUnderTest for Simulated {
     async fn replace_pod(&self, namespace: &Namespace, name: &Name) -> Result<Uid, String> {
         self.0
             .replace(namespace, name)
-            .ok_or_else(|| format!("there is no pod {namespace}/{name}"))
+            .ok_or_else(|| format!("pod {namespace}/{name} does not exist"))
     }
 
     async fn delete(&self, at: &Locator) -> Result<(), String> {
         if self.0.remove(at) {
             Ok(())
         } else {
-            Err(format!("there is no {at}"))
+            Err(format!("{at} does not exist"))
         }
     }
 
@@ -59,8 +59,8 @@ macro_rules! on_the_simulated_cluster {
         $(
             #[tokio::test]
             async fn $scenario() {
-                let world = Simulated(SimulatedCluster::empty());
-                if let Err(violation) = $module::$scenario(&world).await {
+                let cluster = Simulated(SimulatedCluster::empty());
+                if let Err(violation) = $module::$scenario(&cluster).await {
                     panic!("{violation}");
                 }
             }

@@ -1,11 +1,11 @@
-//! What tests do to the cluster, and see of it.
+//! The hooks for tests.
 
 use responder_core::port::{ReadErrorKind, SendErrorKind};
 
 use super::*;
 
 #[tokio::test]
-async fn every_request_is_noted_with_its_answer() {
+async fn every_request_is_recorded_with_its_answer() {
     let cluster = demo();
     let target = target(&cluster, "web-7d9f-aaaaa").await;
     let request = delete(&target, Some(0));
@@ -28,7 +28,7 @@ async fn every_request_is_noted_with_its_answer() {
 }
 
 #[tokio::test]
-async fn a_refused_send_changes_nothing_and_a_lost_answer_has() {
+async fn a_refused_send_changes_nothing_and_a_send_without_answer_does() {
     let cluster = demo();
     let target = target(&cluster, "web-7d9f-aaaaa").await;
     let request = delete(&target, Some(0));
@@ -59,7 +59,7 @@ async fn a_failed_read_is_an_error_and_not_a_missing_pod() {
 }
 
 #[tokio::test]
-async fn what_is_held_is_answered_after_the_release() {
+async fn a_held_read_is_answered_after_the_release() {
     let cluster = demo();
     let hold = cluster.hold();
     let target_at = at("web-7d9f-aaaaa");

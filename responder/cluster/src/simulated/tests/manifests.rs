@@ -1,4 +1,4 @@
-//! Manifests, as people write them and as dumps have them.
+//! Manifests, handwritten and from dumps.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use rstest::rstest;
 use super::*;
 
 #[tokio::test]
-async fn what_a_person_leaves_out_is_filled_in() {
+async fn omitted_fields_are_filled_in() {
     let cluster = demo();
     let pod = cluster
         .pod(&namespace("web"), &name("web-7d9f-aaaaa"))
@@ -78,7 +78,7 @@ async fn a_pod_that_a_set_selects_belongs_to_it() {
 }
 
 #[tokio::test]
-async fn the_engine_is_told_by_what_the_manifests_have() {
+async fn the_policy_engine_is_detected_from_the_manifests() {
     assert_eq!(
         demo().policy_engine().await.unwrap(),
         Some(PolicyEngine("kube-router".to_owned()))
@@ -92,7 +92,7 @@ async fn the_engine_is_told_by_what_the_manifests_have() {
 }
 
 #[test]
-fn kinds_without_a_part_to_play_are_kept_and_named() {
+fn kinds_without_an_effect_are_stored_and_listed() {
     let cluster = demo();
     assert_eq!(cluster.inert_kinds(), BTreeMap::from([("ConfigMap".to_owned(), 1)]));
     assert!(cluster.objects().contains_key("ConfigMap/web/settings"));
@@ -104,7 +104,7 @@ async fn the_same_manifests_make_the_same_cluster() {
 }
 
 #[tokio::test]
-async fn what_a_dump_says_stays_as_it_is() {
+async fn the_values_of_a_dump_are_kept() {
     let dump = r#"{"apiVersion": "v1", "kind": "List", "items": [
         {"apiVersion": "v1", "kind": "Pod",
          "metadata": {"name": "db-0", "namespace": "web", "uid": "0a1b", "resourceVersion": "4711", "creationTimestamp": "2024-05-01T10:00:00Z"},
@@ -127,7 +127,7 @@ async fn the_items_of_a_typed_list_need_not_repeat_what_they_are() {
 }
 
 #[tokio::test]
-async fn a_directory_is_read_with_the_ones_below_it() {
+async fn a_directory_is_read_with_its_subdirectories() {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("web")).unwrap();
     fs::write(
@@ -149,7 +149,7 @@ async fn a_directory_is_read_with_the_ones_below_it() {
 }
 
 #[test]
-fn an_empty_directory_is_no_cluster() {
+fn an_empty_directory_is_not_a_cluster() {
     let directory = tempfile::tempdir().unwrap();
     assert!(matches!(
         SimulatedCluster::from_dir(directory.path()),
@@ -162,7 +162,7 @@ fn an_empty_directory_is_no_cluster() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_in_one_run() {
+fn all_faults_are_reported_in_one_run() {
     let wrong = "\
 apiVersion: v1
 kind: Pod
@@ -192,10 +192,10 @@ metadata: {name: worker-1}
     insta::assert_snapshot!(error, @"
     wrong.yaml, document 1: Pod/web/web-0: spec.containers[0].image: invalid type: integer `7`, expected a string
     wrong.yaml, document 2: `apiVersion` is missing: a manifest begins with apiVersion and kind
-    wrong.yaml, document 3: a Pod without `metadata.name`: give it one (`generateName` is not filled in here)
+    wrong.yaml, document 3: a Pod without `metadata.name`: add one (`generateName` is not filled in here)
     wrong.yaml, document 4: `Worker` can't be the name of a Node
-    wrong.yaml, document 6: this is no object: a manifest has apiVersion, kind and metadata
-    twice.yaml, document 1: Node/worker-1 is there already, in wrong.yaml, document 5: remove one
+    wrong.yaml, document 6: this is not an object: a manifest has apiVersion, kind and metadata
+    twice.yaml, document 1: Node/worker-1 is already in wrong.yaml, document 5: remove one
     ");
 }
 
@@ -203,7 +203,7 @@ metadata: {name: worker-1}
 #[case::syntax("a: [")]
 #[case::json("{\"apiVersion\": ")]
 #[case::duplicate_keys("apiVersion: v1\nkind: Pod\nkind: Node\nmetadata: {name: a}")]
-fn a_file_that_is_no_yaml_says_where(#[case] text: &str) {
+fn a_syntax_error_says_where_it_is(#[case] text: &str) {
     let error = SimulatedCluster::from_manifests([("broken.yaml", text)])
         .unwrap_err()
         .to_string();

@@ -1,4 +1,4 @@
-//! Graces, by the clock port.
+//! Grace periods by the cluster's clock.
 
 use super::*;
 
@@ -36,7 +36,7 @@ async fn a_pod_ends_when_its_grace_is_over() {
 }
 
 #[tokio::test]
-async fn a_grace_that_runs_can_only_be_shortened() {
+async fn a_running_grace_period_can_only_be_shortened() {
     let clock = SetClock::at("2026-11-24T10:00:00Z");
     let cluster = demo().with_clock(clock.clone());
     let target = target(&cluster, "web-7d9f-aaaaa").await;

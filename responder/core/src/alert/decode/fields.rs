@@ -1,4 +1,4 @@
-//! The output fields: names, and exact values.
+//! The output fields: names and exact values.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ impl<'de> Visitor<'de> for FieldsSeed<'_, '_> {
         let Self(walk) = self;
         let bound = walk.bounds.fields;
         let mut fields = Fields::with_capacity(32);
-        // Falco and falcosidekick write them sorted, so that one comparison with the last is all it takes.
+        // Falco and falcosidekick write the fields sorted, so one comparison with the last name is enough.
         let mut sorted = true;
         while let Some(key) = map.next_key_seed(FieldName(walk))? {
             if fields.len() >= bound {
@@ -123,8 +123,8 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_, '_, '_> {
     }
 }
 
-/// -2^63 and 2^64: an integer that 64 bits do not hold arrives as a float that has lost its last digits, so floats at
-/// or past these are refused. Falco's own are rates and percentages.
+/// -2^63 and 2^64. serde_json reads an integer past 64 bits as a float that has lost its last digits, so floats at or
+/// past these bounds are refused. Falco's own floats are rates and percentages.
 const FLOAT_ABOVE: f64 = -9_223_372_036_854_775_808.0;
 const FLOAT_BELOW: f64 = 18_446_744_073_709_551_616.0;
 

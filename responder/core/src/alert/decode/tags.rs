@@ -1,4 +1,4 @@
-//! The list of tags.
+//! The `tags` list.
 
 use std::fmt;
 

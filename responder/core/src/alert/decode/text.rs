@@ -1,4 +1,4 @@
-//! The keys whose value is a string.
+//! Keys whose value is a string.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::{
 use super::{Key, Walk};
 use crate::alert::{DecodeError, Excerpt};
 
-/// A string, read on the spot by `read`; null is `None` where the key is optional.
+/// A string, parsed in place by `read`; null is `None` where the key is optional.
 pub(super) struct TextSeed<'w, 'b, F> {
     pub(super) walk: &'w mut Walk<'b>,
     pub(super) key: &'static str,

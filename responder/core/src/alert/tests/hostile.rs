@@ -1,4 +1,4 @@
-//! What is not an alert: each body ends in an error that a person can act on.
+//! Bodies that are not alerts: each ends in an error that a reader can act on.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Which deliveries are one event, and which are not.
+//! Which deliveries report one event, and which do not.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ fn edited(number: &str, edit: impl FnOnce(&mut Json)) -> Alert {
     decode(&json.to_string())
 }
 
-/// What falcosidekick does to an event (`handlers.go`, `newFalcoPayload`), its custom fields and replacer included.
+/// Falcosidekick's changes to an event (`handlers.go`, `newFalcoPayload`), its custom fields and replacer included.
 fn through_falcosidekick(mut json: Json) -> Json {
     json["uuid"] = json!("d53e2a88-31c8-47ca-811f-71058047177e");
     if json["source"].is_null() {
@@ -118,7 +118,7 @@ fn a_target_name_that_was_cut_inside_a_character_keeps_its_identity(#[case] shif
 #[case("04", "/output_fields/k8s.pod.uid", json!(null))]
 #[case("14", "/source", json!("internal"))]
 #[case("17", "/source", json!("internal"))]
-fn what_a_relay_may_change_is_no_part_of_the_identity(#[case] number: &str, #[case] at: &str, #[case] value: Json) {
+fn a_relays_changes_leave_the_identity(#[case] number: &str, #[case] at: &str, #[case] value: Json) {
     assert_eq!(
         edited(number, |json| set(json, at, value)).id(),
         decode(&sample(number)).id()
@@ -195,6 +195,6 @@ fn the_encoding_is_the_one_that_journals_hold() {
 #[case("54a3")]
 #[case("zz00000000000000000000000000000000000000000000000000000000000000")]
 #[case("+100000000000000000000000000000000000000000000000000000000000000")]
-fn what_is_no_id_is_refused(#[case] text: &str) {
+fn a_text_that_is_no_id_is_refused(#[case] text: &str) {
     assert!(text.parse::<AlertId>().is_err());
 }

@@ -1,4 +1,4 @@
-//! What holds of every input.
+//! Properties that hold for every input.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::alert::{Alert, Bounds, DecodeError};
 
-/// Decodes; what is accepted must come out as it went in, and what is refused must say why within bounds.
+/// Decodes a body: an accepted alert must come out as it went in, and a refusal must be short and printable.
 fn settle(body: &[u8]) -> Result<(), TestCaseError> {
     match Alert::decode(body, &Bounds::default()) {
         Ok(alert) => {

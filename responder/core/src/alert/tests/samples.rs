@@ -1,4 +1,4 @@
-//! What real alerts decode to.
+//! The decoded form of real alerts.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::{decode, recorded_http, recorded_nats, sample, samples};
 use crate::alert::{Alert, Integer, Priority, Value};
 
-/// JSON up to the order of keys: numbers by their text, so that nothing is lost in the comparison itself.
+/// JSON, ignoring the order of keys. Numbers are compared by their text: a parsed float could hide a loss.
 #[derive(Debug, PartialEq)]
 pub(super) enum Exact {
     Map(BTreeMap<String, Exact>),

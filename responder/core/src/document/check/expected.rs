@@ -1,11 +1,11 @@
-//! What a schema expects of a value. Step of the flow: reading what people write, before the first.
+//! The values that a schema accepts.
 
 use serde_json::Value;
 
 use crate::document::suggest::either;
 use crate::document::tree::Content;
 
-/// A schema, and the name of the type it was made from.
+/// A schema, and the name of the type that schemars made it from; empty for an inline schema.
 #[derive(Clone, Copy)]
 pub(super) struct Type<'a> {
     pub(super) name: &'a str,
@@ -28,7 +28,7 @@ impl<'a> Type<'a> {
         self.get(keyword).and_then(Value::as_f64)
     }
 
-    /// The JSON types that it takes.
+    /// The accepted JSON types.
     pub(super) fn types(self) -> Vec<&'a str> {
         match self.get("type") {
             Some(Value::String(one)) => vec![one],
@@ -37,7 +37,7 @@ impl<'a> Type<'a> {
         }
     }
 
-    /// The words of an enumeration.
+    /// The words of an enumeration; `None` when the schema is not one.
     pub(super) fn words(self) -> Option<Vec<&'a str>> {
         let constant = |schema: &'a Value| schema.get("const").and_then(Value::as_str);
         if let Some(word) = constant(self.schema) {
@@ -54,7 +54,7 @@ impl<'a> Type<'a> {
         (!words.is_empty()).then_some(words)
     }
 
-    /// What it takes, for a person.
+    /// The accepted kinds of value, as a noun phrase for messages.
     pub(super) fn expected(self) -> String {
         match self.name {
             "Duration" => return "a duration, such as 10m".to_owned(),
@@ -79,7 +79,7 @@ impl<'a> Type<'a> {
     }
 }
 
-/// The least and the greatest number, those of the integer's width included.
+/// The least and the greatest accepted number; an integer's width counts as a bound.
 pub(super) fn limits(expected: Type<'_>) -> (Option<f64>, Option<f64>) {
     let (least, most) = match expected.get("format").and_then(Value::as_str) {
         Some("int32") => (Some(f64::from(i32::MIN)), Some(f64::from(i32::MAX))),
@@ -92,7 +92,7 @@ pub(super) fn limits(expected: Type<'_>) -> (Option<f64>, Option<f64>) {
     )
 }
 
-/// Whether a value is of one of the JSON types.
+/// Whether the value has one of the JSON types.
 pub(super) fn is_one_of(content: &Content, types: &[&str]) -> bool {
     let takes = |name: &str| types.contains(&name);
     match content {

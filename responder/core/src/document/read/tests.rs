@@ -10,7 +10,7 @@ use crate::span::Span;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct KettleDoc {
-    /// How long.
+    /// The boiling time.
     boil_for: Span,
     #[serde(default)]
     lids: Vec<String>,

@@ -1,11 +1,11 @@
-//! Plain scalars, by YAML 1.2's core schema. Step of the flow: reading what people write, before the first.
+//! Plain scalars, by YAML 1.2's core schema.
 
 use super::Content;
 
-/// What a plain (unquoted) scalar says.
+/// The value of a plain (unquoted) scalar.
 ///
-/// Source: <https://yaml.org/spec/1.2.2/#103-core-schema>. Left as text: numbers with leading zeros, which YAML 1.1 reads
-/// as octal and 1.2 as decimal, and numbers past 64 bits.
+/// Source: <https://yaml.org/spec/1.2.2/#103-core-schema>. Kept as text: numbers with leading zeros, which YAML 1.1
+/// reads as octal and 1.2 as decimal, and numbers past 64 bits.
 pub(super) fn plain(text: &str) -> Content {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Content::Null,

@@ -93,8 +93,8 @@ fn a_broken_document_does_not_hide_the_next_one() {
 #[case("a: !Ref x", "tags have no meaning here")]
 #[case("<<: {a: 1}", "merge keys (`<<`) are not read")]
 #[case("? [a, b]\n: 1", "a key is text, not a collection")]
-#[case("a: &x [*x]", "this alias stands inside what it stands for")]
-fn what_json_could_not_say_is_a_fault(#[case] text: &str, #[case] message: &str) {
+#[case("a: &x [*x]", "this alias is inside the value that it refers to")]
+fn yaml_without_a_form_in_json_is_a_fault(#[case] text: &str, #[case] message: &str) {
     assert_eq!(messages(text), [message]);
 }
 

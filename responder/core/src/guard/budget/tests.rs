@@ -125,8 +125,8 @@ fn attempts() -> impl Strategy<Value = Vec<Attempt>> {
 }
 
 proptest! {
-    /// Against a naive model: whatever comes in whatever order, the distinct targets that were let through in any window
-    /// never exceed the budget.
+    /// Against a naive model: in any order of attempts, the distinct targets allowed in any window never exceed the
+    /// budget.
     #[test]
     fn distinct_targets_in_any_window_stay_within_the_budget(attempts in attempts(), max in 0..4_u32, by_namespace in any::<bool>()) {
         let scope = if by_namespace { BudgetScope::Namespace } else { BudgetScope::Cluster };

@@ -91,7 +91,7 @@ fn the_live_pod_is_told_from_its_namesakes(
 #[case(Corroboration::Named, true)]
 #[case(Corroboration::PodUid, true)]
 #[case(Corroboration::Container, false)]
-fn what_the_playbook_asks_for_is_the_least(#[case] required: Corroboration, #[case] enough: bool) {
+fn the_level_that_the_playbook_requires_is_the_least(#[case] required: Corroboration, #[case] enough: bool) {
     let live = pod(OLD, &statuses());
     let found = corroborate(
         &claim(None, Some("live-uid")),

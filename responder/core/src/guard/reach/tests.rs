@@ -108,7 +108,7 @@ fn the_policy_of_a_quarantine_is_no_leak_as_long_as_it_is_one(#[case] spec: Valu
     );
 }
 
-/// A world small enough to try every connection: pods by one label, one port, both directions.
+/// A model small enough to try every connection: pods with one label, one port, both directions.
 #[derive(Debug, Clone)]
 struct SmallPolicy {
     selects_tier: Option<&'static str>,
@@ -144,7 +144,7 @@ impl SmallPolicy {
         )
     }
 
-    /// Whether this policy, by the text of the specification, allows the quarantined pod to talk with some peer.
+    /// Whether this policy, by the text of the specification, allows traffic between the quarantined pod and some peer.
     fn allows_some_peer(&self) -> bool {
         let is_selected = self.selects_tier.is_none_or(|tier| tier == "web");
         let some = |rules: &Option<Vec<Option<&str>>>| rules.as_ref().is_some_and(|peers| !peers.is_empty());
@@ -155,7 +155,7 @@ impl SmallPolicy {
 fn small_policy() -> impl Strategy<Value = SmallPolicy> {
     let tier = || prop::option::of(prop::sample::select(vec!["web", "db"]));
     let rules = move || prop::option::of(prop::collection::vec(tier(), 0..3));
-    // A policy without any type would be given Ingress by default; that case is in the table above.
+    // A policy without types would default to Ingress; the table above covers that case.
     (tier(), rules(), rules())
         .prop_filter("has a type", |(_, ingress, egress)| {
             ingress.is_some() || egress.is_some()

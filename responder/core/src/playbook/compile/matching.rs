@@ -1,4 +1,4 @@
-//! Compiles `match` and the same parts of `except`. Step of the flow: match (reading playbooks).
+//! Compiles `match`, and the same keys in `except`. Step of the flow: match (loading playbooks).
 
 use globset::GlobSetBuilder;
 
@@ -12,7 +12,7 @@ use crate::playbook::pattern::{Pattern, is_glob, parse_glob};
 use crate::playbook::{AlertMatch, LiveMatch, fields};
 use crate::selector::{LabelSelectorDoc, Selector};
 
-/// The part that reads the alert and the part that reads the live object.
+/// The compiled conditions on the alert and on the live object.
 pub(super) fn compile(doc: &MatchDoc, path: &Path, findings: &mut Findings<'_>) -> (AlertMatch, LiveMatch) {
     let predicates = doc.fields.iter().flatten().enumerate();
     let alert_match = AlertMatch {
@@ -118,7 +118,7 @@ fn tags(doc: &TagsDoc, path: &Path, findings: &mut Findings<'_>) -> Tags {
         }
     }
     if let Some(tag) = doc.none.iter().find(|tag| doc.all.contains(tag)) {
-        let problem = Problem::new(format!("no rule has the tag `{}` and has it not", tag.escape_debug()));
+        let problem = Problem::new(format!("no rule both has and lacks the tag `{}`", tag.escape_debug()));
         findings.error(&path.key("none"), problem);
     }
     Tags {

@@ -1,4 +1,4 @@
-//! `match` as written: what it asks of the alert and of the live object.
+//! `match` as written: conditions on the alert and on the live object.
 
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::alert::Priority;
 use crate::selector::LabelSelectorDoc;
 
-/// What must hold. Keys must all hold; the values of one list are alternatives.
+/// Conditions. All keys must hold; the values of a list are alternatives.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Match")]
@@ -19,37 +19,38 @@ pub struct MatchDoc {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 20))]
     pub sources: Option<Vec<String>>,
-    /// The least priority.
+    /// The lowest priority that matches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_priority: Option<Priority>,
-    /// The tags of the rule.
+    /// Conditions on the rule's tags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<TagsDoc>,
-    /// Predicates over the alert's `output_fields`; all of them must hold. A missing or null field satisfies none but
+    /// Predicates over the alert's `output_fields`; all must hold. A missing or null field satisfies only
     /// `exists: false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 50))]
     pub fields: Option<Vec<PredicateDoc>>,
-    /// The image of the live container, as the pod's spec names it; not the alert's claim.
+    /// Conditions on the image of the live container, as the pod's spec names it; the alert's claim is not used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageDoc>,
-    /// By the labels of the live pod's namespace.
+    /// Selects by the labels of the live pod's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<LabelSelectorDoc>,
-    /// By the labels of the live pod.
+    /// Selects by the labels of the live pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<LabelSelectorDoc>,
-    /// By the labels of the live node.
+    /// Selects by the labels of the live node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<LabelSelectorDoc>,
-    /// A CEL expression over `pod`, `node`, `namespaceObject`, `owner` and `alert`, for what is left. An error is no match.
+    /// A CEL expression over `pod`, `node`, `namespaceObject`, `owner` and `alert`, for conditions that the other keys
+    /// can't express. An error means no match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1000))]
     pub when: Option<String>,
 }
 
 impl MatchDoc {
-    /// Whether one part at least reads the alert.
+    /// Whether at least one key reads the alert.
     pub fn reads_alert(&self) -> bool {
         self.rules.is_some()
             || self.sources.is_some()
@@ -59,91 +60,91 @@ impl MatchDoc {
     }
 }
 
-/// What is asked of the rule's tags.
+/// Conditions on the rule's tags.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Tags")]
 pub struct TagsDoc {
-    /// The rule has all of them.
+    /// The rule has all of these tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub all: Vec<String>,
-    /// The rule has one of them.
+    /// The rule has at least one of these tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub any: Vec<String>,
-    /// The rule has none of them.
+    /// The rule has none of these tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub none: Vec<String>,
 }
 
-/// One field of the alert, and what must hold of it: one operator or more.
+/// A field of the alert, with one operator or more; all must hold.
 ///
-/// Of a list field, one element must satisfy a positive operator, and every element a negative one.
+/// In a list field, a positive operator needs one matching element, and a negative one needs all elements to match.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Predicate", transform = one_operator)]
 pub struct PredicateDoc {
-    /// The name, as in Falco's `output_fields`, such as `proc.name` or `proc.aname[2]`.
+    /// The field's name in Falco's `output_fields`, such as `proc.name` or `proc.aname[2]`.
     #[schemars(length(min = 1))]
     pub field: String,
-    /// It is this value.
+    /// The value equals this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub equals: Option<ScalarDoc>,
-    /// It is another value.
+    /// The value differs from this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_equals: Option<ScalarDoc>,
-    /// It is one of these.
+    /// The value equals one of these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1000))]
     pub r#in: Option<Vec<ScalarDoc>>,
-    /// It is none of these.
+    /// The value equals none of these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1000))]
     pub not_in: Option<Vec<ScalarDoc>>,
-    /// Its text begins so.
+    /// The text begins with this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts_with: Option<OneOrMany>,
-    /// Its text ends so.
+    /// The text ends with this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_with: Option<OneOrMany>,
-    /// Its text has this in it.
+    /// The text contains this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contains: Option<OneOrMany>,
-    /// Its whole text fits a glob (`*`, `?`, `[…]`, `{a,b}`; `*` takes `/` as well, as in Falco).
+    /// The whole text matches a glob (`*`, `?`, `[…]`, `{a,b}`; `*` also matches `/`, as in Falco).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub glob: Option<OneOrMany>,
-    /// Its whole text fits none of these globs.
+    /// The whole text matches none of these globs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_glob: Option<OneOrMany>,
-    /// A regular expression is found in its text (anchor it with `^` and `$`); linear-time, so without look-around and
-    /// backreferences.
+    /// The text contains a match of a regular expression (anchor it with `^` and `$`). Matching takes linear time, so
+    /// there are no look-arounds and no backreferences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matches: Option<OneOrMany>,
-    /// Its address lies in a network.
+    /// The address lies in a network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_cidr: Option<OneOrMany>,
-    /// Its address lies in none of these networks.
+    /// The address lies in none of these networks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_in_cidr: Option<OneOrMany>,
-    /// It is less.
+    /// The number is less than this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "number")]
     pub lt: Option<ScalarDoc>,
-    /// It is less or equal.
+    /// The number is at most this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "number")]
     pub le: Option<ScalarDoc>,
-    /// It is greater.
+    /// The number is greater than this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "number")]
     pub gt: Option<ScalarDoc>,
-    /// It is greater or equal.
+    /// The number is at least this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "number")]
     pub ge: Option<ScalarDoc>,
-    /// Whether the alert carries it with a value that is not null.
+    /// Whether the alert has the field, with a value other than null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exists: Option<bool>,
 }
@@ -154,11 +155,11 @@ pub struct PredicateDoc {
 pub enum ScalarDoc {
     /// `true` or `false`.
     Boolean(bool),
-    /// Zero or more.
+    /// A whole number, zero or more.
     Unsigned(u64),
-    /// Less than zero.
+    /// A whole number below zero.
     Signed(i64),
-    /// With a fraction.
+    /// A number with a fraction.
     Float(f64),
     /// Text.
     Text(String),
@@ -174,18 +175,18 @@ impl JsonSchema for ScalarDoc {
     }
 }
 
-/// One text, or alternatives.
+/// One text, or a list of alternatives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum OneOrMany {
-    /// One.
+    /// A single text.
     One(String),
-    /// Alternatives.
+    /// The alternatives.
     Many(#[schemars(length(min = 1, max = 100))] Vec<String>),
 }
 
 impl OneOrMany {
-    /// As a list.
+    /// The texts as a list.
     pub fn as_slice(&self) -> &[String] {
         match self {
             Self::One(one) => std::slice::from_ref(one),
@@ -194,15 +195,15 @@ impl OneOrMany {
     }
 }
 
-/// What is asked of the image of the live container.
+/// Conditions on the image of the live container.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Image")]
 pub struct ImageDoc {
-    /// It fits one of these globs.
+    /// The image matches one of these globs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub glob: Option<OneOrMany>,
-    /// It fits none of these globs.
+    /// The image matches none of these globs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_glob: Option<OneOrMany>,
 }
@@ -211,7 +212,7 @@ fn number(_: &mut schemars::SchemaGenerator) -> Schema {
     schemars::json_schema!({"type": "number"})
 }
 
-/// A field alone says nothing.
+/// At least one operator besides `field`.
 fn one_operator(schema: &mut Schema) {
     schema.insert("minProperties".to_owned(), 2.into());
 }

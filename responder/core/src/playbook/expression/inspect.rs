@@ -1,4 +1,4 @@
-//! Looks through an expression for what would fail or run long. Step of the flow: match (reading playbooks).
+//! Finds the parts of an expression that would fail or run long. Step of the flow: match (loading playbooks).
 
 use std::collections::HashMap;
 
@@ -10,11 +10,11 @@ use super::Variable;
 use crate::document::{Problem, did_you_mean, listed};
 use crate::playbook::pattern::compile_regex;
 
-/// Loops in loops: two over ten containers with ten mounts each are a hundred rounds; five were 93 ms.
+/// Nested loops: two over ten containers with ten mounts each run a hundred rounds; five took 93 ms.
 const MAX_LOOPS: usize = 2;
 
-/// Operators and calls on one another. Evaluation recurses with them, and 100 end a thread's 2 MiB of stack in a debug
-/// build. `&&` and `||` are balanced, so chains of them do not count.
+/// Nested operators and calls. Evaluation recurses with them, and 100 levels overflow a thread's 2 MiB of stack in a
+/// debug build. `&&` and `||` are balanced, so chains of them do not count.
 const MAX_DEPTH: usize = 32;
 
 /// The functions of cel's standard library without its features `regex` and `chrono`, and our own `matches`.
@@ -42,7 +42,7 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "ofNonZeroValue",
     "none",
 ];
-/// Names of types, and the namespace of `optional.of`.
+/// The names of types, and the namespace of `optional.of`.
 const TYPES: &[&str] = &[
     "bool",
     "bytes",
@@ -58,7 +58,7 @@ const TYPES: &[&str] = &[
     "uint",
 ];
 
-/// What was found.
+/// The variables, patterns and problems of an expression.
 #[derive(Debug, Default)]
 pub(super) struct Inspected {
     pub(super) variables: Vec<Variable>,
@@ -79,7 +79,7 @@ pub(super) fn inspect(expression: &IdedExpr) -> Inspected {
 
 struct Inspector<'e> {
     found: Inspected,
-    /// The variables of the loops around.
+    /// The variables of the enclosing loops.
     bound: Vec<&'e str>,
     loops: usize,
     depth: usize,
@@ -95,7 +95,7 @@ impl<'e> Inspector<'e> {
     fn walk(&mut self, expression: &'e IdedExpr) {
         if self.depth > MAX_DEPTH {
             self.problem(Problem::new(format!(
-                "more than {MAX_DEPTH} operators and calls stand on one another"
+                "operators and calls are nested more than {MAX_DEPTH} deep"
             )));
             return;
         }
@@ -181,7 +181,8 @@ impl<'e> Inspector<'e> {
         call.args.iter().for_each(|argument| self.walk(argument));
     }
 
-    /// A pattern must stand in the expression: only then it is compiled once, and never by what an attacker writes.
+    /// A pattern must be a literal: only then it is compiled once, and an attacker's text is never compiled as a
+    /// pattern.
     fn pattern(&mut self, pattern: Option<&IdedExpr>) {
         let Some(Expr::Literal(LiteralValue::String(text))) = pattern.map(|pattern| &pattern.expr) else {
             self.problem(Problem::new("the pattern of `matches` must be written as text"));

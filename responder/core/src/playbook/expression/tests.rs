@@ -81,7 +81,7 @@ fn an_expression_reads_the_live_objects_and_the_alert(#[case] source: &str) {
 #[case("1 / 0 == 1")]
 #[case("pod.spec.containers[5].name == 'a'")]
 #[case("namespaceObject.metadata.name == 'web'")]
-fn what_fails_at_run_time_is_an_error_and_never_true(#[case] source: &str) {
+fn an_expression_that_fails_at_run_time_is_an_error_and_never_true(#[case] source: &str) {
     let error = evaluate(source).unwrap_err();
     assert!(!error.is_empty() && error.len() < 1000, "{error}");
 }
@@ -143,7 +143,7 @@ fn nesting_is_bounded(#[case] source: &str, #[case] compiles: bool) {
 }
 
 #[test]
-fn only_what_is_read_is_asked_for() {
+fn an_expression_needs_only_the_parts_that_it_reads() {
     let expression = Expression::compile("pod.spec.containers.all(node, node.name != '')").unwrap();
     assert!(expression.reads(Variable::Pod) && !expression.reads(Variable::Node));
 }

@@ -1,4 +1,4 @@
-//! Compiles predicates, typed by the field's name. Step of the flow: match (reading playbooks).
+//! Compiles predicates, typed by the field's name. Step of the flow: match (loading playbooks).
 
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use crate::document::{Findings, Path, Problem};
 use crate::playbook::doc::{OneOrMany, PredicateDoc, ScalarDoc};
 use crate::playbook::pattern::{Pattern, compile_regex};
 
-/// Compiles a predicate; what is wrong is reported below its path.
+/// Compiles a predicate and reports its problems below `path`.
 pub(in crate::playbook) fn compile(doc: &PredicateDoc, path: &Path, findings: &mut Findings<'_>) -> Predicate {
     let mut compiler = Compiler {
         field: &doc.field,
@@ -75,7 +75,7 @@ struct Compiler<'a, 'f> {
     path: &'a Path,
     findings: &'a mut Findings<'f>,
     tests: Vec<Test>,
-    /// Whether an operator could not be compiled.
+    /// Whether any operator failed to compile.
     failed: bool,
 }
 
@@ -114,7 +114,7 @@ impl Compiler<'_, '_> {
         self.push(asked, Operand::OneOf(literals), negative);
     }
 
-    /// Whether a value can be compared with the field at all.
+    /// Whether the field's type allows this value at all.
     fn check_literal(&self, doc: &ScalarDoc) -> Result<(), Problem> {
         let Some(kind) = self.kind else { return Ok(()) };
         let whole = matches!(doc, ScalarDoc::Unsigned(_) | ScalarDoc::Signed(_));
@@ -177,7 +177,7 @@ impl Compiler<'_, '_> {
         }
     }
 
-    /// Compiles each text; `None` when one could not be.
+    /// Compiles each text; `None` when any fails.
     fn each<T>(
         &mut self,
         operator: &str,
@@ -253,7 +253,7 @@ fn network(text: &str) -> Result<IpNet, Problem> {
         if truncated == network {
             return Ok(network);
         }
-        let problem = Problem::new(format!("`{text}` has bits set behind its prefix"));
+        let problem = Problem::new(format!("`{text}` has bits set after its prefix"));
         return Err(problem.help(format!(
             "write {truncated} for the network, or {} for the address",
             IpNet::from(network.addr())

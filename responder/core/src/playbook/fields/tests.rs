@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use super::Number;
 use crate::playbook::testing::{alert, field, playbook};
 
-/// Whether a predicate over the field `x`, whose type nobody knows, holds for this value.
+/// Whether a predicate over the field `x`, which has no known type, holds for this value.
 fn holds(predicate: &str, value: Value) -> bool {
     playbook(&format!("{{fields: [{{field: x, {predicate}}}]}}"))
         .alert_match
         .matches(&field("x", value))
 }
 
-/// 507 bytes and the mark: what falcosidekick leaves of a longer text.
+/// A text as falcosidekick cuts it: 507 bytes and the mark.
 fn cut(beginning: &str) -> Value {
     Value::String(format!("{beginning:a<507}[...]"))
 }
@@ -130,7 +130,7 @@ fn of_a_list_one_element_must_satisfy_and_every_one_not_contradict(
 }
 
 #[rstest]
-// What was cut off can't undo these.
+// The lost part can't change these.
 #[case("startsWith: 'curl '", "curl ", true)]
 #[case("contains: evil", "x evil ", true)]
 #[case("glob: 'curl *'", "curl ", true)]
@@ -138,7 +138,7 @@ fn of_a_list_one_element_must_satisfy_and_every_one_not_contradict(
 #[case("notEquals: curl", "curl", true)]
 #[case("notIn: [curl, wget]", "curl", true)]
 #[case("notGlob: '/usr/*'", "/tmp/", true)]
-// Of these the rest would have to be known.
+// These depend on the lost part.
 #[case("endsWith: a", "curl", false)]
 #[case("endsWith: ']'", "curl", false)]
 #[case("contains: '[...]'", "curl", false)]
@@ -165,7 +165,7 @@ fn a_cut_value_never_equals_anything() {
         assert!(!holds(&format!("equals: '{literal}'"), cut("curl")), "{literal}");
         assert!(!holds(&format!("in: ['{literal}']"), cut("curl")), "{literal}");
     }
-    // It may be the whole text that was cut, so it is not certainly another one.
+    // `whole` may be the text before the cut, so the two do not certainly differ.
     assert!(!holds(&format!("notEquals: '{whole}'"), cut("curl")));
 }
 

@@ -56,7 +56,7 @@ fn holds(asked: &str, container: Option<&str>, snapshot: &Snapshot) -> Result<()
 #[case("image: {glob: 'registry.example/web/*'}", Some(SIDECAR), false)]
 #[case("image: {notGlob: ['registry.example/ops/*']}", Some(SHELL), true)]
 #[case("image: {notGlob: ['registry.example/ops/*']}", Some(SIDECAR), false)]
-// Without a container that the pod knows, every one of them must fit.
+// Without a container that the pod knows, the images of all containers must match.
 #[case("image: {notGlob: ['registry.example/ops/*']}", None, false)]
 #[case("image: {notGlob: ['registry.example/ops/*']}", Some("dddddddddddd"), false)]
 #[case("image: {glob: 'registry.example/*'}", None, true)]
@@ -90,7 +90,7 @@ fn every_part_that_is_written_must_hold_of_the_live_object(
 #[case("node: {matchExpressions: [{key: x, operator: DoesNotExist}]}")]
 #[case("namespace: {matchExpressions: [{key: x, operator: NotIn, values: [y]}]}")]
 #[case("when: 'true || pod.metadata.name == \"x\"'")]
-fn what_was_not_read_does_not_hold_and_is_an_error(#[case] asked: &str) {
+fn a_part_that_was_not_read_does_not_hold_and_is_an_error(#[case] asked: &str) {
     let empty = Snapshot::empty("2026-05-01T10:00:01Z".parse().unwrap());
     let why = holds(asked, None, &empty).unwrap_err();
     assert!(why.contains("error"), "{why}");
@@ -126,6 +126,6 @@ fn a_refusal_says_which_part_and_what_was_seen() {
     match.node does not hold: the object has none of these labels; asked zone=a
     match.when does not hold: `pod.metadata.name == "db-0"` is false
     match.when does not hold: error in `pod.metadata.nam == "db-0"`: No such key: nam
-    match.when does not hold: error in `pod.metadata.name`: it gives a string, not true or false
+    match.when does not hold: error in `pod.metadata.name`: its type is string, not bool
     "#);
 }

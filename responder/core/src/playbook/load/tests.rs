@@ -49,7 +49,7 @@ fn one(text: &str) -> Result<Loaded, Diagnostics> {
     load(&[source("playbook.yaml", text)], now())
 }
 
-/// A playbook that is right but for the lines that are put in at `spec`.
+/// A valid playbook with additional lines under `spec`.
 fn with(spec: &str) -> Result<Loaded, Diagnostics> {
     let head = "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {name: test}\nspec:\n";
     let body = [
@@ -144,7 +144,7 @@ fn the_bad_corpus_is_refused_with_places_and_suggestions(#[case] directory: &str
 }
 
 #[test]
-fn what_is_probably_wrong_is_warned_of() {
+fn a_probable_mistake_is_a_warning() {
     let loaded = load(&corpus("warned"), now()).unwrap_or_else(|found| panic!("{found}"));
     insta::with_settings!({snapshot_path => "../../../testdata/playbooks/snapshots", prepend_module_to_snapshot => false, omit_expression => true}, {
         insta::assert_snapshot!("warned", loaded.warnings.render(false));
@@ -265,7 +265,7 @@ fn the_same_meaning_has_the_same_hash_and_another_has_another() {
 
 #[test]
 fn a_problem_that_follows_from_another_is_not_told() {
-    // `rulez` leaves the match empty, and the slip in the step leaves it without an action: both were said.
+    // `rulez` leaves the match empty, and the misspelt step has no action: both problems are reported already.
     let found = said(with("  match: {rulez: [x]}\n  steps: [{delet: {}}]\n"));
     assert_eq!(
         found,
@@ -287,7 +287,7 @@ fn an_empty_list_is_refused_because_it_asks_nothing(#[case] asked: &str) {
 }
 
 #[test]
-fn what_is_right_beside_a_mistake_is_still_checked() {
+fn the_rest_beside_a_mistake_is_still_checked() {
     let spec = "  match:\n    rules: [5, '[']\n    fields: [{feild: x}, {field: proc.name, matches: '('}]\n";
     let paths: Vec<String> = with(spec)
         .map(|_| ())

@@ -13,7 +13,7 @@ fn documents(directory: &str) -> Vec<(String, Value)> {
     for entry in std::fs::read_dir(root).unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
-        // An independent reader of YAML: ours is under test as well.
+        // An independent YAML reader: ours is under test as well.
         for (place, document) in text.split("\n---").enumerate() {
             let parsed: Result<Option<Value>, _> = serde_saphyr::from_str(document.trim_start_matches("---"));
             if let Ok(Some(value)) = parsed {

@@ -1,19 +1,20 @@
-//! What a scenario plays on: a namespace and a node of its own, and a responder under a user of its own who may do what
-//! its playbooks need and nothing else.
+//! The setting of a scenario: its own namespace, node, and responder, whose user has only the rights that its playbooks
+//! need.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use integration::{
     control_plane::{AuditEvent, ControlPlane, shared},
-    fixtures::{Labelled as _, PlacedOn as _, create, namespace, node, pod, wait_ready},
-    responder::{Responder, ResponderOptions, alert},
+    fixtures::{ObjectExt as _, PodExt as _, create, namespace, node, pod, pod_disruption_budget, wait_ready},
+    responder::{Accounts, HttpReply, Responder, ResponderOptions, alert},
 };
 use jiff::Timestamp;
 use k8s_openapi::{
     api::{
         authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
         core::v1::{Namespace, Node, Pod},
+        policy::v1::PodDisruptionBudget,
         rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject},
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -28,25 +29,26 @@ use responder_core::{
 };
 use serde_json::{Value, json};
 
-/// For what the cluster does by itself: controllers, kwok, informers of the API server.
+/// Deadline for the cluster's own work: controllers, kwok and informers of the API server.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-pub(crate) struct Stage<'a> {
+/// The namespace and the node of one test, and the user of its responder.
+pub(crate) struct Scenario<'a> {
     pub(crate) control_plane: &'a ControlPlane,
     pub(crate) client: Client,
-    /// Of the namespace and of the node.
+    /// The name of the namespace and of the node.
     pub(crate) name: String,
     pub(crate) user: String,
 }
 
-impl Stage<'static> {
-    /// On the control plane that all scenarios share.
+impl Scenario<'static> {
+    /// Uses the control plane that all scenarios share.
     pub(crate) async fn new(name: &str) -> Self {
-        Stage::on(shared().await, name).await
+        Scenario::on(shared().await, name).await
     }
 }
 
-impl<'a> Stage<'a> {
+impl<'a> Scenario<'a> {
     pub(crate) async fn on(control_plane: &'a ControlPlane, name: &str) -> Self {
         let client = control_plane.client();
         keep_one_schedulable(&client).await;
@@ -61,7 +63,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// A running pod, labelled `app=<name>`.
+    /// Creates a pod labelled `app=<name>` and waits until it is ready.
     pub(crate) async fn running(&self, name: &str) -> Pod {
         let pod = self.pod(name);
         wait_ready(&self.client, &create(&self.client, &pod).await.unwrap())
@@ -69,18 +71,18 @@ impl<'a> Stage<'a> {
             .unwrap()
     }
 
-    /// The pod as it is created.
+    /// The manifest of a pod labelled `app=<name>`.
     pub(crate) fn pod(&self, name: &str) -> Pod {
         pod(&self.name, name).on_node(&self.name).labelled(&[("app", name)])
     }
 
-    /// Many running pods, `<name>-0` and so on.
+    /// Creates the pods `<name>-0`, `<name>-1`, … and waits until they are ready.
     pub(crate) async fn running_many(&self, name: &str, count: usize) -> Vec<Pod> {
         let names: Vec<String> = (0..count).map(|number| format!("{name}-{number}")).collect();
         join_all(names.iter().map(|name| self.running(name))).await
     }
 
-    /// Takes the pod away as its controller or a person would, and makes another of its name.
+    /// Deletes a pod, as its controller or a person would, and creates another with its name.
     pub(crate) async fn replace(&self, pod: &Pod) -> Pod {
         self.remove(pod).await;
         self.running(&pod.name_any()).await
@@ -92,8 +94,8 @@ impl<'a> Stage<'a> {
         integration::fixtures::wait_gone(&self.client, pod).await.unwrap();
     }
 
-    /// Takes the Pod Security level away, where the namespace has one, and waits until admission knows: it learns of
-    /// namespaces by a watch.
+    /// Removes the namespace's Pod Security level and waits until admission knows: it learns of namespaces through a
+    /// watch.
     pub(crate) async fn allow_any_pod(&self) {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let level = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": null}}});
@@ -112,6 +114,19 @@ impl<'a> Stage<'a> {
         .await;
     }
 
+    /// Creates a budget that blocks every eviction of the single pod labelled `app=<app>`, and waits until the
+    /// disruption controller has counted it.
+    pub(crate) async fn block_evictions(&self, budget: &str, app: &str) {
+        let object = pod_disruption_budget(&self.name, budget, &[("app", app)], 1);
+        create(&self.client, &object).await.unwrap();
+        let budgets: Api<PodDisruptionBudget> = Api::namespaced(self.client.clone(), &self.name);
+        eventually("the disruption controller has counted the budget", async || {
+            let status = budgets.get(budget).await.unwrap().status.unwrap_or_default();
+            (status.observed_generation.is_some() && status.current_healthy > 0).then_some(())
+        })
+        .await;
+    }
+
     pub(crate) fn pods(&self) -> Api<Pod> {
         Api::namespaced(self.client.clone(), &self.name)
     }
@@ -121,14 +136,14 @@ impl<'a> Stage<'a> {
         found.filter(|found| found.uid() == pod.uid())
     }
 
-    /// The pod as it is, of which the test says that nobody may have taken it away.
+    /// The current state of a pod that must not have been deleted. Panics with the writes to it.
     pub(crate) async fn still_there(&self, pod: &Pod) -> Pod {
         if let Some(found) = self.get(pod).await {
             return found;
         }
         let mut events = self.control_plane.audit().unwrap();
         events.retain(|event| event.namespace == self.name && event.name == pod.name_any() && event.is_write());
-        let told: Vec<_> = events
+        let writes: Vec<_> = events
             .iter()
             .map(|event| {
                 let AuditEvent {
@@ -142,11 +157,11 @@ impl<'a> Stage<'a> {
                 format!("{received} {user}: {verb} {subresource} -> {code}")
             })
             .collect();
-        panic!("{} ({:?}) is gone: {told:#?}", pod.name_any(), pod.uid())
+        panic!("{} ({:?}) is gone: {writes:#?}", pod.name_any(), pod.uid())
     }
 
-    /// ResponderOptions for a responder with these playbooks that may do what they need: its rights come from the same list of
-    /// actions as those of the chart.
+    /// Options of a responder with these playbooks and a user with the rights that they need. The rights come from the
+    /// same list of actions as the chart's.
     pub(crate) async fn options(&self, playbooks: &str) -> ResponderOptions {
         self.allow(playbooks).await;
         let kubeconfig = self.control_plane.kubeconfig_for(&self.user, &[]).unwrap();
@@ -158,7 +173,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// A responder with these playbooks that is ready to act.
+    /// Starts a responder with these playbooks and waits until it is ready to act.
     pub(crate) async fn responder(&self, playbooks: &str) -> Responder {
         start(&self.options(playbooks).await).await
     }
@@ -191,7 +206,7 @@ impl<'a> Stage<'a> {
         };
         create(&self.client, &role).await.unwrap();
         create(&self.client, &binding).await.unwrap();
-        // The authorizer learns of it by a watch.
+        // The authorizer learns of the role through a watch.
         let last = rules.last().unwrap();
         let (resource, subresource) = last.resources.as_ref().unwrap()[0]
             .split_once('/')
@@ -218,29 +233,29 @@ impl<'a> Stage<'a> {
         .await;
     }
 
-    /// What the responder has asked of the API server, in order.
-    pub(crate) fn asked(&self) -> Vec<AuditEvent> {
+    /// The requests of the responder to the API server, in order.
+    pub(crate) fn requests(&self) -> Vec<AuditEvent> {
         let mut events = self.control_plane.audit().unwrap();
         events.retain(|event| event.user == self.user);
         events
     }
 
-    /// Of these, what could have changed something, dry runs and refused requests included.
+    /// The writing ones of these requests, dry runs and refused requests included.
     pub(crate) fn writes(&self) -> Vec<AuditEvent> {
-        let mut events = self.asked();
+        let mut events = self.requests();
         events.retain(AuditEvent::is_write);
         events
     }
 
-    /// Of these, what did change something.
+    /// The requests that changed an object.
     pub(crate) fn mutations(&self) -> Vec<AuditEvent> {
-        let mut events = self.asked();
+        let mut events = self.requests();
         events.retain(AuditEvent::is_mutation);
         events
     }
 
-    /// Every object of the namespace but Events, and the node, whole, once nothing has changed between two looks. Of the node without
-    /// its status, which the kubelet's heartbeat changes.
+    /// All objects of the namespace except Events, and the node, as soon as two reads agree. The node comes without its
+    /// status, which heartbeats change.
     pub(crate) async fn objects(&self) -> BTreeMap<String, Value> {
         let discovery = Discovery::new(self.client.clone()).run_aggregated().await.unwrap();
         let mut before = self.look(&discovery).await;
@@ -260,8 +275,8 @@ impl<'a> Stage<'a> {
             .groups()
             .flat_map(kube::discovery::ApiGroup::recommended_resources);
         let listed = resources
-            // Events are what others say of objects, whenever they come to it: the API server itself writes one when it
-            // repairs the cluster IP of a Service that has just been made.
+            // Other components write Events at any time. The API server itself writes one when it repairs the cluster
+            // IP of a new Service.
             .filter(|(resource, capabilities)| {
                 resource.plural != "events"
                     && capabilities.scope == Scope::Namespaced
@@ -289,7 +304,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// A node that nobody touches: the last schedulable one is never cordoned, and a scenario may be alone here.
+/// Creates a node that no test changes: the last schedulable node is never cordoned, and a scenario may run alone.
 async fn keep_one_schedulable(client: &Client) {
     let nodes: Api<Node> = Api::all(client.clone());
     match nodes.create(&PostParams::default(), &node("spare")).await {
@@ -311,7 +326,7 @@ pub(crate) async fn start(options: &ResponderOptions) -> Responder {
     responder
 }
 
-/// What these playbooks take, by the same list that the chart's roles are made of.
+/// The rules that these playbooks need, from the same list as the chart's roles.
 fn rules(playbooks: &str) -> Vec<PolicyRule> {
     let source = SourceFile {
         file: "playbooks.yaml".into(),
@@ -322,36 +337,13 @@ fn rules(playbooks: &str) -> Vec<PolicyRule> {
     RbacAccess::of(&loaded.playbooks, &guard, Mode::Enforce).rules()
 }
 
-/// A playbook that answers "Terminal shell in container" on its pod.
-pub(crate) fn on_shell(mode: &str, steps: &[&str]) -> String {
-    playbook(
-        "shell",
-        &format!("mode: {mode}\n  match: {{rules: [Terminal shell in container]}}"),
-        steps,
-    )
-}
-
-/// A playbook of this name; `spec` is indented by two.
-pub(crate) fn playbook(name: &str, spec: &str, steps: &[&str]) -> String {
-    let steps: Vec<String> = steps.iter().map(|step| format!("    - {step}")).collect();
-    let steps = steps.join("\n");
-    format!(
-        "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {{name: {name}}}\nspec:\n  {spec}\n  steps:\n{steps}\n---\n"
-    )
-}
-
-/// A guard; `spec` is indented by two.
-pub(crate) fn guard(spec: &str) -> String {
-    format!("apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {{name: default}}\nspec:\n  {spec}\n---\n")
-}
-
-/// Posts a shell in each of these pods, all at once.
+/// Posts an alert about a shell in each of these pods, all at once.
 pub(crate) async fn post_shells(responder: &Responder, pods: &[Pod]) {
     let alerts: Vec<Value> = pods.iter().map(|pod| alert::shell_in(pod).unwrap()).collect();
     post(responder, &alerts).await;
 }
 
-/// Posts these alerts, all at once, and sees that each is accepted.
+/// Posts these alerts, all at once, and expects that each is accepted.
 pub(crate) async fn post(responder: &Responder, alerts: &[Value]) {
     let answers = join_all(
         alerts
@@ -359,14 +351,29 @@ pub(crate) async fn post(responder: &Responder, alerts: &[Value]) {
             .map(|alert| async { responder.post(alert).await.unwrap() }),
     )
     .await;
-    let outcomes: Vec<_> = answers
-        .iter()
-        .map(integration::responder::PostAnswer::outcome)
-        .collect();
+    let outcomes: Vec<_> = answers.iter().map(HttpReply::outcome).collect();
     assert!(outcomes.iter().all(|outcome| outcome == "accepted"), "{answers:?}");
 }
 
-/// Asks again until there is an answer, within a deadline.
+/// Waits until the responder has taken `decisions` decisions and is at rest, and compares the outcomes of its responses.
+pub(crate) async fn expect_responses(responder: &mut Responder, decisions: u64, expected: &[(&str, u64)]) -> Accounts {
+    let accounts = responder.wait_until_at_rest(decisions).await.unwrap();
+    assert_eq!(accounts.responses, counts(expected), "{:#?}", responder.trail());
+    accounts
+}
+
+/// Waits until the responder has taken `decisions` decisions and is at rest, and compares the reasons of its refusals.
+pub(crate) async fn expect_refusals(responder: &mut Responder, decisions: u64, expected: &[(&str, u64)]) -> Accounts {
+    let accounts = responder.wait_until_at_rest(decisions).await.unwrap();
+    assert_eq!(accounts.refused, counts(expected), "{:#?}", responder.trail());
+    accounts
+}
+
+fn counts(expected: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    expected.iter().map(|&(name, count)| (name.to_owned(), count)).collect()
+}
+
+/// Repeats a question until it has an answer, and panics after 30 s.
 pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let asked = async {
         loop {
@@ -378,14 +385,14 @@ pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Opti
     };
     tokio::time::timeout(DEADLINE, asked)
         .await
-        .unwrap_or_else(|_| panic!("waited in vain: {what}"))
+        .unwrap_or_else(|_| panic!("timed out waiting until: {what}"))
 }
 
 pub(crate) fn uid(pod: &Pod) -> String {
     pod.uid().unwrap()
 }
 
-/// A request in a few words, such as `patch pods web-0 (dry run)`.
+/// A request in a few words, such as `patch pods (dry run)`.
 pub(crate) fn in_words(event: &AuditEvent) -> String {
     let resource = match event.subresource.as_str() {
         "" => event.resource.clone(),

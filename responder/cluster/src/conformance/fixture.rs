@@ -1,4 +1,5 @@
-//! What the scenarios share: their places, the objects they set up, and the comparison of before and after.
+//! The namespaces and objects of the scenarios, the requests they send, and the comparison of the cluster before and
+//! after a request.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -14,14 +15,14 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{ClusterUnderTest, Violation};
 
-/// How long what controllers do may take. They take milliseconds; a build beside them on two cores takes the rest.
-const EVENTUALLY: Duration = Duration::from_secs(30);
+/// How long controllers may take. They need milliseconds; a build on the same two cores adds the rest.
+const DEADLINE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Labels and annotations of ours on nodes; others come and go with the node's own controllers.
+/// Prefix of the labels and annotations that scenarios set. The node's own controllers set others.
 pub(super) const PREFIX: &str = "conformance.responder.dev/";
 
-pub(super) type WriteOutcome = Result<(), Violation>;
+pub(super) type ScenarioResult = Result<(), Violation>;
 
 /// Fails the scenario with a message unless the condition holds.
 macro_rules! ensure {
@@ -33,19 +34,19 @@ macro_rules! ensure {
 }
 pub(super) use ensure;
 
-/// A namespace with one node and one pod, `web-0`, on it.
-pub(super) struct Fixture<'w, W: ClusterUnderTest> {
-    pub(super) world: &'w W,
+/// A namespace and a node of a scenario's own.
+pub(super) struct Fixture<'c, C: ClusterUnderTest> {
+    pub(super) cluster: &'c C,
     pub(super) namespace: Namespace,
     pub(super) node: Name,
 }
 
-impl<'w, W: ClusterUnderTest> Fixture<'w, W> {
-    /// A namespace of this name and its node, and nothing else.
-    pub(super) async fn bare(world: &'w W, name: &str) -> Result<Self, Violation> {
+impl<'c, C: ClusterUnderTest> Fixture<'c, C> {
+    /// Creates the namespace `conformance-NAME` and its node, without pods.
+    pub(super) async fn bare(cluster: &'c C, name: &str) -> Result<Self, Violation> {
         let name = format!("conformance-{name}");
         let fixture = Self {
-            world,
+            cluster,
             namespace: namespace(&name)?,
             node: self::name(&format!("{name}.node"))?,
         };
@@ -58,20 +59,20 @@ impl<'w, W: ClusterUnderTest> Fixture<'w, W> {
         Ok(fixture)
     }
 
-    /// A namespace, and a name of cluster-scoped objects, that nothing has.
+    /// A name that no namespace and no cluster-scoped object has.
     pub(super) fn nowhere(&self) -> Result<Namespace, Violation> {
         namespace(&format!("{}-else", self.namespace))
     }
 
-    /// The same with the pod `web-0`.
-    pub(super) async fn with_pod(world: &'w W, name: &str) -> Result<Self, Violation> {
-        let fixture = Self::bare(world, name).await?;
+    /// Creates the namespace and its node with the pod `web-0`.
+    pub(super) async fn with_pod(cluster: &'c C, name: &str) -> Result<Self, Violation> {
+        let fixture = Self::bare(cluster, name).await?;
         fixture.create(&[fixture.pod("web-0")]).await?;
         Ok(fixture)
     }
 
-    pub(super) async fn create(&self, manifests: &[Value]) -> WriteOutcome {
-        Ok(self.world.create(manifests).await?)
+    pub(super) async fn create(&self, manifests: &[Value]) -> ScenarioResult {
+        Ok(self.cluster.create(manifests).await?)
     }
 
     pub(super) fn pod(&self, name: &str) -> Value {
@@ -88,7 +89,7 @@ impl<'w, W: ClusterUnderTest> Fixture<'w, W> {
         json!({"nodeName": self.node, "containers": [{"name": "web", "image": "web:1"}]})
     }
 
-    /// A set of pods of this kind, all on the one node.
+    /// A ReplicaSet or StatefulSet with all its pods on the fixture's node.
     pub(super) fn set(&self, kind: &str, name: &str, replicas: u32) -> Value {
         let mut spec = json!({
             "replicas": replicas,
@@ -105,7 +106,7 @@ impl<'w, W: ClusterUnderTest> Fixture<'w, W> {
         })
     }
 
-    /// A Job that makes no pods of its own: a kwok node would run them to their end at once.
+    /// A Job that creates no pods: a kwok node would complete them at once.
     pub(super) fn job(&self, name: &str) -> Value {
         let mut spec = self.pod_spec();
         spec["restartPolicy"] = "Never".into();
@@ -125,9 +126,9 @@ impl<'w, W: ClusterUnderTest> Fixture<'w, W> {
         })
     }
 
-    /// What the adapter says of a pod.
+    /// The pod as the adapter reads it.
     pub(super) async fn read(&self, pod: &str) -> Result<Option<std::sync::Arc<Pod>>, Violation> {
-        let read = self.world.cluster().pod(&self.namespace, &name(pod)?).await;
+        let read = self.cluster.adapter().pod(&self.namespace, &name(pod)?).await;
         read.map_err(|error| Violation::from(error.to_string()))
     }
 
@@ -136,7 +137,7 @@ impl<'w, W: ClusterUnderTest> Fixture<'w, W> {
         let read = self
             .read(pod)
             .await?
-            .ok_or_else(|| Violation::from(format!("there is no pod {pod}")))?;
+            .ok_or_else(|| Violation::from(format!("pod {pod} does not exist")))?;
         Ok(ObjectRef {
             at: self.at(pod)?,
             uid: self::uid(read.metadata.uid.as_deref().unwrap_or_default())?,
@@ -145,8 +146,8 @@ impl<'w, W: ClusterUnderTest> Fixture<'w, W> {
 
     pub(super) async fn node_target(&self) -> Result<ObjectRef, Violation> {
         let node = self
-            .world
-            .cluster()
+            .cluster
+            .adapter()
             .node(&self.node)
             .await
             .map_err(|error| Violation::from(error.to_string()))?;
@@ -169,26 +170,26 @@ impl<'w, W: ClusterUnderTest> Fixture<'w, W> {
             .ok_or_else(|| Violation::from(format!("{kind} is not namespaced")))
     }
 
-    /// Sends for real, or as a dry run.
+    /// Sends a request for real or as a dry run.
     pub(super) async fn send(&self, request: &Request, dry_run: bool) -> Result<Reply, SendErrorKind> {
         let mode = if dry_run { Mode::Rehearse } else { Mode::Enforce };
         let permit: Permit = EffectiveMode::safest(mode, &[]).permit();
-        // Either mode permits to send.
+        // Both modes permit a request.
         let armed = request.armed(&permit).unwrap_or_else(|| request.rehearsed());
-        self.world
-            .cluster()
+        self.cluster
+            .adapter()
             .send(armed, DEFAULT_DEADLINE)
             .await
             .map_err(|error| error.kind)
     }
 
-    /// Sends, and fails unless it is answered like this.
+    /// Sends a request and fails unless the answer is the expected one.
     pub(super) async fn answers(
         &self,
         request: &Request,
         dry_run: bool,
         expected: Result<&Reply, SendErrorKind>,
-    ) -> WriteOutcome {
+    ) -> ScenarioResult {
         let answer = self.send(request, dry_run).await;
         ensure!(
             answer.as_ref().map_err(|kind| *kind) == expected,
@@ -197,8 +198,9 @@ impl<'w, W: ClusterUnderTest> Fixture<'w, W> {
         Ok(())
     }
 
-    /// Sends as a dry run and for real; both are refused like this, and change and create nothing.
-    pub(super) async fn refuses(&self, request: &Request, kind: SendErrorKind) -> WriteOutcome {
+    /// Sends a request as a dry run and for real. Both must be refused with this error, and must change and create
+    /// nothing.
+    pub(super) async fn refuses(&self, request: &Request, kind: SendErrorKind) -> ScenarioResult {
         let before = self.state().await?;
         for dry_run in [true, false] {
             self.answers(request, dry_run, Err(kind)).await?;
@@ -207,16 +209,16 @@ impl<'w, W: ClusterUnderTest> Fixture<'w, W> {
         Ok(())
     }
 
-    /// Sends as a dry run; it would be taken, and changes and creates nothing.
-    pub(super) async fn rehearses(&self, request: &Request) -> WriteOutcome {
+    /// Sends a request as a dry run. It must be accepted, and must change and create nothing.
+    pub(super) async fn rehearses(&self, request: &Request) -> ScenarioResult {
         let before = self.state().await?;
         self.answers(request, true, Ok(&Reply::Rehearsed)).await?;
         self.unchanged(&before, &format!("the dry run of {request}")).await
     }
 
-    /// What is there, without what changes by itself.
+    /// The fixture's objects, without the fields that change by themselves.
     pub(super) async fn state(&self) -> Result<BTreeMap<String, Value>, Violation> {
-        let objects = self.world.objects(&self.namespace).await?;
+        let objects = self.cluster.objects(&self.namespace).await?;
         let own = |object: &Value| {
             let text = |pointer: &str| {
                 object
@@ -237,7 +239,7 @@ impl<'w, W: ClusterUnderTest> Fixture<'w, W> {
             .collect())
     }
 
-    pub(super) async fn unchanged(&self, before: &BTreeMap<String, Value>, by: &str) -> WriteOutcome {
+    pub(super) async fn unchanged(&self, before: &BTreeMap<String, Value>, by: &str) -> ScenarioResult {
         let after = self.state().await?;
         for (key, object) in before {
             ensure!(
@@ -251,9 +253,9 @@ impl<'w, W: ClusterUnderTest> Fixture<'w, W> {
         Ok(())
     }
 
-    /// The pods of the namespace that are not ending, by name.
+    /// The pods of the namespace that are not terminating, by name.
     pub(super) async fn living_pods(&self) -> Result<BTreeMap<String, Value>, Violation> {
-        let objects = self.world.objects(&self.namespace).await?;
+        let objects = self.cluster.objects(&self.namespace).await?;
         let living = |key: &str, object: &Value| {
             key.starts_with("Pod/") && object.pointer("/metadata/deletionTimestamp").is_none()
         };
@@ -272,23 +274,24 @@ impl<'w, W: ClusterUnderTest> Fixture<'w, W> {
     }
 }
 
-/// Asks again until the answer is yes.
-pub(super) async fn eventually<F>(what: &str, mut ask: impl FnMut() -> F) -> WriteOutcome
+/// Asks until the answer is yes, and fails after 30 s.
+pub(super) async fn eventually<F>(what: &str, mut ask: impl FnMut() -> F) -> ScenarioResult
 where
     F: Future<Output = Result<bool, Violation>>,
 {
     let started = Instant::now();
-    while started.elapsed() < EVENTUALLY {
-        let asked = timeout(EVENTUALLY, ask()).await;
-        if asked.map_err(|_| Violation::from(format!("waited in vain until {what}")))?? {
+    while started.elapsed() < DEADLINE {
+        let asked = timeout(DEADLINE, ask()).await;
+        if asked.map_err(|_| Violation::from(format!("timed out waiting until {what}")))?? {
             return Ok(());
         }
         sleep(POLL).await;
     }
-    Err(Violation::from(format!("waited in vain until {what}")))
+    Err(Violation::from(format!("timed out waiting until {what}")))
 }
 
-/// An object without its status, its version and who changed it last; of a node what is ours and whether it is cordoned.
+/// An object without status, versions and managed fields; of a node, only its uid, the scenario's own labels and
+/// annotations, and whether it is cordoned.
 fn at_rest(mut object: Value) -> Value {
     if object.get("kind").and_then(Value::as_str) == Some("Node") {
         let ours = |field: &str| -> BTreeMap<String, Value> {
@@ -315,15 +318,15 @@ fn at_rest(mut object: Value) -> Value {
 }
 
 pub(super) fn name(text: &str) -> Result<Name, Violation> {
-    Name::new(text).ok_or_else(|| Violation::from(format!("`{text}` is no name")))
+    Name::new(text).ok_or_else(|| Violation::from(format!("`{text}` is not a name")))
 }
 
 pub(super) fn namespace(text: &str) -> Result<Namespace, Violation> {
-    Namespace::new(text).ok_or_else(|| Violation::from(format!("`{text}` is no namespace")))
+    Namespace::new(text).ok_or_else(|| Violation::from(format!("`{text}` is not a namespace")))
 }
 
 pub(super) fn uid(text: &str) -> Result<Uid, Violation> {
-    Uid::new(text).ok_or_else(|| Violation::from(format!("`{text}` is no uid")))
+    Uid::new(text).ok_or_else(|| Violation::from(format!("`{text}` is not a uid")))
 }
 
 /// A uid that no object has.

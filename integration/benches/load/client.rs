@@ -1,4 +1,4 @@
-//! The client: kept connections to one address, on which bodies are posted one after the other.
+//! An HTTP client with persistent connections to one address. Each connection posts one body after the other.
 
 use std::{
     collections::BTreeMap,
@@ -18,21 +18,22 @@ use tokio::{net::TcpStream, task::JoinSet};
 
 type Connection = http1::SendRequest<Full<Bytes>>;
 
-/// How often each status was answered.
+/// The number of replies by status.
 pub(crate) type Answers = BTreeMap<StatusCode, usize>;
 
-pub(crate) struct Sender {
+/// Persistent connections to one address.
+pub(crate) struct LoadClient {
     host: String,
     connections: Vec<Connection>,
-    /// Drives them.
+    /// The tasks that drive the connections.
     _tasks: JoinSet<()>,
 }
 
-impl Sender {
-    /// `http://127.0.0.1:<port>` over so many connections.
+impl LoadClient {
+    /// Opens connections to `http://127.0.0.1:<port>`.
     pub(crate) async fn connect(url: &str, connections: usize) -> anyhow::Result<Self> {
         let host = url.strip_prefix("http://").unwrap_or(url);
-        let address: SocketAddr = host.parse().with_context(|| format!("{url} is no address"))?;
+        let address: SocketAddr = host.parse().with_context(|| format!("{url} is not an address"))?;
         let mut tasks = JoinSet::new();
         let mut open = Vec::new();
         for _ in 0..connections {
@@ -49,7 +50,7 @@ impl Sender {
         })
     }
 
-    /// Posts so many bodies, each by the connection that is free first.
+    /// Posts `count` bodies, each on the next free connection.
     pub(crate) async fn post(
         &mut self,
         count: usize,
@@ -83,7 +84,7 @@ impl Sender {
         Ok(all)
     }
 
-    /// The same, and every answer must be this.
+    /// Posts `count` bodies and fails unless every reply has this status.
     pub(crate) async fn post_for(
         &mut self,
         status: StatusCode,
