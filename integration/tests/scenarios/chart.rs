@@ -214,7 +214,7 @@ fn every_action(mode: &str) -> String {
             &[label, "quarantine: {ttl: 1h, onExpiry: Release}", "evict: {}"],
         ),
         playbook("owners", &spec("Owner"), &["annotate: {annotations: {incident: open}}"]),
-        playbook("nodes", &spec("Node"), &["cordon: {}", label]),
+        playbook("nodes", &spec("Node"), &["cordon: {}", "taint: {}", label]),
     ]
     .concat()
 }

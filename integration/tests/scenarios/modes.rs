@@ -5,7 +5,7 @@ use integration::{
     fixtures::{create, service},
     responder::playbooks::playbook,
 };
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt as _;
 use rstest::rstest;
 
@@ -15,44 +15,57 @@ use crate::scenario::{Scenario, expect_responses, in_words, post_shells, uid};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ActionCase {
     pub(crate) name: &'static str,
+    target: &'static str,
     step: &'static str,
     pub(crate) requests: &'static [&'static str],
 }
 
 pub(crate) const LABEL: ActionCase = ActionCase {
     name: "label",
+    target: "Pod",
     step: "label: {labels: {incident: open, process: {field: proc.name}}}",
     requests: &["patch pods"],
 };
 pub(crate) const ANNOTATE: ActionCase = ActionCase {
     name: "annotate",
+    target: "Pod",
     step: "annotate: {annotations: {incident: open}}",
     requests: &["patch pods"],
 };
 pub(crate) const QUARANTINE: ActionCase = ActionCase {
     name: "quarantine",
+    target: "Pod",
     step: "quarantine: {ttl: 2h, detach: Always}",
     requests: &["create networkpolicies", "patch pods"],
 };
 pub(crate) const CORDON: ActionCase = ActionCase {
     name: "cordon",
+    target: "Node",
     step: "cordon: {}",
+    requests: &["patch nodes"],
+};
+pub(crate) const TAINT: ActionCase = ActionCase {
+    name: "taint",
+    target: "Node",
+    step: "taint: {}",
     requests: &["patch nodes"],
 };
 pub(crate) const EVICT: ActionCase = ActionCase {
     name: "evict",
+    target: "Pod",
     step: "evict: {}",
     requests: &["create pods/eviction"],
 };
 pub(crate) const DELETE: ActionCase = ActionCase {
     name: "delete",
+    target: "Pod",
     step: "delete: {}",
     requests: &["delete pods"],
 };
 
 impl ActionCase {
     pub(crate) fn playbook(self, mode: &str) -> String {
-        let target = if self.name == "cordon" { "Node" } else { "Pod" };
+        let target = self.target;
         let spec = format!("mode: {mode}\n  match: {{rules: [Terminal shell in container]}}\n  target: {target}");
         playbook(self.name, &spec, &[self.step])
     }
@@ -90,9 +103,32 @@ impl ActionCase {
                     .unwrap_or_default();
                 node.spec.and_then(|spec| spec.unschedulable) == Some(true) && by.starts_with("cordon/")
             }
+            "taint" => taints(&scenario.node().await)
+                .iter()
+                .any(|taint| taint.starts_with("responder.dev/incident=") && taint.ends_with(":NoSchedule")),
             _ => live.is_none(),
         }
     }
+}
+
+/// The taints of a node, as `kubectl taint` takes them.
+pub(crate) fn taints(node: &Node) -> Vec<String> {
+    let taints = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
+    let shown = taints.map(|taint| {
+        format!(
+            "{}={}:{}",
+            taint.key,
+            taint.value.as_deref().unwrap_or_default(),
+            taint.effect
+        )
+    });
+    shown.collect()
+}
+
+/// The requests without conflicts: after one, a list is computed again and sent again.
+fn without_conflicts(writes: &[AuditEvent]) -> Vec<String> {
+    let writes = writes.iter().filter(|event| event.code != 409);
+    writes.map(in_words).collect()
 }
 
 /// The uid that a request is bound to: its precondition, or `metadata.uid` of a patch.
@@ -105,13 +141,12 @@ fn bound_to(event: &AuditEvent) -> Option<String> {
 #[rstest]
 #[tokio::test]
 async fn enforce_carries_out_the_step_on_the_target_only(
-    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: ActionCase,
+    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, TAINT, EVICT, DELETE)] action: ActionCase,
 ) {
     let (scenario, pod) = action.scenario("enforce").await;
-    let target = if action.name == "cordon" {
-        scenario.node().await.uid().unwrap()
-    } else {
-        uid(&pod)
+    let target = match action.target {
+        "Node" => scenario.node().await.uid().unwrap(),
+        _ => uid(&pod),
     };
     let mut responder = scenario.responder(&action.playbook("Enforce")).await;
 
@@ -120,7 +155,7 @@ async fn enforce_carries_out_the_step_on_the_target_only(
     let accounts = expect_responses(&mut responder, 1, &[("Done", 1)]).await;
     assert_eq!(accounts.planned, [("Enforce".to_owned(), 1)].into());
     let writes = scenario.writes();
-    assert_eq!(writes.iter().map(in_words).collect::<Vec<_>>(), action.requests);
+    assert_eq!(without_conflicts(&writes), action.requests);
     for event in writes.iter().filter(|event| event.resource != "networkpolicies") {
         assert_eq!(bound_to(event), Some(target.clone()), "{event:#?}");
     }
@@ -130,7 +165,7 @@ async fn enforce_carries_out_the_step_on_the_target_only(
 #[rstest]
 #[tokio::test]
 async fn rehearse_sends_the_same_requests_as_dry_runs_and_changes_not_one_object(
-    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: ActionCase,
+    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, TAINT, EVICT, DELETE)] action: ActionCase,
 ) {
     let (scenario, pod) = action.scenario("rehearse").await;
     let mut responder = scenario.responder(&action.playbook("Rehearse")).await;
@@ -145,9 +180,9 @@ async fn rehearse_sends_the_same_requests_as_dry_runs_and_changes_not_one_object
         .map(|request| format!("{request} (dry run)"))
         .collect();
     let writes = scenario.writes();
-    assert_eq!(writes.iter().map(in_words).collect::<Vec<_>>(), expected);
+    assert_eq!(without_conflicts(&writes), expected);
     assert!(
-        writes.iter().all(|event| (200..300).contains(&event.code)),
+        writes.iter().all(|event| matches!(event.code, 200..300 | 409)),
         "{writes:#?}"
     );
     assert_eq!(scenario.objects().await, before);
@@ -157,7 +192,7 @@ async fn rehearse_sends_the_same_requests_as_dry_runs_and_changes_not_one_object
 #[rstest]
 #[tokio::test]
 async fn observe_plans_the_same_and_asks_for_no_write_at_all(
-    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, EVICT, DELETE)] action: ActionCase,
+    #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, TAINT, EVICT, DELETE)] action: ActionCase,
 ) {
     let (scenario, pod) = action.scenario("observe").await;
     // The user has no write permission: Observe needs none.

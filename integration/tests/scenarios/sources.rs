@@ -6,8 +6,11 @@ use integration::{
     responder::{alert, playbooks::playbook},
 };
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Node};
+use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};
+use serde_json::json;
 
+use crate::modes::taints;
 use crate::scenario::{Scenario, expect_refusals, expect_responses, in_words, post_shells};
 
 fn on_exec(corroboration: &str, step: &str) -> String {
@@ -108,6 +111,45 @@ async fn a_host_alert_cordons_the_node_of_its_hostname() {
     assert!(annotations["responder.dev/cordoned-by"].starts_with("host/"));
     assert_eq!(annotations["responder.dev/cordoned-for"], FILE_READ);
     assert!(annotations.contains_key("responder.dev/cordoned-at"));
+}
+
+/// A merge patch replaces the list as a whole, so it has to carry the taints of other writers.
+#[tokio::test]
+async fn a_host_alert_taints_the_node_and_leaves_other_taints() {
+    let scenario = Scenario::new("host-taint").await;
+    let nodes: Api<Node> = Api::all(scenario.client.clone());
+    let foreign =
+        json!({"spec": {"taints": [{"key": "example.org/gpu", "value": "a100", "effect": "PreferNoSchedule"}]}});
+    nodes
+        .patch(&scenario.name, &PatchParams::default(), &Patch::Merge(&foreign))
+        .await
+        .unwrap();
+    let mut responder = scenario.responder(&on_host(FILE_READ, "Node", "taint: {}")).await;
+
+    let answer = responder.post(&alert::file_read_on(&scenario.name)).await.unwrap();
+
+    assert_eq!(answer.status, 202);
+    expect_responses(&mut responder, 1, &[("Done", 1)]).await;
+    let node = scenario.node().await;
+    let mut keys = node.annotations().keys();
+    let incident = keys
+        .find_map(|key| key.strip_prefix("responder.dev/tainted-by."))
+        .unwrap();
+    let annotation = |key: &str| &node.annotations()[&format!("responder.dev/{key}.{incident}")];
+    assert!(annotation("tainted-by").starts_with("host/"));
+    assert_eq!(annotation("tainted-for"), FILE_READ);
+    let mut taints = taints(&node);
+    taints.retain(|taint| !taint.starts_with("node.kubernetes.io/"));
+    let expected = [
+        "example.org/gpu=a100:PreferNoSchedule".to_owned(),
+        format!("responder.dev/incident={incident}:NoSchedule"),
+    ];
+    assert_eq!(taints, expected);
+    for event in scenario.writes() {
+        assert_eq!(in_words(&event), "patch nodes");
+        let version = &event.request_object.as_ref().unwrap()["metadata"]["resourceVersion"];
+        assert!(version.is_string(), "{event:#?}");
+    }
 }
 
 /// If the Falco chart does not set it, `hostname` is the name of Falco's own pod.

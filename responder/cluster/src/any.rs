@@ -9,6 +9,7 @@ use responder_core::object::{Locator, Name, Namespace};
 use responder_core::port::{ClusterReader, ClusterWriter, OwnerObject, ReadError, Reply, SendError};
 use responder_core::request::Armed;
 use responder_core::snapshot::PolicyEngine;
+use serde_json::Value;
 
 use crate::kube::KubeCluster;
 use crate::simulated::SimulatedCluster;
@@ -45,6 +46,10 @@ macro_rules! either {
 }
 
 impl ClusterReader for AnyCluster {
+    async fn object(&self, at: &Locator) -> Result<Option<Arc<Value>>, ReadError> {
+        either!(self, cluster => cluster.object(at).await)
+    }
+
     async fn pod(&self, namespace: &Namespace, name: &Name) -> Result<Option<Arc<Pod>>, ReadError> {
         either!(self, cluster => cluster.pod(namespace, name).await)
     }

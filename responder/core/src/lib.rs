@@ -19,6 +19,8 @@ pub mod node;
 pub mod notify;
 pub mod object;
 pub mod on_failure;
+pub mod own;
+pub mod patch;
 pub mod permission;
 pub mod plan;
 pub mod playbook;

@@ -1,4 +1,4 @@
-//! Plans: what a response will ask of the API server, in order, each request with its undo.
+//! Plans: the requests of a response, in order, each with its undo.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +11,9 @@ use crate::guard::Isolation;
 use crate::mode::{EffectiveMode, Permit};
 use crate::object::{Locator, ObjectRef};
 use crate::on_failure::OnFailure;
-use crate::request::{MergePatch, Request};
+use crate::own::OwnObject;
+use crate::patch::Patch;
+use crate::request::Request;
 use crate::target::Target;
 
 mod lint;
@@ -22,52 +24,89 @@ pub use lint::{PlanFault, lint};
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepPlan {
-    /// In order.
+    /// The requests, in order.
     pub requests: Vec<PlannedRequest>,
-    /// What must be true afterwards.
+    /// What verification checks afterwards.
     pub expects: Vec<Expectation>,
-    /// What a person should know: a part that is left out and why.
+    /// Notes for the operator, such as a part that is left out and why.
     pub notes: Vec<String>,
-    /// What a quarantine will isolate, as far as the policies tell.
+    /// The predicted isolation of a quarantine; `None` for other actions.
     pub isolation: Option<Isolation>,
 }
 
-/// A request and the way back. There is no request without one: what can't be undone says so.
+impl StepPlan {
+    /// One patch, with its undo and its verification.
+    pub fn patching(target: &ObjectRef, patch: Patch) -> Self {
+        Self {
+            expects: vec![Expectation::Patched { target: target.clone() }],
+            requests: vec![PlannedRequest::patch(target.clone(), patch)],
+            ..Self::default()
+        }
+    }
+
+    /// No request, and a note that says why.
+    pub fn noting(note: String) -> Self {
+        Self {
+            notes: vec![note],
+            ..Self::default()
+        }
+    }
+}
+
+/// A request with its undo.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedRequest {
-    /// What is sent.
+    /// The request.
     pub request: Request,
-    /// The way back.
+    /// How it is undone.
     pub undo: Undo,
 }
 
-/// The way back from a request.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+impl PlannedRequest {
+    /// A patch, undone by restoring the values from before.
+    pub const fn patch(target: ObjectRef, patch: Patch) -> Self {
+        Self {
+            request: Request::Patch { target, patch },
+            undo: Undo::Restore,
+        }
+    }
+
+    /// A creation, undone by a deletion.
+    pub fn create(object: OwnObject) -> Self {
+        Self {
+            request: Request::Create {
+                object: Box::new(object),
+            },
+            undo: Undo::DeleteCreated,
+        }
+    }
+
+    /// A request without an undo.
+    pub const fn irreversible(request: Request, because: &'static str) -> Self {
+        Self {
+            request,
+            undo: Undo::Irreversible { because },
+        }
+    }
+}
+
+/// The undo of a request. Its object and its values come from the request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Undo {
-    /// Gives back what a patch changed, only where the object still is as we left it.
-    Restore {
-        /// The object.
-        target: ObjectRef,
-        /// What we left: an entry that has another value now was changed by somebody else, and stays.
-        left: MergePatch,
-        /// What was there before.
-        before: MergePatch,
-    },
-    /// Deletes the object that the request created, by the uid that the creation answered.
-    DeleteCreated {
-        /// Where it is.
-        at: Locator,
-    },
-    /// There is no way back.
+    /// Restores the values from before the patch, as far as the patched values still stand. Changes of other writers stay.
+    Restore,
+    /// Deletes the created object, by the uid from the answer.
+    DeleteCreated,
+    /// The request can't be undone.
     Irreversible {
-        /// Why.
+        /// The reason.
         because: &'static str,
     },
 }
 
-/// What must be true when a step has worked. Checked by verify, on a fresh reading.
+/// The expected result of a step. Verification checks it on a new read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Expectation {
@@ -76,14 +115,12 @@ pub enum Expectation {
         /// The object.
         target: ObjectRef,
     },
-    /// Labels, annotations and `spec.unschedulable` are as patched.
+    /// Every patched value of the step still stands.
     Patched {
         /// The object.
         target: ObjectRef,
-        /// The changes.
-        patch: MergePatch,
     },
-    /// The policy is there and the leaks are no more than predicted.
+    /// The policy exists, and there are no more leaks than predicted.
     Isolated {
         /// The pod.
         pod: ObjectRef,
@@ -96,46 +133,46 @@ pub enum Expectation {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedStep {
-    /// The step's own name, else the action's.
+    /// The name of the step; the action's name if it has none.
     pub name: String,
     /// The action's name.
     pub action: &'static str,
-    /// How strong it is.
+    /// The class of the action.
     pub class: ActionClass,
-    /// For all requests of the step together, retries included.
+    /// The limit for all requests of the step together, retries included.
     pub timeout: Duration,
-    /// What happens to the rest of the plan when this step fails.
+    /// What happens if the step fails.
     pub on_failure: OnFailure,
-    /// Its requests.
+    /// The requests of the step.
     #[serde(flatten)]
     pub plan: StepPlan,
 }
 
-/// What a response will do.
+/// The plan of a response.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// The name of this response: ten characters, from alert, playbook and target.
+    /// The name of the response: ten characters, derived from alert, playbook and target.
     pub incident: String,
-    /// The target, corroborated.
+    /// The corroborated target.
     pub target: Target,
-    /// The mode, and who set it.
+    /// The mode, and what set it.
     pub mode: EffectiveMode,
     /// The steps, in order.
     pub steps: Vec<PlannedStep>,
-    /// When it was decided.
+    /// The time of the decision.
     pub decided_at: Timestamp,
-    /// The alert's time plus the maximum age: a request that is not sent by then is not sent at all.
+    /// The alert's time plus its maximum age. No request is sent later.
     pub valid_until: Timestamp,
 }
 
 impl Plan {
-    /// What may be sent.
+    /// The permit of the mode.
     pub const fn permit(&self) -> Permit {
         self.mode.permit()
     }
 
-    /// The strongest class of its steps; `Notify` for a plan without steps.
+    /// The strongest class of the steps; `Notify` without steps.
     pub fn class(&self) -> ActionClass {
         self.steps
             .iter()
@@ -151,7 +188,7 @@ impl Plan {
 }
 
 impl fmt::Display for Plan {
-    /// One line per request, as a person reads it.
+    /// One line for each request, for operators.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -165,10 +202,12 @@ impl fmt::Display for Plan {
             writeln!(f, "  {}. {}", number + 1, step.name)?;
             for planned in &step.plan.requests {
                 writeln!(f, "     {}", planned.request)?;
-                match &planned.undo {
-                    Undo::Restore { before, .. } => writeln!(f, "       undo: {before}")?,
-                    Undo::DeleteCreated { at } => writeln!(f, "       undo: delete {at}")?,
-                    Undo::Irreversible { because } => writeln!(f, "       no undo: {because}")?,
+                match (&planned.undo, &planned.request) {
+                    (Undo::Restore, Request::Patch { patch, .. }) => writeln!(f, "       undo: {}", patch.reversed())?,
+                    (Undo::DeleteCreated, request) => writeln!(f, "       undo: delete {}", request.at())?,
+                    (Undo::Irreversible { because }, _) => writeln!(f, "       no undo: {because}")?,
+                    // The lint refuses this plan.
+                    (Undo::Restore, _) => writeln!(f, "       no undo: the request is no patch")?,
                 }
             }
             if let Some(isolation) = &step.plan.isolation {

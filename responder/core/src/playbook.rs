@@ -4,6 +4,7 @@
 //! Step of the flow: match. `load` reads files (with [`document`](crate::document)), `compile` checks their meaning,
 //! `index` finds the playbooks of an alert, and `live` holds the parts that read the live object.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::action::Action;
 use crate::class::ActionClass;
 use crate::content_hash::ContentHash;
 use crate::corroboration::Corroboration;
+use crate::guard::Stock;
 use crate::limit::{CooldownScope, Limits};
 use crate::mode::Mode;
 use crate::notify::Notify;
@@ -86,6 +88,12 @@ impl Playbook {
             .map(|step| step.action.class())
             .max()
             .unwrap_or(ActionClass::Notify)
+    }
+
+    /// The stocks that its steps draw on.
+    pub fn reserves(&self) -> Vec<Stock> {
+        let stocks = self.steps.iter().flat_map(|step| step.action.reserves());
+        stocks.copied().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// The parts of a snapshot that the live match, the exceptions, the rollout, the limits and the steps read.

@@ -15,6 +15,7 @@ use crate::document::{Diagnostics, SourceFile};
 use crate::guard::Guard;
 use crate::mode::Mode;
 use crate::object::Kind;
+use crate::own::OwnObject;
 use crate::permission::Permission;
 use crate::playbook::{Playbook, load};
 use crate::snapshot::Needs;
@@ -33,14 +34,17 @@ const LIST_SERVICES: Permission = Permission {
 
 /// The reads of every process, whatever its playbooks. API groups and version are readable by every service account
 /// (`system:discovery`).
-const ALWAYS: [Permission; 3] = [
-    // The pod that an alert names.
-    Permission::on(Kind::Pod, "get"),
-    // The readiness check reads the namespace `default`.
-    Permission::on(Kind::Namespace, "get"),
-    // Quarantines that have to end, also those of an earlier process.
-    Permission::on(Kind::NetworkPolicy, "list"),
-];
+fn always() -> impl Iterator<Item = Permission> {
+    let reads = [
+        // The pod that an alert names.
+        Permission::on(Kind::Pod, "get"),
+        // The readiness check reads the namespace `default`.
+        Permission::on(Kind::Namespace, "get"),
+    ];
+    // Objects of ours that have to end, also those of an earlier process.
+    let own = OwnObject::KINDS.map(|kind| Permission::on(kind, "list"));
+    reads.into_iter().chain(own)
+}
 
 impl Needs {
     /// All parts of a snapshot.
@@ -110,7 +114,7 @@ impl RbacAccess {
     /// an operator has to end it.
     pub fn of(playbooks: &[Arc<Playbook>], guard: &Guard, ceiling: Mode) -> Self {
         let mut access = Self {
-            reads: ALWAYS.into(),
+            reads: always().collect(),
             writes: BTreeSet::new(),
         };
         for playbook in playbooks {
@@ -193,7 +197,7 @@ impl PermissionTable {
     /// The diagnostics of an action's example that is not a valid step; a test covers all examples.
     pub fn of_all_actions() -> Result<Self, Diagnostics> {
         let targets = [TargetKind::Pod, TargetKind::Owner, TargetKind::Node];
-        let mut reads: BTreeSet<_> = ALWAYS.into_iter().chain(Needs::ALL.permissions()).collect();
+        let mut reads: BTreeSet<_> = always().chain(Needs::ALL.permissions()).collect();
         reads.extend(targets.into_iter().flat_map(to_find));
         let mut table = Self {
             reads,

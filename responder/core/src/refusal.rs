@@ -75,7 +75,7 @@ reasons! {
     /// The target is already in the state that the step would set.
     AlreadyDone => "nothing: it is already so",
     /// Too few nodes would stay schedulable.
-    LastSchedulableNode => "uncordon another node first, or lower the guard's keepSchedulable",
+    LastSchedulableNode => "let another node take pods first, or lower the guard's keepSchedulable",
     /// The pod has no controller.
     NoOwner => "write `target: Pod` for pods without a controller",
     /// The chain of controllers could not be followed to its top.

@@ -1,49 +1,47 @@
-//! Requests: the closed set of things responder can ask of the API server.
+//! Requests: the closed set of writes that responder can send to the API server.
 //!
-//! An action compiles to these; the executor, the rehearsal, the simulated cluster and the RBAC rules know requests
-//! and never actions. A [`Request`] is inert data. Only an [`Armed`] one can be sent, and arming it for real takes the
-//! permit that only Enforce hands out.
+//! Actions compile to requests; the executor, the rehearsal and the cluster adapters know requests only. A [`Request`] is
+//! plain data. Only an [`Armed`] request can be sent, and one without `dryRun` needs the permit of Enforce.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::mode::{EnforcePermit, Permit};
-use crate::object::{Kind, Locator, ObjectRef};
+use crate::object::{Locator, ObjectRef};
+use crate::own::OwnObject;
+use crate::patch::Patch;
 
-/// One request, with whatever it must be sure of before it changes anything.
+/// One request, with its preconditions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "verb")]
 pub enum Request {
-    /// Creates an object of ours. The server refuses it when the name is taken; nothing of others is overwritten.
+    /// Creates an object. The API server answers 409 if the name is taken.
     Create {
         /// The object.
         object: Box<OwnObject>,
     },
-    /// Changes an object that is there, by a merge patch that carries its uid: another object of that name answers
-    /// 422, a missing one 404, and none is ever created (server-side apply would).
+    /// Changes an existing object by a merge patch with its uid. The API server answers 422 for another object of this
+    /// name and 404 for a missing one; server-side apply would create it.
     Patch {
         /// The object.
         target: ObjectRef,
-        /// What changes.
-        patch: MergePatch,
+        /// The changes.
+        patch: Patch,
     },
     /// Deletes one object, with `preconditions.uid`.
     Delete {
         /// The object.
         target: ObjectRef,
-        /// Seconds to end in; `None` leaves it to the pod's own `terminationGracePeriodSeconds`.
+        /// The grace period; `None` for the pod's own `terminationGracePeriodSeconds`.
         grace_seconds: Option<u32>,
     },
     /// Evicts one pod, with `preconditions.uid`; PodDisruptionBudgets are respected.
     Evict {
         /// The pod.
         target: ObjectRef,
-        /// Seconds to end in; `None` leaves it to the pod's own `terminationGracePeriodSeconds`.
+        /// The grace period; `None` for the pod's own `terminationGracePeriodSeconds`.
         grace_seconds: Option<u32>,
     },
 }
@@ -63,7 +61,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// All of them.
+    /// All four.
     pub const ALL: [Self; 4] = [Self::Create, Self::Patch, Self::Delete, Self::Evict];
 
     /// The verb in lower case.
@@ -94,15 +92,15 @@ impl Request {
         }
     }
 
-    /// Where the request goes.
+    /// The place of the object.
     pub fn at(&self) -> Locator {
         match self {
-            Self::Create { object } => object.at(),
+            Self::Create { object } => object.at().clone(),
             Self::Patch { target, .. } | Self::Delete { target, .. } | Self::Evict { target, .. } => target.at.clone(),
         }
     }
 
-    /// The object that must still be there, with its uid; `None` for a creation.
+    /// The existing object that the request changes; `None` for a creation.
     pub const fn target(&self) -> Option<&ObjectRef> {
         match self {
             Self::Create { .. } => None,
@@ -110,7 +108,7 @@ impl Request {
         }
     }
 
-    /// The same request to be sent with `dryRun`.
+    /// The request, to be sent with `dryRun`.
     pub const fn rehearsed(&self) -> Armed<'_> {
         Armed {
             request: self,
@@ -118,7 +116,7 @@ impl Request {
         }
     }
 
-    /// The same request to be sent for real.
+    /// The request, to be sent without `dryRun`.
     pub const fn enforced(&self, _permit: &EnforcePermit) -> Armed<'_> {
         Armed {
             request: self,
@@ -126,7 +124,7 @@ impl Request {
         }
     }
 
-    /// The request as far as a permit lets it go; `None` where nothing may be sent.
+    /// The request as a permit allows it; `None` if nothing may be sent.
     pub const fn armed(&self, permit: &Permit) -> Option<Armed<'_>> {
         match permit {
             Permit::Nothing => None,
@@ -137,7 +135,7 @@ impl Request {
 }
 
 impl fmt::Display for Request {
-    /// `delete pod/web/web-0`, as a person reads it in a plan.
+    /// `delete pod/web/web-0`, for operators.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.verb(), self.at())?;
         match self {
@@ -157,8 +155,7 @@ impl fmt::Display for Request {
     }
 }
 
-/// A request that may be sent. There is no other way to make one than [`Request::rehearsed`] and, with the permit,
-/// [`Request::enforced`].
+/// A request that may be sent. Only [`Request::rehearsed`] and, with the permit, [`Request::enforced`] create one.
 #[derive(Debug, Clone, Copy)]
 pub struct Armed<'a> {
     request: &'a Request,
@@ -166,113 +163,19 @@ pub struct Armed<'a> {
 }
 
 impl<'a> Armed<'a> {
-    /// What to send.
+    /// The request.
     pub const fn request(self) -> &'a Request {
         self.request
     }
 
-    /// Whether it must carry `dryRun`.
+    /// Whether the request must carry `dryRun`.
     pub const fn is_dry_run(self) -> bool {
         self.dry_run
     }
 }
 
-/// An object that responder itself creates.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind")]
-pub enum OwnObject {
-    /// The policy of a quarantine.
-    NetworkPolicy {
-        /// Where it goes.
-        at: Locator,
-        /// The manifest.
-        manifest: NetworkPolicy,
-    },
-}
-
-impl OwnObject {
-    /// Where it goes.
-    pub fn at(&self) -> Locator {
-        match self {
-            Self::NetworkPolicy { at, .. } => at.clone(),
-        }
-    }
-
-    /// Its kind.
-    pub const fn kind(&self) -> Kind {
-        match self {
-            Self::NetworkPolicy { .. } => Kind::NetworkPolicy,
-        }
-    }
-}
-
-/// What a merge patch changes. The target's uid is added when it is sent, never by hand.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MergePatch {
-    /// Labels to set, or to take away (`None`).
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, Option<String>>,
-    /// Annotations to set, or to take away (`None`).
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, Option<String>>,
-    /// A node's `spec.unschedulable`; `None` leaves it alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unschedulable: Option<bool>,
-    /// The resource version that must still hold, where the change is only right for the state that was read (409 else).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resource_version: Option<String>,
-}
-
-impl MergePatch {
-    /// The body to send for this target: the changes, and the uid that must hold.
-    pub fn body(&self, target: &ObjectRef) -> Value {
-        let entries = |map: &BTreeMap<String, Option<String>>| -> Map<String, Value> {
-            map.iter()
-                .map(|(key, value)| (key.clone(), value.clone().map_or(Value::Null, Value::String)))
-                .collect()
-        };
-        let mut metadata = Map::new();
-        metadata.insert("uid".to_owned(), target.uid.as_str().into());
-        if let Some(version) = &self.resource_version {
-            metadata.insert("resourceVersion".to_owned(), version.as_str().into());
-        }
-        if !self.labels.is_empty() {
-            metadata.insert("labels".to_owned(), entries(&self.labels).into());
-        }
-        if !self.annotations.is_empty() {
-            metadata.insert("annotations".to_owned(), entries(&self.annotations).into());
-        }
-        let mut body = Map::new();
-        body.insert("metadata".to_owned(), metadata.into());
-        if let Some(unschedulable) = self.unschedulable {
-            body.insert("spec".to_owned(), serde_json::json!({ "unschedulable": unschedulable }));
-        }
-        body.into()
-    }
-}
-
-impl fmt::Display for MergePatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Vec::new();
-        for (what, map) in [("label", &self.labels), ("annotation", &self.annotations)] {
-            for (key, value) in map {
-                parts.push(match value {
-                    // Alert text can stand in a value: escaped, so that it can't draw on a terminal.
-                    Some(value) => format!("{what} {key}={}", value.escape_debug()),
-                    None => format!("{what} {key} removed"),
-                });
-            }
-        }
-        if let Some(unschedulable) = self.unschedulable {
-            parts.push(format!("spec.unschedulable={unschedulable}"));
-        }
-        write!(f, "[{}]", parts.join(", "))
-    }
-}
-
-/// How long one request may take, connection and answer together. The API server's own limit for ordinary requests is
-/// 60 s; a pod that has to go does not wait that long for one answer.
+/// The limit for one request, connection and answer together. The API server's own limit for ordinary requests is 60 s,
+/// which is too long for a pod that has to be stopped.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
@@ -286,16 +189,6 @@ mod tests {
             at: Locator::pod(namespace, name),
             uid: Uid::new("1d3a").unwrap(),
         }
-    }
-
-    #[test]
-    fn every_patch_carries_the_uid_it_was_meant_for() {
-        let mut patch = MergePatch::default();
-        patch.labels.insert("app".to_owned(), None);
-        assert_eq!(
-            patch.body(&target()),
-            serde_json::json!({"metadata": {"uid": "1d3a", "labels": {"app": null}}})
-        );
     }
 
     #[test]

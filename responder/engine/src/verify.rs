@@ -1,20 +1,20 @@
-//! Whether it worked: effective, ineffective, or nobody can tell. Step of the flow: verify. Reads only.
+//! Verification: a response was effective, ineffective, or inconclusive. Step of the flow: verify. Reads only.
 //!
 //! A verification holds no slot and no key. At most [`VerifyLimits::concurrency`] of them read at a time, so that watching
 //! a hundred pods end does not slow down the next response.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use responder_core::guard::{Isolation, isolates_both_ways, isolation};
+use responder_core::guard::{Isolation, isolation};
 use responder_core::object::{Locator, ObjectRef};
+use responder_core::own::QuarantinePolicy;
+use responder_core::patch::Patch;
 use responder_core::plan::{Expectation, Plan, PlannedStep};
 use responder_core::pod;
 use responder_core::port::{ClusterReader, ReadError, Reply};
-use responder_core::request::{MergePatch, Request};
-use responder_core::selector::Selector;
+use responder_core::request::Request;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -27,7 +27,7 @@ use crate::outcome::{RequestOutcome, StepReport};
 pub struct VerifyLimits {
     /// Readings at a time; 2 by default.
     pub concurrency: usize,
-    /// Verifications that may be under way; 2,048 by default. What comes beyond is inconclusive at once.
+    /// Verifications that may be under way; 2,048 by default. A further one is inconclusive at once.
     pub pending: usize,
     /// How much longer than its grace period a pod may take to go; 30 s by default.
     pub slack: Duration,
@@ -43,15 +43,15 @@ impl Default for VerifyLimits {
     }
 }
 
-/// Whether something worked.
+/// The effect of a response, or of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Effectiveness {
-    /// It is as it should be.
+    /// The object is as it should be.
     Effective,
-    /// Nobody can tell.
+    /// No reading could tell, or none came in time.
     Inconclusive,
-    /// It is not as it should be.
+    /// The object is not as it should be.
     Ineffective,
 }
 
@@ -125,18 +125,20 @@ impl fmt::Display for Verification {
     }
 }
 
-/// What is to be looked at, of the steps that were done.
+/// An expectation of a step that was done, not yet verified.
 #[derive(Debug)]
 pub(crate) struct OpenExpectation {
     expectation: Expectation,
+    /// The patches of the step, for [`Expectation::Patched`].
+    patches: Vec<Patch>,
     /// How the API server took the deletion, for [`Expectation::Gone`].
     is_gone: bool,
     grace: Option<Duration>,
     predicted: Option<Isolation>,
 }
 
-/// The checks of the steps whose requests were all carried out.
-pub(crate) fn checks(plan: &Plan, reports: &[StepReport]) -> Vec<OpenExpectation> {
+/// The expectations of the steps whose requests were all carried out.
+pub(crate) fn open_expectations(plan: &Plan, reports: &[StepReport]) -> Vec<OpenExpectation> {
     let done = plan.steps.iter().zip(reports).filter(|(_, report)| {
         report
             .requests
@@ -147,12 +149,12 @@ pub(crate) fn checks(plan: &Plan, reports: &[StepReport]) -> Vec<OpenExpectation
         step.plan
             .expects
             .iter()
-            .map(move |expectation| check(step, report, expectation))
+            .map(move |expectation| open(step, report, expectation))
     })
     .collect()
 }
 
-fn check(step: &PlannedStep, report: &StepReport, expectation: &Expectation) -> OpenExpectation {
+fn open(step: &PlannedStep, report: &StepReport, expectation: &Expectation) -> OpenExpectation {
     let is_gone = report
         .requests
         .iter()
@@ -161,8 +163,13 @@ fn check(step: &PlannedStep, report: &StepReport, expectation: &Expectation) -> 
         Request::Delete { grace_seconds, .. } | Request::Evict { grace_seconds, .. } => grace_seconds,
         Request::Create { .. } | Request::Patch { .. } => None,
     });
+    let patches = step.plan.requests.iter().filter_map(|planned| match &planned.request {
+        Request::Patch { patch, .. } => Some(patch.clone()),
+        Request::Create { .. } | Request::Delete { .. } | Request::Evict { .. } => None,
+    });
     OpenExpectation {
         expectation: expectation.clone(),
+        patches: patches.collect(),
         is_gone,
         grace: grace.map(|seconds| Duration::from_secs(seconds.into())),
         predicted: step.plan.isolation.clone(),
@@ -181,22 +188,20 @@ impl OpenExpectation {
     }
 }
 
-/// Looks, with patience where it is a matter of time.
+/// Reads the object, and again where its state is a matter of time, until the verdict.
 pub(crate) async fn verify<C: ClusterReader>(
     cluster: &C,
-    check: &OpenExpectation,
+    open: &OpenExpectation,
     limits: VerifyLimits,
     readers: &Semaphore,
 ) -> Finding {
-    if let Some(finding) = check.known() {
+    if let Some(finding) = open.known() {
         return finding;
     }
-    match &check.expectation {
-        Expectation::Gone { target } => gone(cluster, target, check.grace, limits, readers).await,
-        Expectation::Patched { target, patch } => patched(cluster, target, patch, readers).await,
-        Expectation::Isolated { pod, policy } => {
-            isolated(cluster, pod, policy, check.predicted.as_ref(), readers).await
-        }
+    match &open.expectation {
+        Expectation::Gone { target } => gone(cluster, target, open.grace, limits, readers).await,
+        Expectation::Patched { target } => patched(cluster, target, &open.patches, readers).await,
+        Expectation::Isolated { pod, policy } => isolated(cluster, pod, policy, open.predicted.as_ref(), readers).await,
     }
 }
 
@@ -220,7 +225,7 @@ async fn gone<C: ClusterReader>(
             Ok(Lookup::Gone | Lookup::Replaced(_)) => {
                 return Finding::new(Effectiveness::Effective, format!("{} is gone", target.at));
             }
-            Ok(Lookup::Same(seen)) if is_last && seen.is_ending => {
+            Ok(Lookup::Same(seen)) if is_last && seen.is_ending() => {
                 return Finding::new(Effectiveness::Inconclusive, format!("{} is still ending", target.at));
             }
             Ok(Lookup::Same(_)) if is_last => {
@@ -237,12 +242,7 @@ async fn gone<C: ClusterReader>(
     }
 }
 
-async fn patched<C: ClusterReader>(
-    cluster: &C,
-    target: &ObjectRef,
-    patch: &MergePatch,
-    readers: &Semaphore,
-) -> Finding {
+async fn patched<C: ClusterReader>(cluster: &C, target: &ObjectRef, patches: &[Patch], readers: &Semaphore) -> Finding {
     let seen = match reading(readers, lookup(cluster, target)).await {
         Ok(Lookup::Same(seen)) => seen,
         Ok(Lookup::Gone | Lookup::Replaced(_)) => {
@@ -250,19 +250,8 @@ async fn patched<C: ClusterReader>(
         }
         Err(error) => return Finding::unread(&error),
     };
-    let mut differs = Vec::new();
-    let mut compare = |what: &str, asked: &BTreeMap<String, Option<String>>, now: &BTreeMap<String, String>| {
-        for (key, value) in asked {
-            if now.get(key) != value.as_ref() {
-                differs.push(format!("{what} {key}"));
-            }
-        }
-    };
-    compare("label", &patch.labels, &seen.labels);
-    compare("annotation", &patch.annotations, &seen.annotations);
-    if patch.unschedulable.is_some_and(|asked| asked != seen.unschedulable) {
-        differs.push("spec.unschedulable".to_owned());
-    }
+    let differences = patches.iter().map(|patch| patch.differences(&seen.fields));
+    let differs: Vec<String> = differences.flatten().collect();
     if differs.is_empty() {
         return Finding::new(Effectiveness::Effective, format!("{} is as patched", target.at));
     }
@@ -304,21 +293,8 @@ async fn isolated<C: ClusterReader>(
     let Some(ours) = ours else {
         return Finding::new(Effectiveness::Ineffective, format!("{at} is not there"));
     };
-    // A policy that selects nothing isolates nothing, and no leak would show it.
-    let selector = ours
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.pod_selector.as_ref())
-        .and_then(Selector::of);
-    if !selector.is_some_and(|selector| selector.matches(&labels)) {
-        return Finding::new(
-            Effectiveness::Ineffective,
-            format!("{at} does not select {}", target.at),
-        );
-    }
-    // The same of one that isolates one direction only.
-    if !isolates_both_ways(ours) {
-        return Finding::new(Effectiveness::Ineffective, format!("{at} does not isolate both ways"));
+    if let Some(flaw) = QuarantinePolicy::flaw(ours, &labels) {
+        return Finding::new(Effectiveness::Ineffective, format!("{at} {flaw}"));
     }
     let observed = isolation(&labels, &policies, engine.as_ref());
     let expected = predicted.map(Isolation::leaks).unwrap_or_default();
@@ -342,7 +318,7 @@ async fn isolated<C: ClusterReader>(
     }
 }
 
-/// Reads in turn.
+/// Reads, once one of the [`VerifyLimits::concurrency`] turns is free.
 async fn reading<T>(readers: &Semaphore, read: impl Future<Output = T>) -> T {
     // The semaphore is never closed; were it, reading without a turn does no harm.
     let _turn = readers.acquire().await.ok();

@@ -41,11 +41,11 @@ pub(super) struct Consultation {
     ceiling: Ceiling,
     own: OwnIdentity,
     ledger: MemoryLedger,
-    cluster: Cluster,
+    cluster: ConsultedCluster,
     cluster_name: String,
 }
 
-enum Cluster {
+enum ConsultedCluster {
     Simulated(SimulatedCluster),
     Kube(KubeCluster),
 }
@@ -88,8 +88,10 @@ impl Consultation {
         let clock = FixedClock(now);
         // Boxed: the future has 25 kB.
         match &self.cluster {
-            Cluster::Simulated(cluster) => Box::pin(explain(cluster, &self.ledger, &clock, options, alert)).await,
-            Cluster::Kube(cluster) => Box::pin(explain(cluster, &self.ledger, &clock, options, alert)).await,
+            ConsultedCluster::Simulated(cluster) => {
+                Box::pin(explain(cluster, &self.ledger, &clock, options, alert)).await
+            }
+            ConsultedCluster::Kube(cluster) => Box::pin(explain(cluster, &self.ledger, &clock, options, alert)).await,
         }
     }
 
@@ -128,7 +130,10 @@ impl Clock for FixedClock {
 }
 
 impl ConsultArgs {
-    async fn open_cluster<'a>(&self, alerts: impl IntoIterator<Item = &'a Alert>) -> anyhow::Result<(Cluster, String)> {
+    async fn open_cluster<'a>(
+        &self,
+        alerts: impl IntoIterator<Item = &'a Alert>,
+    ) -> anyhow::Result<(ConsultedCluster, String)> {
         let ClusterArgs {
             simulate,
             kubeconfig,
@@ -148,7 +153,7 @@ impl ConsultArgs {
             ];
             let parts: Vec<String> = parts.into_iter().flatten().collect();
             return Ok((
-                Cluster::Simulated(cluster),
+                ConsultedCluster::Simulated(cluster),
                 format!("simulated: {}", parts.join(" and ")),
             ));
         }
@@ -160,7 +165,7 @@ impl ConsultArgs {
             "cannot reach a cluster; --simulate DIR takes manifests, and --assume-targets assumes what the alerts name",
         )?;
         let name = cluster.server().to_owned();
-        Ok((Cluster::Kube(cluster), name))
+        Ok((ConsultedCluster::Kube(cluster), name))
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn steps(plan: &Plan) -> String {
 /// Writes the checks of a trace, one a line.
 pub(super) fn write_trace(out: &mut String, trace: &Trace, indent: usize, paint: Paint) -> fmt::Result {
     for Check { name, verdict, detail } in &trace.checks {
-        let text = format!("{}: {}", printable(name), printable(detail));
+        let text = format!("{}: {}", printable(&name.to_string()), printable(detail));
         match verdict {
             Verdict::Passed => writeln!(out, "{:indent$}{}  {text}", "", paint.good("ok"))?,
             Verdict::Failed => writeln!(out, "{:indent$}{}  {text}", "", paint.bad("no"))?,

@@ -10,6 +10,7 @@ use responder_core::object::{Locator, Name, Namespace};
 use responder_core::port::{ClusterReader, ClusterWriter, OwnerObject, ReadError, ReadErrorKind, Reply, SendError};
 use responder_core::request::Armed;
 use responder_core::snapshot::PolicyEngine;
+use serde_json::Value;
 
 /// A cluster with a count of its failed reads.
 #[derive(Debug)]
@@ -58,6 +59,10 @@ impl<C> Counted<C> {
 }
 
 impl<C: ClusterReader> ClusterReader for Counted<C> {
+    async fn object(&self, at: &Locator) -> Result<Option<Arc<Value>>, ReadError> {
+        self.counted(self.cluster.object(at).await)
+    }
+
     async fn pod(&self, namespace: &Namespace, name: &Name) -> Result<Option<Arc<Pod>>, ReadError> {
         self.counted(self.cluster.pod(namespace, name).await)
     }

@@ -1,15 +1,14 @@
 //! How a cluster answers deletions, evictions and patches, depending on the state of their target. A refused request
 //! and a dry run change and create nothing.
 
-use std::collections::BTreeMap;
-
 use responder_core::object::ObjectRef;
+use responder_core::patch::{Entry, Patch};
 use responder_core::port::{Reply, SendErrorKind};
-use responder_core::request::{MergePatch, Request, Verb};
+use responder_core::request::{Request, Verb};
 use serde_json::json;
 
-use super::fixture::{Fixture, ScenarioResult, ensure, eventually};
-use super::{ClusterUnderTest, Violation};
+use super::fixture::{Fixture, PREFIX, ScenarioResult, ensure, eventually};
+use super::under_test::{ClusterUnderTest, Violation};
 
 const VERBS: [Verb; 3] = [Verb::Delete, Verb::Evict, Verb::Patch];
 
@@ -20,16 +19,12 @@ fn request(verb: Verb, target: &ObjectRef) -> Request {
             target,
             grace_seconds: Some(0),
         },
-        Verb::Patch => {
-            let labels = BTreeMap::from([("conformance.responder.dev/seen".to_owned(), Some("yes".to_owned()))]);
-            Request::Patch {
-                target,
-                patch: MergePatch {
-                    labels,
-                    ..MergePatch::default()
-                },
-            }
-        }
+        Verb::Patch => Request::Patch {
+            target,
+            patch: Patch::new(vec![
+                Entry::label(format!("{PREFIX}seen"), Some("yes".to_owned()), None).into(),
+            ]),
+        },
         // A creation has no target; `creations` covers it.
         Verb::Delete | Verb::Create => Request::Delete {
             target,

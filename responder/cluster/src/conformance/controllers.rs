@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use responder_core::object::{Kind, ObjectRef};
+use responder_core::patch::{Entry, Patch};
 use responder_core::port::{ClusterReader, Reply, SendErrorKind};
-use responder_core::request::{MergePatch, Request};
+use responder_core::request::Request;
 use serde_json::{Value, json};
 
 use super::fixture::{Fixture, ScenarioResult, ensure, eventually, uid};
-use super::{ClusterUnderTest, Violation};
+use super::under_test::{ClusterUnderTest, Violation};
 
 fn uid_of(object: &Value) -> &str {
     object
@@ -100,13 +101,9 @@ pub async fn an_owner_is_read_with_its_replicas_selector_and_controller<C: Clust
 }
 
 fn label(target: &ObjectRef, value: Option<&str>) -> Request {
-    let labels = BTreeMap::from([("app".to_owned(), value.map(str::to_owned))]);
     Request::Patch {
         target: target.clone(),
-        patch: MergePatch {
-            labels,
-            ..MergePatch::default()
-        },
+        patch: Patch::new(vec![Entry::label("app", value.map(str::to_owned), None).into()]),
     }
 }
 

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicySpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use responder_core::object::{Kind, Locator, Namespace, ObjectRef};
+use responder_core::own::{OwnObject, QuarantinePolicy};
 use responder_core::port::{ClusterReader, Reply, SendErrorKind};
-use responder_core::request::{OwnObject, Request};
+use responder_core::request::Request;
 
 use super::fixture::{Fixture, PREFIX, ScenarioResult, ensure, name, other_uid};
-use super::{ClusterUnderTest, Violation};
+use super::under_test::{ClusterUnderTest, Violation};
 
 /// A policy that isolates the pods with `conformance.responder.dev/incident: <incident>`.
 fn policy(namespace: &Namespace, incident: &str) -> Result<Request, Violation> {
@@ -31,7 +32,7 @@ fn policy(namespace: &Namespace, incident: &str) -> Result<Request, Violation> {
         }),
     };
     Ok(Request::Create {
-        object: Box::new(OwnObject::NetworkPolicy { at, manifest }),
+        object: Box::new(OwnObject::NetworkPolicy(QuarantinePolicy { at, manifest })),
     })
 }
 
@@ -86,13 +87,13 @@ pub async fn an_invalid_policy_is_not_created<C: ClusterUnderTest>(cluster: &C) 
         .await?;
     let mut selecting = policy(&fixture.namespace, "one")?;
     if let Request::Create { object } = &mut selecting {
-        let OwnObject::NetworkPolicy { manifest, .. } = &mut **object;
+        let OwnObject::NetworkPolicy(policy) = &mut **object;
         let labels = BTreeMap::from([("app".to_owned(), "two words".to_owned())]);
         let selector = LabelSelector {
             match_labels: Some(labels),
             match_expressions: None,
         };
-        manifest.spec = Some(NetworkPolicySpec {
+        policy.manifest.spec = Some(NetworkPolicySpec {
             pod_selector: Some(selector),
             ..NetworkPolicySpec::default()
         });

@@ -13,7 +13,7 @@ use responder_core::request::{DEFAULT_DEADLINE, Request};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{ClusterUnderTest, Violation};
+use super::under_test::{ClusterUnderTest, Violation};
 
 /// How long controllers may take. They need milliseconds; a build on the same two cores adds the rest.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -290,8 +290,8 @@ where
     Err(Violation::from(format!("timed out waiting until {what}")))
 }
 
-/// An object without status, versions and managed fields; of a node, only its uid, the scenario's own labels and
-/// annotations, and whether it is cordoned.
+/// An object without status, versions and managed fields; of a node, only its uid, the scenario's own labels, annotations
+/// and taints, and whether it is cordoned.
 fn at_rest(mut object: Value) -> Value {
     if object.get("kind").and_then(Value::as_str) == Some("Node") {
         let ours = |field: &str| -> BTreeMap<String, Value> {
@@ -304,6 +304,7 @@ fn at_rest(mut object: Value) -> Value {
             "labels": ours("labels"),
             "annotations": ours("annotations"),
             "unschedulable": object.pointer("/spec/unschedulable"),
+            "taints": our_taints(&object),
         });
     }
     if let Some(fields) = object.as_object_mut() {
@@ -315,6 +316,16 @@ fn at_rest(mut object: Value) -> Value {
         }
     }
     object
+}
+
+/// The taints of the scenarios, in order; the node's controllers add and remove others.
+fn our_taints(node: &Value) -> Vec<Value> {
+    let taints = node.pointer("/spec/taints").and_then(Value::as_array);
+    let ours = taints.into_iter().flatten().filter(|taint| {
+        let key = taint.get("key").and_then(Value::as_str);
+        key.is_some_and(|key| key.starts_with(PREFIX))
+    });
+    ours.cloned().collect()
 }
 
 pub(super) fn name(text: &str) -> Result<Name, Violation> {

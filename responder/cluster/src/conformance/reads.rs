@@ -5,7 +5,7 @@ use responder_core::port::{ClusterReader, ReadError};
 use serde_json::json;
 
 use super::fixture::{Fixture, ScenarioResult, ensure, name};
-use super::{ClusterUnderTest, Violation};
+use super::under_test::{ClusterUnderTest, Violation};
 
 fn read<T>(answer: Result<T, ReadError>) -> Result<T, Violation> {
     answer.map_err(|error| Violation::from(error.to_string()))
@@ -33,6 +33,7 @@ pub async fn a_missing_object_is_none_and_no_error<C: ClusterUnderTest>(cluster:
             let at = Locator::namespaced(kind, namespace.clone(), name("absent")?);
             let at = at.ok_or_else(|| Violation::from(format!("{kind} is not namespaced")))?;
             ensure!(read(adapter.owner(&at).await)?.is_none(), "an owner at {at}");
+            ensure!(read(adapter.object(&at).await)?.is_none(), "an object at {at}");
         }
     }
     ensure!(read(adapter.node(&name(nowhere.as_str())?).await)?.is_none(), "a node");
@@ -41,6 +42,51 @@ pub async fn a_missing_object_is_none_and_no_error<C: ClusterUnderTest>(cluster:
         read(adapter.pods_named(&name(nowhere.as_str())?).await)?.is_empty(),
         "a pod of that name"
     );
+    Ok(())
+}
+
+/// Undo and verification compare the fields of a pod, a node and a policy, which the role can only list.
+pub async fn an_object_of_any_kind_is_read_as_json<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "object").await?;
+    let policy = |name: &str, app: &str| {
+        json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": name, "namespace": fixture.namespace},
+            "spec": {"podSelector": {"matchLabels": {"app": app}}, "policyTypes": ["Ingress"]},
+        })
+    };
+    fixture
+        .create(&[policy("first", "web"), policy("second", "db")])
+        .await?;
+    let places = [
+        (fixture.at("web-0")?, "/metadata/labels/app", "web"),
+        (
+            fixture.place(Kind::NetworkPolicy, "second")?,
+            "/spec/podSelector/matchLabels/app",
+            "db",
+        ),
+        (
+            Locator::node(fixture.node.clone()),
+            "/metadata/name",
+            fixture.node.as_str(),
+        ),
+    ];
+    for (at, pointer, expected) in places {
+        let object = read(cluster.adapter().object(&at).await)?;
+        let object = object.ok_or_else(|| Violation::from(format!("there is no {at}")))?;
+        let text = |pointer: &str| object.pointer(pointer).and_then(serde_json::Value::as_str);
+        ensure!(
+            text(pointer) == Some(expected),
+            "{at} has {:?} at {pointer}",
+            text(pointer)
+        );
+        for pointer in ["/metadata/uid", "/metadata/resourceVersion"] {
+            ensure!(
+                text(pointer).is_some_and(|text| !text.is_empty()),
+                "{at} has no {pointer}"
+            );
+        }
+    }
     Ok(())
 }
 

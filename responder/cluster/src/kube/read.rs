@@ -14,6 +14,7 @@ use responder_core::port::{ClusterReader, OwnerObject, ReadError, ReadErrorKind}
 use responder_core::snapshot::PolicyEngine;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use super::answer::{ApiAnswer, exchange};
@@ -22,6 +23,18 @@ use crate::owner::OwnerDoc;
 use crate::policy_engine;
 
 impl ClusterReader for KubeCluster {
+    async fn object(&self, at: &Locator) -> Result<Option<Arc<Value>>, ReadError> {
+        if at.kind() != Kind::NetworkPolicy {
+            return Ok(self.one(at).await?.map(Arc::new));
+        }
+        // The role can list policies, but not get one.
+        let named = ListParams::default().fields(&format!("metadata.name={}", at.name()));
+        let policies = self
+            .list_from_store(&wire::collection(at.kind(), at.namespace()), &named)
+            .await?;
+        Ok(policies.into_iter().next().map(Arc::new))
+    }
+
     async fn pod(&self, namespace: &Namespace, name: &Name) -> Result<Option<Arc<Pod>>, ReadError> {
         Ok(self
             .one(&Locator::pod(namespace.clone(), name.clone()))
@@ -145,17 +158,25 @@ impl KubeCluster {
     }
 
     async fn list<T: DeserializeOwned>(&self, path: &str, selected: ListParams) -> Result<Vec<T>, ReadError> {
+        let cached = ListParams {
+            resource_version: Some("0".to_owned()),
+            ..selected
+        };
+        self.list_from_store(path, &cached).await
+    }
+
+    async fn list_from_store<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        selected: &ListParams,
+    ) -> Result<Vec<T>, ReadError> {
         #[derive(Deserialize)]
         struct Items<T> {
             items: Vec<T>,
         }
         let what = path.trim_start_matches('/');
-        let cached = ListParams {
-            resource_version: Some("0".to_owned()),
-            ..selected
-        };
         let request = ListRequest::new(path)
-            .list(&cached)
+            .list(selected)
             .map_err(|error| malformed(what, &error.to_string()))?;
         let answer = self.read(what, request).await?;
         Ok(decode::<Items<T>>(what, &answer)?.items)

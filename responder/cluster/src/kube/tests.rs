@@ -7,10 +7,13 @@ use ::kube::client::Body;
 use http::{Request as HttpRequest, Response};
 use http_body_util::BodyExt;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use responder_core::action::UNSCHEDULABLE;
 use responder_core::mode::{EffectiveMode, Mode};
 use responder_core::object::{Kind, Locator, Name, Namespace, ObjectRef, Uid};
+use responder_core::own::{OwnObject, QuarantinePolicy};
+use responder_core::patch::{Entry, Patch, Scalar};
 use responder_core::port::{ClusterReader, ClusterWriter, ReadErrorKind, Reply, SendErrorKind};
-use responder_core::request::{MergePatch, OwnObject, Request};
+use responder_core::request::Request;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -75,28 +78,22 @@ fn pod() -> ObjectRef {
 fn requests() -> Vec<Request> {
     let policy = Locator::namespaced(Kind::NetworkPolicy, namespace("web"), name("isolate")).unwrap();
     let job = Locator::namespaced(Kind::Job, namespace("web"), name("miner")).unwrap();
-    let labels = [("app".to_owned(), None)].into();
+    let live = json!({"metadata": {"resourceVersion": "7"}});
+    let cordon = UNSCHEDULABLE.change(Scalar::Bool(true), Scalar::Bool(false));
     vec![
         Request::Create {
-            object: Box::new(OwnObject::NetworkPolicy {
+            object: Box::new(OwnObject::NetworkPolicy(QuarantinePolicy {
                 at: policy,
                 manifest: NetworkPolicy::default(),
-            }),
+            })),
         },
         Request::Patch {
             target: pod(),
-            patch: MergePatch {
-                labels,
-                ..MergePatch::default()
-            },
+            patch: Patch::new(vec![Entry::label("app", None, None).into()]),
         },
         Request::Patch {
             target: target(Locator::node(name("worker-1"))),
-            patch: MergePatch {
-                unschedulable: Some(true),
-                resource_version: Some("7".to_owned()),
-                ..MergePatch::default()
-            },
+            patch: Patch::new(vec![cordon.into()]).at_version_of(&live),
         },
         Request::Delete {
             target: pod(),

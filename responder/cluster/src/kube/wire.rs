@@ -5,7 +5,7 @@
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Method, Request, request};
 use responder_core::object::{Kind, Locator, Namespace, ObjectRef};
-use responder_core::request::{Armed, OwnObject, Request as Planned};
+use responder_core::request::{Armed, Request as Planned};
 use serde_json::{Map, Value, json};
 
 /// The field manager in `managedFields`.
@@ -34,11 +34,9 @@ pub(super) fn request(armed: Armed<'_>) -> Result<Request<Vec<u8>>, http::Error>
     let dry_run = armed.is_dry_run();
     match armed.request() {
         Planned::Create { object } => {
-            let (at, manifest) = match &**object {
-                OwnObject::NetworkPolicy { at, manifest } => (at, json!(manifest)),
-            };
+            let at = object.at();
             let path = collection(at.kind(), at.namespace());
-            changing(Method::POST, &path, dry_run, "application/json").body(bytes(&placed(manifest, at)))
+            changing(Method::POST, &path, dry_run, "application/json").body(bytes(&placed(object.manifest(), at)))
         }
         Planned::Patch { target, patch } => changing(
             Method::PATCH,

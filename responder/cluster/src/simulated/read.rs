@@ -24,6 +24,11 @@ use crate::policy_engine;
 const READ_DEADLINE: Duration = Duration::from_secs(10);
 
 impl ClusterReader for SimulatedCluster {
+    async fn object(&self, at: &Locator) -> Result<Option<Arc<Value>>, ReadError> {
+        let key = ObjectKey::at(at);
+        self.inspect(&key.to_string(), |store| store.get(&key).cloned()).await
+    }
+
     async fn pod(&self, namespace: &Namespace, name: &Name) -> Result<Option<Arc<Pod>>, ReadError> {
         self.one(&ObjectKey::pod(namespace.as_str(), name.as_str())).await
     }

@@ -7,8 +7,8 @@ use super::identity;
 use super::object::{NODE, child, phase, rfc3339, text, uid};
 use super::store::Store;
 
-/// A schedulable node, in turn. `None` if there is none.
-pub(super) fn schedule(store: &mut Store) -> Option<String> {
+/// A node that takes the pod, in turn. `None` if there is none.
+pub(super) fn schedule(store: &mut Store, pod: &Value) -> Option<String> {
     let cordoned = |node: &Value| {
         node.pointer("/spec/unschedulable")
             .and_then(Value::as_bool)
@@ -16,15 +16,33 @@ pub(super) fn schedule(store: &mut Store) -> Option<String> {
     };
     let nodes: Vec<String> = store
         .of_kind(&NODE)
-        .filter(|(_, node)| !cordoned(node))
+        .filter(|(_, node)| !cordoned(node) && tolerates(pod, node))
         .map(|(key, _)| key.name.clone())
         .collect();
     let turn = usize::try_from(store.next_number()).unwrap_or_default();
     nodes.get(turn.checked_rem(nodes.len())?).cloned()
 }
 
+/// Whether a pod tolerates every taint with `NoSchedule` or `NoExecute` of a node.
+/// Source: <https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/>
+fn tolerates(pod: &Value, node: &Value) -> bool {
+    let list = |object: &'_ Value, pointer: &str| object.pointer(pointer).and_then(Value::as_array).cloned();
+    let tolerations = list(pod, "/spec/tolerations").unwrap_or_default();
+    let taints = list(node, "/spec/taints").unwrap_or_default();
+    let is_tolerated = |taint: &Value, toleration: &Value| {
+        let (key, effect) = (text(toleration, "/key"), text(toleration, "/effect"));
+        let any_value = text(toleration, "/operator") == "Exists";
+        (key == text(taint, "/key") || key.is_empty() && any_value)
+            && (effect == text(taint, "/effect") || effect.is_empty())
+            && (any_value || text(toleration, "/value") == text(taint, "/value"))
+    };
+    let keeps_away = |taint: &&Value| matches!(text(taint, "/effect"), "NoSchedule" | "NoExecute");
+    let mut taints = taints.iter().filter(keeps_away);
+    taints.all(|taint| tolerations.iter().any(|toleration| is_tolerated(taint, toleration)))
+}
+
 /// Schedules and starts a pod that has no status, as of `since`. Without nodes in the manifests the pod runs without
-/// one; if all nodes are cordoned it stays `Pending`.
+/// one; if no node takes it, it stays `Pending`.
 pub(super) fn start(store: &mut Store, pod: &mut Value, since: Timestamp) {
     let without_status = pod
         .get("status")
@@ -33,7 +51,7 @@ pub(super) fn start(store: &mut Store, pod: &mut Value, since: Timestamp) {
         return;
     }
     if text(pod, "/spec/nodeName").is_empty() && store.of_kind(&NODE).next().is_some() {
-        let Some(node) = schedule(store) else {
+        let Some(node) = schedule(store, pod) else {
             pod["status"] = json!({
                 "phase": "Pending",
                 "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}],
@@ -78,4 +96,28 @@ fn running(pod: &Value, since: Timestamp) -> Value {
 pub(super) fn ends_at_once(pod: &Value) -> bool {
     let unscheduled = text(pod, "/spec/nodeName").is_empty() && phase(pod) != "Running";
     unscheduled || super::object::is_finished(pod)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::none(json!([]), false)]
+    #[case::the_same(json!([{"key": "k", "operator": "Equal", "value": "v", "effect": "NoSchedule"}]), true)]
+    #[case::equal_by_default(json!([{"key": "k", "value": "v"}]), true)]
+    #[case::another_value(json!([{"key": "k", "value": "w"}]), false)]
+    #[case::any_value(json!([{"key": "k", "operator": "Exists"}]), true)]
+    #[case::another_key(json!([{"key": "l", "operator": "Exists"}]), false)]
+    #[case::another_effect(json!([{"key": "k", "operator": "Exists", "effect": "NoExecute"}]), false)]
+    #[case::everything(json!([{"operator": "Exists"}]), true)]
+    fn a_node_takes_pods_that_tolerate_its_taints(#[case] tolerations: Value, #[case] takes: bool) {
+        let node = json!({"spec": {"taints": [
+            {"key": "k", "value": "v", "effect": "NoSchedule"},
+            {"key": "avoided", "effect": "PreferNoSchedule"},
+        ]}});
+        assert_eq!(tolerates(&json!({"spec": {"tolerations": tolerations}}), &node), takes);
+    }
 }

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use responder_core::object::{ObjectRef, Uid};
+use responder_core::own::OwnObject;
+use responder_core::patch::Patch;
 use responder_core::port::{ClusterWriter, Reply, SendError, SendErrorKind};
-use responder_core::request::{Armed, MergePatch, OwnObject, Request};
+use responder_core::request::{Armed, Request};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::budget::{self, EvictionVerdict};
-use super::hooks::{ReceivedRequest, SendFault};
+use super::faults::{ReceivedRequest, SendFault};
 use super::object::{NAMESPACE, ObjectKey, is_terminating, metadata, text, uid};
-use super::{SimulatedCluster, State, labels};
+use super::state::State;
+use super::{SimulatedCluster, labels};
 
 /// A refusal: its class and the message of a real API server.
 struct Refused(SendErrorKind, String);
@@ -125,9 +128,7 @@ impl State {
     }
 
     fn create(&mut self, object: &OwnObject, dry_run: bool, now: Timestamp) -> Result<Reply, Refused> {
-        let (key, mut manifest) = match object {
-            OwnObject::NetworkPolicy { at, manifest } => (ObjectKey::at(at), json!(manifest)),
-        };
+        let (key, mut manifest) = (ObjectKey::at(object.at()), object.manifest());
         let namespace = ObjectKey::new(NAMESPACE, "", &key.namespace);
         match self.store.get(&namespace) {
             None => return Err(not_found(&namespace)),
@@ -158,16 +159,10 @@ impl State {
             .ok_or_else(|| Refused(SendErrorKind::Unknown, "no uid".to_owned()))
     }
 
-    fn patch(
-        &mut self,
-        target: &ObjectRef,
-        patch: &MergePatch,
-        dry_run: bool,
-        now: Timestamp,
-    ) -> Result<Reply, Refused> {
+    fn patch(&mut self, target: &ObjectRef, patch: &Patch, dry_run: bool, now: Timestamp) -> Result<Reply, Refused> {
         let (key, before) = self.target(target)?;
         let version = text(&before, "/metadata/resourceVersion").to_owned();
-        if patch.resource_version.as_ref().is_some_and(|asked| *asked != version) {
+        if patch.resource_version().is_some_and(|asked| asked != version) {
             let detail = format!(
                 "Operation cannot be fulfilled on {} {:?}: the object has been modified; please apply your changes to the \
                  latest version and try again",

@@ -3,29 +3,24 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::removal::{IRREVERSIBLE, removable};
-use super::{Action, ActionContext, ActionInfo, ActionProblem};
+use super::contract::{Action, ActionDoc, ActionInfo, ActionProblem};
+use super::removal::{Removal, RemovalVerb, TARGETS};
 use crate::class::ActionClass;
-use crate::object::Kind;
-use crate::permission::Permission;
-use crate::plan::{Expectation, PlannedRequest, StepPlan, Undo};
-use crate::refusal::Refusal;
-use crate::request::{Request, Verb};
-use crate::target::TargetKind;
+use crate::request::Verb;
 
 /// Deletes a pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeleteDoc {
-    /// Seconds that the pod has to end in. By default its own `terminationGracePeriodSeconds`. With 0 the object goes
-    /// at once, and nobody waits for the kubelet to end the containers.
+    /// The grace period in seconds; by default the pod's own `terminationGracePeriodSeconds`. With 0 the pod is removed
+    /// immediately, without waiting for its containers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 3600))]
     pub grace_period_seconds: Option<u32>,
 }
 
-impl DeleteDoc {
-    pub(super) const INFO: ActionInfo = ActionInfo {
+impl ActionDoc for DeleteDoc {
+    const INFO: ActionInfo = ActionInfo {
         name: "delete",
         summary: "Deletes a pod.",
         class: ActionClass::Destroy,
@@ -36,54 +31,7 @@ impl DeleteDoc {
         widened_by: &[],
     };
 
-    pub(super) fn compile(&self) -> Result<Delete, ActionProblem> {
-        match self.grace_period_seconds {
-            Some(seconds) if seconds > 3600 => Err(ActionProblem {
-                parameter: "gracePeriodSeconds".to_owned(),
-                message: format!("{seconds} s is more than an hour: what has to go does not get that long"),
-            }),
-            grace_seconds => Ok(Delete { grace_seconds }),
-        }
-    }
-}
-
-const TARGETS: &[TargetKind] = &[TargetKind::Pod];
-
-/// `delete`, compiled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delete {
-    grace_seconds: Option<u32>,
-}
-
-impl Action for Delete {
-    fn name(&self) -> &'static str {
-        DeleteDoc::INFO.name
-    }
-
-    fn class(&self) -> ActionClass {
-        ActionClass::Destroy
-    }
-
-    fn targets(&self) -> &'static [TargetKind] {
-        TARGETS
-    }
-
-    fn permissions(&self, _: TargetKind) -> Vec<Permission> {
-        vec![Permission::on(Kind::Pod, "delete")]
-    }
-
-    fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, Refusal> {
-        let target = removable(context)?.clone();
-        Ok(StepPlan {
-            expects: vec![Expectation::Gone { target: target.clone() }],
-            requests: vec![PlannedRequest {
-                request: Request::Delete {
-                    target,
-                    grace_seconds: self.grace_seconds,
-                },
-                undo: Undo::Irreversible { because: IRREVERSIBLE },
-            }],
-            ..StepPlan::default()
-        })
+    fn compile(&self) -> Result<Box<dyn Action>, ActionProblem> {
+        Removal::compile(&Self::INFO, RemovalVerb::Delete, self.grace_period_seconds)
     }
 }

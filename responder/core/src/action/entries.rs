@@ -1,120 +1,98 @@
-//! What `label` and `annotate` share: entries of a metadata map that are set, replaced or removed on any target.
+//! The shared logic of `label` and `annotate`: entries of a metadata map are set or removed on any target.
 
 use std::collections::BTreeMap;
 
-use super::{ActionContext, Text};
+use super::contract::{Action, ActionContext, ActionInfo};
+use super::text::Text;
 use crate::object::Kind;
+use crate::patch::{Change, Entry, EntryMap, Patch};
 use crate::permission::Permission;
-use crate::plan::{Expectation, PlannedRequest, StepPlan, Undo};
-use crate::request::{MergePatch, Request};
+use crate::plan::StepPlan;
+use crate::refusal::Refusal;
 use crate::target::{Target, TargetKind};
 
-/// Which map of the metadata.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Map {
-    Labels,
-    Annotations,
+/// The kinds of target that both accept.
+pub(super) const TARGETS: &[TargetKind] = &[TargetKind::Pod, TargetKind::Owner, TargetKind::Node];
+
+/// The undo of both.
+pub(super) const UNDO: &str = "restores the entries that have not changed since";
+
+/// `label` or `annotate`, compiled.
+#[derive(Debug)]
+pub(super) struct Entries {
+    pub(super) info: &'static ActionInfo,
+    pub(super) map: EntryMap,
+    pub(super) entries: BTreeMap<String, Option<Text>>,
+    /// Encodes alert text for this map.
+    pub(super) encode: fn(&str) -> String,
 }
 
-impl Map {
-    const fn noun(self) -> &'static str {
-        match self {
-            Self::Labels => "label",
-            Self::Annotations => "annotation",
-        }
+impl Action for Entries {
+    fn info(&self) -> &'static ActionInfo {
+        self.info
     }
 
-    fn patch(self, entries: BTreeMap<String, Option<String>>) -> MergePatch {
-        match self {
-            Self::Labels => MergePatch {
-                labels: entries,
-                ..MergePatch::default()
-            },
-            Self::Annotations => MergePatch {
-                annotations: entries,
-                ..MergePatch::default()
-            },
+    fn permissions(&self, target: TargetKind) -> Vec<Permission> {
+        let kinds: &[Kind] = match target {
+            TargetKind::Pod => &[Kind::Pod],
+            TargetKind::Owner => &Kind::OWNERS,
+            TargetKind::Node => &[Kind::Node],
+        };
+        kinds.iter().map(|&kind| Permission::on(kind, "patch")).collect()
+    }
+
+    /// Plans one patch with the entries that differ from the live ones.
+    fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, Refusal> {
+        let mut notes = Vec::new();
+        let current = self.current(context).unwrap_or_default();
+        let mut changes: Vec<Change> = Vec::new();
+        let noun = self.map.noun();
+        for (key, text) in &self.entries {
+            let value = match text {
+                None => None,
+                Some(text) => {
+                    let Some(value) = text.resolve(context.alert, self.encode) else {
+                        notes.push(format!(
+                            "the {noun} {key} is left out: the alert does not carry its field"
+                        ));
+                        continue;
+                    };
+                    Some(value)
+                }
+            };
+            let before = current.get(key);
+            if before == value.as_ref() {
+                notes.push(format!("the {noun} {key} is already so"));
+            } else {
+                changes.push(Entry::new(self.map, key, value, before.cloned()).into());
+            }
         }
+        let step = if changes.is_empty() {
+            StepPlan::default()
+        } else {
+            StepPlan::patching(context.target.object(), Patch::new(changes))
+        };
+        Ok(StepPlan { notes, ..step })
     }
 }
 
-/// One patch with the entries that are not already so, and the patch that gives back what was there.
-pub(super) fn plan(
-    map: Map,
-    entries: &BTreeMap<String, Option<Text>>,
-    encode: fn(&str) -> String,
-    context: &ActionContext<'_>,
-) -> StepPlan {
-    let mut step = StepPlan::default();
-    let current = current(map, context).unwrap_or_default();
-    let mut wanted = BTreeMap::new();
-    for (key, text) in entries {
-        let value = match text {
-            None => None,
-            Some(text) => {
-                let Some(value) = text.resolve(context.alert, encode) else {
-                    step.notes.push(format!(
-                        "the {} {key} is left out: the alert does not carry its field",
-                        map.noun()
-                    ));
-                    continue;
-                };
-                Some(value)
+impl Entries {
+    fn current(&self, context: &ActionContext<'_>) -> Option<BTreeMap<String, String>> {
+        let snapshot = context.snapshot;
+        let metadata = match context.target {
+            Target::Pod { .. } => &snapshot.pod.found()?.metadata,
+            Target::Node { .. } => &snapshot.node.found()?.metadata,
+            Target::Owner { .. } => {
+                let owner = snapshot.owners.found()?.topmost()?;
+                return Some(match self.map {
+                    EntryMap::Label => owner.labels.clone(),
+                    EntryMap::Annotation => owner.annotations.clone(),
+                });
             }
         };
-        if current.get(key) == value.as_ref() {
-            step.notes.push(format!("the {} {key} is already so", map.noun()));
-        } else {
-            wanted.insert(key.clone(), value);
+        match self.map {
+            EntryMap::Label => metadata.labels.clone(),
+            EntryMap::Annotation => metadata.annotations.clone(),
         }
-    }
-    if wanted.is_empty() {
-        return step;
-    }
-    let before = wanted
-        .keys()
-        .map(|key| (key.clone(), current.get(key).cloned()))
-        .collect();
-    let (target, patch) = (context.target.object().clone(), map.patch(wanted));
-    step.expects.push(Expectation::Patched {
-        target: target.clone(),
-        patch: patch.clone(),
-    });
-    step.requests.push(PlannedRequest {
-        undo: Undo::Restore {
-            target: target.clone(),
-            left: patch.clone(),
-            before: map.patch(before),
-        },
-        request: Request::Patch { target, patch },
-    });
-    step
-}
-
-fn current(map: Map, context: &ActionContext<'_>) -> Option<BTreeMap<String, String>> {
-    let snapshot = context.snapshot;
-    let metadata = match context.target {
-        Target::Pod { .. } => &snapshot.pod.found()?.metadata,
-        Target::Node { .. } => &snapshot.node.found()?.metadata,
-        Target::Owner { .. } => {
-            let owner = snapshot.owners.found()?.topmost()?;
-            return Some(match map {
-                Map::Labels => owner.labels.clone(),
-                Map::Annotations => owner.annotations.clone(),
-            });
-        }
-    };
-    match map {
-        Map::Labels => metadata.labels.clone(),
-        Map::Annotations => metadata.annotations.clone(),
-    }
-}
-
-/// The rights to patch the metadata of a target.
-pub(super) fn permissions(target: TargetKind) -> Vec<Permission> {
-    match target {
-        TargetKind::Pod => vec![Permission::on(Kind::Pod, "patch")],
-        TargetKind::Node => vec![Permission::on(Kind::Node, "patch")],
-        TargetKind::Owner => Kind::OWNERS.map(|kind| Permission::on(kind, "patch")).into(),
     }
 }

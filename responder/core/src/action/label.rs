@@ -5,43 +5,42 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::entries::{self, Map};
-use super::text::{compile_entries, label_safe};
-use super::{Action, ActionContext, ActionInfo, ActionProblem, Text, TextDoc};
+use super::contract::{Action, ActionDoc, ActionInfo, ActionProblem};
+use super::entries::{Entries, TARGETS, UNDO};
+use super::text::{TextDoc, compile_entries, label_safe};
 use crate::class::ActionClass;
-use crate::permission::Permission;
-use crate::plan::StepPlan;
-use crate::refusal::Refusal;
+use crate::patch::EntryMap;
 use crate::request::Verb;
-use crate::target::TargetKind;
 
 /// Sets or removes labels of the target.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LabelDoc {
-    /// The labels, by key. A null value removes the entry; `{field: proc.name}` takes it from the alert.
+    /// The labels, by key. `null` removes the entry; `{field: proc.name}` takes the value from the alert.
     pub labels: BTreeMap<String, Option<TextDoc>>,
 }
 
-impl LabelDoc {
-    pub(super) const INFO: ActionInfo = ActionInfo {
+impl ActionDoc for LabelDoc {
+    const INFO: ActionInfo = ActionInfo {
         name: "label",
         summary: "Sets or removes labels of the target.",
         class: ActionClass::Annotate,
         targets: TARGETS,
         verbs: &[Verb::Patch],
-        undo: "gives back the entries that nobody has changed since",
+        undo: UNDO,
         example: "label: {labels: {incident: under-investigation, process: {field: proc.name}}}",
         widened_by: &[],
     };
 
-    pub(super) fn compile(&self) -> Result<Label, ActionProblem> {
-        let labels = compile_entries("labels", &self.labels, check_value)?;
-        Ok(Label { labels })
+    fn compile(&self) -> Result<Box<dyn Action>, ActionProblem> {
+        Ok(Box::new(Entries {
+            info: &Self::INFO,
+            map: EntryMap::Label,
+            entries: compile_entries("labels", &self.labels, check_value)?,
+            encode: label_safe,
+        }))
     }
 }
-
-const TARGETS: &[TargetKind] = &[TargetKind::Pod, TargetKind::Owner, TargetKind::Node];
 
 fn check_value(text: &str) -> Result<(), String> {
     if text.is_empty() || label_safe(text) == text {
@@ -51,32 +50,4 @@ fn check_value(text: &str) -> Result<(), String> {
         "`{}` is not a label value: at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends",
         text.escape_debug()
     ))
-}
-
-/// `label`, compiled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Label {
-    labels: BTreeMap<String, Option<Text>>,
-}
-
-impl Action for Label {
-    fn name(&self) -> &'static str {
-        LabelDoc::INFO.name
-    }
-
-    fn class(&self) -> ActionClass {
-        ActionClass::Annotate
-    }
-
-    fn targets(&self) -> &'static [TargetKind] {
-        TARGETS
-    }
-
-    fn permissions(&self, target: TargetKind) -> Vec<Permission> {
-        entries::permissions(target)
-    }
-
-    fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, Refusal> {
-        Ok(entries::plan(Map::Labels, &self.labels, label_safe, context))
-    }
 }

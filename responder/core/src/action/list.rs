@@ -1,20 +1,20 @@
-//! The list of actions, the only place where they are enumerated: the step's document, the JSON schema, the reference
-//! table and the permissions come from it.
+//! The list of actions. The step's document, the JSON schema, the reference and the permissions come from it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::annotate::AnnotateDoc;
+use super::contract::{Action, ActionDoc, ActionInfo, ActionProblem};
 use super::cordon::CordonDoc;
 use super::delete::DeleteDoc;
 use super::evict::EvictDoc;
 use super::label::LabelDoc;
 use super::quarantine::QuarantineDoc;
-use super::{Action, ActionInfo, ActionProblem};
+use super::taint::TaintDoc;
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $field:ident: $doc_type:ident,)+) => {
-        /// The action of a step, as written. Exactly one of them is set.
+        /// The action of a step, as written. A valid step sets exactly one.
         #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         pub struct ActionDocs {
@@ -29,23 +29,23 @@ macro_rules! actions {
             /// The names of all actions.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($field),)+];
 
-            /// The actions that are written, by name. A step is right when there is exactly one.
+            /// The names of the actions that are set.
             pub fn written(&self) -> Vec<&'static str> {
                 let mut names = Vec::new();
                 $(if self.$field.is_some() { names.push(stringify!($field)); })+
                 names
             }
 
-            /// The first written action, compiled; `None` when none is written.
+            /// Compiles the first action that is set; `None` if none is.
             pub fn compile(&self) -> Option<Result<Box<dyn Action>, ActionProblem>> {
                 $(if let Some(doc) = &self.$field {
-                    return Some(doc.compile().map(|action| Box::new(action) as Box<dyn Action>));
+                    return Some(doc.compile());
                 })+
                 None
             }
         }
 
-        /// What is known of each action, in the order of the list.
+        /// The reference rows of all actions, in the order of the list.
         pub const ACTIONS: &[ActionInfo] = &[$($doc_type::INFO,)+];
     };
 }
@@ -55,10 +55,12 @@ actions! {
     label: LabelDoc,
     /// Sets or removes annotations.
     annotate: AnnotateDoc,
-    /// Cuts a pod off the network.
+    /// Isolates a pod from the network.
     quarantine: QuarantineDoc,
     /// Keeps new pods off a node.
     cordon: CordonDoc,
+    /// Keeps new pods off a node, except those that tolerate the taint.
+    taint: TaintDoc,
     /// Evicts a pod; PodDisruptionBudgets are respected.
     evict: EvictDoc,
     /// Deletes a pod.

@@ -1,108 +1,82 @@
-//! The action `quarantine`: cuts one pod off the network.
+//! The action `quarantine`: isolates one pod from the network.
 //!
-//! First a policy that selects only a label of this incident, so that it selects nothing yet; then one patch that sets
-//! the label and, with `detach`, takes away the labels by which Services and controllers select the pod. So isolation
-//! begins with a single write. What other policies still allow is computed by [`crate::guard::isolation`] and reported.
+//! The first request creates a policy that selects only the label of this incident, and so no pod yet. The second, one
+//! patch, sets the label and, with `detach`, removes the labels by which Services and controllers select the pod, so a
+//! single write isolates it. [`crate::guard::isolation`] computes the traffic that other policies still allow.
 
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicySpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, ActionContext, ActionInfo, ActionProblem, Widening};
+use super::contract::{Action, ActionContext, ActionDoc, ActionInfo, ActionProblem, Widening};
 use crate::class::ActionClass;
-use crate::guard::{QUARANTINE_LABEL, isolation, selects_label, to_cluster_dns};
-use crate::object::{Kind, Locator, Name, ObjectRef};
+use crate::guard::isolation;
+use crate::object::{Kind, ObjectRef};
+use crate::own::{OnExpiry, OwnObject, QUARANTINE_LABEL, QuarantinePolicy, QuarantineRecord};
 use crate::permission::Permission;
-use crate::plan::{Expectation, PlannedRequest, StepPlan, Undo};
+use crate::plan::{Expectation, PlannedRequest, StepPlan};
 use crate::pod;
 use crate::refusal::{Refusal, RefusalReason};
-use crate::request::{OwnObject, Request, Verb};
+use crate::request::Verb;
 use crate::selector::Selector;
 use crate::snapshot::{Needs, Snapshot};
 use crate::span::Span;
 use crate::target::{Target, TargetKind};
 
-mod record;
-
-pub use record::{QuarantineRecord, RecordProblem};
-
-/// Cuts a pod off the network.
+/// Isolates a pod from the network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct QuarantineDoc {
-    /// How long; by default until a person ends it. The deadline is written on the policy, so it holds over a restart.
+    /// How long the quarantine lasts; by default until an operator ends it. The end is stored on the policy and survives a
+    /// restart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Span>,
-    /// What happens at the end of `ttl`: `Hold` by default.
+    /// What happens when `ttl` ends: `Hold` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_expiry: Option<OnExpiry>,
-    /// Whether the labels by which Services and controllers select the pod are taken away: `IfSafe` by default.
+    /// Whether the labels by which Services and controllers select the pod are removed: `IfSafe` by default.
     #[serde(default)]
     pub detach: Detach,
-    /// What stays allowed: nothing by default.
+    /// The traffic that stays allowed: none by default.
     #[serde(default)]
     pub allow: QuarantineAllowDoc,
 }
 
-/// What a quarantined pod may still reach.
+/// The traffic that a quarantined pod keeps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct QuarantineAllowDoc {
-    /// The cluster's DNS (pods labelled `k8s-app: kube-dns` in kube-system, port 53): false by default, because DNS
-    /// carries data out as well.
+    /// The cluster's DNS (pods with `k8s-app: kube-dns` in kube-system, port 53): false by default, because DNS can carry
+    /// data out.
     #[serde(default)]
     pub dns: bool,
 }
 
-/// What happens at the end of a quarantine's time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
-pub enum OnExpiry {
-    /// It stays, and is reported.
-    #[default]
-    Hold,
-    /// The pod's labels are given back and the policy is removed. A ReplicaSet then has one pod too many and ends one,
-    /// perhaps a healthy one.
-    Release,
-    /// The pod is deleted, then the policy.
-    Delete,
-}
-
-impl OnExpiry {
-    /// The name as written in a playbook.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hold => "Hold",
-            Self::Release => "Release",
-            Self::Delete => "Delete",
-        }
-    }
-}
-
-/// Whether a quarantined pod is taken out of its Services and its controller.
+/// Whether a quarantined pod is detached from its Services and its controller.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 pub enum Detach {
-    /// Its labels stay: its Services still list it.
+    /// The pod keeps its labels, and its Services list it.
     Never,
-    /// Pods of a ReplicaSet are detached and replaced; others are not, and the response says why. (A StatefulSet can't
-    /// make `web-0` again while the old one has the name, and stalls.)
+    /// Only pods of a ReplicaSet are detached, and replaced; for others the response says why not. (A StatefulSet can't
+    /// create `web-0` again while the old pod has the name, and stalls.)
     #[default]
     IfSafe,
-    /// Whatever controls it.
+    /// The pod is detached from any controller.
     Always,
 }
 
-impl QuarantineDoc {
-    pub(super) const INFO: ActionInfo = ActionInfo {
+const TARGETS: &[TargetKind] = &[TargetKind::Pod];
+
+impl ActionDoc for QuarantineDoc {
+    const INFO: ActionInfo = ActionInfo {
         name: "quarantine",
-        summary: "Cuts a pod off the network by a policy of its own, and takes it out of its Services and its ReplicaSet.",
+        summary: "Isolates a pod with a NetworkPolicy, and detaches it from its Services and its ReplicaSet.",
         class: ActionClass::Contain,
         targets: TARGETS,
         verbs: &[Verb::Create, Verb::Patch],
-        undo: "gives back the labels that nobody has changed since, and removes the policy",
+        undo: "restores the labels that have not changed since, and removes the policy",
         example: "quarantine: {ttl: 2h, onExpiry: Hold, detach: IfSafe, allow: {dns: false}}",
         widened_by: &[Widening {
             parameter: "onExpiry",
@@ -111,29 +85,23 @@ impl QuarantineDoc {
         }],
     };
 
-    pub(super) fn compile(&self) -> Result<Quarantine, ActionProblem> {
+    fn compile(&self) -> Result<Box<dyn Action>, ActionProblem> {
         if self.ttl.is_none() && self.on_expiry.is_some() {
-            let message =
-                "`onExpiry` needs a `ttl`: without one the quarantine stays until a person ends it".to_owned();
-            return Err(ActionProblem {
-                parameter: "onExpiry".to_owned(),
-                message,
-            });
+            let message = "`onExpiry` needs a `ttl`: without one the quarantine lasts until an operator ends it";
+            return Err(ActionProblem::of("onExpiry", message));
         }
-        Ok(Quarantine {
+        Ok(Box::new(Quarantine {
             ttl: self.ttl,
             on_expiry: self.on_expiry.unwrap_or_default(),
             detach: self.detach,
             allow_dns: self.allow.dns,
-        })
+        }))
     }
 }
 
-const TARGETS: &[TargetKind] = &[TargetKind::Pod];
-
 /// `quarantine`, compiled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quarantine {
+#[derive(Debug)]
+struct Quarantine {
     ttl: Option<Span>,
     on_expiry: OnExpiry,
     detach: Detach,
@@ -141,16 +109,8 @@ pub struct Quarantine {
 }
 
 impl Action for Quarantine {
-    fn name(&self) -> &'static str {
-        QuarantineDoc::INFO.name
-    }
-
-    fn class(&self) -> ActionClass {
-        ActionClass::Contain
-    }
-
-    fn targets(&self) -> &'static [TargetKind] {
-        TARGETS
+    fn info(&self) -> &'static ActionInfo {
+        &QuarantineDoc::INFO
     }
 
     fn needs(&self) -> Needs {
@@ -166,7 +126,7 @@ impl Action for Quarantine {
     fn permissions(&self, _: TargetKind) -> Vec<Permission> {
         let mut permissions = vec![
             Permission::on(Kind::NetworkPolicy, "create"),
-            // For the undo and for the end of the quarantine's time.
+            // For the undo and for the end of the `ttl`.
             Permission::on(Kind::NetworkPolicy, "delete"),
             Permission::on(Kind::Pod, "patch"),
         ];
@@ -209,35 +169,23 @@ impl Action for Quarantine {
             pod: target.clone(),
             incident: context.incident.to_owned(),
             playbook: context.playbook.as_str().to_owned(),
-            // A time beyond the calendar is no deadline at all.
+            // An end beyond the calendar is none.
             expires_at: self.ttl.and_then(|ttl| context.now.checked_add(ttl.signed()).ok()),
             on_expiry: self.on_expiry,
             detached: labels.into_iter().filter(|(key, _)| detached.contains(key)).collect(),
         };
-        let policy = self.policy(&record)?;
-        let at = policy.at();
-        let (patch, before) = record.pod_patch();
+        let policy = QuarantinePolicy::of(&record, self.allow_dns).ok_or_else(|| {
+            let detail = format!("{} has no place for a policy beside it", target.at);
+            Refusal::new(RefusalReason::PlanUnsound, detail)
+        })?;
         step.expects.push(Expectation::Isolated {
             pod: target.clone(),
-            policy: at.clone(),
+            policy: policy.at.clone(),
         });
-        step.requests.push(PlannedRequest {
-            request: Request::Create {
-                object: Box::new(policy),
-            },
-            undo: Undo::DeleteCreated { at },
-        });
-        step.requests.push(PlannedRequest {
-            undo: Undo::Restore {
-                target: target.clone(),
-                left: patch.clone(),
-                before,
-            },
-            request: Request::Patch {
-                target: target.clone(),
-                patch,
-            },
-        });
+        step.requests
+            .push(PlannedRequest::create(OwnObject::NetworkPolicy(policy)));
+        step.requests
+            .push(PlannedRequest::patch(target.clone(), record.pod_patch()));
         Ok(step)
     }
 }
@@ -270,7 +218,7 @@ fn refuse_untouchable(live: &Pod, target: &ObjectRef) -> Result<(), Refusal> {
 }
 
 impl Quarantine {
-    /// The label keys by which its controller and its Services select the pod, as far as `detach` wants them away.
+    /// The label keys by which the controller and the Services select the pod, if `detach` removes them.
     fn labels_to_detach(&self, live: &Pod, snapshot: &Snapshot, notes: &mut Vec<String>) -> BTreeSet<String> {
         let kind = pod::controller(live).and_then(pod::controller_kind);
         match (self.detach, kind) {
@@ -313,7 +261,7 @@ impl Quarantine {
             notes.push("still controlled: the selector of its controller could not be read".to_owned());
         }
         for service in snapshot.services.found().into_iter().flatten() {
-            // A Service without a selector has endpoints that somebody else writes; no label takes a pod out of it.
+            // A Service without a selector has endpoints of another writer; no label detaches a pod from it.
             let Some(selector) = service
                 .spec
                 .as_ref()
@@ -328,38 +276,5 @@ impl Quarantine {
         }
         keys.retain(|key| labels.contains_key(key));
         keys
-    }
-
-    fn policy(&self, record: &QuarantineRecord) -> Result<OwnObject, Refusal> {
-        let name = format!("responder-quarantine-{}", record.incident);
-        let at = Name::new(&name)
-            .zip(record.pod.at.namespace().cloned())
-            .and_then(|(name, namespace)| Locator::namespaced(Kind::NetworkPolicy, namespace, name))
-            .ok_or_else(|| Refusal::new(RefusalReason::PlanUnsound, format!("`{name}` is no name for a policy")))?;
-        let manifest = NetworkPolicy {
-            metadata: ObjectMeta {
-                name: Some(name),
-                namespace: record.pod.at.namespace().map(ToString::to_string),
-                labels: Some(record.policy_labels()),
-                annotations: Some(record.policy_annotations()),
-                // The policy goes when the pod goes: a quarantine leaves nothing behind.
-                owner_references: Some(vec![OwnerReference {
-                    api_version: "v1".to_owned(),
-                    kind: "Pod".to_owned(),
-                    name: record.pod.at.name().to_string(),
-                    uid: record.pod.uid.to_string(),
-                    block_owner_deletion: Some(false),
-                    controller: Some(false),
-                }]),
-                ..ObjectMeta::default()
-            },
-            spec: Some(NetworkPolicySpec {
-                pod_selector: Some(selects_label(QUARANTINE_LABEL, &record.incident)),
-                policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
-                ingress: None,
-                egress: self.allow_dns.then(|| vec![to_cluster_dns()]),
-            }),
-        };
-        Ok(OwnObject::NetworkPolicy { at, manifest })
     }
 }

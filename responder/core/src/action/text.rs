@@ -1,37 +1,37 @@
-//! Text in a step: written in the playbook, or taken from a field of the alert through a typed place.
+//! Text in a step: written in the playbook, or the value of an alert's field, encoded for its place.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ActionProblem;
+use super::contract::ActionProblem;
 use crate::alert::{Alert, Value};
 
-/// A value, as written: a text, or the field of the alert that it is taken from.
+/// A value as written: a text, or a field of the alert.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum TextDoc {
     /// The text itself.
     Literal(String),
-    /// The value of an alert's field. Where the alert does not carry it, the entry is left out and the response says so.
+    /// The value of an alert's field. If the alert lacks the field, the entry is left out and the response notes it.
     Field(FieldTextDoc),
 }
 
-/// Takes a value from the alert.
+/// A field of the alert.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FieldTextDoc {
-    /// The name of the field, such as `proc.name`.
+    /// The field's name, such as `proc.name`.
     pub field: String,
 }
 
-/// A value, compiled.
+/// A compiled value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Text {
     /// The text itself.
     Literal(String),
-    /// The alert's field.
+    /// The name of an alert's field.
     Field(String),
 }
 
@@ -45,7 +45,7 @@ impl From<&TextDoc> for Text {
 }
 
 impl Text {
-    /// The text for this alert, made safe by `encode` where it comes from the alert; `None` where the alert lacks it.
+    /// The text for this alert; a field's value goes through `encode`. `None` if the alert lacks the field.
     pub fn resolve(&self, alert: &Alert, encode: fn(&str) -> String) -> Option<String> {
         match self {
             Self::Literal(text) => Some(text.clone()),
@@ -58,7 +58,7 @@ impl Text {
     }
 }
 
-/// Makes a label value of any text: letters, digits, `-`, `_` and `.`, at most 63 of them, alphanumeric at both ends.
+/// Encodes any text as a label value: at most 63 letters, digits, `-`, `_` and `.`, alphanumeric at both ends.
 /// Source: <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set>
 pub(super) fn label_safe(text: &str) -> String {
     let replaced: String = text
@@ -75,8 +75,8 @@ pub(super) fn label_safe(text: &str) -> String {
     replaced.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
 }
 
-/// Makes an annotation value of any text: no control or direction-changing characters, at most 1024 characters. A
-/// person reads it with `kubectl describe`, on a terminal that obeys escape sequences.
+/// Encodes any text as an annotation value: at most 1024 characters, no control characters and none that change the
+/// direction of text, because `kubectl describe` prints it on a terminal.
 pub(super) fn annotation_safe(text: &str) -> String {
     let harmful = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -87,10 +87,10 @@ pub(super) fn annotation_safe(text: &str) -> String {
         .collect()
 }
 
-/// The prefix of responder's own labels and annotations.
+/// The prefix of responder's labels, annotations and taints.
 pub(super) const OWN_PREFIX: &str = "responder.dev/";
 
-/// Checks the keys of a label or annotation map as written, and compiles its values.
+/// Checks the keys of a map of labels or annotations, and compiles its values.
 pub(super) fn compile_entries(
     parameter: &str,
     entries: &BTreeMap<String, Option<TextDoc>>,
@@ -123,16 +123,24 @@ fn check_key(key: &str) -> Result<(), String> {
     if key.starts_with(OWN_PREFIX) {
         return Err(format!("`{key}` is responder's own: choose a key with another prefix"));
     }
+    if is_key(key) { Ok(()) } else { Err(not_a_key(key)) }
+}
+
+/// Whether the text is a valid key of a label, an annotation or a taint.
+pub(super) fn is_key(key: &str) -> bool {
     let (prefix, name) = key
         .split_once('/')
         .map_or((None, key), |(prefix, name)| (Some(prefix), name));
     let prefix_valid = prefix.is_none_or(|prefix| crate::object::Name::new(prefix).is_some());
-    if !prefix_valid || name.is_empty() || label_safe(name) != name {
-        return Err(format!(
-            "`{key}` is not a key: write `name` or `example.org/name`, at most 63 letters, digits, `-`, `_` and `.`"
-        ));
-    }
-    Ok(())
+    prefix_valid && !name.is_empty() && label_safe(name) == name
+}
+
+/// The message for an invalid key.
+pub(super) fn not_a_key(text: &str) -> String {
+    format!(
+        "`{}` is not a key: write `name` or `example.org/name`, at most 63 letters, digits, `-`, `_` and `.`",
+        text.escape_debug()
+    )
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Decisions in small clusters: a row for each refusal, and snapshots of plans.
 
+use std::mem::discriminant;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -47,7 +48,9 @@ fn pod_json() -> Value {
 
 fn node_json(name: &str) -> Value {
     json!({
-        "metadata": {"name": name, "uid": format!("{name}-uid"), "creationTimestamp": "2026-11-01T00:00:00Z"},
+        "metadata": {
+            "name": name, "uid": format!("{name}-uid"), "creationTimestamp": "2026-11-01T00:00:00Z", "resourceVersion": "7",
+        },
         "spec": {},
         "status": {"conditions": [{"type": "Ready", "status": "True"}]},
     })
@@ -181,7 +184,9 @@ impl World {
             claims: Arc::new(self.claims.clone()),
             ..LedgerView::empty()
         };
-        decide(&context, Ok(&self.snapshot()), &ledger)
+        let decision = decide(&context, Ok(&self.snapshot()), &ledger);
+        assert!(is_in_order(&decision.trace), "{}", decision.trace);
+        decision
     }
 
     fn refusal(&self, playbook: &str) -> Option<RefusalReason> {
@@ -195,6 +200,13 @@ impl World {
             Outcome::Refuse(refusal) => panic!("{refusal}"),
         }
     }
+}
+
+/// Whether the checks come in the order of their names; steps and budgets come in the order of their files.
+fn is_in_order(trace: &Trace) -> bool {
+    trace.checks.is_sorted_by(|earlier, later| {
+        earlier.name <= later.name || discriminant(&earlier.name) == discriminant(&later.name)
+    })
 }
 
 fn reason(decision: &Decision) -> Option<RefusalReason> {
@@ -224,6 +236,12 @@ fn delete() -> String {
 
 fn cordon() -> String {
     playbook("mode: Enforce\ntarget: Node\nsteps: [{cordon: {}}]")
+}
+
+fn taint(parameters: &str) -> String {
+    playbook(&format!(
+        "mode: Enforce\ntarget: Node\nsteps: [{{taint: {{{parameters}}}}}]"
+    ))
 }
 
 fn quarantine() -> String {
@@ -409,6 +427,87 @@ fn a_node_that_another_response_has_just_claimed_counts_as_cordoned() {
     assert_eq!(world.refusal(&cordon()), Some(RefusalReason::LastSchedulableNode));
 }
 
+#[rstest]
+#[case("", Some(RefusalReason::LastSchedulableNode))]
+#[case("effect: PreferNoSchedule", None)]
+fn the_last_schedulable_node_is_tainted_only_if_it_still_takes_pods(
+    #[case] parameters: &str,
+    #[case] refusal: Option<RefusalReason>,
+) {
+    let mut world = World::new();
+    for node in &mut world.nodes[1..] {
+        edit(node, "/spec/unschedulable", json!(true));
+    }
+    assert_eq!(world.refusal(&taint(parameters)), refusal);
+}
+
+/// The claim of one action counts for another, before a snapshot shows the change.
+#[rstest]
+#[case::a_taint_for_a_cordon(&taint(""), &cordon())]
+#[case::a_cordon_for_a_taint(&cordon(), &taint(""))]
+fn a_node_that_any_response_has_reserved_does_not_count_as_schedulable(#[case] first: &str, #[case] second: &str) {
+    let mut world = World::new();
+    world.nodes.truncate(2);
+    world.commit(first);
+    edit(&mut world.alert, "/hostname", json!("worker-2"));
+    edit(&mut world.alert, "/output_fields/container.id", json!("host"));
+    world.node = node_json("worker-2");
+    assert_eq!(world.refusal(second), Some(RefusalReason::LastSchedulableNode));
+}
+
+#[test]
+fn a_node_tainted_by_a_response_does_not_count_as_schedulable_and_one_tainted_otherwise_does() {
+    let mut world = World::new();
+    world.nodes.truncate(2);
+    let taint = json!([{"key": "example.org/suspect", "value": "abc", "effect": "NoSchedule"}]);
+    edit(&mut world.nodes[1], "/spec/taints", taint);
+    assert_eq!(world.refusal(&cordon()), None);
+    edit(
+        &mut world.nodes[1],
+        "/metadata/annotations",
+        json!({"responder.dev/tainted-by.abc": "p/abc"}),
+    );
+    assert_eq!(world.refusal(&cordon()), Some(RefusalReason::LastSchedulableNode));
+}
+
+#[test]
+fn a_label_reserves_no_node() {
+    let mut world = World::new();
+    world.nodes.truncate(2);
+    world.commit(&playbook(
+        "mode: Enforce\ntarget: Node\nsteps: [{label: {labels: {a: b}}}]",
+    ));
+    edit(&mut world.alert, "/hostname", json!("worker-2"));
+    edit(&mut world.alert, "/output_fields/container.id", json!("host"));
+    world.node = node_json("worker-2");
+    assert_eq!(world.refusal(&cordon()), None);
+}
+
+#[rstest]
+#[case::by_another_writer(None, "by another writer; responder will not remove it")]
+#[case::by_another_response(Some("q/other"), "by q/other")]
+fn an_existing_taint_is_noted_and_not_overwritten(#[case] by: Option<&str>, #[case] note: &str) {
+    let mut world = World::new();
+    let there = json!([{"key": "responder.dev/incident", "value": "other", "effect": "NoSchedule"}]);
+    edit(&mut world.node, "/spec/taints", there);
+    if let Some(by) = by {
+        edit(
+            &mut world.node,
+            "/metadata/annotations",
+            json!({"responder.dev/tainted-by.other": by}),
+        );
+    }
+    let decision = world.decide(&taint(""));
+    let Outcome::Refuse(refusal) = &decision.outcome else {
+        panic!("{decision:?}")
+    };
+    assert_eq!(refusal.reason, RefusalReason::AlreadyDone);
+    assert_eq!(
+        refusal.detail,
+        format!("node/worker-1 is already tainted responder.dev/incident=other:NoSchedule, {note}")
+    );
+}
+
 #[test]
 fn a_control_plane_node_is_protected() {
     let mut world = World::new();
@@ -542,6 +641,16 @@ fn the_plan_of_a_cordon() {
 }
 
 #[test]
+fn the_plan_of_a_taint_beside_another_one() {
+    let mut world = World::new();
+    let foreign = json!([{"key": "example.org/gpu", "value": "a100", "effect": "NoSchedule"}]);
+    edit(&mut world.node, "/spec/taints", foreign);
+    let decision = world.decide(&taint("key: example.org/suspect"));
+    insta::assert_snapshot!(plan(&decision));
+    insta::assert_yaml_snapshot!("the_step_of_a_taint", plan(&decision).steps[0]);
+}
+
+#[test]
 fn the_plan_of_labels_taken_from_the_alert() {
     let spec = playbook(
         "mode: Rehearse\nsteps: [{label: {labels: {suspect: {field: proc.name}, missing: {field: proc.pname}, team: null}}}]",
@@ -552,6 +661,23 @@ fn the_plan_of_labels_taken_from_the_alert() {
 #[test]
 fn the_trace_of_a_decision() {
     insta::assert_snapshot!(World::new().decide(&delete()).trace);
+}
+
+#[test]
+fn the_checks_of_a_trace_come_in_the_order_of_their_names() {
+    let mut world = World {
+        sender: Some(Sender::Anonymous),
+        guard: "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec:\n  mode: Enforce\n  cluster: {name: prod-eu-1, field: cluster}\n  budgets:\n    - {scope: Namespace, class: Destroy, max: 9, per: 10m}\n    - {scope: Cluster, class: Annotate, max: 9, per: 10m}\n",
+        ..World::new()
+    };
+    world.alert["output_fields"]["k8s.pod.uid"] = json!("pod-uid");
+    let spec = "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {name: p}\nspec:\n  description: A test.\n  mode: Enforce\n  match: {rules: [\"*\"], image: {glob: \"*\"}, pod: {matchLabels: {team: shop}}, when: \"true\"}\n  except:\n    - {pod: {matchLabels: {team: bank}}, reason: SEC-1}\n    - {fields: [{field: proc.name, equals: zsh}], reason: SEC-2}\n    - {fields: [{field: proc.name, equals: ash}], reason: SEC-3}\n  limits: {cooldown: {for: 10m}, targets: {max: 5, percentOfOwner: 50, per: 10m}}\n  steps: [{label: {labels: {a: b}}}, {delete: {}}]\n";
+    let decision = world.decide(spec);
+    insta::assert_snapshot!(decision.trace);
+    let mut trace = decision.trace;
+    assert!(is_in_order(&trace));
+    trace.checks.swap(0, 1);
+    assert!(!is_in_order(&trace));
 }
 
 #[test]
@@ -568,8 +694,8 @@ fn the_sender_is_the_first_check_of_the_trace() {
         let trace = world.decide(&delete()).trace;
         let first = &trace.checks[0];
         assert_eq!(
-            (&*first.name, first.verdict, &*first.detail),
-            ("sender", verdict, detail)
+            (&first.name, first.verdict, &*first.detail),
+            (&CheckName::Sender, verdict, detail)
         );
     }
 }
@@ -595,6 +721,23 @@ fn a_plan_that_goes_to_another_object_is_found() {
         lint(&plan),
         Some(crate::plan::PlanFault::WrongTarget { step: 1, .. })
     ));
+}
+
+#[test]
+fn a_patch_of_a_list_without_a_version_is_found() {
+    let mut plan = plan(&World::new().decide(&taint(""))).clone();
+    let crate::request::Request::Patch { patch, .. } = &mut plan.steps[0].plan.requests[0].request else {
+        panic!("{plan}")
+    };
+    *patch = crate::patch::Patch::new(patch.changes().to_vec());
+    assert_eq!(lint(&plan), Some(crate::plan::PlanFault::Unversioned { step: 1 }));
+}
+
+#[test]
+fn an_undo_that_does_not_belong_to_its_request_is_found() {
+    let mut plan = plan(&World::new().decide(&delete())).clone();
+    plan.steps[0].plan.requests[0].undo = crate::plan::Undo::Restore;
+    assert_eq!(lint(&plan), Some(crate::plan::PlanFault::StrayUndo { step: 1 }));
 }
 
 #[test]

@@ -44,6 +44,15 @@ pub struct Claim {
     pub owner: Option<Uid>,
     /// The namespace of the target; `None` for nodes.
     pub namespace: Option<Namespace>,
+    /// The stocks that the response draws on.
+    pub reserves: Vec<Stock>,
+}
+
+/// A resource that all responses share, apart from the budgets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Stock {
+    /// The nodes that take pods. A claim on it removes its target.
+    SchedulableNodes,
 }
 
 /// The number of a committed claim.

@@ -3,10 +3,11 @@
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::rules::{Budget, BudgetScope, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, Protections};
+use super::rules::{Budget, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, Protections};
 use crate::class::ActionClass;
 use crate::content_hash::ContentHash;
 use crate::document::{Findings, Path, Problem};
+use crate::limit::BudgetScope;
 use crate::manifest::{ApiVersion, MetadataDoc, one};
 use crate::mode::Mode;
 use crate::object::{Kind, Namespace};
@@ -115,7 +116,7 @@ pub enum ProtectedNamespaceDoc {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "ProtectNodes")]
 pub struct ProtectNodesDoc {
-    /// The number of nodes that a cordon must leave schedulable.
+    /// The number of nodes that a cordon or a taint must leave schedulable.
     #[serde(default)]
     pub keep_schedulable: KeepSchedulableDoc,
 }

@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
 
-use super::quarantine_policy::is_untouched_policy;
+use crate::own::QuarantinePolicy;
 use crate::selector::Selector;
 use crate::snapshot::PolicyEngine;
 
@@ -117,7 +117,7 @@ pub fn isolation(
 ) -> Isolation {
     let mut leaks: Vec<Leak> = policies
         .iter()
-        .filter(|policy| !is_untouched_policy(policy))
+        .filter(|policy| !QuarantinePolicy::is_untouched(policy))
         .flat_map(|policy| leaks(labels, policy))
         .collect();
     leaks.sort();

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::doc::{ClusterPlaybookDoc, ExceptDoc, LimitsDoc, MatchDoc, PlaybookSpecDoc, StepDoc};
 use super::{Exception, Playbook, Rollout, Step, lint};
-use crate::action::{Action, ActionDocs};
+use crate::action::{ACTIONS, Action, ActionDocs};
 use crate::alert::Source;
 use crate::class::ActionClass;
 use crate::content_hash::ContentHash;
@@ -234,7 +234,9 @@ fn check_target(action: &dyn Action, target: TargetKind, path: &Path, findings: 
                 .to_owned()
         }
         TargetKind::Node if takes_pods && action.class() == ActionClass::Destroy => {
-            "write `target: Pod` for the pod of the alert, or `cordon` to keep new pods off the node".to_owned()
+            let of_nodes = ACTIONS.iter().filter(|action| action.targets.contains(&target));
+            let names = either(of_nodes.map(|action| action.name));
+            format!("write `target: Pod` for the pod of the alert, or choose an action on nodes: {names}")
         }
         _ => format!("it acts on {kinds}: write that as `target`, or choose another action"),
     };

@@ -12,7 +12,7 @@ const KEYS: &[(&str, &str, &str)] = &[
 ];
 
 /// Planned actions.
-const ACTIONS: &[&str] = &["evidence", "taint", "detach", "scale", "suspend", "lock", "drain"];
+const ACTIONS: &[&str] = &["evidence", "detach", "scale", "suspend", "lock", "drain"];
 
 /// Planned words, with their enumeration.
 const WORDS: &[(&str, &str)] = &[
@@ -20,6 +20,7 @@ const WORDS: &[(&str, &str)] = &[
     ("TargetKind", "Namespace"),
     ("TargetKind", "Resource"),
     ("NotifyMoment", "AwaitingApproval"),
+    ("TaintEffect", "NoExecute"),
 ];
 
 /// Planned kinds of document.

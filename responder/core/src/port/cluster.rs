@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use serde_json::Value;
 
 use crate::object::{Locator, Name, Namespace, Uid};
 use crate::request::Armed;
@@ -17,6 +18,9 @@ use crate::snapshot::{Owner, PolicyEngine};
 /// Reads. `Ok(None)` means that the object does not exist; an error means that the read failed, and then no response
 /// acts. Every method returns within its own deadline (10 s at most).
 pub trait ClusterReader: Send + Sync + 'static {
+    /// One object of any kind as JSON, read from the store and not from a cache. Undo and verification compare its fields.
+    fn object(&self, at: &Locator) -> impl Future<Output = Result<Option<Arc<Value>>, ReadError>> + Send;
+
     /// One pod, read from the store and not from a cache, because the decision depends on its uid.
     fn pod(
         &self,
@@ -89,6 +93,11 @@ pub trait ClusterWriter: Send + Sync + 'static {
     /// Sends a request once, within the deadline. Adapters do not retry.
     fn send(&self, request: Armed<'_>, deadline: Duration) -> impl Future<Output = Result<Reply, SendError>> + Send;
 }
+
+/// Both: what a program that acts needs. A client that may only read is another type.
+pub trait Cluster: ClusterReader + ClusterWriter {}
+
+impl<T: ClusterReader + ClusterWriter> Cluster for T {}
 
 /// The API server's response to a request that it accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]

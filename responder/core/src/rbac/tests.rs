@@ -121,6 +121,19 @@ fn the_rows_of_a_step_are_exactly_what_the_step_takes(#[case] step: &str) {
 }
 
 #[test]
+fn a_taint_needs_the_permissions_of_a_cordon() {
+    let table = PermissionTable::of_all_actions().unwrap();
+    assert_eq!(table.writes["taint/Node"], table.writes["cordon/Node"]);
+    for step in ["taint: {key: example.org/suspect}", "taint: {effect: PreferNoSchedule}"] {
+        assert_eq!(
+            of_step(step, TargetKind::Node).unwrap(),
+            table.writes["taint/Node"],
+            "{step}"
+        );
+    }
+}
+
+#[test]
 fn observe_needs_no_write_permission_whichever_setting_says_observe() {
     let (built_in, acts) = (Guard::built_in(), playbook("Enforce", "Pod", &["delete: {}"]));
     let writes = |playbook: &Arc<Playbook>, guard: &Guard, ceiling| {

@@ -1,4 +1,4 @@
-//! What is given back, and what stays because it is somebody else's.
+//! Values that are given back, and values that stay because another client wrote them.
 
 use responder_cluster::simulated::SendFault;
 use responder_core::action::{CORDONED_AT, CORDONED_BY};
@@ -29,7 +29,7 @@ fn labels(world: &TestWorld) -> Value {
     world.object("Pod/web/solo-1").unwrap()["metadata"]["labels"].clone()
 }
 
-/// Somebody else changes the pod.
+/// Another client changes the pod.
 fn edit(cluster: &responder_cluster::SimulatedCluster, labels: &str) {
     let uid = crate::testing::uid_of(17);
     let pod = format!(
@@ -54,7 +54,7 @@ async fn undone(world: &TestWorld, plan: &Plan) -> UndoOutcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_as_we_left_it_is_given_back() {
+async fn what_is_as_we_left_it_is_restorable() {
     let (world, plan) = labelled().await;
     assert_eq!(undone(&world, &plan).await, UndoOutcome::Undone);
     assert_eq!(labels(&world), json!({"app": "solo", "team": "shop"}));
@@ -157,7 +157,7 @@ async fn a_pod_that_took_the_name_is_not_touched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pod_that_is_gone_has_nothing_to_be_given_back() {
+async fn a_pod_that_is_gone_has_nothing_to_be_restorable() {
     let (world, plan) = labelled().await;
     world.cluster.inner.remove(&pod_at("solo-1"));
     let outcome = undone(&world, &plan).await;
@@ -215,7 +215,7 @@ fn node(world: &TestWorld) -> Value {
     world.object("Node/worker-1").unwrap()
 }
 
-/// Somebody else writes the node's metadata and spec anew.
+/// Another client writes the node's metadata and spec anew.
 fn write_node(world: &TestWorld, annotations: &Value, unschedulable: bool) {
     let node = json!({
         "apiVersion": "v1", "kind": "Node",
@@ -261,6 +261,114 @@ async fn a_node_that_somebody_has_uncordoned_stays_so() {
     let outcome = undone(&world, &plan).await;
     assert!(outcome.is_clean(), "{outcome:?}");
     assert_ne!(node(&world)["spec"]["unschedulable"], true);
+}
+
+const FOREIGN: &str = "{key: example.org/gpu, value: a100, effect: NoSchedule}";
+
+/// A world with a node that has another taint, on which a plan to taint it was carried out.
+async fn tainted() -> (TestWorld, Plan) {
+    let world = TestWorld::new(&playbook("p", "mode: Enforce\ntarget: Node\nsteps: [{taint: {}}]"));
+    write_taints(&world.cluster.inner, &[FOREIGN]);
+    let plan = world.plan(&solo()).await;
+    world.execute(&plan).await;
+    assert_eq!(
+        taints(&world),
+        ["example.org/gpu=a100:NoSchedule".to_owned(), ours(&plan)]
+    );
+    (world, plan)
+}
+
+fn ours(plan: &Plan) -> String {
+    format!("responder.dev/incident={}:NoSchedule", plan.incident)
+}
+
+/// The taints, as `kubectl describe` shows them.
+fn taints(world: &TestWorld) -> Vec<String> {
+    let taints = node(world)["spec"]["taints"].as_array().cloned().unwrap_or_default();
+    let text = |taint: &Value, field: &str| taint[field].as_str().unwrap_or_default().to_owned();
+    let shown = |taint: &Value| {
+        format!(
+            "{}={}:{}",
+            text(taint, "key"),
+            text(taint, "value"),
+            text(taint, "effect")
+        )
+    };
+    taints.iter().map(shown).collect()
+}
+
+/// Another writer replaces the node's taints (flow YAML).
+fn write_taints(cluster: &responder_cluster::SimulatedCluster, taints: &[&str]) {
+    let metadata = cluster.objects().remove("Node/worker-1").unwrap()["metadata"].clone();
+    let node = format!(
+        "{{apiVersion: v1, kind: Node, metadata: {metadata}, spec: {{taints: [{}]}}}}",
+        taints.join(", ")
+    );
+    cluster.apply(&node).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_our_taint_is_undone() {
+    let (world, plan) = tainted().await;
+    assert_eq!(undone(&world, &plan).await, UndoOutcome::Undone);
+    assert_eq!(taints(&world), ["example.org/gpu=a100:NoSchedule"]);
+    assert!(node(&world)["metadata"].get("annotations").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_taint_that_another_writer_has_added_since_stays() {
+    let (world, plan) = tainted().await;
+    let mine = format!(
+        "{{key: responder.dev/incident, value: {}, effect: NoSchedule}}",
+        plan.incident
+    );
+    write_taints(
+        &world.cluster.inner,
+        &[
+            &mine,
+            "{key: node.kubernetes.io/unreachable, effect: NoExecute}",
+            FOREIGN,
+        ],
+    );
+    assert_eq!(undone(&world, &plan).await, UndoOutcome::Undone);
+    assert_eq!(
+        taints(&world),
+        [
+            "node.kubernetes.io/unreachable=:NoExecute",
+            "example.org/gpu=a100:NoSchedule"
+        ]
+    );
+}
+
+/// The other writer comes between our read and our patch, so the list is computed again.
+#[tokio::test(start_paused = true)]
+async fn a_taint_that_another_writer_adds_during_the_undo_stays() {
+    let (world, plan) = tainted().await;
+    let mine = format!(
+        "{{key: responder.dev/incident, value: {}, effect: NoSchedule}}",
+        plan.incident
+    );
+    world.cluster.before(move |cluster, before| {
+        if let Before::Send(_, 0) = before {
+            write_taints(cluster, &[&mine, "{key: late, effect: NoSchedule}"]);
+        }
+        Then::Go
+    });
+    assert_eq!(undone(&world, &plan).await, UndoOutcome::Undone);
+    assert_eq!(taints(&world), ["late=:NoSchedule"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_taint_that_another_writer_has_changed_stays() {
+    let (world, plan) = tainted().await;
+    write_taints(
+        &world.cluster.inner,
+        &["{key: responder.dev/incident, value: by-hand, effect: NoSchedule}"],
+    );
+    let outcome = undone(&world, &plan).await;
+    let left = vec!["taint responder.dev/incident:NoSchedule".to_owned()];
+    assert_eq!(outcome, UndoOutcome::PartlyUndone { left });
+    assert_eq!(taints(&world), ["responder.dev/incident=by-hand:NoSchedule"]);
 }
 
 // --- owners --------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::testing::{Before, TestWorld, Then, alert, enforced, pod_at};
+use crate::testing::{Before, TestWorld, Then, alert, enforced, playbook, pod_at};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -33,9 +33,9 @@ const LABEL: &str = "{label: {labels: {a: \"1\"}}}";
 const DELETE: &str = "{delete: {gracePeriodSeconds: 0}}";
 const EVICT: &str = "{evict: {gracePeriodSeconds: 0}}";
 
-fn until(world: &TestWorld, length: Duration) -> Until {
+fn until(world: &TestWorld, length: Duration) -> SendOptions {
     let valid = world.clock.now().checked_add(HOUR).unwrap();
-    Until {
+    SendOptions {
         deadline: Instant::now() + length,
         valid: Some(valid),
         undoes: false,
@@ -123,7 +123,7 @@ async fn a_target_that_is_replaced_between_two_tries_is_never_touched(#[case] st
         "{:?}",
         report.outcome
     );
-    let pod = world.object("Pod/web/solo-1").unwrap();
+    let pod = world.pod("solo-1").unwrap();
     assert_eq!(pod["metadata"]["labels"], json!({"app": "solo", "team": "shop"}));
     assert!(pod["metadata"].get("deletionTimestamp").is_none());
 }
@@ -146,6 +146,133 @@ async fn a_conflict_on_a_target_that_is_still_the_same_is_tried_again() {
     assert_eq!((report.tries, world.cluster.reads()), (3, 2));
 }
 
+/// A world with a node that has another taint, and the plan to taint it.
+async fn tainting() -> (TestWorld, Plan) {
+    let world = TestWorld::new(&playbook("p", "mode: Enforce\ntarget: Node\nsteps: [{taint: {}}]"));
+    add_taint(&world.cluster.inner, "first");
+    let plan = world.plan(&solo()).await;
+    (world, plan)
+}
+
+/// Another writer adds a taint to the node.
+fn add_taint(cluster: &responder_cluster::SimulatedCluster, key: &str) {
+    let mut node = cluster.objects().remove("Node/worker-1").unwrap();
+    let mut taints = node["spec"]["taints"].as_array().cloned().unwrap_or_default();
+    taints.push(json!({"key": key, "effect": "NoSchedule"}));
+    node["spec"]["taints"] = taints.into();
+    cluster
+        .apply(&node.to_string())
+        .unwrap_or_else(|error| panic!("{error}"));
+}
+
+fn taint_keys(world: &TestWorld) -> Vec<String> {
+    let node = world.object("Node/worker-1").unwrap();
+    let taints = node["spec"]["taints"].as_array().cloned().unwrap_or_default();
+    let keys = taints
+        .iter()
+        .map(|taint| taint["key"].as_str().unwrap_or_default().to_owned());
+    keys.collect()
+}
+
+/// After a conflict the node is read again and the list is computed again.
+#[tokio::test(start_paused = true)]
+async fn a_taint_that_another_writer_adds_before_ours_stays() {
+    let (world, plan) = tainting().await;
+    world.cluster.before(|cluster, before| {
+        if let Before::Send(_, place @ 0..2) = before {
+            add_taint(cluster, ["second", "third"][place]);
+        }
+        Then::Go
+    });
+    let report = send(&world, &plan).await;
+    assert!(report.outcome.is_success(), "{:?}", report.outcome);
+    assert_eq!((report.tries, world.cluster.reads()), (3, 2));
+    assert_eq!(
+        taint_keys(&world),
+        ["first", "second", "third", "responder.dev/incident"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_taint_whose_answer_was_lost_is_not_added_twice() {
+    let (world, plan) = tainting().await;
+    world.cluster.script([Then::Fail(SendFault::AnswerLost)]);
+    let report = send(&world, &plan).await;
+    assert!(report.outcome.is_success(), "{:?}", report.outcome);
+    assert_eq!(taint_keys(&world), ["first", "responder.dev/incident"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_taint_of_another_writer_with_our_key_is_not_overwritten() {
+    let (world, plan) = tainting().await;
+    world.cluster.before(|cluster, before| {
+        if let Before::Send(_, 0) = before {
+            add_taint(cluster, "responder.dev/incident");
+        }
+        Then::Go
+    });
+    let report = send(&world, &plan).await;
+    let RequestOutcome::Failed {
+        because: FailureReason::Answer(SendErrorKind::Conflict),
+        detail,
+        is_certain: true,
+    } = &report.outcome
+    else {
+        panic!("{:?}", report.outcome)
+    };
+    assert!(detail.contains("not overwritten"), "{detail}");
+    assert_eq!(taint_keys(&world), ["first", "responder.dev/incident"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_keeps_changing_is_given_up_and_loses_no_taint() {
+    let (world, plan) = tainting().await;
+    world.cluster.before(|cluster, before| {
+        if let Before::Send(_, place) = before {
+            add_taint(cluster, &format!("more-{place}"));
+        }
+        Then::Go
+    });
+    let began = Instant::now();
+    let report = send(&world, &plan).await;
+    assert!(
+        matches!(
+            report.outcome,
+            RequestOutcome::Failed {
+                because: FailureReason::Answer(SendErrorKind::Conflict),
+                is_certain: true,
+                ..
+            }
+        ),
+        "{:?}",
+        report.outcome
+    );
+    assert!(report.tries <= MOST_TRIES && began.elapsed() <= Duration::from_secs(30));
+    assert_eq!(taint_keys(&world).len(), 1 + report.tries as usize);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_replaced_before_its_taint_stays_unchanged() {
+    let (world, plan) = tainting().await;
+    world.cluster.before(|cluster, before| {
+        if let Before::Send(_, 0) = before {
+            let node = "{apiVersion: v1, kind: Node, metadata: {name: worker-1, uid: another}, spec: {}}";
+            cluster.remove(&responder_core::object::Locator::node(
+                responder_core::object::Name::new("worker-1").unwrap(),
+            ));
+            cluster.apply(node).unwrap();
+        }
+        Then::Go
+    });
+    let report = send(&world, &plan).await;
+    assert!(
+        matches!(report.outcome, RequestOutcome::TargetReplaced { is_certain: true, .. }),
+        "{:?}",
+        report.outcome
+    );
+    assert_eq!(taint_keys(&world), [""; 0]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_invalid_patch_on_a_target_that_is_still_the_same_is_not_tried_again() {
     let (world, plan) = planned(LABEL).await;
@@ -155,7 +282,7 @@ async fn an_invalid_patch_on_a_target_that_is_still_the_same_is_not_tried_again(
         matches!(
             report.outcome,
             RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::Invalid),
+                because: FailureReason::Answer(SendErrorKind::Invalid),
                 is_certain: true,
                 ..
             }
@@ -192,7 +319,7 @@ async fn an_eviction_that_stays_blocked_says_so_at_the_end_of_its_time() {
         matches!(
             report.outcome,
             RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::BlockedByBudget),
+                because: FailureReason::Answer(SendErrorKind::BlockedByBudget),
                 is_certain: true,
                 ..
             }
@@ -201,7 +328,7 @@ async fn an_eviction_that_stays_blocked_says_so_at_the_end_of_its_time() {
         report.outcome
     );
     assert!(began.elapsed() <= Duration::from_secs(30));
-    assert!(world.object("Pod/web/solo-1").is_some());
+    assert!(world.pod("solo-1").is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,14 +341,14 @@ async fn where_the_look_fails_the_answer_counts_as_it_was() {
         matches!(
             report.outcome,
             RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::UidMismatch),
+                because: FailureReason::Answer(SendErrorKind::UidMismatch),
                 ..
             }
         ),
         "{:?}",
         report.outcome
     );
-    assert!(world.object("Pod/web/solo-1").is_some());
+    assert!(world.pod("solo-1").is_some());
 }
 
 // --- answers that never came -----------------------------------------------------------------------
@@ -256,7 +383,7 @@ async fn a_deletion_whose_answer_was_lost_and_whose_name_is_taken_again_is_ours_
     let report = send(&world, &plan).await;
     assert_eq!(report.outcome, RequestOutcome::Done { reply: Reply::Gone });
     assert_eq!(
-        world.object("Pod/web/solo-1").unwrap()["metadata"]["uid"],
+        world.pod("solo-1").unwrap()["metadata"]["uid"],
         crate::testing::uid_of(77)
     );
 }
@@ -265,7 +392,7 @@ async fn a_deletion_whose_answer_was_lost_and_whose_name_is_taken_again_is_ours_
 async fn a_deletion_without_an_answer_is_not_ours_before_it_is_certain_to_have_been_sent() {
     let (world, plan) = planned(DELETE).await;
     world.cluster.before(|cluster, before| match before {
-        // Nothing went out, and meanwhile somebody else deletes it.
+        // Nothing went out, and meanwhile another client deletes it.
         Before::Send(_, 0) => Then::Fail(SendFault::Refused(SendErrorKind::Unreachable)),
         Before::Send(_, 1) => {
             cluster.remove(&pod_at("solo-1"));
@@ -287,7 +414,7 @@ async fn a_cluster_that_does_not_answer_is_asked_until_the_time_is_over() {
         matches!(
             report.outcome,
             RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::Timeout),
+                because: FailureReason::Answer(SendErrorKind::Timeout),
                 is_certain: false,
                 ..
             }
@@ -299,7 +426,7 @@ async fn a_cluster_that_does_not_answer_is_asked_until_the_time_is_over() {
     assert_eq!(report.tries, 3);
     assert!(began.elapsed() <= Duration::from_secs(30) + ADAPTER_GRACE);
     drop(hold);
-    assert!(world.object("Pod/web/solo-1").is_some());
+    assert!(world.pod("solo-1").is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -383,7 +510,7 @@ async fn a_policy_that_has_the_name_and_is_not_what_we_meant_is_left_alone(
         matches!(
             report.outcome,
             RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::AlreadyExists),
+                because: FailureReason::Answer(SendErrorKind::AlreadyExists),
                 is_certain: true,
                 ..
             }

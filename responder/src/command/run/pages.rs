@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use responder_core::port::{ClusterReader, ClusterWriter};
+use responder_core::port::Cluster;
 use responder_intake::auth::Access;
 use responder_intake::http::Pages;
 use responder_intake::nats::NatsState;
@@ -22,7 +22,7 @@ pub(super) struct EnginePages<C> {
     pub(super) stop: CancellationToken,
 }
 
-impl<C: ClusterReader + ClusterWriter> Pages for EnginePages<C> {
+impl<C: Cluster> Pages for EnginePages<C> {
     fn ready(&self) -> Result<(), String> {
         if self.stop.is_cancelled() {
             return Err("stopping".to_owned());

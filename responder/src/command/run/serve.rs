@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use responder_core::playbook::Index;
-use responder_core::port::{ClusterReader, ClusterWriter};
+use responder_core::port::Cluster;
 use responder_core::rbac::highest_mode;
 use responder_engine::{Engine, EngineConfig, MemoryLedger, Ports, QueueLimits, RuleSet};
 use responder_intake::auth::Access;
@@ -44,10 +44,7 @@ pub(super) struct HttpIntake {
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// Serves until a signal, and then finishes the accepted alerts.
-pub(super) async fn serve<C>(parts: Parts, cluster: C, place: &str) -> anyhow::Result<ExitCode>
-where
-    C: ClusterReader + ClusterWriter,
-{
+pub(super) async fn serve<C: Cluster>(parts: Parts, cluster: C, place: &str) -> anyhow::Result<ExitCode> {
     let Parts {
         configuration,
         rules,
@@ -127,21 +124,18 @@ where
     Ok(ExitCode::SUCCESS)
 }
 
-fn engine<C>(
+fn engine<C: Cluster>(
     configuration: &Configuration,
     rules: LoadedRules,
     ceiling: Ceiling,
     cluster: Arc<Counted<C>>,
-) -> RunningEngine<C>
-where
-    C: ClusterReader + ClusterWriter,
-{
+) -> RunningEngine<C> {
     let own = own_identity();
     let config = EngineConfig {
         process_mode: ceiling.mode,
         actor: actor(&own),
         own,
-        lanes: QueueLimits {
+        queue: QueueLimits {
             concurrency: usize::from(configuration.max_in_flight),
             ..QueueLimits::default()
         },
@@ -159,9 +153,10 @@ where
         cluster,
         ledger: Arc::new(MemoryLedger::new(MemoryLedger::DEFAULT_BOUND)),
         notifier: Arc::new(notifier),
+        audit: audit_trail(configuration.log.format),
         clock: Arc::new(WallClock),
     };
-    Engine::start(config, Arc::new(set), ports, audit_trail(configuration.log.format))
+    Engine::start(config, Arc::new(set), ports)
 }
 
 /// Logs the highest mode of each playbook before the first alert.

@@ -1,17 +1,15 @@
 //! Hands alerts from the intake to the engine, and the engine's receipts back.
 
 use responder_core::alert::{Alert, AlertId};
-use responder_core::port::{ClusterReader, ClusterWriter};
+use responder_core::port::Cluster;
 use responder_engine::{Engine, MemoryLedger, ShedCause, Submission};
 use responder_intake::{Arrival, Receipt, Settling, SettlingSink, Sink};
 use tracing::Span;
 
-use crate::clock::WallClock;
-use crate::notify::{FromCluster, LogNotifier};
 use crate::telemetry::{Counted, Traces};
 
 /// The engine that `run` drives.
-pub(super) type RunningEngine<C> = Engine<Counted<C>, MemoryLedger, FromCluster<LogNotifier>, WallClock>;
+pub(super) type RunningEngine<C> = Engine<Counted<C>, MemoryLedger>;
 
 /// The engine as the sink of the intake.
 pub(super) struct EngineSink<C> {
@@ -28,7 +26,7 @@ impl<C> EngineSink<C> {
     }
 }
 
-impl<C: ClusterReader + ClusterWriter> Sink for EngineSink<C> {
+impl<C: Cluster> Sink for EngineSink<C> {
     fn submit(&self, alert: Alert, arrival: Arrival<'_>) -> Receipt {
         let root = |alert: &Alert, id| self.root(alert, id, &arrival);
         receipt(self.engine.submit_from(alert, arrival.sender, root))
@@ -43,7 +41,7 @@ impl<C: ClusterReader + ClusterWriter> Sink for EngineSink<C> {
     }
 }
 
-impl<C: ClusterReader + ClusterWriter> SettlingSink for EngineSink<C> {
+impl<C: Cluster> SettlingSink for EngineSink<C> {
     fn submit_and_follow(&self, alert: Alert, arrival: Arrival<'_>) -> (Receipt, Option<Settling>) {
         let root = |alert: &Alert, id| self.root(alert, id, &arrival);
         let (submission, settlement) = self.engine.submit_and_follow(alert, arrival.sender, root);

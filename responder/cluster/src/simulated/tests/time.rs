@@ -77,18 +77,21 @@ async fn a_successor_is_born_by_the_clock_while_the_old_one_ends() {
     assert_eq!(born[0]["spec"]["nodeName"], "worker-1");
 }
 
+#[rstest::rstest]
+#[case::cordoned("unschedulable: true", 1)]
+#[case::tainted("taints: [{key: responder.dev/incident, value: abc, effect: NoSchedule}]", 1)]
+#[case::avoided("taints: [{key: responder.dev/incident, value: abc, effect: PreferNoSchedule}]", 0)]
 #[tokio::test]
-async fn a_successor_finds_no_place_on_a_cordoned_node() {
+async fn a_successor_stays_pending_if_no_node_takes_it(#[case] spec: &str, #[case] pending: usize) {
     let cluster = demo();
     cluster
-        .apply("{apiVersion: v1, kind: Node, metadata: {name: worker-1}, spec: {unschedulable: true}}")
+        .apply(&format!(
+            "{{apiVersion: v1, kind: Node, metadata: {{name: worker-1}}, spec: {{{spec}}}}}"
+        ))
         .unwrap();
     let target = target(&cluster, "web-7d9f-aaaaa").await;
     enforce(&cluster, &delete(&target, Some(0))).await.unwrap();
-    let pending = cluster
-        .objects()
-        .into_values()
-        .filter(|object| object["status"]["phase"] == "Pending")
-        .count();
-    assert_eq!(pending, 1);
+    let objects = cluster.objects();
+    let phases = objects.values().map(|object| &object["status"]["phase"]);
+    assert_eq!(phases.filter(|phase| *phase == "Pending").count(), pending);
 }

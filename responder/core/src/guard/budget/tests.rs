@@ -26,6 +26,7 @@ fn claim(target: &str, second: i64) -> Claim {
         target: Uid::new(target).unwrap(),
         owner: Some(Uid::new("owner").unwrap()),
         namespace: Namespace::new("web"),
+        reserves: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::guard::QUARANTINE_LABEL;
+use crate::own::QUARANTINE_LABEL;
 
 #[expect(
     clippy::needless_pass_by_value,

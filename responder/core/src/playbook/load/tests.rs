@@ -167,7 +167,7 @@ fn every_later_part_is_refused_by_its_name() {
         "evidence",
         "suspend",
         "scale",
-        "taint",
+        "NoExecute",
         "drain",
         "detach",
         "lock",

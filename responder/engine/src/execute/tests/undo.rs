@@ -1,5 +1,5 @@
 //! Promise 5: after a failure with `onFailure: Revert`, wherever it comes, the cluster is as it was; and a response that
-//! was killed in the middle is completed by whoever gets the alert again.
+//! was killed in the middle is completed by the process that gets the alert again.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ async fn what_can_not_be_undone_is_told() {
         execution.response.undone[0].outcome,
         UndoOutcome::Irreversible { .. }
     ));
-    assert!(world.object("Pod/web/solo-1").is_none());
+    assert!(world.pod("solo-1").is_none());
     assert_eq!(world.quarantines(), [""; 0], "the policy goes with its pod");
 }
 
@@ -89,9 +89,13 @@ async fn what_was_done_is_undone_the_last_first() {
     assert_eq!(undone, sent[..REQUESTS - 1].iter().rev().collect::<Vec<_>>());
 }
 
+#[rstest::rstest]
+#[case("cordon: {}")]
+#[case("taint: {}")]
+#[case("taint: {key: example.org/suspect, effect: PreferNoSchedule}")]
 #[tokio::test(start_paused = true)]
-async fn a_cordon_is_taken_back_with_its_notes() {
-    let steps = "[{cordon: {}}, {label: {labels: {a: b}}, onFailure: Revert}]";
+async fn a_change_of_a_node_is_undone_with_its_annotations(#[case] step: &str) {
+    let steps = format!("[{{{step}}}, {{label: {{labels: {{a: b}}}}, onFailure: Revert}}]");
     let world = TestWorld::new(&playbook("p", &format!("mode: Enforce\ntarget: Node\nsteps: {steps}")));
     let before = world.objects();
     let plan = world.plan(&solo()).await;
@@ -130,7 +134,7 @@ async fn a_response_that_was_killed_in_the_middle_is_completed_when_its_alert_co
     let whole = {
         let world = TestWorld::new(&rules);
         world.execute(&world.plan(&solo()).await).await;
-        world.object("Pod/web/solo-1")
+        world.pod("solo-1")
     };
     for place in 0..3 {
         let world = TestWorld::new(&rules);
@@ -142,7 +146,7 @@ async fn a_response_that_was_killed_in_the_middle_is_completed_when_its_alert_co
         killed.submit(solo());
         tokio::time::sleep(Duration::from_secs(3)).await;
         killed.shutdown(Duration::ZERO).await;
-        assert_ne!(world.object("Pod/web/solo-1"), whole, "{place}");
+        assert_ne!(world.pod("solo-1"), whole, "{place}");
 
         let world = world.restarted();
         let engine = world.engine();
@@ -154,7 +158,7 @@ async fn a_response_that_was_killed_in_the_middle_is_completed_when_its_alert_co
             ResponseOutcome::Done,
             "request {place}: {responses:#?}"
         );
-        assert_eq!(world.object("Pod/web/solo-1"), whole, "request {place}");
+        assert_eq!(world.pod("solo-1"), whole, "request {place}");
         assert_eq!(world.quarantines().len(), 1, "request {place}");
         engine.shutdown(Duration::ZERO).await;
     }

@@ -1,8 +1,10 @@
-//! Quarantines from their beginning to the end of their time. What stands against an end is in `doubts`.
+//! Quarantines from their beginning to the end of their time. Ends that are not allowed are in `doubts`.
 
 mod doubts;
 
 use responder_cluster::simulated::SendFault;
+use responder_core::mode::Mode;
+use responder_core::notify::NotifyMoment;
 use responder_core::port::{ReadErrorKind, SendErrorKind};
 use responder_core::request::Verb;
 use serde_json::{Value, json};
@@ -30,12 +32,12 @@ async fn quarantined(on_expiry: &str) -> (TestWorld, TestEngine) {
     engine.submit(alert("p", json!({})));
     at_rest(&engine).await;
     assert_eq!(world.quarantines().len(), 1);
-    assert!(pod(&world)["metadata"]["labels"].get(QUARANTINE_LABEL).is_some());
+    assert!(
+        world.pod("solo-1").unwrap()["metadata"]["labels"]
+            .get(QUARANTINE_LABEL)
+            .is_some()
+    );
     (world, engine)
-}
-
-fn pod(world: &TestWorld) -> Value {
-    world.object("Pod/web/solo-1").unwrap()
 }
 
 /// The incident of the only quarantine.
@@ -46,6 +48,11 @@ fn incident(world: &TestWorld) -> String {
 
 fn expiries(engine: &TestEngine) -> Vec<(&'static str, u64)> {
     engine.accounts().expiries.into_iter().collect()
+}
+
+fn assert_held(world: &TestWorld) {
+    let ends = world.witness.ends();
+    assert!(matches!(&ends[..], [QuarantineEnd::Held { .. }]), "{ends:?}");
 }
 
 fn released() -> QuarantineEnd {
@@ -66,11 +73,7 @@ async fn a_quarantine_on_hold_stays_and_is_reported_once() {
     let (world, engine) = quarantined("Hold").await;
     let before = world.objects();
     tokio::time::sleep(10 * MINUTE).await;
-    assert!(
-        matches!(&world.witness.ends()[..], [QuarantineEnd::Held { .. }]),
-        "{:?}",
-        world.witness.ends()
-    );
+    assert_held(&world);
     assert_eq!(world.changes_since(&before), [""; 0]);
     assert_eq!(expiries(&engine), [("held", 1)]);
     let told = world.witness.notifications();
@@ -93,31 +96,35 @@ async fn a_released_pod_has_its_labels_again_and_the_policy_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_person_has_changed_meanwhile_is_left_alone_and_told() {
+async fn a_label_that_a_person_has_changed_meanwhile_is_left_alone_and_told() {
     let (world, _engine) = quarantined("Release").await;
-    let mut edited = pod(&world);
+    let mut edited = world.pod("solo-1").unwrap();
     edited["metadata"]["labels"]["app"] = "forensics".into();
     world.apply(&edited.to_string());
     tokio::time::sleep(2 * MINUTE).await;
     let left = vec!["label app".to_owned()];
     assert_eq!(world.witness.ends(), [QuarantineEnd::Released { left }]);
-    let labels = pod(&world)["metadata"]["labels"].clone();
+    let labels = world.pod("solo-1").unwrap()["metadata"]["labels"].clone();
     assert_eq!(labels, json!({"app": "forensics", "team": "shop"}));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_is_deleted_stays_cut_off_until_it_is_gone() {
     let (world, engine) = quarantined("Delete").await;
-    let mut slow = pod(&world);
+    let mut slow = world.pod("solo-1").unwrap();
     slow["spec"]["terminationGracePeriodSeconds"] = 300.into();
     world.apply(&slow.to_string());
     tokio::time::sleep(2 * MINUTE).await;
     assert_eq!(world.witness.ends(), [QuarantineEnd::Deleted]);
-    assert!(pod(&world)["metadata"].get("deletionTimestamp").is_some());
+    assert!(
+        world.pod("solo-1").unwrap()["metadata"]
+            .get("deletionTimestamp")
+            .is_some()
+    );
     assert_eq!(world.quarantines().len(), 1, "the pod still runs");
 
     tokio::time::sleep(10 * MINUTE).await;
-    assert!(world.object("Pod/web/solo-1").is_none());
+    assert!(world.pod("solo-1").is_none());
     assert_eq!(world.quarantines(), [""; 0]);
     let deletions = world.cluster.mutations().into_iter();
     let deletions = deletions.filter(|request| request.verb() == Verb::Delete && request.at() == pod_at("solo-1"));
@@ -143,11 +150,11 @@ async fn a_policy_whose_pod_is_gone_is_removed_and_the_pod_that_has_the_name_is_
         let (world, engine) = quarantined(on_expiry).await;
         let at = pod_at("solo-1");
         world.cluster.inner.replace(at.namespace().unwrap(), at.name()).unwrap();
-        let before = pod(&world);
+        let before = world.pod("solo-1").unwrap();
         tokio::time::sleep(2 * MINUTE).await;
         assert_eq!(world.witness.ends(), [QuarantineEnd::PodGone], "{on_expiry}");
         assert_eq!(world.quarantines(), [""; 0], "{on_expiry}");
-        assert_eq!(pod(&world), before, "{on_expiry}");
+        assert_eq!(world.pod("solo-1").unwrap(), before, "{on_expiry}");
         assert_eq!(expiries(&engine), [("pod gone", 1)], "{on_expiry}");
     }
 }
@@ -158,7 +165,7 @@ async fn the_end_is_kept_over_a_restart() {
         let (world, engine) = quarantined(on_expiry).await;
         engine.shutdown(Duration::ZERO).await;
         tokio::time::sleep(2 * MINUTE).await;
-        assert_eq!(world.witness.ends(), [], "nobody was there");
+        assert_eq!(world.witness.ends(), [], "no engine was there");
 
         // Its playbook is gone, too: what counts stands on the policy.
         let world = world.restarted_with("");
@@ -261,7 +268,7 @@ async fn the_end_waits_for_the_response_that_is_at_work_on_the_pod() {
     let left = vec!["label app".to_owned()];
     assert_eq!(world.witness.ends(), [QuarantineEnd::Released { left }]);
     assert_eq!(
-        pod(&world)["metadata"]["labels"],
+        world.pod("solo-1").unwrap()["metadata"]["labels"],
         json!({"a": "1", "app": "2", "team": "shop"})
     );
 }
@@ -285,7 +292,7 @@ async fn a_controller_that_does_not_enforce_ends_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_not_the_end_of_all_ends() {
-    for method in ["network_policies_labelled", "pod"] {
+    for method in ["network_policies_labelled", "object"] {
         let (world, engine) = quarantined("Release").await;
         tokio::time::sleep(Duration::from_secs(59)).await;
         world.cluster.before(move |_, before| {

@@ -1,50 +1,78 @@
-//! What a quarantine writes on its policy and its pod, so that it can be ended by whoever comes later: another replica,
-//! or this one after a restart.
+//! The record that a quarantine stores on its policy and its pod, so that another replica, or the same one after a
+//! restart, can end it.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::OnExpiry;
-use crate::guard::QUARANTINE_LABEL;
 use crate::object::{Locator, Name, Namespace, ObjectRef, Uid};
-use crate::request::MergePatch;
+use crate::patch::{Entry, FieldChange as _, Patch, Standing};
+
+/// The label of a quarantine, on its pod and on its policy; its value is the incident.
+pub const QUARANTINE_LABEL: &str = "responder.dev/quarantine";
 
 const POD_NAME: &str = "responder.dev/pod";
 const POD_UID: &str = "responder.dev/pod-uid";
 const PLAYBOOK: &str = "responder.dev/playbook";
 const EXPIRES_AT: &str = "responder.dev/expires-at";
 const ON_EXPIRY: &str = "responder.dev/on-expiry";
-/// On the pod and on the policy: the labels that were taken away, as a JSON object.
+/// The removed labels as a JSON object, on the pod and on the policy.
 const DETACHED_LABELS: &str = "responder.dev/detached-labels";
 
-/// A quarantine as it is written down.
+/// What happens when the `ttl` of a quarantine ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum OnExpiry {
+    /// The quarantine stays and is reported.
+    #[default]
+    Hold,
+    /// The pod's labels are restored and the policy is deleted. A ReplicaSet then has one pod too many and deletes one,
+    /// perhaps a healthy one.
+    Release,
+    /// The pod is deleted, then the policy.
+    Delete,
+}
+
+impl OnExpiry {
+    /// The name as written in a playbook.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hold => "Hold",
+            Self::Release => "Release",
+            Self::Delete => "Delete",
+        }
+    }
+}
+
+/// A quarantine as stored on its policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuarantineRecord {
-    /// The pod.
+    /// The quarantined pod.
     pub pod: ObjectRef,
     /// The incident: the value of [`QUARANTINE_LABEL`].
     pub incident: String,
-    /// The playbook that asked for it.
+    /// The playbook that started it.
     pub playbook: String,
-    /// When its time is over; `None` for no end.
+    /// The end of its `ttl`; `None` without one.
     pub expires_at: Option<Timestamp>,
-    /// What happens then.
+    /// What happens at that time.
     pub on_expiry: OnExpiry,
-    /// The labels that were taken away.
+    /// The labels that were removed from the pod.
     pub detached: BTreeMap<String, String>,
 }
 
-/// A policy that wears our label and can't be read.
+/// A policy with the quarantine label and an unreadable record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the policy {policy} wears {QUARANTINE_LABEL} and its {annotation} is missing or malformed: it was changed by hand; end this quarantine by hand"
+    "the policy {policy} has the label {QUARANTINE_LABEL}, and its {annotation} is missing or malformed: it was changed by hand; end this quarantine by hand"
 )]
 pub struct RecordProblem {
-    /// The policy.
+    /// The name of the policy.
     pub policy: String,
-    /// The annotation.
+    /// The key of the annotation.
     pub annotation: &'static str,
 }
 
@@ -74,28 +102,50 @@ impl QuarantineRecord {
         serde_json::json!(self.detached).to_string()
     }
 
-    /// The patch that puts the pod into quarantine, and the one that takes it out.
-    pub fn pod_patch(&self) -> (MergePatch, MergePatch) {
-        let mut patch = MergePatch::default();
-        let mut before = MergePatch::default();
-        for (key, value) in &self.detached {
-            patch.labels.insert(key.clone(), None);
-            before.labels.insert(key.clone(), Some(value.clone()));
-        }
-        patch
-            .labels
-            .insert(QUARANTINE_LABEL.to_owned(), Some(self.incident.clone()));
-        before.labels.insert(QUARANTINE_LABEL.to_owned(), None);
-        if !self.detached.is_empty() {
-            patch
-                .annotations
-                .insert(DETACHED_LABELS.to_owned(), Some(self.detached_as_json()));
-            before.annotations.insert(DETACHED_LABELS.to_owned(), None);
-        }
-        (patch, before)
+    /// The patch that puts the pod into quarantine; its undo takes the pod out.
+    pub fn pod_patch(&self) -> Patch {
+        let detached = self.detached.iter();
+        let mut labels: BTreeMap<&str, Entry> = detached
+            .map(|(key, value)| (key.as_str(), Entry::label(key, None, Some(value.clone()))))
+            .collect();
+        labels.insert(QUARANTINE_LABEL, self.label());
+        Patch::new(
+            labels
+                .into_values()
+                .chain(self.detached_note())
+                .map(Into::into)
+                .collect(),
+        )
     }
 
-    /// Reads the record from a policy; `None` for a policy that is not a quarantine's.
+    fn label(&self) -> Entry {
+        Entry::label(QUARANTINE_LABEL, Some(self.incident.clone()), None)
+    }
+
+    /// The pod's own record of the removed labels; `None` if none were removed.
+    fn detached_note(&self) -> Option<Entry> {
+        let note = || Entry::annotation(DETACHED_LABELS, Some(self.detached_as_json()), None);
+        (!self.detached.is_empty()).then(note)
+    }
+
+    /// Whether a live pod has neither the label nor the record of this quarantine.
+    pub fn is_off(&self, pod: &Value) -> bool {
+        let is_off = |mark: &Entry| mark.standing(pod) == Standing::AsBefore;
+        is_off(&self.label()) && self.detached_note().as_ref().is_none_or(is_off)
+    }
+
+    /// Why a live pod contradicts this record; `None` if it does not. A tenant can have written the record.
+    pub fn contradiction(&self, pod: &Value) -> Option<String> {
+        let is_on = |mark: &Entry| mark.standing(pod) == Standing::AsLeft;
+        let at = &self.pod.at;
+        if !is_on(&self.label()) {
+            return Some(format!("{at} does not have the label of this quarantine"));
+        }
+        let is_recorded = self.detached_note().as_ref().is_none_or(is_on);
+        (!is_recorded).then(|| format!("{at} has recorded other labels than its policy"))
+    }
+
+    /// Reads the record of a policy; `None` for a policy without the quarantine label.
     pub fn of(policy: &NetworkPolicy) -> Option<Result<Self, RecordProblem>> {
         let incident = policy.metadata.labels.as_ref()?.get(QUARANTINE_LABEL)?;
         Some(Self::read(policy, incident))
@@ -150,6 +200,7 @@ impl QuarantineRecord {
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
     use rstest::rstest;
+    use serde_json::json;
 
     use super::*;
 
@@ -191,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_of_somebody_else_is_no_quarantine() {
+    fn a_policy_of_another_writer_is_no_quarantine() {
         let mut other = policy(&record());
         other.metadata.labels = None;
         assert_eq!(QuarantineRecord::of(&other), None);
@@ -218,13 +269,28 @@ mod tests {
     }
 
     #[test]
-    fn leaving_quarantine_is_the_inverse_of_entering_it() {
-        let (patch, before) = record().pod_patch();
+    fn the_undo_of_the_patch_takes_the_pod_out() {
+        let patch = record().pod_patch();
         assert_eq!(
-            patch.labels.keys().collect::<Vec<_>>(),
-            before.labels.keys().collect::<Vec<_>>()
+            patch.to_string(),
+            r#"[label app removed, label responder.dev/quarantine=abc, annotation responder.dev/detached-labels={\"app\":\"web\"}]"#
         );
-        assert_eq!(before.labels["app"].as_deref(), Some("web"));
-        assert_eq!(before.labels[QUARANTINE_LABEL], None);
+        assert_eq!(
+            patch.reversed().to_string(),
+            "[label app=web, label responder.dev/quarantine removed, annotation responder.dev/detached-labels removed]"
+        );
+    }
+
+    #[test]
+    fn a_pod_is_in_its_quarantine_or_out_of_it_or_contradicts_it() {
+        let wears = |label: Option<&str>, note: Option<&str>| json!({"metadata": {"labels": {QUARANTINE_LABEL: label}, "annotations": {DETACHED_LABELS: note}}});
+        let recorded = Some("{\"app\":\"web\"}");
+        let (on, off) = (wears(Some("abc"), recorded), wears(None, None));
+        assert_eq!((record().contradiction(&on), record().is_off(&on)), (None, false));
+        assert!(record().is_off(&off));
+        let another = record().contradiction(&wears(Some("def"), recorded)).unwrap();
+        assert!(another.contains("does not have the label"), "{another}");
+        let other_labels = record().contradiction(&wears(Some("abc"), Some("{}"))).unwrap();
+        assert!(other_labels.contains("other labels"), "{other_labels}");
     }
 }

@@ -1,0 +1,78 @@
+//! The shared logic of `cordon` and `taint`: enough nodes stay schedulable, and the node's annotations name the response.
+
+use k8s_openapi::api::core::v1::Node;
+
+use super::contract::ActionContext;
+use super::text::annotation_safe;
+use crate::guard::Stock;
+use crate::node;
+use crate::object::ObjectRef;
+use crate::patch::Entry;
+use crate::refusal::{Refusal, RefusalReason};
+use crate::target::{Target, TargetKind};
+
+/// The kinds of target that both accept.
+pub(super) const TARGETS: &[TargetKind] = &[TargetKind::Node];
+
+/// The stock that both draw on.
+pub(super) const RESERVES: &[Stock] = &[Stock::SchedulableNodes];
+
+/// The response that tainted a node, as `<playbook>/<incident>`. The key ends in `.<incident>`: the value of the taint.
+pub(super) const TAINTED_BY: &str = "responder.dev/tainted-by";
+
+/// The target and its live node.
+pub(super) fn node<'a>(context: &ActionContext<'a>) -> Result<(&'a ObjectRef, &'a Node), Refusal> {
+    match (context.target, context.snapshot.node.found()) {
+        (Target::Node { node: target }, Some(live)) => Ok((target, live)),
+        _ => Err(Refusal::new(RefusalReason::PlanUnsound, "the snapshot holds no node")),
+    }
+}
+
+/// The annotations for the time, the response and the alert's rule, in the order of their keys.
+pub(super) fn marks(context: &ActionContext<'_>, [at, by, why]: [&str; 3]) -> [Entry; 3] {
+    let set = |key: &str, value: String| Entry::annotation(key, Some(value), None);
+    [
+        set(at, context.now.to_string()),
+        set(by, format!("{}/{}", context.playbook, context.incident)),
+        set(why, annotation_safe(context.alert.rule().as_str())),
+    ]
+}
+
+/// Refuses if too few other nodes would take pods. Nodes that are cordoned, by responder or otherwise, and nodes that
+/// another response has tainted or reserved do not count.
+pub(super) fn keep_enough(context: &ActionContext<'_>, live: &Node) -> Result<(), Refusal> {
+    let Some(all) = context.snapshot.nodes.found() else {
+        return Err(Refusal::new(RefusalReason::PlanUnsound, "the snapshot holds no nodes"));
+    };
+    let reserved: Vec<_> = context.reserved.targets(Stock::SchedulableNodes).collect();
+    let is_reserved = |node: &Node| {
+        let uid = node.metadata.uid.as_deref();
+        uid.is_some_and(|uid| reserved.iter().any(|reserved| reserved.as_str() == uid))
+    };
+    let stays = |node: &&Node| {
+        node.metadata.uid != live.metadata.uid
+            && node::takes_pods(node)
+            && !is_reserved(node)
+            && !is_tainted_by_response(node)
+    };
+    let left = all.iter().filter(stays).count();
+    let keep = context.protect.keep_schedulable.of(all.len());
+    if left >= keep {
+        return Ok(());
+    }
+    let detail = format!(
+        "{left} of {} nodes would still take pods, and at least {keep} must",
+        all.len()
+    );
+    Err(Refusal::new(RefusalReason::LastSchedulableNode, detail))
+}
+
+/// Whether a response has tainted the node with `NoSchedule`. Other taints do not count: they reserve a node for some
+/// pods, but it takes pods.
+fn is_tainted_by_response(live: &Node) -> bool {
+    let taints = live.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
+    let mut values = taints
+        .filter(|taint| taint.effect == "NoSchedule")
+        .filter_map(|taint| taint.value.as_deref());
+    values.any(|value| node::annotation(live, &format!("{TAINTED_BY}.{value}")).is_some())
+}
