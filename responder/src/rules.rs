@@ -63,7 +63,7 @@ impl LoadedRules {
             message += &format!("{}; nothing was loaded\n", paint.bad(counted(errors, "error")));
         } else if rules.as_ref().is_some_and(|rules| rules.playbooks.is_empty()) {
             message += &format!(
-                "{}: there is no playbook in these files, so every alert would be answered with nothing\n",
+                "{}: these files have no playbook, so no alert would get a response\n",
                 paint.bad("error")
             );
         }

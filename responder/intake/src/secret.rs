@@ -118,7 +118,7 @@ pub(crate) fn read_file(file: &Path) -> Result<Contents, Flaw> {
     let flaw = |error: io::Error| Flaw::new(file.display(), error.to_string());
     // A pipe or a device may never end.
     if !fs::metadata(file).map_err(flaw)?.is_file() {
-        return Err(Flaw::new(file.display(), "it is no file"));
+        return Err(Flaw::new(file.display(), "it is not a file"));
     }
     let opened = File::open(file).map_err(flaw)?;
     let mut read = Ok(0);

@@ -162,7 +162,7 @@ impl ConsultArgs {
             context: context.clone(),
         };
         let cluster = KubeCluster::connect(&options).await.context(
-            "cannot reach a cluster; --simulate DIR takes manifests, and --assume-targets invents what the alerts name",
+            "cannot reach a cluster; --simulate DIR takes manifests, and --assume-targets assumes what the alerts name",
         )?;
         let name = cluster.server().to_owned();
         Ok((ConsultedCluster::Kube(cluster), name))

@@ -60,7 +60,7 @@ impl LogDoc {
         if let Some(filter) = &self.filter
             && EnvFilter::try_new(filter).is_err()
         {
-            let problem = Problem::new(format!("`{}` is no filter for log lines", filter.escape_debug()));
+            let problem = Problem::new(format!("`{}` is not a filter for log lines", filter.escape_debug()));
             findings.error(
                 &path.key("filter"),
                 problem.help("write `debug`, or `info,responder_engine=debug`"),

@@ -90,7 +90,7 @@ pub(super) fn unknown_key(type_name: &str, key: &str) -> Option<Problem> {
         ("NatsAuth", "nkeySeed") => "seed",
         _ => return None,
     };
-    let problem = Problem::new(format!("a {noun} is not written in this file")).before_a_secret();
+    let problem = Problem::new(format!("a {noun} does not belong in this file")).before_a_secret();
     Some(problem.help(format!(
         "write `{key}File` with the file that holds it, or `{key}Env` with an environment variable"
     )))

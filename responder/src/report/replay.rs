@@ -153,8 +153,8 @@ impl Replay {
         )?;
         match bad_lines {
             0 => writeln!(out),
-            1 => writeln!(out, " 1 line is no alert."),
-            many => writeln!(out, " {many} lines are no alerts."),
+            1 => writeln!(out, " 1 line is not an alert."),
+            many => writeln!(out, " {many} lines are not alerts."),
         }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn start_logging(log: &Log, cluster: Option<&str>, traces: Option<&Tr
         (None, _) => (format!("{},async_nats=off", log.default), "the default"),
     };
     let filter = EnvFilter::try_new(&written).with_context(|| {
-        format!("`{written}` of {place} is no filter for log lines: write `debug`, or `info,responder_engine=debug`")
+        format!("`{written}` of {place} is not a filter for log lines: write `debug`, or `info,responder_engine=debug`")
     })?;
     // Spans are for traces and not part of a line; so, while traces are off, no span is ever made.
     let filter = filter.and(filter_fn(is_line).with_max_level_hint(LevelFilter::TRACE));

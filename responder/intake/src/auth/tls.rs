@@ -106,7 +106,7 @@ impl TlsFiles {
         };
         let mut config = builder.with_single_cert(chain, key).map_err(|error| {
             let problem = format!(
-                "it does not go with the certificate {}: {error}",
+                "it does not belong to the certificate {}: {error}",
                 self.certificate.display()
             );
             Flaw::new(self.key.display(), problem)
@@ -154,7 +154,7 @@ fn roots(file: &Path, certificates: Vec<CertificateDer<'static>>) -> Result<Root
     for certificate in certificates {
         roots
             .add(certificate)
-            .map_err(|error| Flaw::new(file.display(), format!("a certificate in it is no authority: {error}")))?;
+            .map_err(|error| Flaw::new(file.display(), format!("a certificate in it is not an authority's: {error}")))?;
     }
     Ok(roots)
 }
@@ -169,7 +169,7 @@ fn in_time(file: &Path, chain: &[CertificateDer<'_>]) -> Result<(), Flaw> {
         let end = certificate.validity().not_after;
         return Err(Flaw::new(
             file.display(),
-            format!("the certificate has expired: it held until {end}"),
+            format!("the certificate has expired: it was valid until {end}"),
         ));
     }
     Ok(())

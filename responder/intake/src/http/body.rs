@@ -56,7 +56,7 @@ async fn read_all(
     let mut whole = BytesMut::new();
     let mut permit = None;
     while let Some(frame) = body.frame().await {
-        // Trailers are no part of an alert.
+        // Trailers are not part of an alert.
         let Ok(data) = frame.map_err(|_| NoBody::Broken)?.into_data() else {
             continue;
         };

@@ -14,7 +14,7 @@ pub enum ConfigError {
     #[error("a NATS address has a user or a password in it; name a file that holds the secret instead")]
     SecretInUrl,
     /// An address is malformed.
-    #[error("{0:?} is no address of a NATS server: write nats://host:port or tls://host:port")]
+    #[error("{0:?} is not the address of a NATS server: write nats://host:port or tls://host:port")]
     Url(String),
     /// A name or a subject is malformed.
     #[error(transparent)]

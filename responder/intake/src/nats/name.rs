@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// The text is not a name or a subject.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{written:?} is no {what}: {rule}")]
+#[error("{written:?} is not the {what}: {rule}")]
 pub struct NameError {
     written: String,
     what: &'static str,
@@ -66,7 +66,7 @@ impl FromStr for SubjectFilter {
         } else {
             Err(NameError {
                 written: written.to_owned(),
-                what: "subject",
+                what: "subject of a message",
                 rule: "write tokens between dots without blanks, with * for a whole token and > for the end, as in falco.>",
             })
         }

@@ -38,7 +38,7 @@ async fn a_place_that_cannot_be_read_is_named() {
     let missing = said(SecretSource::File(files.path("missing"))).await;
     assert!(missing.contains("missing: No such file"), "{missing}");
     let directory = said(SecretSource::File(files.directory().to_owned())).await;
-    assert!(directory.ends_with(": it is no file"), "{directory}");
+    assert!(directory.ends_with(": it is not a file"), "{directory}");
     let unset = said(SecretSource::Env("RESPONDER_NO_SUCH_VARIABLE".to_owned())).await;
     assert_eq!(
         unset,

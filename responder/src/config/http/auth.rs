@@ -57,7 +57,7 @@ impl HttpAuthDoc {
             if entry.user.contains(':') {
                 findings.error(
                     &path.key("user"),
-                    "a user has no colon in its name: Basic ends the user at the first",
+                    "a user can't contain a colon: in Basic authentication the first one ends the user",
                 );
             }
             let secret = entry.password.places().compile(&path, SECOND_ENTRY, findings);

@@ -41,7 +41,7 @@ impl HttpTlsDoc {
             );
         }
         if self.client_ca_file.is_none() && !self.allowed_names.is_empty() {
-            let problem = Problem::new("nothing proves these names");
+            let problem = Problem::new("there is no authority for these names");
             findings.absence(
                 &names,
                 problem.help("name the authority of the client certificates in `clientCaFile`"),

@@ -44,7 +44,7 @@ fn changed_contents_are_taken_and_unchanged_ones_are_not_loaded_again() {
     let first = pair.current();
     files.write("b", "two");
     assert!(pair.check_blocking(true));
-    assert!(Arc::ptr_eq(&pair.current(), &first), "the same contents are no change");
+    assert!(Arc::ptr_eq(&pair.current(), &first), "equal contents are not a change");
     files.write("b", "three");
     assert!(pair.check_blocking(true));
     assert_eq!(*pair.current(), "one three");
@@ -109,7 +109,7 @@ fn every_flaw_at_the_start_is_reported_at_once() {
         .iter()
         .map(|flaw| flaw.problem.split(';').next().unwrap())
         .collect();
-    assert_eq!(problems, ["it is longer than 1 MiB", "it is no file"]);
+    assert_eq!(problems, ["it is longer than 1 MiB", "it is not a file"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -60,7 +60,7 @@ fn a_key_of_another_certificate_is_refused() {
         &authority.pem(),
     );
     assert!(
-        said.contains("tls.key: it does not go with the certificate tls.crt"),
+        said.contains("tls.key: it does not belong to the certificate tls.crt"),
         "{said}"
     );
 }
