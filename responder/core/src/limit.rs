@@ -1,4 +1,4 @@
-//! Limits: those of one playbook (age, cooldown, distinct targets), and what a budget of the guard counts over.
+//! Limits: those of one playbook (age, cooldown, distinct targets), and the scope of the guard's budgets.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,7 @@ use crate::refusal::RefusalReason;
 pub enum AlertOutcome {
     /// Every playbook that matched has decided, and the requests of those that act were answered.
     Decided,
-    /// A decision could not be taken, for this reason; the next delivery of the alert is no duplicate.
+    /// A decision could not be taken, for this reason; the next delivery of the alert is not a duplicate.
     SendAgain(RefusalReason),
     /// The engine stopped before the decision.
     HandedBack,

@@ -58,7 +58,7 @@ fn cluster(context: &Context<'_>, trace: &mut Trace) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Refuses an alert that names nothing, or a host's process where the playbook acts on no node.
+/// Refuses an alert that names no object, and one about a host process unless the playbook acts on nodes.
 fn subject(context: &Context<'_>, trace: &mut Trace) -> Result<Subject, Refusal> {
     let subject = Subject::of(context.alert)
         .map_err(|none| trace.refused(CheckName::Subject, RefusalReason::NoTarget, none.to_string()))?;

@@ -94,7 +94,7 @@ pub trait ClusterWriter: Send + Sync + 'static {
     fn send(&self, request: Armed<'_>, deadline: Duration) -> impl Future<Output = Result<Reply, SendError>> + Send;
 }
 
-/// Both: what a program that acts needs. A client that may only read is another type.
+/// Reads and writes, for a process that acts. A client that may only read has another type.
 pub trait Cluster: ClusterReader + ClusterWriter {}
 
 impl<T: ClusterReader + ClusterWriter> Cluster for T {}

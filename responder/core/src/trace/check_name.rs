@@ -11,8 +11,8 @@ use crate::limit::BudgetScope;
 /// the refusal, so a trace never shows a check before one of an earlier line here. A check that does not apply is left
 /// out of the trace, or skipped.
 ///
-/// Two checks can have one name in a trace where a person asks one question: is the target protected, by its name or by
-/// its labels.
+/// Two checks share a name in a trace if they answer one question: is the target protected, by its name or by its
+/// labels?
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CheckName {
     /// `match.rules`: a condition of the playbook on the alert. It is made before the decision.
@@ -23,7 +23,7 @@ pub enum CheckName {
     Sender,
     /// `cluster`: the alert names this cluster.
     Cluster,
-    /// `subject`: the alert names something that the playbook can act on.
+    /// `subject`: the alert names an object that the playbook can act on.
     Subject,
     /// `except[0]`: an exception that reads the alert only.
     AlertException(usize),
