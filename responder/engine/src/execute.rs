@@ -6,7 +6,7 @@ use responder_core::plan::{Plan, PlannedRequest, PlannedStep, Undo};
 use responder_core::port::Cluster;
 use tokio::time::Instant;
 
-use crate::outcome::{NotSentReason, RequestOutcome, RequestReport, Response, ResponseOutcome, StepReport};
+use crate::outcome::{NotSentReason, RequestOutcome, RequestReport, Response, ResponseOutcome, StepReport, UndoReport};
 use crate::revert::{Changed, undo};
 use crate::send::{RequestSender, SendOptions};
 use crate::wait::Wait;
@@ -42,16 +42,16 @@ struct FailedStep {
 pub(crate) async fn execute<C: Cluster, R: Wait>(sender: &RequestSender<'_, C, R>, plan: &Plan) -> Execution {
     let permit = plan.permit();
     let mut reports: Vec<StepReport> = Vec::with_capacity(plan.steps.len());
-    let mut end: Option<PlanStop> = None;
+    let mut stopped_by: Option<PlanStop> = None;
     let mut failed: Option<FailedStep> = None;
     let mut reverts = false;
     for step in &plan.steps {
-        if end.is_some() {
+        if stopped_by.is_some() {
             reports.push(not_sent(step));
             continue;
         }
-        let (report, stop) = run_step(sender, plan, step, &permit).await;
-        if let Some(stop) = stop {
+        let (report, step_stop) = run_step(sender, plan, step, &permit).await;
+        if let Some(step_stop) = step_stop {
             let because = report.requests.iter().find(|request| !request.outcome.is_success());
             let because = because
                 .map(|request| format!("{} {}", request.request, request.outcome))
@@ -60,59 +60,28 @@ pub(crate) async fn execute<C: Cluster, R: Wait>(sender: &RequestSender<'_, C, R
                 step: step.name.clone(),
                 because,
             });
-            end = match (stop, step.on_failure) {
+            stopped_by = match (step_stop, step.on_failure) {
                 (PlanStop::Failed, OnFailure::Continue) => None,
-                (stop @ (PlanStop::Failed | PlanStop::Expired), OnFailure::Revert) => {
+                (step_stop @ (PlanStop::Failed | PlanStop::Expired), OnFailure::Revert) => {
                     reverts = true;
-                    Some(stop)
+                    Some(step_stop)
                 }
-                (stop, _) => Some(stop),
+                (step_stop, _) => Some(step_stop),
             };
         }
         reports.push(report);
     }
 
-    let undone = if let (Permit::Act(_), Some(end)) = (&permit, &end) {
-        let changed = changed(plan, &reports);
-        let is_vain = matches!(end, PlanStop::TargetGone | PlanStop::TargetReplaced);
-        let wanted =
-            |planned: &PlannedRequest| reverts || is_vain && matches!(planned.undo, Undo::DeleteCreated { .. });
-        let mut undone = Vec::new();
-        for changed in changed.into_iter().rev().filter(|changed| wanted(changed.planned)) {
-            undone.push(undo(sender, changed, &permit).await);
-        }
-        undone
-    } else {
-        Vec::new()
+    let undone = match (&permit, &stopped_by) {
+        (Permit::Act(_), Some(stopped_by)) => undo_changes(sender, plan, &reports, &permit, stopped_by, reverts).await,
+        _ => Vec::new(),
     };
-
-    let requests = || reports.iter().flat_map(|report| &report.requests);
-    let is_refundable = match plan.permit() {
-        Permit::Act(_) => requests().all(|request| request.outcome.is_certainly_nothing()),
-        // A rehearsal or an observation that succeeded takes its shadow slot, as the response would have.
-        Permit::DryRun | Permit::Nothing => !requests().any(|request| request.outcome.is_success()),
-    };
-    // A plan without requests (only notes, or only notifications) has changed nothing and was answered all the same.
-    let is_refundable = is_refundable && requests().next().is_some();
-    let anything_done =
-        requests().any(|request| matches!(request.outcome, RequestOutcome::Done { .. } | RequestOutcome::Rehearsed));
-    let outcome = match (end, failed) {
-        (Some(PlanStop::TargetGone), _) => ResponseOutcome::TargetGone,
-        (Some(PlanStop::TargetReplaced), _) => ResponseOutcome::TargetReplaced,
-        (Some(PlanStop::Expired), _) if !anything_done => ResponseOutcome::Expired,
-        (_, Some(FailedStep { step, because })) if anything_done => ResponseOutcome::PartlyDone { step, because },
-        (_, Some(FailedStep { step, because })) => ResponseOutcome::Failed { step, because },
-        (_, None) => match permit {
-            Permit::Nothing => ResponseOutcome::Observed,
-            Permit::DryRun => ResponseOutcome::Rehearsed,
-            Permit::Act(_) => ResponseOutcome::Done,
-        },
-    };
+    let is_refundable = is_refundable(&permit, &reports);
     let response = Response {
         incident: plan.incident.clone(),
         target: plan.target.clone(),
         mode: plan.mode.mode(),
-        outcome,
+        outcome: outcome(&permit, stopped_by, failed, &reports),
         steps: reports,
         undone,
     };
@@ -122,26 +91,86 @@ pub(crate) async fn execute<C: Cluster, R: Wait>(sender: &RequestSender<'_, C, R
     }
 }
 
+/// Undoes what was changed, the last first: all of it where a step's `onFailure` asks so, and of a target that is gone or
+/// replaced the objects that were created for it.
+async fn undo_changes<C: Cluster, R: Wait>(
+    sender: &RequestSender<'_, C, R>,
+    plan: &Plan,
+    reports: &[StepReport],
+    permit: &Permit,
+    stopped_by: &PlanStop,
+    reverts: bool,
+) -> Vec<UndoReport> {
+    let is_vain = matches!(stopped_by, PlanStop::TargetGone | PlanStop::TargetReplaced);
+    let wanted = |planned: &PlannedRequest| reverts || is_vain && matches!(planned.undo, Undo::DeleteCreated { .. });
+    let mut undone = Vec::new();
+    for changed in changed(plan, reports).into_iter().rev() {
+        if wanted(changed.planned) {
+            undone.push(undo(sender, changed, permit).await);
+        }
+    }
+    undone
+}
+
+fn requests(reports: &[StepReport]) -> impl Iterator<Item = &RequestReport> {
+    reports.iter().flat_map(|report| &report.requests)
+}
+
+fn is_refundable(permit: &Permit, reports: &[StepReport]) -> bool {
+    // A plan without requests (only notes, or only notifications) has changed nothing and was answered all the same.
+    if requests(reports).next().is_none() {
+        return false;
+    }
+    match permit {
+        Permit::Act(_) => requests(reports).all(|request| request.outcome.is_certainly_nothing()),
+        // A rehearsal or an observation that succeeded takes its shadow slot, as the response would have.
+        Permit::DryRun | Permit::Nothing => !requests(reports).any(|request| request.outcome.is_success()),
+    }
+}
+
+fn outcome(
+    permit: &Permit,
+    stopped_by: Option<PlanStop>,
+    failed: Option<FailedStep>,
+    reports: &[StepReport],
+) -> ResponseOutcome {
+    let is_done =
+        |request: &RequestReport| matches!(request.outcome, RequestOutcome::Done { .. } | RequestOutcome::Rehearsed);
+    let is_any_done = requests(reports).any(is_done);
+    match (stopped_by, failed) {
+        (Some(PlanStop::TargetGone), _) => ResponseOutcome::TargetGone,
+        (Some(PlanStop::TargetReplaced), _) => ResponseOutcome::TargetReplaced,
+        (Some(PlanStop::Expired), _) if !is_any_done => ResponseOutcome::Expired,
+        (_, Some(FailedStep { step, because })) if is_any_done => ResponseOutcome::PartlyDone { step, because },
+        (_, Some(FailedStep { step, because })) => ResponseOutcome::Failed { step, because },
+        (_, None) => match permit {
+            Permit::Nothing => ResponseOutcome::Observed,
+            Permit::DryRun => ResponseOutcome::Rehearsed,
+            Permit::Act(_) => ResponseOutcome::Done,
+        },
+    }
+}
+
 async fn run_step<C: Cluster, R: Wait>(
     sender: &RequestSender<'_, C, R>,
     plan: &Plan,
     step: &PlannedStep,
     permit: &Permit,
 ) -> (StepReport, Option<PlanStop>) {
-    let until = SendOptions {
+    let options = SendOptions {
         deadline: Instant::now() + step.timeout,
-        valid: Some(plan.valid_until),
+        valid_until: Some(plan.valid_until),
         undoes: false,
     };
-    let mut end = None;
+    let mut stopped_by = None;
     let mut requests = Vec::with_capacity(step.plan.requests.len());
     for planned in &step.plan.requests {
-        if end.is_some() {
+        if stopped_by.is_some() {
             requests.push(stopped(planned));
             continue;
         }
-        let report = sender.send(&planned.request, permit, until).await;
-        end = match &report.outcome {
+        let report = sender.send(&planned.request, permit, options).await;
+        stopped_by = match &report.outcome {
             outcome if outcome.is_success() => None,
             RequestOutcome::TargetGone { .. } => Some(PlanStop::TargetGone),
             RequestOutcome::TargetReplaced { .. } => Some(PlanStop::TargetReplaced),
@@ -158,7 +187,7 @@ async fn run_step<C: Cluster, R: Wait>(
             name: step.name.clone(),
             requests,
         },
-        end,
+        stopped_by,
     )
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use responder_core::mode::Permit;
-use responder_core::port::{Clock, Cluster, Reply, SendError, SendErrorKind};
+use responder_core::port::{Clock, Cluster, ReadError, Reply, SendError, SendErrorKind};
 use responder_core::request::{Armed, DEFAULT_DEADLINE, Request, Verb};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -38,7 +38,7 @@ pub(crate) struct SendOptions {
     /// The end of the step's time.
     pub(crate) deadline: Instant,
     /// The end of the alert's time; `None` where no alert could become too old.
-    pub(crate) valid: Option<Timestamp>,
+    pub(crate) valid_until: Option<Timestamp>,
     /// Whether the request undoes an earlier one.
     pub(crate) undoes: bool,
 }
@@ -56,7 +56,7 @@ impl SendOptions {
     pub(crate) fn expiry() -> Self {
         Self {
             deadline: Instant::now() + UNDO_TIMEOUT,
-            valid: None,
+            valid_until: None,
             undoes: false,
         }
     }
@@ -77,23 +77,23 @@ struct Attempt<'a> {
 struct Tries {
     undoes: bool,
     count: u32,
-    /// Whether an earlier try may have been carried out.
+    /// Whether it is certain that no try was carried out.
     is_certain: bool,
 }
 
 impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
     /// Sends one request as far as the permit goes.
-    pub(crate) async fn send(&self, request: &Request, permit: &Permit, until: SendOptions) -> RequestReport {
+    pub(crate) async fn send(&self, request: &Request, permit: &Permit, options: SendOptions) -> RequestReport {
         let mut attempt = Attempt {
             request: Cow::Borrowed(request),
             permit,
             tries: Tries {
-                undoes: until.undoes,
+                undoes: options.undoes,
                 count: 0,
                 is_certain: true,
             },
         };
-        let outcome = self.attempt(&mut attempt, until).await;
+        let outcome = self.attempt(&mut attempt, options).await;
         RequestReport {
             request: request.to_string(),
             tries: attempt.tries.count,
@@ -101,7 +101,7 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
         }
     }
 
-    async fn attempt(&self, attempt: &mut Attempt<'_>, until: SendOptions) -> RequestOutcome {
+    async fn attempt(&self, attempt: &mut Attempt<'_>, options: SendOptions) -> RequestOutcome {
         let verb = attempt.request.verb();
         let mut pauses = Pauses::new();
         let mut last: Option<SendError> = None;
@@ -111,7 +111,7 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
                     because: NotSentReason::Observed,
                 };
             };
-            if until.valid.is_some_and(|valid| self.clock.now() > valid) {
+            if options.valid_until.is_some_and(|end| self.clock.now() > end) {
                 return match attempt.tries.count {
                     0 => RequestOutcome::NotSent {
                         because: NotSentReason::Expired,
@@ -121,7 +121,7 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
                     },
                 };
             }
-            let left = until.deadline.saturating_duration_since(Instant::now());
+            let left = options.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || attempt.tries.count >= MOST_TRIES {
                 return attempt.failed(last.as_ref());
             }
@@ -137,7 +137,7 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
                 Err(outcome) => return outcome,
             };
             let pause = pauses.next(pace, error.retry_after);
-            let left = until.deadline.saturating_duration_since(Instant::now());
+            let left = options.deadline.saturating_duration_since(Instant::now());
             if pause >= left {
                 return attempt.failed(Some(&error));
             }
@@ -249,7 +249,7 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
             });
         }
         let takes_away = matches!(request, Request::Delete { .. } | Request::Evict { .. });
-        // An earlier try without an answer was carried out after all.
+        // Where an earlier try had no answer and the object is gone, that try was carried out after all.
         let was_ours = takes_away && !is_certain;
         match read_again(lookup(self.cluster, request.target()?).await)? {
             Lookup::Gone | Lookup::Replaced(_) if was_ours => Some(RequestOutcome::Done { reply: Reply::Gone }),
@@ -263,7 +263,7 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
     }
 }
 
-fn read_again<T>(read: Result<T, responder_core::port::ReadError>) -> Option<T> {
+fn read_again<T>(read: Result<T, ReadError>) -> Option<T> {
     read.inspect_err(|error| tracing::warn!(%error, "could not read the object again after a failed request"))
         .ok()
 }

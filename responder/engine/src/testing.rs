@@ -5,11 +5,10 @@
 //! port, the graces of the cluster and the pauses of the engine alike.
 
 mod cluster;
+mod documents;
 mod witness;
 mod world;
 
-pub(crate) use self::cluster::{Before, ScriptedCluster, Then};
-pub(crate) use self::witness::Witness;
-pub(crate) use self::world::{
-    TestEngine, TestWorld, alert, at_rest, enforced, guard, playbook, playbook_for, pod_at, reason, shell, uid_of,
-};
+pub(crate) use self::cluster::{Before, Then};
+pub(crate) use self::documents::{alert, enforced, guard, playbook, playbook_for, pod_at, shell, uid_of};
+pub(crate) use self::world::{TestEngine, TestWorld, at_rest, reason};

@@ -33,20 +33,30 @@ const LABEL: &str = "{label: {labels: {a: \"1\"}}}";
 const DELETE: &str = "{delete: {gracePeriodSeconds: 0}}";
 const EVICT: &str = "{evict: {gracePeriodSeconds: 0}}";
 
-fn until(world: &TestWorld, length: Duration) -> SendOptions {
+fn options(world: &TestWorld, length: Duration) -> SendOptions {
     let valid = world.clock.now().checked_add(HOUR).unwrap();
     SendOptions {
         deadline: Instant::now() + length,
-        valid: Some(valid),
+        valid_until: Some(valid),
         undoes: false,
     }
+}
+
+fn assert_failed(report: &RequestReport, kind: SendErrorKind, certain: bool) {
+    let RequestOutcome::Failed {
+        because, is_certain, ..
+    } = &report.outcome
+    else {
+        panic!("{:?}", report.outcome)
+    };
+    assert_eq!((*because, *is_certain), (FailureReason::Answer(kind), certain));
 }
 
 /// Sends the only request of a plan.
 async fn send(world: &TestWorld, plan: &Plan) -> RequestReport {
     let request = &plan.requests().next().unwrap().request;
-    let until = until(world, Duration::from_secs(30));
-    world.sender().send(request, &plan.permit(), until).await
+    let options = options(world, Duration::from_secs(30));
+    world.sender().send(request, &plan.permit(), options).await
 }
 
 /// Another pod takes the name before this send.
@@ -278,18 +288,7 @@ async fn an_invalid_patch_on_a_target_that_is_still_the_same_is_not_tried_again(
     let (world, plan) = planned(LABEL).await;
     world.cluster.script([refused(SendErrorKind::Invalid)]);
     let report = send(&world, &plan).await;
-    assert!(
-        matches!(
-            report.outcome,
-            RequestOutcome::Failed {
-                because: FailureReason::Answer(SendErrorKind::Invalid),
-                is_certain: true,
-                ..
-            }
-        ),
-        "{:?}",
-        report.outcome
-    );
+    assert_failed(&report, SendErrorKind::Invalid, true);
     assert_eq!((report.tries, world.cluster.reads()), (1, 1));
 }
 
@@ -315,18 +314,7 @@ async fn an_eviction_that_stays_blocked_says_so_at_the_end_of_its_time() {
     world.cluster.script(vec![refused(SendErrorKind::BlockedByBudget); 99]);
     let began = Instant::now();
     let report = send(&world, &plan).await;
-    assert!(
-        matches!(
-            report.outcome,
-            RequestOutcome::Failed {
-                because: FailureReason::Answer(SendErrorKind::BlockedByBudget),
-                is_certain: true,
-                ..
-            }
-        ),
-        "{:?}",
-        report.outcome
-    );
+    assert_failed(&report, SendErrorKind::BlockedByBudget, true);
     assert!(began.elapsed() <= Duration::from_secs(30));
     assert!(world.pod("solo-1").is_some());
 }
@@ -410,18 +398,7 @@ async fn a_cluster_that_does_not_answer_is_asked_until_the_time_is_over() {
     let hold = world.cluster.inner.hold();
     let began = Instant::now();
     let report = send(&world, &plan).await;
-    assert!(
-        matches!(
-            report.outcome,
-            RequestOutcome::Failed {
-                because: FailureReason::Answer(SendErrorKind::Timeout),
-                is_certain: false,
-                ..
-            }
-        ),
-        "{:?}",
-        report.outcome
-    );
+    assert_failed(&report, SendErrorKind::Timeout, false);
     // Each try has ten seconds of the thirty.
     assert_eq!(report.tries, 3);
     assert!(began.elapsed() <= Duration::from_secs(30) + ADAPTER_GRACE);
@@ -506,17 +483,6 @@ async fn a_policy_that_has_the_name_and_is_not_what_we_meant_is_left_alone(
     world.cluster.inner.apply(&policy.to_string()).unwrap();
     let before = world.objects();
     let report = send(&world, &plan).await;
-    assert!(
-        matches!(
-            report.outcome,
-            RequestOutcome::Failed {
-                because: FailureReason::Answer(SendErrorKind::AlreadyExists),
-                is_certain: true,
-                ..
-            }
-        ),
-        "{:?}",
-        report.outcome
-    );
+    assert_failed(&report, SendErrorKind::AlreadyExists, true);
     assert_eq!(world.changes_since(&before), [""; 0]);
 }

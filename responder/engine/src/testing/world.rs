@@ -7,20 +7,22 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use responder_cluster::SimulatedCluster;
-use responder_core::alert::{Alert, Bounds};
+use responder_core::alert::Alert;
 use responder_core::decide::{Decision, Outcome, OwnIdentity};
 use responder_core::document::SourceFile;
 use responder_core::guard::Guard;
 use responder_core::mode::Mode;
-use responder_core::object::{Locator, Name, Namespace};
+use responder_core::object::{Name, Namespace};
 use responder_core::plan::Plan;
 use responder_core::playbook::{Index, load};
 use responder_core::port::{Clock, Cluster, Ledger};
 use responder_core::refusal::RefusalReason;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{ScriptedCluster, Witness};
+use super::cluster::{ScriptedCluster, Then};
+use super::documents::uid_of;
+use super::witness::Witness;
 use crate::about::{About, Author};
 use crate::accounting::AccountingSnapshot;
 use crate::config::{EngineConfig, Ports, RuleSet};
@@ -50,73 +52,6 @@ pub(crate) struct RuntimeClock {
 impl Clock for RuntimeClock {
     fn now(&self) -> Timestamp {
         start_of_time().checked_add(self.began.elapsed()).unwrap()
-    }
-}
-
-/// A playbook that matches the alerts of its own rule, `<name>`, and has this after `match` in its `spec` (flow YAML).
-pub(crate) fn playbook(name: &str, spec: &str) -> String {
-    playbook_for(name, name, spec)
-}
-
-/// The same for the alerts of another rule.
-pub(crate) fn playbook_for(rule: &str, name: &str, spec: &str) -> String {
-    let indented = spec.replace('\n', "\n  ");
-    format!(
-        "---\napiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {{name: {name}}}\nspec:\n  \
-         description: A test.\n  match: {{rules: [\"*{rule}*\"]}}\n  {indented}\n"
-    )
-}
-
-/// The same in Enforce, with these steps (flow YAML).
-pub(crate) fn enforced(name: &str, steps: &str) -> String {
-    playbook(name, &format!("mode: Enforce\nsteps: {steps}"))
-}
-
-/// A guard that permits everything and has this in its `spec`.
-pub(crate) fn guard(spec: &str) -> String {
-    format!(
-        "---\napiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {{name: default}}\nspec:\n  mode: Enforce\n  {}\n",
-        spec.replace('\n', "\n  ")
-    )
-}
-
-/// The uid of the pod of this number.
-pub(crate) fn uid_of(number: u32) -> String {
-    format!("{number:08x}-0000-4000-8000-000000000000")
-}
-
-/// The place of a pod of the namespace `web`.
-pub(crate) fn pod_at(name: &str) -> Locator {
-    Locator::pod(Namespace::new("web").unwrap(), Name::new(name).unwrap())
-}
-
-/// An alert with these keys over those of a shell in `solo-1`, which the rule `rule` has raised.
-pub(crate) fn alert(rule: &str, over: Value) -> Alert {
-    let mut alert = json!({
-        "rule": rule, "priority": "Notice", "source": "syscall", "hostname": "worker-1", "time": "2026-11-24T03:00:00.5Z",
-        "output_fields": {"container.id": "000000110000", "k8s.ns.name": "web", "k8s.pod.name": "solo-1", "proc.name": "bash"},
-    });
-    merge(&mut alert, over);
-    Alert::decode(alert.to_string().as_bytes(), &Bounds::default()).unwrap()
-}
-
-/// An alert of this rule about a pod of the namespace `web` by its number, the `nth` of its kind, by a Falco pod that no node knows.
-pub(crate) fn shell(rule: &str, pod: &str, number: u32, nth: u32) -> Alert {
-    let over = json!({
-        "time": format!("2026-11-24T03:00:00.5{nth:06}Z"), "hostname": "falco-qqqqq",
-        "output_fields": {"container.id": &uid_of(number).replace('-', "")[..12], "k8s.pod.name": pod},
-    });
-    alert(rule, over)
-}
-
-fn merge(target: &mut Value, over: Value) {
-    match (target, over) {
-        (Value::Object(target), Value::Object(over)) => {
-            for (key, value) in over {
-                merge(target.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (target, over) => *target = over,
     }
 }
 
@@ -167,7 +102,7 @@ impl TestWorld {
 
     /// The same world after a restart, without what was in memory.
     pub(crate) fn restarted(&self) -> Self {
-        self.cluster.before(|_, _| super::Then::Go);
+        self.cluster.before(|_, _| Then::Go);
         let witness = Witness::default();
         Self {
             ledger: Arc::default(),

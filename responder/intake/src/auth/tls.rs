@@ -152,9 +152,12 @@ fn private_key(file: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, Flaw>
 fn roots(file: &Path, certificates: Vec<CertificateDer<'static>>) -> Result<RootCertStore, Flaw> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
-        roots
-            .add(certificate)
-            .map_err(|error| Flaw::new(file.display(), format!("a certificate in it is not an authority's: {error}")))?;
+        roots.add(certificate).map_err(|error| {
+            Flaw::new(
+                file.display(),
+                format!("a certificate in it is not an authority's: {error}"),
+            )
+        })?;
     }
     Ok(roots)
 }

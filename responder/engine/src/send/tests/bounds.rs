@@ -9,7 +9,10 @@ async fn tries_have_a_bound_whatever_time_there_is() {
     let (world, plan) = planned(LABEL).await;
     world.cluster.script(vec![refused(SendErrorKind::Busy); 100]);
     let request = &plan.requests().next().unwrap().request;
-    let report = world.sender().send(request, &plan.permit(), until(&world, HOUR)).await;
+    let report = world
+        .sender()
+        .send(request, &plan.permit(), options(&world, HOUR))
+        .await;
     assert_eq!(report.tries, MOST_TRIES);
     assert!(matches!(
         report.outcome,
@@ -25,7 +28,7 @@ async fn nothing_is_sent_when_the_step_has_no_time_left() {
     let request = &plan.requests().next().unwrap().request;
     let report = world
         .sender()
-        .send(request, &plan.permit(), until(&world, Duration::ZERO))
+        .send(request, &plan.permit(), options(&world, Duration::ZERO))
         .await;
     assert!(
         matches!(
@@ -46,13 +49,13 @@ async fn nothing_is_sent_when_the_step_has_no_time_left() {
 async fn nothing_is_sent_for_an_alert_that_is_too_old() {
     let (world, plan) = planned(LABEL).await;
     let request = &plan.requests().next().unwrap().request;
-    let valid = Some(world.clock.now());
+    let valid_until = Some(world.clock.now());
     tokio::time::sleep(Duration::from_millis(1)).await;
-    let until = SendOptions {
-        valid,
-        ..until(&world, HOUR)
+    let options = SendOptions {
+        valid_until,
+        ..options(&world, HOUR)
     };
-    let report = world.sender().send(request, &plan.permit(), until).await;
+    let report = world.sender().send(request, &plan.permit(), options).await;
     let expired = RequestOutcome::NotSent {
         because: NotSentReason::Expired,
     };
@@ -71,11 +74,11 @@ async fn an_alert_that_becomes_too_old_between_two_tries_ends_them(
     let (world, plan) = planned(LABEL).await;
     world.cluster.script(vec![refused(kind); 100]);
     let request = &plan.requests().next().unwrap().request;
-    let until = SendOptions {
-        valid: world.clock.now().checked_add(Duration::from_secs(2)).ok(),
-        ..until(&world, HOUR)
+    let options = SendOptions {
+        valid_until: world.clock.now().checked_add(Duration::from_secs(2)).ok(),
+        ..options(&world, HOUR)
     };
-    let report = world.sender().send(request, &plan.permit(), until).await;
+    let report = world.sender().send(request, &plan.permit(), options).await;
     assert_eq!(report.outcome, RequestOutcome::Expired { is_certain });
     assert!(report.tries > 1);
 }
