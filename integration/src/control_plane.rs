@@ -13,10 +13,11 @@ use std::{
 };
 
 use kube::{Client, Config};
+use responder_core::error::chain;
 use tempfile::TempDir;
 use tokio::{sync::OnceCell, task, time};
 
-use crate::{assets::Assets, chain, process::ServerProcess};
+use crate::{assets::Assets, process::ServerProcess};
 
 mod audit;
 mod clients;

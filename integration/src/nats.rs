@@ -17,14 +17,13 @@ use tokio::{io::AsyncReadExt as _, net::TcpStream, task, time};
 
 use crate::{
     assets::{self, AssetsError},
+    pki::Identity,
     process::{ServerProcess, ports, tail},
 };
 
 mod identity;
-mod pki;
 
 pub use identity::{Account, Expiry};
-pub use pki::{Authority, AuthorityError, Identity};
 
 /// A server starts in 50 ms on an idle machine.
 const START_DEADLINE: Duration = Duration::from_secs(60);

@@ -16,7 +16,7 @@ use tokio::{net::TcpStream, task, time};
 
 use crate::{
     assets::{self, AssetsError},
-    nats::Identity,
+    pki::Identity,
     process::{ServerProcess, ports, tail},
 };
 

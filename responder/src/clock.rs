@@ -1,4 +1,4 @@
-//! The wall clock: the one place where this program asks the machine for the time.
+//! The wall clock: the one place where the program reads the time of the machine.
 
 use jiff::Timestamp;
 use responder_core::port::Clock;

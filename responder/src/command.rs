@@ -1,6 +1,5 @@
-//! The commands, a file each: its options, and what it does with them.
+//! The commands, each in a file with its options.
 
-mod assumed;
 pub(crate) mod check;
 pub(crate) mod completions;
 mod consult;

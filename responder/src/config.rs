@@ -1,8 +1,8 @@
 //! The configuration of `run`: one file, with flags and environment over it. Before the first step.
 //!
-//! `doc` is the file as written, `http` and its other neighbours are its sections, `read` makes one whole of file, flags
-//! and environment, and `effective` shows that whole again with the origin of each value. A section of its own is a file
-//! here with a `…Doc` type and what it compiles to, and one line in each of [`ConfigurationDoc`], [`Configuration`] and
+//! `doc` is the file as written, and `http` and its neighbours are its sections. `read` merges the file, the flags and the
+//! environment; `effective` prints the result with the origin of each value. A new section is a file here, with a `…Doc` type
+//! and the type that it compiles to, and a line in each of [`ConfigurationDoc`], [`Configuration`] and
 //! `ConfigurationDoc::compile`.
 
 mod doc;
@@ -13,6 +13,7 @@ mod log;
 mod nats;
 mod overrides;
 mod read;
+mod secret;
 mod telemetry;
 
 use std::path::PathBuf;
@@ -23,33 +24,33 @@ use responder_intake::nats::NatsConfig;
 
 pub(crate) use self::doc::ConfigurationDoc;
 pub(crate) use self::http::Http;
-pub(crate) use self::kubernetes::Cluster;
+pub(crate) use self::kubernetes::ClusterChoice;
 pub(crate) use self::log::{Log, LogFormat};
 pub(crate) use self::overrides::Overrides;
 pub(crate) use self::read::read;
 pub(crate) use self::telemetry::Telemetry;
 
-/// What `run` runs by: every value decided, each path and address parsed. Secrets are still in their files.
+/// The configuration of `run`: every default is filled in, and each path and address is parsed. Secrets are not in it.
 #[derive(Debug)]
 pub(crate) struct Configuration {
-    /// Files and directories with playbooks, and perhaps a guard; not empty.
+    /// Files and directories with playbooks, and perhaps a guard; at least one.
     pub(crate) playbooks: Vec<PathBuf>,
     /// A further file, with a guard.
     pub(crate) guard: Option<PathBuf>,
-    /// The ceiling of the process; `None` leaves it to whether there is a guard.
+    /// The ceiling of the process; `None`: Enforce with a guard, Observe without.
     pub(crate) mode: Option<Mode>,
-    /// Where and from whom alerts are taken.
+    /// The HTTP intake.
     pub(crate) http: Http,
-    /// Alerts over NATS; `None` for HTTP only.
+    /// The NATS intake; `None` for HTTP only.
     pub(crate) nats: Option<NatsConfig>,
-    /// Which cluster.
-    pub(crate) cluster: Cluster,
-    /// Responses at work at once.
+    /// The cluster.
+    pub(crate) cluster: ClusterChoice,
+    /// Responses that run at the same time.
     pub(crate) max_in_flight: u16,
-    /// How long accepted alerts may still be finished when it is told to stop.
+    /// For the accepted alerts after the signal to stop.
     pub(crate) shutdown_deadline: Span,
-    /// What is logged, and how.
+    /// The form and the filter of log lines.
     pub(crate) log: Log,
-    /// Where traces go.
+    /// The receiver of traces.
     pub(crate) telemetry: Telemetry,
 }

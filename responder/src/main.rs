@@ -24,13 +24,13 @@ use crate::config::Log;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // The matches are kept: `run --print-config` shows where each value came from.
+    // `run --print-config` takes the origin of each value from the matches.
     let matches = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match dispatch(&cli, &matches) {
         Ok(code) => code,
         Err(error) => {
-            // The chain once, on one line; a log may not be running yet.
+            // The whole chain on one line; the log may not have started yet.
             let _ = report::print_message(&format!("error: {error:#}\n"));
             ExitCode::FAILURE
         }
@@ -38,18 +38,18 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(cli: &Cli, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    // A second call would be answered with the provider that is installed already, which is this one.
+    // An error would mean that a provider is installed already: this is the only call.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     if !matches!(cli.command, Command::Run(_)) {
         telemetry::start_logging(&Log::of_command(&cli.log), None, None)?;
     }
     match &cli.command {
-        // It starts its log itself: the configuration says how, and the guard says which cluster's lines they are.
+        // It starts its log itself, with the form from the configuration and the name of the cluster from the guard.
         Command::Run(args) => {
             let runtime = runtime()?;
             let prepared = {
-                // What sends traces belongs to it.
+                // The sender of traces needs the runtime.
                 let _inside = runtime.enter();
                 command::run::prepare(args, &cli.log, matches)?
             };

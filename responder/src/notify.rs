@@ -1,16 +1,16 @@
-//! Tells people: as log lines, until there are receivers of other kinds. Step of the flow: settle.
+//! Notifications, as log lines: the one kind of receiver in this version. Step of the flow: settle.
 
 use responder_core::notify::NotifyMoment;
 use responder_core::port::{Notification, Notifier};
 
 use crate::report::printable;
 
-/// The name of the cluster at the head of every message, whoever delivers it.
+/// Puts the name of the cluster at the head of every message of another notifier.
 #[derive(Debug)]
 pub(crate) struct FromCluster<N> {
-    /// Whoever delivers it.
+    /// The notifier that delivers the message.
     pub(crate) notifier: N,
-    /// The name, where the cluster has one.
+    /// The name of the cluster, if it has one.
     pub(crate) cluster: Option<String>,
 }
 
@@ -26,7 +26,7 @@ impl<N: Notifier> Notifier for FromCluster<N> {
     }
 }
 
-/// One log line for each notification, with the receivers that the playbook names.
+/// Writes one log line for each notification, with the receivers that the playbook names.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct LogNotifier;
 
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_says_which_cluster_it_is_about() {
+    fn a_message_begins_with_the_name_of_its_cluster() {
         let notification = Notification {
             to: vec!["oncall".to_owned()],
             moment: NotifyMoment::Acted,

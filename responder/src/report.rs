@@ -1,8 +1,7 @@
-//! What a person reads: decisions, plans, tables. `explain` and `replay` are written with it, and whatever another command
-//! prints goes through it.
+//! The output of the commands: decisions, plans and tables for `explain` and `replay`, and the printing of every command.
 //!
-//! Text of an alert is an attacker's. Everything here goes through [`printable`] before it reaches a terminal, and JSON
-//! through [`json`], so that no alert can move a cursor, recolour a line or turn the direction of reading.
+//! The text of an alert is under the control of an attacker. All text goes through [`printable`] on its way to a terminal,
+//! and JSON through [`json`], so that no alert can move the cursor, recolour a line or turn the direction of reading.
 
 mod decision;
 mod explanation;

@@ -1,4 +1,4 @@
-//! The playbooks and the guard that a command decides by, and the ceiling of the process. Before the first step.
+//! Loads the playbooks and the guard of a command, and finds the ceiling of the process. Before the first step.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,23 +13,23 @@ use crate::arguments::PlaybookArgs;
 use crate::report::{Paint, counted, print_message};
 use crate::sources::Sources;
 
-/// A set of playbooks and a guard that are right.
+/// Playbooks and a guard without errors.
 #[derive(Debug)]
 pub(crate) struct LoadedRules {
-    /// In the order as written.
+    /// In the order in which they are written.
     pub(crate) playbooks: Vec<Arc<Playbook>>,
-    /// The one that is written, else the built-in one.
+    /// The guard in the files, else the built-in one.
     pub(crate) guard: Arc<Guard>,
-    /// Whether somebody wrote it.
+    /// Whether the files have a guard.
     pub(crate) has_guard: bool,
 }
 
-/// There are mistakes in them, and each was printed. The exit code is 2.
+/// The rules or the configuration have mistakes, which were printed. The exit code is 2.
 #[derive(Debug)]
 pub(crate) struct InvalidRules;
 
 impl LoadedRules {
-    /// Reads them. Every mistake and every warning is printed, all in one run. `now` tells which exceptions have expired.
+    /// Loads the files and prints every mistake and every warning in one run. `now` decides which exceptions have expired.
     pub(crate) fn load(args: &PlaybookArgs, now: Timestamp) -> io::Result<Result<Self, InvalidRules>> {
         let sources = Sources::read(args.playbooks.iter().chain(&args.guard).map(PathBuf::as_path));
         let paint = Paint::of(&io::stderr());
@@ -63,7 +63,7 @@ impl LoadedRules {
             message += &format!("{}; nothing was loaded\n", paint.bad(counted(errors, "error")));
         } else if rules.as_ref().is_some_and(|rules| rules.playbooks.is_empty()) {
             message += &format!(
-                "{}: there is no playbook in these files, so every alert would be answered with nothing\n",
+                "{}: these files have no playbook, so no alert would get a response\n",
                 paint.bad("error")
             );
         }
@@ -74,7 +74,8 @@ impl LoadedRules {
         })
     }
 
-    /// The ceiling of the process: what `--mode` says, else Observe where nobody wrote a guard, else the guard's word.
+    /// The ceiling of the process: `--mode`, else Observe without a guard, else Enforce, which leaves the mode to guard and
+    /// playbooks.
     pub(crate) fn ceiling(&self, asked: Option<Mode>) -> Ceiling {
         match asked {
             Some(mode) => Ceiling {
@@ -93,12 +94,12 @@ impl LoadedRules {
     }
 }
 
-/// The most that this process does, whatever a playbook or a guard says.
+/// The highest mode of this process, whatever a playbook or a guard says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ceiling {
     /// The mode.
     pub(crate) mode: Mode,
-    /// Who set it.
+    /// The setting that decided it.
     pub(crate) because: &'static str,
 }
 
@@ -114,7 +115,7 @@ mod tests {
     #[case(None, true, Mode::Enforce)]
     #[case(Some(Mode::Enforce), false, Mode::Enforce)]
     #[case(Some(Mode::Rehearse), true, Mode::Rehearse)]
-    fn without_a_guard_nothing_is_done_unless_somebody_says_so(
+    fn without_a_guard_the_ceiling_is_observe_unless_mode_raises_it(
         #[case] asked: Option<Mode>,
         #[case] has_guard: bool,
         #[case] mode: Mode,

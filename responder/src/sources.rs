@@ -1,8 +1,8 @@
-//! The files of playbooks and guards that a command was given. Step of the flow: match (reading playbooks).
+//! Reads the files of playbooks and guards that a command names. Step of the flow: match (reading playbooks).
 //!
-//! A directory stands for the `*.yaml` and `*.yml` files in it, in the order of their names. Directories below it are not
-//! entered (as with `kubectl apply -f`): manifests, alerts and tests lie beside playbooks. Hidden files are left out,
-//! since a mounted ConfigMap keeps its versions in them.
+//! A directory stands for the `*.yaml` and `*.yml` files in it, in the order of their names. Its subdirectories are not
+//! read, as with `kubectl apply -f`: they hold manifests, alerts and tests. Hidden files are left out, since a mounted
+//! ConfigMap has its versions in them.
 
 use std::fs;
 use std::io::Read as _;
@@ -12,15 +12,15 @@ use responder_core::document::SourceFile;
 
 use crate::report::printable;
 
-/// No file of playbooks is so long; something else was named by mistake.
+/// Bytes of a file; a longer one was named by mistake.
 const LONGEST_FILE: u64 = 4 * 1024 * 1024;
 
-/// The texts of the files, and what could not be read.
+/// The files that were read, and those that could not be.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
-    /// What was read, in order.
+    /// The files, in order.
     pub(crate) read: Vec<SourceFile>,
-    /// What was not.
+    /// The files and directories that could not be read.
     pub(crate) unreadable: Vec<UnreadableFile>,
 }
 
@@ -28,14 +28,14 @@ pub(crate) struct Sources {
 #[derive(Debug, serde::Serialize, thiserror::Error)]
 #[error("cannot read {}: {problem}", printable(&file.to_string_lossy()))]
 pub(crate) struct UnreadableFile {
-    /// Which.
+    /// The path.
     pub(crate) file: PathBuf,
-    /// Why, and what to do.
+    /// The reason, with the remedy where there is one.
     pub(crate) problem: String,
 }
 
 impl Sources {
-    /// Reads everything that these paths name, a file that two of them name once.
+    /// Reads all files that these paths stand for; a file that several of them name is read once.
     pub(crate) fn read<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Self {
         let mut sources = Self::default();
         let mut seen = Vec::new();
@@ -94,11 +94,11 @@ fn is_playbook_file(file: &Path) -> bool {
     let yaml = file
         .extension()
         .is_some_and(|extension| extension == "yaml" || extension == "yml");
-    // Follows links: the files of a mounted ConfigMap are links.
+    // `is_file` follows links: the files of a mounted ConfigMap are links.
     yaml && !hidden && file.is_file()
 }
 
-/// The text of a file of YAML.
+/// The text of a YAML file, which is UTF-8 and at most 4 MiB long.
 pub(crate) fn read_text(file: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     let opened = fs::File::open(file).map_err(|error| error.to_string())?;
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_named_and_the_rest_is_read() {
+    fn files_that_cannot_be_read_are_named_and_the_others_are_read() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         fs::create_dir(at("empty")).unwrap();

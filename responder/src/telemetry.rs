@@ -1,11 +1,11 @@
-//! What the program says of itself: log lines for people, the audit trail in them, metrics and traces. What each of them
-//! holds is in the README of this directory.
+//! Telemetry: log lines with the audit trail among them, metrics and traces. The README of this directory documents their
+//! contents.
 
 mod audit;
+mod line;
 mod log;
 mod metrics;
 mod reads;
-mod stamp;
 mod traces;
 
 pub(crate) use audit::audit_trail;

@@ -9,7 +9,6 @@ use std::{
 };
 
 use integration::{
-    chain,
     control_plane::{ControlPlane, ControlPlaneError},
     fixtures::{
         FixtureError, ObjectExt as _, PodExt as _, PolicyExt as _, create, deployment, namespace, network_policy, node,
@@ -17,6 +16,7 @@ use integration::{
     },
 };
 use kube::Client;
+use responder_core::error::chain;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Debug, thiserror::Error)]

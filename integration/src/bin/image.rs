@@ -4,14 +4,12 @@
 use std::{fs, io, io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-use integration::{
-    chain,
-    oci::{
-        self, Layout,
-        program::{self, Profile, ProgramError},
-        start::{self, ImageStartError},
-    },
+use integration::oci::{
+    self, Layout,
+    program::{self, Profile, ProgramError},
+    start::{self, ImageStartError},
 };
+use responder_core::error::chain;
 use tempfile::TempDir;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");

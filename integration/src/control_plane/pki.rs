@@ -7,10 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
-};
+use rcgen::KeyPair;
+use responder_intake::testing::{CertificateSubject, TestAuthority};
 use serde_json::json;
 
 /// A certificate or kubeconfig could not be made.
@@ -34,7 +32,7 @@ pub enum PkiError {
 
 /// The certificate authority and the directory of its files.
 pub(super) struct Pki {
-    ca: CertifiedIssuer<'static, KeyPair>,
+    ca: TestAuthority,
     directory: PathBuf,
 }
 
@@ -45,31 +43,14 @@ impl Pki {
             let name = name.to_owned();
             move |source| PkiError::Certificate { name, source }
         };
-        let mut params = CertificateParams::default();
-        params.distinguished_name = name("integration-ca", None);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::CrlSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
-        let key = KeyPair::generate().map_err(failed("the authority"))?;
-        let ca = CertifiedIssuer::self_signed(params, key).map_err(failed("the authority"))?;
         let pki = Self {
-            ca,
+            ca: TestAuthority::new("integration-ca").map_err(failed("the authority"))?,
             directory: directory.to_owned(),
         };
 
         pki.write("ca.crt", &pki.ca.pem())?;
-        let mut server = CertificateParams::new([
-            "127.0.0.1".to_owned(),
-            "localhost".to_owned(),
-            "kubernetes.default.svc".to_owned(),
-        ])
-        .map_err(failed("the API server"))?;
-        server.distinguished_name = name("kube-apiserver", None);
-        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        pki.sign("kube-apiserver", server)?;
+        let server = CertificateSubject::server(["127.0.0.1", "localhost", "kubernetes.default.svc"]);
+        pki.issue("kube-apiserver", &server)?;
 
         let accounts = KeyPair::generate().map_err(failed("the service accounts"))?;
         pki.write("service-accounts.key", &accounts.serialize_pem())?;
@@ -89,11 +70,12 @@ impl Pki {
             [group] => Some(*group),
             _ => return Err(PkiError::TooManyGroups(user.to_owned(), groups.len())),
         };
-        let mut params = CertificateParams::default();
-        params.distinguished_name = name(user, group);
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let subject = CertificateSubject {
+            organization: group,
+            ..CertificateSubject::named(user)
+        };
         let stem = file_stem(user, group);
-        self.sign(&stem, params)?;
+        self.issue(&stem, &subject)?;
 
         let credentials = json!({
             "client-certificate": self.file(&format!("{stem}.crt")),
@@ -132,31 +114,19 @@ impl Pki {
         Ok(self.file(&file))
     }
 
-    fn sign(&self, stem: &str, mut params: CertificateParams) -> Result<(), PkiError> {
-        let failed = |source| PkiError::Certificate {
+    fn issue(&self, stem: &str, subject: &CertificateSubject<'_>) -> Result<(), PkiError> {
+        let issued = self.ca.issue(subject).map_err(|source| PkiError::Certificate {
             name: stem.to_owned(),
             source,
-        };
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        let key = KeyPair::generate().map_err(failed)?;
-        let certificate = params.signed_by(&key, &self.ca).map_err(failed)?;
-        self.write(&format!("{stem}.crt"), &certificate.pem())?;
-        self.write(&format!("{stem}.key"), &key.serialize_pem())
+        })?;
+        self.write(&format!("{stem}.crt"), &issued.certificate)?;
+        self.write(&format!("{stem}.key"), &issued.key)
     }
 
     fn write(&self, file: &str, contents: &str) -> Result<(), PkiError> {
         let path = self.file(file);
         fs::write(&path, contents).map_err(|source| PkiError::Write(path, source))
     }
-}
-
-fn name(common: &str, organization: Option<&str>) -> rcgen::DistinguishedName {
-    let mut name = rcgen::DistinguishedName::new();
-    name.push(DnType::CommonName, common);
-    if let Some(organization) = organization {
-        name.push(DnType::OrganizationName, organization);
-    }
-    name
 }
 
 /// A file name for a user such as `system:serviceaccount:a:b`. It includes the group, so that the same user in another

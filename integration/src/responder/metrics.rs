@@ -103,7 +103,7 @@ impl Metrics {
             refused: self.counts("responder_decisions_refused_total", "reason"),
             planned: self.counts("responder_decisions_planned_total", "mode"),
             pending: self.count("responder_decisions_pending"),
-            under_way: self.count("responder_lane_alerts"),
+            under_way: self.count("responder_queue_alerts"),
             responses: self.counts("responder_responses_total", "outcome"),
         }
     }
@@ -181,14 +181,14 @@ mod tests {
     #[test]
     fn samples_with_the_given_labels_are_summed() {
         let text = "# HELP a_total Some.\n# TYPE a_total counter\n\
-                    a_total{outcome=\"shed\",lane=\"critical\"} 2\n\
-                    a_total{outcome=\"shed\",lane=\"a \\\"b\\\", {c}\"} 3\n\
+                    a_total{outcome=\"shed\",queue=\"critical\"} 2\n\
+                    a_total{outcome=\"shed\",queue=\"a \\\"b\\\", {c}\"} 3\n\
                     a_total{outcome=\"matched\"} 4 1700000000000\nplain 0.5\n";
         let metrics = Metrics::parse(text);
         assert!((metrics.total("a_total", &[("outcome", "shed")]) - 5.0).abs() < f64::EPSILON);
         assert!((metrics.total("a_total", &[]) - 9.0).abs() < f64::EPSILON);
         assert!((metrics.total("plain", &[]) - 0.5).abs() < f64::EPSILON);
         assert!(metrics.total("nothing", &[]).abs() < f64::EPSILON);
-        assert_eq!(metrics.samples()[1].labels["lane"], "a \"b\", {c}");
+        assert_eq!(metrics.samples()[1].labels["queue"], "a \"b\", {c}");
     }
 }

@@ -1,16 +1,14 @@
 //! Authentication of senders: alerts of a known sender are acted on and recorded with its name; all others are refused
 //! and counted, without any action.
 
-mod pki;
-
-use std::{collections::BTreeSet, fs, os::unix::fs::symlink, path::PathBuf};
+use std::{collections::BTreeSet, fs, os::unix::fs::symlink, path::PathBuf, time::Duration};
 
 use integration::responder::{Responder, ResponderOptions, Sample, alert, playbooks::on_shell};
+use responder_intake::testing::{CertificateSubject, IssuedCertificate, TestAuthority};
 use rstest::rstest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use self::pki::{Authority, Client};
 use crate::{
     demo,
     scenario::{Scenario, eventually, start},
@@ -22,8 +20,8 @@ const TOKEN: &str = "token-0123456789abcdef";
 /// The files of a responder with authentication, in a directory that the test may change.
 struct Files {
     directory: TempDir,
-    authority: Authority,
-    clients: Authority,
+    authority: TestAuthority,
+    clients: TestAuthority,
 }
 
 impl Files {
@@ -31,12 +29,12 @@ impl Files {
         let directory = tempfile::tempdir().unwrap();
         let files = Self {
             directory,
-            authority: Authority::new(),
-            clients: Authority::new(),
+            authority: authority(),
+            clients: authority(),
         };
         files.write("password", PASSWORD);
         files.write("token", TOKEN);
-        let server = files.authority.server();
+        let server = server(&files.authority);
         files.write("tls.crt", &server.certificate);
         files.write("tls.key", &server.key);
         files.write("ca.crt", &files.authority.pem());
@@ -68,9 +66,21 @@ impl Files {
         }
     }
 
-    fn falco(&self) -> Client {
-        self.clients.client("falco", true)
+    fn falco(&self) -> IssuedCertificate {
+        client(&self.clients, "falco")
     }
+}
+
+fn authority() -> TestAuthority {
+    TestAuthority::new("test").unwrap()
+}
+
+fn server(authority: &TestAuthority) -> IssuedCertificate {
+    authority.issue(&CertificateSubject::server(["127.0.0.1"])).unwrap()
+}
+
+fn client(authority: &TestAuthority, name: &str) -> IssuedCertificate {
+    authority.issue(&CertificateSubject::named(name)).unwrap()
 }
 
 const BASIC: &str = "{auth: {basic: [{user: falco, passwordFile: DIR/password}]}}";
@@ -85,7 +95,7 @@ enum Credentials<'a> {
     Url(&'a str, &'a str),
     /// In a header, as falcosidekick sends it.
     Token(&'a str),
-    Certificate(&'a Client),
+    Certificate(&'a IssuedCertificate),
 }
 
 /// Posts an alert. Returns status and kind of the reply; `None` if the TLS handshake failed.
@@ -144,10 +154,7 @@ async fn an_unknown_sender_is_refused_and_a_known_one_is_named(#[case] kind: &st
     let alert = alert::shell_in(&web).unwrap();
 
     let falco = files.falco();
-    let strangers = [
-        files.clients.client("payments", true),
-        Authority::new().client("falco", true),
-    ];
+    let strangers = [client(&files.clients, "payments"), client(&authority(), "falco")];
     let (right, wrong): (Credentials<'_>, Vec<(Credentials<'_>, &str)>) = match kind {
         "basic" => (
             Credentials::Url("falco", PASSWORD),
@@ -229,9 +236,13 @@ async fn is_accepted(files: &Files, responder: &Responder, by: &Credentials<'_>)
 async fn a_client_certificate_that_has_expired_or_is_of_another_authority_is_refused() {
     let files = Files::new();
     let responder = observing(&files, CERTIFICATE).await;
-    let expired = files.clients.client("falco", false);
-    let foreign = Authority::new().client("falco", true);
-    let by_our_own = files.authority.client("falco", true);
+    let expired = CertificateSubject {
+        valid_for: Some(Duration::ZERO),
+        ..CertificateSubject::named("falco")
+    };
+    let expired = files.clients.issue(&expired).unwrap();
+    let foreign = client(&authority(), "falco");
+    let by_our_own = client(&files.authority, "falco");
     for (count, client) in [(1.0, &expired), (2.0, &foreign), (3.0, &by_our_own)] {
         let answer = send(&files, &responder, &Credentials::Certificate(client), &demo::shell()).await;
         assert_eq!(answer, None);
@@ -247,7 +258,7 @@ async fn a_client_certificate_that_has_expired_or_is_of_another_authority_is_ref
     eventually("the cure is logged", async || {
         responder
             .log()
-            .contains("is the sender's url one of https?")
+            .contains("does the sender's url begin with https?")
             .then_some(())
     })
     .await;
@@ -310,18 +321,18 @@ async fn certificates_are_replaced_while_it_runs() {
     assert!(is_accepted(&files, &responder, &Credentials::Certificate(&falco)).await);
 
     // The key does not match its certificate, so the previous pair stays in use.
-    files.write("tls.key", &files.authority.server().key);
+    files.write("tls.key", &server(&files.authority).key);
     eventually("that the key can't be used", async || {
         is_outdated(&responder, "tls").await.then_some(())
     })
     .await;
     assert!(is_accepted(&files, &responder, &Credentials::Certificate(&falco)).await);
 
-    let (server, clients) = (files.authority.server(), Authority::new());
+    let (server, clients) = (server(&files.authority), authority());
     files.write("tls.crt", &server.certificate);
     files.write("tls.key", &server.key);
     files.write("clients.crt", &clients.pem());
-    let next = clients.client("falco", true);
+    let next = client(&clients, "falco");
     eventually("the next authority holds", async || {
         is_accepted(&files, &responder, &Credentials::Certificate(&next))
             .await

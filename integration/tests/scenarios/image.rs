@@ -2,14 +2,12 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use integration::{
-    chain,
-    oci::{
-        image,
-        program::{self, Profile},
-        start,
-    },
+use integration::oci::{
+    image,
+    program::{self, Profile},
+    start,
 };
+use responder_core::error::chain;
 
 /// The names in a directory.
 fn names(directory: &Path) -> BTreeSet<String> {

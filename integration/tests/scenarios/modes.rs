@@ -103,7 +103,7 @@ impl ActionCase {
                     .unwrap_or_default();
                 node.spec.and_then(|spec| spec.unschedulable) == Some(true) && by.starts_with("cordon/")
             }
-            "taint" => taints(&stage.node().await)
+            "taint" => taints(&scenario.node().await)
                 .iter()
                 .any(|taint| taint.starts_with("responder.dev/incident=") && taint.ends_with(":NoSchedule")),
             _ => live.is_none(),

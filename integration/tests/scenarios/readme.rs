@@ -4,7 +4,8 @@ use std::{fs, path::Path};
 
 use async_nats::jetstream;
 use integration::{
-    nats::{Authority, NatsCluster},
+    nats::NatsCluster,
+    pki::Authority,
     responder::{Responder, ResponderOptions, alert, playbooks::on_shell},
 };
 use rstest::rstest;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use integration::{
-    nats::Authority,
+    pki::Authority,
     responder::{
         HttpReply, Responder, ResponderOptions, alert,
         playbooks::{guard, on_shell},
@@ -318,15 +318,15 @@ async fn prometheus_reads_the_metrics() {
         ("responder_stage_seconds_count", ("stage", "snapshot")),
         ("responder_stage_seconds_count", ("stage", "decide")),
         ("responder_stage_seconds_count", ("stage", "act")),
-        ("responder_alert_decision_seconds_count", ("lane", "ordinary")),
-        ("responder_alert_settled_seconds_count", ("lane", "ordinary")),
+        ("responder_alert_decision_seconds_count", ("queue", "ordinary")),
+        ("responder_alert_settled_seconds_count", ("queue", "ordinary")),
     ] {
-        let of_lanes = count(name, label)
-            + if label.0 == "lane" {
-                count(name, ("lane", "critical"))
+        let of_both_classes = count(name, label)
+            + if label.0 == "queue" {
+                count(name, ("queue", "critical"))
             } else {
                 0.0
             };
-        assert!((of_lanes - 1.0).abs() < f64::EPSILON, "{name} {label:?}");
+        assert!((of_both_classes - 1.0).abs() < f64::EPSILON, "{name} {label:?}");
     }
 }

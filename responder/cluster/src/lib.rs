@@ -13,4 +13,4 @@ pub mod simulated;
 
 pub use self::any::AnyCluster;
 pub use self::kube::{ConnectError, ConnectOptions, KubeCluster};
-pub use self::simulated::{ManifestError, SimulatedCluster};
+pub use self::simulated::{AssumedTargets, ManifestError, SimulatedCluster};

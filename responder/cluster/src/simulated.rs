@@ -4,9 +4,11 @@
 //! It simulates uids, resource versions, owner chains, preconditions, `dryRun`, evictions against PodDisruptionBudgets,
 //! and controllers that replace deleted pods. It has no network, no admission and no RBAC.
 
+mod assumed;
 mod budget;
 mod controllers;
 mod deletion;
+mod faults;
 mod hooks;
 mod identity;
 mod labels;
@@ -16,10 +18,11 @@ mod object;
 mod read;
 mod running;
 mod select;
+mod state;
 mod store;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,10 +31,11 @@ use jiff::Timestamp;
 use responder_core::port::Clock;
 use tokio::sync::watch;
 
-use self::deletion::Ending;
-use self::hooks::Faults;
-pub use self::hooks::{Hold, ReceivedRequest, SendFault};
+pub use self::assumed::AssumedTargets;
+pub use self::faults::{ReceivedRequest, SendFault};
+pub use self::hooks::Hold;
 pub use self::manifest::{ManifestError, ManifestFault};
+use self::state::State;
 use self::store::Store;
 
 /// A cluster in memory. Clones share the cluster.
@@ -40,14 +44,6 @@ pub struct SimulatedCluster {
     state: Arc<Mutex<State>>,
     /// The number of [`Hold`]s. Reads and sends wait while there is one.
     held: Arc<watch::Sender<usize>>,
-}
-
-struct State {
-    store: Store,
-    endings: BTreeSet<Ending>,
-    clock: Arc<dyn Clock>,
-    faults: Faults,
-    received: VecDeque<ReceivedRequest>,
 }
 
 impl SimulatedCluster {
@@ -94,15 +90,8 @@ impl SimulatedCluster {
     }
 
     fn of(store: Store) -> Self {
-        let state = State {
-            store,
-            endings: BTreeSet::new(),
-            clock: Arc::new(WallClock),
-            faults: Faults::default(),
-            received: VecDeque::new(),
-        };
         Self {
-            state: Arc::new(Mutex::new(state)),
+            state: Arc::new(Mutex::new(State::new(store, Arc::new(WallClock)))),
             held: Arc::new(watch::Sender::new(0)),
         }
     }

@@ -1,4 +1,4 @@
-//! Actions: what a step of a playbook can do. Each action is one file and compiles to requests.
+//! Actions: the operations that a step of a playbook can name. Each action has one file and compiles to requests.
 //!
 //! `contract` defines the interface, `list` enumerates the actions. Two actions that share logic have a file for it:
 //! `entries` (label, annotate), `removal` (delete, evict), `schedulable` (cordon, taint).

@@ -10,9 +10,11 @@
 mod bounds;
 mod decode;
 mod decode_error;
+mod excerpt;
 mod falco_field;
 mod falco_rules;
 mod identity;
+mod outcome;
 mod priority;
 mod rule_name;
 mod sender;
@@ -33,10 +35,12 @@ use serde_json::value::RawValue;
 
 pub use self::{
     bounds::Bounds,
-    decode_error::{DecodeError, Excerpt, Position},
+    decode_error::{DecodeError, Position},
+    excerpt::Excerpt,
     falco_field::{FieldType, falco_type},
     falco_rules::{ShippedRule, shipped_rule, shipped_rules},
     identity::{AlertId, AlertIdError},
+    outcome::AlertOutcome,
     priority::{Priority, UnknownPriority},
     rule_name::RuleName,
     sender::{Sender, SenderName, SenderNameError},
@@ -158,12 +162,6 @@ impl Alert {
     /// Top-level keys that Falco does not write today, with their JSON text.
     pub fn others(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.others.iter().map(|other| (&*other.key, other.json.get()))
-    }
-
-    /// The identity of the event, the same for every route of delivery. Computed on each call (one SHA-256 over about
-    /// 200 bytes), because an alert that matches nothing never needs it.
-    pub fn id(&self) -> AlertId {
-        AlertId::of(self)
     }
 }
 

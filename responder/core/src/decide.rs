@@ -3,7 +3,8 @@
 use aws_lc_rs::digest;
 use jiff::Timestamp;
 
-use crate::guard::{BudgetScope, Claim, ClaimKind, Guard, LedgerView};
+use crate::guard::{Claim, ClaimKind, Guard, LedgerView};
+use crate::limit::BudgetScope;
 use crate::mode::Mode;
 use crate::plan::{Plan, lint};
 use crate::playbook::Playbook;
@@ -11,12 +12,20 @@ use crate::port::ReadError;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::{Needs, Snapshot};
 use crate::target::{Subject, Target};
-use crate::trace::Trace;
+use crate::trace::{CheckName, Trace};
 
-mod checks;
+mod age;
+mod ceilings;
+mod claim;
 mod context;
 mod decision;
+mod exceptions;
+mod limits;
+mod protection;
 mod resolve;
+mod screen;
+mod selection;
+mod steps;
 
 pub use context::{Context, OwnIdentity};
 pub use decision::{Decision, Outcome};
@@ -35,17 +44,13 @@ pub fn needs(playbook: &Playbook, guard: &Guard) -> Needs {
 /// The refusals that need no reads: a flood of stale alerts costs the API server nothing.
 pub fn screen(context: &Context<'_>, ledger: &LedgerView) -> Option<Decision> {
     let mut trace = Trace::default();
-    let refusal = checks::screen(context, ledger, &mut trace).err()?;
+    let refusal = screen::screen(context, ledger, &mut trace).err()?;
     Some(refused(context, None, refusal, trace))
 }
 
 /// Decides. A part of the cluster that could not be read is refused as `Unreadable`.
 ///
-/// The checks run in this order, and the first that does not hold is the refusal: sender (only noted), cluster,
-/// subject, exceptions that read the alert, age, duplicate, names of protected namespaces; then the reads, presence,
-/// corroboration, termination, own pod and labels of protected namespaces, the live part of the match, exceptions that
-/// read the live object; then the plan with its actions' own refusals, cooldown, the playbook's limit, the guard's
-/// budgets, and last the lint of the plan.
+/// The checks run in the order of [`CheckName`], and the first that does not hold is the refusal.
 pub fn decide(context: &Context<'_>, snapshot: Result<&Snapshot, &ReadError>, ledger: &LedgerView) -> Decision {
     let mut trace = Trace::default();
     let mut target = None;
@@ -84,32 +89,30 @@ fn act(
     resolved: &mut Option<Target>,
     trace: &mut Trace,
 ) -> Result<(Plan, Claim), Refusal> {
-    let subject = checks::screen(context, ledger, trace)?;
-    let snapshot = snapshot.map_err(|error| {
-        trace.failed("readings", error.to_string());
-        Refusal::new(RefusalReason::Unreadable, error.to_string())
-    })?;
+    let subject = screen::screen(context, ledger, trace)?;
+    let snapshot =
+        snapshot.map_err(|error| trace.refused(CheckName::Readings, RefusalReason::Unreadable, error.to_string()))?;
     let target = resolve::target(context, &subject, snapshot, trace)?;
     *resolved = Some(target.clone());
-    checks::protection(context, snapshot, &target, trace)?;
-    checks::selection(context, &subject, snapshot, trace)?;
+    protection::of_target(context, snapshot, &target, trace)?;
+    selection::check(context, &subject, snapshot, trace)?;
 
-    let mode = checks::mode(context, snapshot, &target, trace);
+    let mode = ceilings::mode(context, snapshot, &target, trace);
     let claim_kind = if mode.mode() == Mode::Enforce {
         ClaimKind::Real
     } else {
         ClaimKind::Rehearsed
     };
-    checks::duplicate(context, ledger, claim_kind, trace)?;
-    let claim = checks::claim(context, snapshot, &target, claim_kind);
+    claim::duplicate(context, ledger, claim_kind, trace)?;
+    let claim = claim::claim(context, snapshot, &target, claim_kind);
     let incident = incident(context, &target);
-    let steps = checks::steps(context, snapshot, &target, ledger, &claim, &incident, trace)?;
-    checks::limits(context, snapshot, ledger, &claim, trace)?;
+    let steps = steps::plan(context, snapshot, &target, ledger, &claim, &incident, trace)?;
+    limits::check(context, snapshot, ledger, &claim, trace)?;
 
     let valid_until = context
         .alert
         .time()
-        .checked_add(checks::max_age(context).signed())
+        .checked_add(age::max_age(context).signed())
         .unwrap_or(Timestamp::MAX);
     let plan = Plan {
         incident,
@@ -120,11 +123,10 @@ fn act(
         valid_until,
     };
     if let Some(fault) = lint(&plan) {
-        trace.failed("plan", fault.to_string());
-        return Err(Refusal::new(RefusalReason::PlanUnsound, fault.to_string()));
+        return Err(trace.refused(CheckName::Plan, RefusalReason::PlanUnsound, fault.to_string()));
     }
     trace.passed(
-        "plan",
+        CheckName::Plan,
         format!("{} requests in {} steps", plan.requests().count(), plan.steps.len()),
     );
     Ok((plan, claim))

@@ -10,6 +10,7 @@ pub mod content_hash;
 pub mod corroboration;
 pub mod decide;
 pub mod document;
+pub mod error;
 pub mod guard;
 pub mod limit;
 pub mod manifest;

@@ -1,4 +1,4 @@
-//! The limits of one playbook: age, cooldown, distinct targets.
+//! Limits: those of one playbook (age, cooldown, distinct targets), and the scope of the guard's budgets.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,4 +46,15 @@ pub struct TargetLimit {
     pub percent_of_owner: Option<u32>,
     /// At least this many targets, whatever the percentage; 1 by default.
     pub at_least: u32,
+}
+
+/// The targets that a budget counts together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum BudgetScope {
+    /// All targets in the cluster.
+    Cluster,
+    /// The targets in one namespace.
+    Namespace,
+    /// The targets under one topmost controller; a bare pod is its own owner.
+    Owner,
 }

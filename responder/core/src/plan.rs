@@ -26,7 +26,7 @@ pub use lint::{PlanFault, lint};
 pub struct StepPlan {
     /// The requests, in order.
     pub requests: Vec<PlannedRequest>,
-    /// What verification checks afterwards.
+    /// The expectations that verification checks.
     pub expects: Vec<Expectation>,
     /// Notes for the operator, such as a part that is left out and why.
     pub notes: Vec<String>,
@@ -112,19 +112,19 @@ pub enum Undo {
 pub enum Expectation {
     /// The object is gone; an object of the same name with another uid counts as gone.
     Gone {
-        /// The object.
+        /// The object with its uid.
         target: ObjectRef,
     },
     /// Every patched value of the step still stands.
     Patched {
-        /// The object.
+        /// The object with its uid.
         target: ObjectRef,
     },
     /// The policy exists, and there are no more leaks than predicted.
     Isolated {
-        /// The pod.
+        /// The quarantined pod.
         pod: ObjectRef,
-        /// The policy.
+        /// The policy of the quarantine.
         policy: Locator,
     },
 }
@@ -135,13 +135,13 @@ pub enum Expectation {
 pub struct PlannedStep {
     /// The name of the step; the action's name if it has none.
     pub name: String,
-    /// The action's name.
+    /// The name of the action.
     pub action: &'static str,
     /// The class of the action.
     pub class: ActionClass,
     /// The limit for all requests of the step together, retries included.
     pub timeout: Duration,
-    /// What happens if the step fails.
+    /// How the plan continues when the step fails.
     pub on_failure: OnFailure,
     /// The requests of the step.
     #[serde(flatten)]
@@ -156,7 +156,7 @@ pub struct Plan {
     pub incident: String,
     /// The corroborated target.
     pub target: Target,
-    /// The mode, and what set it.
+    /// The mode, and the setting that decided it.
     pub mode: EffectiveMode,
     /// The steps, in order.
     pub steps: Vec<PlannedStep>,

@@ -19,27 +19,27 @@ use crate::patch::Patch;
 pub enum Request {
     /// Creates an object. The API server answers 409 if the name is taken.
     Create {
-        /// The object.
+        /// The object to create.
         object: Box<OwnObject>,
     },
     /// Changes an existing object by a merge patch with its uid. The API server answers 422 for another object of this
     /// name and 404 for a missing one; server-side apply would create it.
     Patch {
-        /// The object.
+        /// The object with its uid.
         target: ObjectRef,
         /// The changes.
         patch: Patch,
     },
     /// Deletes one object, with `preconditions.uid`.
     Delete {
-        /// The object.
+        /// The object with its uid.
         target: ObjectRef,
         /// The grace period; `None` for the pod's own `terminationGracePeriodSeconds`.
         grace_seconds: Option<u32>,
     },
     /// Evicts one pod, with `preconditions.uid`; PodDisruptionBudgets are respected.
     Evict {
-        /// The pod.
+        /// The pod with its uid.
         target: ObjectRef,
         /// The grace period; `None` for the pod's own `terminationGracePeriodSeconds`.
         grace_seconds: Option<u32>,
@@ -82,7 +82,7 @@ impl fmt::Display for Verb {
 }
 
 impl Request {
-    /// The verb.
+    /// The verb of the request.
     pub const fn verb(&self) -> Verb {
         match self {
             Self::Create { .. } => Verb::Create,

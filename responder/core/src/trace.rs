@@ -1,9 +1,14 @@
 //! Traces: the checks behind a decision, in the order in which they ran.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
+
+use crate::refusal::{Refusal, RefusalReason};
+
+mod check_name;
+
+pub use check_name::{AlertCondition, CheckName, LiveCondition};
 
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -20,7 +25,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// The name of the check: `age`, `match.fields[0]`, `budget Cluster/Destroy`.
-    pub name: Cow<'static, str>,
+    pub name: CheckName,
     /// The result.
     pub verdict: Verdict,
     /// The compared values, in one sentence. Alert text in it is escaped.
@@ -37,23 +42,30 @@ pub struct Trace {
 
 impl Trace {
     /// Notes that a check holds.
-    pub fn passed(&mut self, name: impl Into<Cow<'static, str>>, detail: impl Into<String>) {
+    pub fn passed(&mut self, name: CheckName, detail: impl Into<String>) {
         self.push(name, Verdict::Passed, detail);
     }
 
     /// Notes that a check does not hold.
-    pub fn failed(&mut self, name: impl Into<Cow<'static, str>>, detail: impl Into<String>) {
+    pub fn failed(&mut self, name: CheckName, detail: impl Into<String>) {
         self.push(name, Verdict::Failed, detail);
     }
 
+    /// Records that a check does not hold, and returns the refusal for it.
+    pub fn refused(&mut self, name: CheckName, reason: RefusalReason, detail: impl Into<String>) -> Refusal {
+        let refusal = Refusal::new(reason, detail);
+        self.failed(name, refusal.detail.clone());
+        refusal
+    }
+
     /// Notes that a check does not apply.
-    pub fn skipped(&mut self, name: impl Into<Cow<'static, str>>, detail: impl Into<String>) {
+    pub fn skipped(&mut self, name: CheckName, detail: impl Into<String>) {
         self.push(name, Verdict::Skipped, detail);
     }
 
-    fn push(&mut self, name: impl Into<Cow<'static, str>>, verdict: Verdict, detail: impl Into<String>) {
+    fn push(&mut self, name: CheckName, verdict: Verdict, detail: impl Into<String>) {
         self.checks.push(Check {
-            name: name.into(),
+            name,
             verdict,
             detail: detail.into(),
         });

@@ -1,17 +1,19 @@
-//! Accounting: nothing that came in is without a count of what became of it. Every step of the flow counts here.
+//! Accounting: every alert that came in is counted, and so is its outcome. A sink.
 //!
-//! One lock over all counters, so that a look at them is of one moment and its sums hold at every moment, not only at
-//! rest. All labels are closed sets: an alert's text never becomes one.
+//! One lock over all counters, so that a snapshot is of one moment and its sums hold at every moment, not only at rest.
+//! All labels are closed sets: an alert's text never becomes one.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use responder_core::decide::Outcome;
 use responder_core::mode::Mode;
 use responder_core::refusal::RefusalReason;
 use responder_core::request::Verb;
 use serde::Serialize;
 
+use crate::event::Event;
 use crate::latency::{Histogram, PipelineStage};
 use crate::queue::{QueueClass, QueueDepth, ShedCause};
 
@@ -21,11 +23,11 @@ pub struct Accounting {
     counts: Mutex<AccountingSnapshot>,
 }
 
-/// What was counted, at one moment.
+/// All counters at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountingSnapshot {
-    /// Alerts, and what became of them on the way in.
+    /// Alerts on the way in.
     pub alerts: AlertCounts,
     /// Decisions: one for each playbook that matched an accepted alert.
     pub decisions: DecisionCounts,
@@ -38,39 +40,39 @@ pub struct AccountingSnapshot {
     pub retries: BTreeMap<Verb, u64>,
     /// Verifications by verdict.
     pub verifications: BTreeMap<&'static str, u64>,
-    /// Quarantines whose time ran out, by what was done.
+    /// Quarantines whose time ran out, by how they ended.
     pub expiries: BTreeMap<&'static str, u64>,
-    /// Claims that were decided again because somebody else committed first.
+    /// Decisions that were taken again because another claim was committed first.
     pub ledger_conflicts: u64,
     /// Claims taken back because nothing was changed for them.
     pub refunds: u64,
-    /// Decisions or responses that ended in a panic: defects.
+    /// Tasks that ended in a panic: defects.
     pub panics: u64,
-    /// The lanes.
-    pub lanes: BTreeMap<QueueClass, QueueDepth>,
-    /// How long the steps took.
+    /// The depth of the queue.
+    pub depths: BTreeMap<QueueClass, QueueDepth>,
+    /// Lengths of the steps of a response.
     pub stages: BTreeMap<PipelineStage, Histogram>,
-    /// How long alerts took from their acceptance to a decision, waiting included, by lane.
+    /// Times from the acceptance of an alert to a decision, waiting included, by queue class.
     pub to_decision: BTreeMap<QueueClass, Histogram>,
-    /// How long alerts took from their acceptance to the end of a response, by lane.
+    /// Times from the acceptance of an alert to the end of a response, by queue class.
     pub to_settlement: BTreeMap<QueueClass, Histogram>,
 }
 
-/// Alerts, and what became of them on the way in.
+/// Alerts on the way in, by what became of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AlertCounts {
-    /// All that came.
+    /// All alerts and all rejections: the sum of the counts below.
     pub received: u64,
-    /// Not an alert, or too large, by kind.
+    /// Bodies that are no alert or too large, by kind.
     pub rejected: BTreeMap<&'static str, u64>,
-    /// Matched, and accepted before.
+    /// Alerts that match and were accepted before.
     pub duplicate: u64,
-    /// Matched, and there was no room.
+    /// Alerts that match and found no room.
     pub shed: BTreeMap<QueueClass, BTreeMap<ShedCause, u64>>,
-    /// No playbook matched.
+    /// Alerts that no playbook matches.
     pub unmatched: u64,
-    /// Accepted.
+    /// Accepted alerts.
     pub matched: u64,
 }
 
@@ -78,17 +80,17 @@ pub struct AlertCounts {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DecisionCounts {
-    /// All that there are to be.
+    /// All: the sum of the counts below.
     pub matched: u64,
-    /// To do nothing.
+    /// Decisions to do nothing, by reason.
     pub refused: BTreeMap<RefusalReason, u64>,
-    /// To act, by mode.
+    /// Decisions to act, by mode.
     pub planned: BTreeMap<Mode, u64>,
-    /// Not taken yet.
+    /// Decisions that are not taken yet.
     pub pending: u64,
 }
 
-/// What tells one count of requests from another.
+/// The labels of one count of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestLabels {
@@ -125,16 +127,16 @@ impl AccountingSnapshot {
     }
 }
 
-/// Kinds of rejection beyond these are counted as one: a bounded label set whatever intake says.
+/// Kinds of rejection beyond these are counted as one: the label set is bounded whatever kinds intake names.
 const REJECTION_KINDS: usize = 64;
 
 impl Accounting {
-    /// What was counted so far. The lanes are empty here; [`Engine::accounts`](crate::Engine::accounts) fills them.
+    /// The counts so far. The depths are empty here; [`Engine::accounts`](crate::Engine::accounts) fills them.
     pub fn snapshot(&self) -> AccountingSnapshot {
         self.counts().clone()
     }
 
-    /// Something came that is no alert; told by intake.
+    /// Counts a body that is no alert. Called by intake.
     pub fn rejected(&self, kind: &'static str) {
         let counts = &mut self.counts().alerts;
         counts.received += 1;
@@ -154,10 +156,10 @@ impl Accounting {
         counts.duplicate += 1;
     }
 
-    pub(crate) fn shed(&self, lane: QueueClass, cause: ShedCause) {
+    pub(crate) fn shed(&self, class: QueueClass, cause: ShedCause) {
         let counts = &mut self.counts().alerts;
         counts.received += 1;
-        add(counts.shed.entry(lane).or_default(), cause);
+        add(counts.shed.entry(class).or_default(), cause);
     }
 
     pub(crate) fn accepted(&self, playbooks: usize) {
@@ -169,48 +171,8 @@ impl Accounting {
         counts.decisions.pending += playbooks;
     }
 
-    pub(crate) fn refused(&self, reason: RefusalReason) {
-        let counts = &mut self.counts().decisions;
-        counts.pending = counts.pending.saturating_sub(1);
-        add(&mut counts.refused, reason);
-    }
-
-    pub(crate) fn planned(&self, mode: Mode) {
-        let counts = &mut self.counts().decisions;
-        counts.pending = counts.pending.saturating_sub(1);
-        add(&mut counts.planned, mode);
-    }
-
-    pub(crate) fn responded(&self, outcome: &'static str) {
-        add(&mut self.counts().responses, outcome);
-    }
-
-    pub(crate) fn requested(&self, labels: RequestLabels, is_retry: bool) {
-        let mut counts = self.counts();
-        add(&mut counts.requests, labels);
-        if is_retry {
-            add(&mut counts.retries, labels.verb);
-        }
-    }
-
-    pub(crate) fn verified(&self, verdict: &'static str) {
-        add(&mut self.counts().verifications, verdict);
-    }
-
-    pub(crate) fn expired(&self, end: &'static str) {
-        add(&mut self.counts().expiries, end);
-    }
-
     pub(crate) fn took(&self, stage: PipelineStage, length: Duration) {
         self.counts().stages.entry(stage).or_default().observe(length);
-    }
-
-    pub(crate) fn decided_after(&self, lane: QueueClass, length: Duration) {
-        self.counts().to_decision.entry(lane).or_default().observe(length);
-    }
-
-    pub(crate) fn settled_after(&self, lane: QueueClass, length: Duration) {
-        self.counts().to_settlement.entry(lane).or_default().observe(length);
     }
 
     pub(crate) fn conflicted(&self) {
@@ -221,13 +183,65 @@ impl Accounting {
         self.counts().refunds += 1;
     }
 
-    pub(crate) fn panicked(&self) {
-        self.counts().panics += 1;
+    /// Counts an event: all its counters under one lock.
+    pub(crate) fn count(&self, event: &Event<'_>) {
+        let mut counts = self.counts();
+        match event {
+            Event::Decided { accepted, decision, .. } => {
+                let to_decision = counts.to_decision.entry(accepted.class).or_default();
+                to_decision.observe(accepted.accepted_at.elapsed());
+                match &decision.outcome {
+                    Outcome::Act { plan, .. } => counts.decisions.planned(plan.mode.mode()),
+                    Outcome::Refuse(refusal) => counts.decisions.refused(refusal.reason, 1),
+                }
+            }
+            Event::Requested { request, .. } => {
+                let labels = RequestLabels {
+                    verb: request.verb,
+                    dry_run: request.dry_run,
+                    result: request.answer,
+                };
+                add(&mut counts.requests, labels);
+                if request.attempt > 1 {
+                    add(&mut counts.retries, request.verb);
+                }
+            }
+            Event::Settled { accepted, response, .. } => {
+                add(&mut counts.responses, response.outcome.as_str());
+                let to_settlement = counts.to_settlement.entry(accepted.class).or_default();
+                to_settlement.observe(accepted.accepted_at.elapsed());
+            }
+            Event::Verified { verification, .. } => add(&mut counts.verifications, verification.verdict.as_str()),
+            Event::Expired { end, .. } => add(&mut counts.expiries, end.as_str()),
+            Event::HandedBack { undecided, .. } => {
+                counts.decisions.refused(RefusalReason::ShuttingDown, *undecided);
+            }
+            Event::Panicked { undecided } => {
+                counts.panics += 1;
+                counts.decisions.refused(RefusalReason::PlanUnsound, *undecided);
+            }
+        }
     }
 
     fn counts(&self) -> MutexGuard<'_, AccountingSnapshot> {
-        // Counters are whole after every statement: a panic elsewhere leaves nothing half done here.
+        // Counters are whole after every statement: a panic elsewhere leaves nothing half counted.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DecisionCounts {
+    fn refused(&mut self, reason: RefusalReason, decisions: usize) {
+        if decisions == 0 {
+            return;
+        }
+        let decisions = decisions as u64;
+        self.pending = self.pending.saturating_sub(decisions);
+        *self.refused.entry(reason).or_default() += decisions;
+    }
+
+    fn planned(&mut self, mode: Mode) {
+        self.pending = self.pending.saturating_sub(1);
+        add(&mut self.planned, mode);
     }
 }
 
@@ -247,7 +261,7 @@ mod tests {
         accounting.rejected("not json");
         accounting.shed(QueueClass::Critical, ShedCause::QueueFull);
         accounting.duplicate();
-        accounting.refused(RefusalReason::Stale);
+        accounting.count(&Event::Panicked { undecided: 1 });
         let counts = accounting.snapshot();
         assert!(counts.is_balanced());
         assert_eq!((counts.alerts.received, counts.decisions.pending), (5, 1));

@@ -1,8 +1,8 @@
 //! From an alert and a playbook to a committed decision. Steps of the flow: snapshot, decide.
 //!
-//! Core decides, purely; this module gives it what it asks for and commits the claim with the version of the ledger that
-//! was seen. Somebody else committed first: decide again, on what the ledger says now. So between the check of a limit
-//! and its use there is no gap. `run`, `replay` and `explain` all come through here.
+//! Core decides, purely; this module reads what core asks for and commits the claim with the version of the ledger that
+//! was seen. Where another claim was committed first, the decision is taken again on the new version: between the check
+//! of a limit and its use there is no gap. `run`, `replay` and `explain` all come through here.
 
 use std::time::Duration;
 
@@ -15,42 +15,40 @@ use responder_core::port::{Clock, ClusterReader, CommitError, Ledger, ReadError,
 use responder_core::refusal::{Refusal, RefusalReason};
 use responder_core::snapshot::Snapshot;
 use responder_core::target::Subject;
-use responder_core::trace::Trace;
-use tokio::time::Instant;
-use tracing::Instrument as _;
+use responder_core::trace::{CheckName, Trace};
 
 use crate::accounting::Accounting;
 use crate::config::RuleSet;
 use crate::latency::PipelineStage;
 use crate::snapshot::snapshot;
-use crate::spans;
+use crate::timed::timed;
 use crate::wait::Wait;
 
-/// So often a decision is taken again because somebody else committed first.
+/// How often a decision is taken because another claim was committed first.
 pub(crate) const MOST_COMMITS: u32 = 16;
 
-/// Whatever is needed to decide.
-pub(crate) struct Decider<'a, C, L, K, R> {
+/// The ports, rules and bounds of a decision.
+pub(crate) struct Decider<'a, C, L, R> {
     pub(crate) cluster: &'a C,
     pub(crate) ledger: &'a L,
-    pub(crate) clock: &'a K,
+    pub(crate) clock: &'a dyn Clock,
     pub(crate) wait: &'a R,
     pub(crate) rules: &'a RuleSet,
     pub(crate) process_mode: Mode,
     pub(crate) own: &'a OwnIdentity,
-    /// How long a container that the status does not show yet is waited for.
+    /// See [`EngineConfig::patience`](crate::EngineConfig::patience).
     pub(crate) patience: Duration,
-    /// Whether the claim is committed. A question is not.
+    /// Whether the claim is committed; the claim of a question (`explain`) is not.
     pub(crate) commits: bool,
     pub(crate) accounting: Option<&'a Accounting>,
 }
 
-/// What is judged.
+/// The alert and the playbook that a decision is about.
 #[derive(Clone, Copy)]
 pub(crate) struct DecisionRequest<'a> {
     pub(crate) alert: &'a Alert,
     pub(crate) id: AlertId,
-    /// `None` where nobody has sent it.
+    /// `None` where it was not sent (a file).
     pub(crate) sender: Option<&'a Sender>,
     pub(crate) playbook: &'a Playbook,
 }
@@ -60,7 +58,7 @@ pub(crate) struct DecisionRequest<'a> {
 pub(crate) struct CommittedDecision {
     pub(crate) decision: Decision,
     pub(crate) claim: Option<ClaimId>,
-    /// Of a refusal for want of a reading: how that failed.
+    /// The failure of the snapshot, where that is why it is refused.
     pub(crate) unread: Option<ReadErrorKind>,
 }
 
@@ -74,7 +72,7 @@ impl From<Decision> for CommittedDecision {
     }
 }
 
-impl<C: ClusterReader, L: Ledger, K: Clock, R: Wait> Decider<'_, C, L, K, R> {
+impl<C: ClusterReader, L: Ledger, R: Wait> Decider<'_, C, L, R> {
     fn context<'c>(&'c self, request: DecisionRequest<'c>) -> Context<'c> {
         Context {
             alert: request.alert,
@@ -88,11 +86,11 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Wait> Decider<'_, C, L, K, R> {
         }
     }
 
-    /// A decision that core does not come to: something around it says no.
+    /// A refusal for a reason outside core's checks.
     pub(crate) fn refuse(
         &self,
         request: DecisionRequest<'_>,
-        check: &'static str,
+        check: CheckName,
         reason: RefusalReason,
         detail: impl Into<String>,
     ) -> Decision {
@@ -105,11 +103,16 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Wait> Decider<'_, C, L, K, R> {
     async fn view(&self, request: DecisionRequest<'_>) -> Result<LedgerView, Box<Decision>> {
         let view = self.ledger.view().await;
         view.map_err(|error| {
-            Box::new(self.refuse(request, "ledger", RefusalReason::LedgerUnavailable, error.to_string()))
+            Box::new(self.refuse(
+                request,
+                CheckName::Ledger,
+                RefusalReason::LedgerUnavailable,
+                error.to_string(),
+            ))
         })
     }
 
-    /// The refusals that need no look at the cluster.
+    /// The refusals for which the cluster is not read.
     pub(crate) async fn screen(&self, request: DecisionRequest<'_>) -> Option<Decision> {
         match self.view(request).await {
             Ok(view) => screen(&self.context(request), &view),
@@ -117,34 +120,37 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Wait> Decider<'_, C, L, K, R> {
         }
     }
 
-    /// Looks, decides and commits.
+    /// Reads, decides and commits.
     pub(crate) async fn decide_and_commit(&self, request: DecisionRequest<'_>) -> CommittedDecision {
         let snapshot = match Subject::of(request.alert) {
             Ok(subject) => {
-                // On the heap: it is by far the largest part of a committed, and would be copied into every task.
-                let look = Box::pin(self.look(request, &subject));
-                self.timed(PipelineStage::Snapshot, look).await
+                // On the heap: it is by far the largest part of the future, and would be copied into every task.
+                let reading = Box::pin(self.read(request, &subject));
+                timed(PipelineStage::Snapshot, self.accounting, reading).await
             }
-            // Refused by the screen before anybody looks.
+            // Refused by the screen before the cluster is read.
             Err(none) => {
                 return self
-                    .refuse(request, "subject", RefusalReason::NoTarget, none.to_string())
+                    .refuse(request, CheckName::Subject, RefusalReason::NoTarget, none.to_string())
                     .into();
             }
         };
         let unread = snapshot.as_ref().err().map(|error| error.kind);
-        let committed = self
-            .timed(PipelineStage::Decide, self.settle_on(request, snapshot))
-            .await;
+        let committed = timed(
+            PipelineStage::Decide,
+            self.accounting,
+            self.settle_on(request, snapshot),
+        )
+        .await;
         CommittedDecision { unread, ..committed }
     }
 
-    async fn look(&self, request: DecisionRequest<'_>, subject: &Subject) -> Result<Snapshot, ReadError> {
+    async fn read(&self, request: DecisionRequest<'_>, subject: &Subject) -> Result<Snapshot, ReadError> {
         let needs = needs(request.playbook, &self.rules.guard);
         snapshot(self.cluster, self.clock, self.wait, subject, needs, self.patience).await
     }
 
-    /// Decides on what was read, and commits.
+    /// Decides on the snapshot, and commits.
     async fn settle_on(
         &self,
         request: DecisionRequest<'_>,
@@ -163,7 +169,7 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Wait> Decider<'_, C, L, K, R> {
                 return decision.into();
             }
             let seen = view.version;
-            // The ledger in memory copies its claims when it changes while somebody looks at them.
+            // The ledger in memory copies its claims when it changes while a view of them is held.
             drop(view);
             match self.ledger.commit((**claim).clone(), seen).await {
                 Ok(id) => {
@@ -180,22 +186,19 @@ impl<C: ClusterReader, L: Ledger, K: Clock, R: Wait> Decider<'_, C, L, K, R> {
                 }
                 Err(CommitError::Ledger(error)) => {
                     return self
-                        .refuse(request, "ledger", RefusalReason::LedgerUnavailable, error.to_string())
+                        .refuse(
+                            request,
+                            CheckName::Ledger,
+                            RefusalReason::LedgerUnavailable,
+                            error.to_string(),
+                        )
                         .into();
                 }
             }
         }
-        let detail = format!("others committed first {MOST_COMMITS} times");
-        self.refuse(request, "ledger", RefusalReason::Contended, detail).into()
-    }
-
-    async fn timed<T>(&self, stage: PipelineStage, task: impl Future<Output = T>) -> T {
-        let begun = Instant::now();
-        let done = task.instrument(spans::step(stage)).await;
-        if let Some(accounting) = self.accounting {
-            accounting.took(stage, begun.elapsed());
-        }
-        done
+        let detail = format!("other claims were committed first {MOST_COMMITS} times");
+        self.refuse(request, CheckName::Ledger, RefusalReason::Contended, detail)
+            .into()
     }
 }
 

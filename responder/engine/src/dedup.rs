@@ -1,8 +1,8 @@
-//! The window in which a second delivery of an alert is known as one. Step of the flow: match, just before the lanes.
+//! The window in which a second delivery of an alert is known as one. Step of the flow: between match and snapshot.
 //!
-//! Two generations of ids: the younger one is filled, the older one is only asked, and both turn when the younger is
-//! full or old. So an id is remembered for at least one length of the window (unless a flood fills it sooner) and memory
-//! has a bound. What falls out is not lost: the ledger still knows every alert that was acted on.
+//! Two generations of ids: ids go into the younger one, the older one is only looked up, and the younger becomes the older
+//! when it is full or old. So an id is remembered for at least one length of the window (unless a flood fills it sooner) and memory
+//! has a bound. An alert that falls out is not acted on twice: the ledger still knows it.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use std::time::Duration;
 use responder_core::alert::AlertId;
 use tokio::time::Instant;
 
-/// How much the window remembers.
+/// The bounds of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WindowLimits {
+pub struct DedupLimits {
     /// Ids in one of the two generations; 32,768 by default, 2 MiB for both when full.
     pub ids: usize,
-    /// The least time that an id is remembered, if no flood fills the window; 10 minutes by default, twice the age at
-    /// which an alert is too old to be acted on.
+    /// The least time that an id is remembered, if no flood fills the window; 10 minutes by default, twice the age past
+    /// which an alert is not acted on.
     pub length: Duration,
 }
 
-impl Default for WindowLimits {
+impl Default for DedupLimits {
     fn default() -> Self {
         Self {
             ids: 32_768,
@@ -30,15 +30,15 @@ impl Default for WindowLimits {
 }
 
 #[derive(Debug)]
-pub(crate) struct Window {
-    limits: WindowLimits,
+pub(crate) struct DedupWindow {
+    limits: DedupLimits,
     younger: HashSet<AlertId>,
     older: HashSet<AlertId>,
     turned_at: Instant,
 }
 
-impl Window {
-    pub(crate) fn new(limits: WindowLimits, now: Instant) -> Self {
+impl DedupWindow {
+    pub(crate) fn new(limits: DedupLimits, now: Instant) -> Self {
         Self {
             limits,
             younger: HashSet::new(),
@@ -69,7 +69,7 @@ impl Window {
     fn turn_if_old(&mut self, now: Instant) {
         let age = now.saturating_duration_since(self.turned_at);
         if age >= self.limits.length * 2 {
-            // Nobody asked for so long that both generations are old.
+            // Both generations are old.
             self.turn(now);
         }
         if age >= self.limits.length {
@@ -91,11 +91,17 @@ mod tests {
         format!("{number:064x}").parse().unwrap()
     }
 
+    /// A window of a minute and of ten ids in a generation.
+    fn small(start: Instant) -> DedupWindow {
+        let length = Duration::from_secs(60);
+        DedupWindow::new(DedupLimits { ids: 10, length }, start)
+    }
+
     #[test]
     fn an_id_is_known_for_one_length_and_forgotten_after_two() {
         let start = Instant::now();
-        let length = Duration::from_secs(60);
-        let mut window = Window::new(WindowLimits { ids: 10, length }, start);
+        let mut window = small(start);
+        let length = window.limits.length;
         window.insert(id(1), start);
         assert!(window.contains(&id(1), start + length - Duration::from_secs(1)));
         assert!(window.contains(&id(1), start + length));
@@ -105,13 +111,7 @@ mod tests {
     #[test]
     fn after_a_long_silence_nothing_is_known() {
         let start = Instant::now();
-        let mut window = Window::new(
-            WindowLimits {
-                ids: 10,
-                length: Duration::from_secs(60),
-            },
-            start,
-        );
+        let mut window = small(start);
         window.insert(id(1), start);
         assert!(!window.contains(&id(1), start + Duration::from_secs(3600)));
     }
@@ -119,13 +119,7 @@ mod tests {
     #[test]
     fn a_flood_never_makes_it_hold_more_than_two_generations() {
         let start = Instant::now();
-        let mut window = Window::new(
-            WindowLimits {
-                ids: 10,
-                length: Duration::from_secs(60),
-            },
-            start,
-        );
+        let mut window = small(start);
         for number in 0..=255 {
             window.insert(id(number), start);
             assert!(window.contains(&id(number), start));
@@ -134,9 +128,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_forgotten_is_taken_again() {
+    fn a_forgotten_id_is_taken_again() {
         let start = Instant::now();
-        let mut window = Window::new(WindowLimits::default(), start);
+        let mut window = DedupWindow::new(DedupLimits::default(), start);
         window.insert(id(1), start);
         window.forget(&id(1));
         assert!(!window.contains(&id(1), start));

@@ -1,4 +1,5 @@
-//! Explaining: the same look and the same decision as in the pipeline, and nothing is sent. For `explain` and `replay`.
+//! Explanations: the same snapshot and the same decision as in the pipeline, and nothing is sent. For `explain` and
+//! `replay`.
 
 use std::time::Duration;
 
@@ -14,21 +15,21 @@ use crate::config::RuleSet;
 use crate::decision::{Decider, DecisionRequest};
 use crate::wait::WaitInPlace;
 
-/// How an alert is considered.
+/// The rules and the identity that an alert is explained by.
 #[derive(Debug, Clone, Copy)]
 pub struct ExplainOptions<'a> {
     /// The rules.
     pub rules: &'a RuleSet,
     /// The ceiling of the process.
     pub process_mode: Mode,
-    /// Who we are.
+    /// The controller's own namespace and pod.
     pub own: &'a OwnIdentity,
     /// Whether claims are committed, so that limits and budgets show over a row of alerts (`replay`, on a ledger of its
     /// own). A question about one alert (`explain`) commits nothing.
     pub commits: bool,
 }
 
-/// What would be decided.
+/// The decisions that would be taken about an alert.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
@@ -36,26 +37,26 @@ pub struct Explanation {
     pub alert: AlertId,
     /// A decision for each playbook that matched, in the order in which they would be taken.
     pub matched: Vec<Decision>,
-    /// The other playbooks, and what in their match did not hold.
-    pub unmatched: Vec<Unmatched>,
+    /// The other playbooks, with the parts of their match.
+    pub unmatched: Vec<UnmatchedPlaybook>,
 }
 
 /// A playbook that an alert did not match.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Unmatched {
+pub struct UnmatchedPlaybook {
     /// The playbook.
     pub playbook: PlaybookName,
-    /// The parts of its match.
+    /// The parts of its match, with those that did not hold.
     pub trace: Trace,
 }
 
-/// Considers one alert against all playbooks. It waits for nothing: a container that the status does not show yet counts
+/// Explains one alert against all playbooks. It waits for nothing: a container that the status does not show yet counts
 /// as not there.
-pub async fn explain<C: ClusterReader, L: Ledger, K: Clock>(
+pub async fn explain<C: ClusterReader, L: Ledger>(
     cluster: &C,
     ledger: &L,
-    clock: &K,
+    clock: &dyn Clock,
     options: ExplainOptions<'_>,
     alert: &Alert,
 ) -> Explanation {
@@ -96,7 +97,7 @@ pub async fn explain<C: ClusterReader, L: Ledger, K: Clock>(
     let unmatched = others.map(|playbook| {
         let mut trace = Trace::default();
         playbook.alert_match.trace(alert, &mut trace);
-        Unmatched {
+        UnmatchedPlaybook {
             playbook: playbook.name.clone(),
             trace,
         }

@@ -1,10 +1,10 @@
-//! How long the steps take: histograms with fixed buckets, counted where the accounts are.
+//! Lengths of steps: histograms with fixed buckets, which accounting keeps.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// The steps whose length is counted. A closed set: it is a metric label.
+/// The steps of a response whose length is counted. A closed set: it is a metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PipelineStage {
@@ -14,7 +14,7 @@ pub enum PipelineStage {
     Decide,
     /// Sending the requests of a plan, repetitions and undo included.
     Act,
-    /// Looking whether it worked, until the verdict: a pod has its grace period to go.
+    /// Verifying, until the verdict: a pod has its grace period to end.
     Verify,
 }
 
@@ -33,25 +33,25 @@ impl PipelineStage {
     }
 }
 
-/// The upper ends of the buckets, in microseconds; what is longer is in the last one, which has no end. A decision takes
+/// The upper ends of the buckets, in microseconds; longer lengths are in a last one, which has no end. A decision takes
 /// tens of microseconds, a request milliseconds, and a verification as long as a pod's grace period.
 pub const BUCKETS: [u64; 17] = [
     100, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
     10_000_000, 30_000_000, 60_000_000,
 ];
 
-/// How often something took how long.
+/// A histogram of lengths.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Histogram {
-    /// Of each of [`BUCKETS`] alone, and of what is longer.
+    /// The count of each of [`BUCKETS`] alone, and that of longer lengths.
     pub counts: [u64; BUCKETS.len() + 1],
-    /// All of it together, in microseconds.
+    /// The sum of all lengths, in microseconds.
     pub sum: u64,
 }
 
 impl Histogram {
-    /// How often.
+    /// The count of all lengths.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }

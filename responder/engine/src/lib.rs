@@ -1,47 +1,55 @@
-//! The pipeline: it takes alerts that intake has decoded, and answers each playbook that matches with one decision and
-//! at most one response.
+//! The pipeline: it takes alerts that intake has decoded, and each playbook that matches one answers it with one decision
+//! and at most one response.
 //!
-//! Start with [`Engine`]. The flow is `submit → lanes → screen → snapshot → decide → commit → audit → execute → verify →
-//! settle`, and `expiry` ends what has a time limit. The modules show which side they are on: [`snapshot`] and
-//! [`verify`] read, [`decision`] decides (with core's pure functions), [`execute`] and [`revert`] write.
+//! Start with [`Engine`]. The flow is `submit → queue → screen → snapshot → decide → commit → audit → execute → settle →
+//! verify`, and quarantines that expire are ended beside it. The modules show which side they are on: `snapshot` and
+//! [`verify`] read, `decision` decides (with core's pure functions), `execute` and `revert` write. Whatever happens is
+//! an `event`, which every one of the `sinks` is told: [`accounting`], [`spans`], [`audit`] and `notify`.
 //!
 //! Knows tokio and core's ports, no Kubernetes client.
 
+mod about;
+mod accepted;
 pub mod accounting;
 pub mod audit;
 mod config;
 mod decision;
 mod dedup;
-pub mod execute;
-pub mod expiry;
+mod event;
+mod execute;
 pub mod explain;
 pub mod latency;
-pub mod ledger;
+mod ledger;
 mod lookup;
+mod notify;
 pub mod outcome;
-pub mod pipeline;
+mod pipeline;
 mod quarantine_end;
 pub mod queue;
-pub mod retry;
-pub mod revert;
+mod retry;
+mod revert;
 mod send;
-pub mod settle;
-pub mod shutdown;
+mod shutdown;
+mod sinks;
 mod snapshot;
 pub mod spans;
+mod timed;
 pub mod verify;
 mod wait;
 
 #[cfg(test)]
 mod testing;
 
+pub use about::About;
+pub use accepted::Settlement;
 pub use accounting::{Accounting, AccountingSnapshot};
-pub use audit::{About, AuditRecord, AuditTrail, TracingAudit};
+pub use audit::{AuditRecord, AuditTrail, TracingAudit};
 pub use config::{EngineConfig, Ports, RuleSet};
+pub use dedup::DedupLimits;
 pub use explain::{Explanation, explain};
 pub use ledger::MemoryLedger;
 pub use outcome::{Response, ResponseOutcome};
-pub use pipeline::{AlertOutcome, Engine, Settlement, Submission};
+pub use pipeline::{Engine, Submission};
 pub use quarantine_end::QuarantineEnd;
 pub use queue::{QueueBound, QueueClass, QueueLimits, ShedCause};
-pub use shutdown::{Handback, HandedBack, Progress};
+pub use shutdown::{HandedBackAlert, Progress, ShutdownReport};

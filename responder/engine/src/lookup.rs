@@ -1,4 +1,4 @@
-//! Looking again: what is there now, under the name that a request went to. Reads only.
+//! The second look: the object that has the name now to which a request went. Reads only.
 
 use std::sync::Arc;
 
@@ -28,14 +28,14 @@ impl LiveObject {
     }
 }
 
-/// What is there now.
+/// The object that has the name now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Lookup {
-    /// The object that is meant.
+    /// The same object.
     Same(LiveObject),
-    /// Nothing.
+    /// No object has it.
     Gone,
-    /// Another object of that name.
+    /// Another object has it.
     Replaced(Uid),
 }
 

@@ -1,4 +1,4 @@
-//! How the time of a quarantine ended: what the audit trail and the messages say of it.
+//! The end of a quarantine, as the audit trail and the messages name it.
 
 use std::fmt;
 
@@ -8,23 +8,23 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "is")]
 pub enum QuarantineEnd {
-    /// It stays, as the playbook asks, or because something stands against the end that it asks for.
+    /// It stays, as the playbook asks, or because the end that the playbook asks for is not allowed.
     Held {
-        /// Why.
+        /// The reason.
         because: String,
     },
     /// The pod has its labels again, and the policy is gone.
     Released {
-        /// What somebody else had changed and was left alone.
+        /// The labels that another client had changed and that were left alone.
         left: Vec<String>,
     },
     /// The pod was deleted. The policy holds while it ends, and goes when it is gone.
     Deleted,
-    /// The pod was gone already, and now the policy is too.
+    /// The pod was gone already, and the policy was removed.
     PodGone,
     /// It could not be ended; it is tried again.
     Failed {
-        /// Why.
+        /// The reason.
         because: String,
     },
 }

@@ -1,9 +1,9 @@
-//! The retry policy: what to do after a request failed, by verb and class of failure. Step of the flow: act.
+//! The retry policy: the reaction to a failed request, by verb and class of failure. Step of the flow: act.
 //!
-//! A pure table. Every request of ours may be repeated safely: what changes an object of others carries its uid, and a
-//! creation that was carried out after all answers `AlreadyExists`, of an object that is recognised as our own. So an
-//! answer that never came is asked for again rather than guessed. What repeating does not change is never repeated, and
-//! what may mean that the target is another one is looked at first, never tried again by name.
+//! A pure table. Every request may be repeated safely: one that changes an object of others carries its uid, and a creation
+//! that was carried out after all answers `AlreadyExists`, of an object that is recognised as our own. So a request whose
+//! answer never came is sent again rather than its outcome guessed. A failure that a repetition does not change is not
+//! repeated, and after one that may mean another object the object is read first: never again by name.
 
 use std::time::Duration;
 
@@ -11,22 +11,22 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use responder_core::port::SendErrorKind;
 use responder_core::request::Verb;
 
-/// What to do next.
+/// The reaction to a failed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Reaction {
     /// Send it again after a pause.
     Repeat(Pace),
     /// Read the object. Gone or replaced ends it; if it is still the one, send it again after a pause.
-    LookThenRepeat(Pace),
-    /// Read the object, to say what happened. Whatever it says, it is not sent again.
-    LookThenStop,
+    ReadThenRepeat(Pace),
+    /// Read the object, to say what happened, and do not send it again.
+    ReadThenStop,
     /// Give up.
     Stop,
 }
 
-/// How long to pause.
+/// The length of the pause before the next try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
+pub(crate) enum Pace {
     /// From 100 ms, doubled each time up to 2 s, with jitter.
     Backoff,
     /// As long as the server asks (`Retry-After`), and no less than the backoff.
@@ -35,40 +35,40 @@ pub enum Pace {
     Budget,
 }
 
-/// So often a request is sent at most, whatever time its step has.
-pub const MOST_TRIES: u32 = 32;
+/// The most tries of one request, whatever time its step has.
+pub(crate) const MOST_TRIES: u32 = 32;
 
 const BUDGET_PAUSE: Duration = Duration::from_secs(3);
 
-/// What to do after a failure of this class.
-pub const fn next(verb: Verb, kind: SendErrorKind) -> Next {
+/// The reaction to a failure of this class.
+pub(crate) const fn reaction(verb: Verb, kind: SendErrorKind) -> Reaction {
     use SendErrorKind as K;
     match kind {
-        // Nothing was sent, or the same request can't do more than it was meant to.
-        K::Unreachable | K::Unknown | K::Timeout => Next::Repeat(Pace::Backoff),
-        K::Busy => Next::Repeat(Pace::Server),
+        // Nothing was sent, or the same request does the same.
+        K::Unreachable | K::Unknown | K::Timeout => Reaction::Repeat(Pace::Backoff),
+        K::Busy => Reaction::Repeat(Pace::Server),
         K::NotFound | K::UidMismatch | K::Invalid => match verb {
-            Verb::Create => Next::Stop,
-            Verb::Patch | Verb::Delete | Verb::Evict => Next::LookThenStop,
+            Verb::Create => Reaction::Stop,
+            Verb::Patch | Verb::Delete | Verb::Evict => Reaction::ReadThenStop,
         },
         K::Conflict => match verb {
-            Verb::Create => Next::Repeat(Pace::Backoff),
-            Verb::Patch | Verb::Delete | Verb::Evict => Next::LookThenRepeat(Pace::Backoff),
+            Verb::Create => Reaction::Repeat(Pace::Backoff),
+            Verb::Patch | Verb::Delete | Verb::Evict => Reaction::ReadThenRepeat(Pace::Backoff),
         },
         K::AlreadyExists => match verb {
-            Verb::Create => Next::LookThenStop,
-            Verb::Patch | Verb::Delete | Verb::Evict => Next::Stop,
+            Verb::Create => Reaction::ReadThenStop,
+            Verb::Patch | Verb::Delete | Verb::Evict => Reaction::Stop,
         },
         K::BlockedByBudget => match verb {
-            Verb::Evict => Next::LookThenRepeat(Pace::Budget),
-            Verb::Create | Verb::Patch | Verb::Delete => Next::Stop,
+            Verb::Evict => Reaction::ReadThenRepeat(Pace::Budget),
+            Verb::Create | Verb::Patch | Verb::Delete => Reaction::Stop,
         },
         // It will never work, but the reason may be that the pod is another one: the budgets are looked at before the uid.
         K::SeveralBudgets => match verb {
-            Verb::Evict => Next::LookThenStop,
-            Verb::Create | Verb::Patch | Verb::Delete => Next::Stop,
+            Verb::Evict => Reaction::ReadThenStop,
+            Verb::Create | Verb::Patch | Verb::Delete => Reaction::Stop,
         },
-        K::Forbidden | K::Rejected => Next::Stop,
+        K::Forbidden | K::Rejected => Reaction::Stop,
     }
 }
 
@@ -106,21 +106,21 @@ mod tests {
     const VERBS: [Verb; 4] = [Verb::Create, Verb::Patch, Verb::Delete, Verb::Evict];
 
     #[rstest]
-    #[case(K::NotFound, [Next::Stop, Next::LookThenStop, Next::LookThenStop, Next::LookThenStop])]
-    #[case(K::UidMismatch, [Next::Stop, Next::LookThenStop, Next::LookThenStop, Next::LookThenStop])]
-    #[case(K::Invalid, [Next::Stop, Next::LookThenStop, Next::LookThenStop, Next::LookThenStop])]
-    #[case(K::Conflict, [Next::Repeat(Pace::Backoff), Next::LookThenRepeat(Pace::Backoff), Next::LookThenRepeat(Pace::Backoff), Next::LookThenRepeat(Pace::Backoff)])]
-    #[case(K::AlreadyExists, [Next::LookThenStop, Next::Stop, Next::Stop, Next::Stop])]
-    #[case(K::BlockedByBudget, [Next::Stop, Next::Stop, Next::Stop, Next::LookThenRepeat(Pace::Budget)])]
-    #[case(K::SeveralBudgets, [Next::Stop, Next::Stop, Next::Stop, Next::LookThenStop])]
-    #[case(K::Busy, [Next::Repeat(Pace::Server); 4])]
-    #[case(K::Forbidden, [Next::Stop; 4])]
-    #[case(K::Rejected, [Next::Stop; 4])]
-    #[case(K::Unknown, [Next::Repeat(Pace::Backoff); 4])]
-    #[case(K::Timeout, [Next::Repeat(Pace::Backoff); 4])]
-    #[case(K::Unreachable, [Next::Repeat(Pace::Backoff); 4])]
-    fn every_failure_of_every_verb_has_its_answer(#[case] kind: SendErrorKind, #[case] expected: [Next; 4]) {
-        assert_eq!(VERBS.map(|verb| next(verb, kind)), expected);
+    #[case(K::NotFound, [Reaction::Stop, Reaction::ReadThenStop, Reaction::ReadThenStop, Reaction::ReadThenStop])]
+    #[case(K::UidMismatch, [Reaction::Stop, Reaction::ReadThenStop, Reaction::ReadThenStop, Reaction::ReadThenStop])]
+    #[case(K::Invalid, [Reaction::Stop, Reaction::ReadThenStop, Reaction::ReadThenStop, Reaction::ReadThenStop])]
+    #[case(K::Conflict, [Reaction::Repeat(Pace::Backoff), Reaction::ReadThenRepeat(Pace::Backoff), Reaction::ReadThenRepeat(Pace::Backoff), Reaction::ReadThenRepeat(Pace::Backoff)])]
+    #[case(K::AlreadyExists, [Reaction::ReadThenStop, Reaction::Stop, Reaction::Stop, Reaction::Stop])]
+    #[case(K::BlockedByBudget, [Reaction::Stop, Reaction::Stop, Reaction::Stop, Reaction::ReadThenRepeat(Pace::Budget)])]
+    #[case(K::SeveralBudgets, [Reaction::Stop, Reaction::Stop, Reaction::Stop, Reaction::ReadThenStop])]
+    #[case(K::Busy, [Reaction::Repeat(Pace::Server); 4])]
+    #[case(K::Forbidden, [Reaction::Stop; 4])]
+    #[case(K::Rejected, [Reaction::Stop; 4])]
+    #[case(K::Unknown, [Reaction::Repeat(Pace::Backoff); 4])]
+    #[case(K::Timeout, [Reaction::Repeat(Pace::Backoff); 4])]
+    #[case(K::Unreachable, [Reaction::Repeat(Pace::Backoff); 4])]
+    fn every_failure_of_every_verb_has_its_answer(#[case] kind: SendErrorKind, #[case] expected: [Reaction; 4]) {
+        assert_eq!(VERBS.map(|verb| reaction(verb, kind)), expected);
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! Undo: gives back what a response changed, the last first, and only what still is as it was left. Step of the flow:
-//! revert. Never over somebody else's edit, and never by name.
+//! revert. Never over the edit of another client, and never by name.
 
 use responder_core::mode::Permit;
 use responder_core::object::{Locator, ObjectRef, Uid};
 use responder_core::own::OwnObject;
 use responder_core::patch::{Patch, Restorable};
 use responder_core::plan::{PlannedRequest, Undo};
-use responder_core::port::{Clock, ClusterReader, ClusterWriter, Reply, SendErrorKind};
+use responder_core::port::{Cluster, ClusterReader, Reply, SendErrorKind};
 use responder_core::request::Request;
 
 use crate::lookup::{Lookup, lookup, our_own};
-use crate::outcome::{Failure, RequestOutcome, UndoOutcome, UndoReport};
-use crate::send::{RequestSender, Until};
+use crate::outcome::{FailureReason, RequestOutcome, UndoOutcome, UndoReport};
+use crate::send::{RequestSender, SendOptions};
 use crate::wait::Wait;
 
 /// A request that was carried out, or perhaps.
@@ -21,12 +21,12 @@ pub(crate) struct Changed<'a> {
     pub(crate) outcome: &'a RequestOutcome,
 }
 
-/// So often a restore is worked out anew when the object changes under it.
+/// How often a restore is worked out anew when the object changes under it.
 const MOST_RESTORES: u32 = 5;
 
 /// Undoes one request.
-pub(crate) async fn undo<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
-    sender: &RequestSender<'_, C, K, R>,
+pub(crate) async fn undo<C: Cluster, R: Wait>(
+    sender: &RequestSender<'_, C, R>,
     changed: Changed<'_>,
     permit: &Permit,
 ) -> UndoReport {
@@ -55,8 +55,8 @@ pub(crate) async fn undo<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
 }
 
 /// The uid of what was created: by the answer, or, where none came, of the object that has all our marks.
-async fn created<C: ClusterReader, K, R>(
-    sender: &RequestSender<'_, C, K, R>,
+async fn created<C: ClusterReader, R>(
+    sender: &RequestSender<'_, C, R>,
     changed: Changed<'_>,
     object: &OwnObject,
 ) -> Result<Option<Uid>, String> {
@@ -70,8 +70,8 @@ async fn created<C: ClusterReader, K, R>(
 }
 
 /// Deletes one particular object of ours.
-pub(crate) async fn delete<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
-    sender: &RequestSender<'_, C, K, R>,
+pub(crate) async fn delete<C: Cluster, R: Wait>(
+    sender: &RequestSender<'_, C, R>,
     object: ObjectRef,
     permit: &Permit,
 ) -> UndoOutcome {
@@ -80,7 +80,7 @@ pub(crate) async fn delete<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
         target: object,
         grace_seconds: None,
     };
-    match sender.send(&request, permit, Until::undo()).await.outcome {
+    match sender.send(&request, permit, SendOptions::undo()).await.outcome {
         RequestOutcome::Done { .. } | RequestOutcome::Rehearsed => UndoOutcome::Undone,
         RequestOutcome::TargetGone { .. } | RequestOutcome::TargetReplaced { .. } => UndoOutcome::Nothing {
             because: format!("{at} is gone already"),
@@ -92,8 +92,8 @@ pub(crate) async fn delete<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
 }
 
 /// Gives back what a patch changed.
-pub(crate) async fn restore<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>(
-    sender: &RequestSender<'_, C, K, R>,
+pub(crate) async fn restore<C: Cluster, R: Wait>(
+    sender: &RequestSender<'_, C, R>,
     target: &ObjectRef,
     patch: &Patch,
     permit: &Permit,
@@ -141,7 +141,7 @@ pub(crate) async fn restore<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>
             target: target.clone(),
             patch,
         };
-        match sender.send(&request, permit, Until::undo()).await.outcome {
+        match sender.send(&request, permit, SendOptions::undo()).await.outcome {
             RequestOutcome::Done { .. } | RequestOutcome::Rehearsed => return restored(others),
             RequestOutcome::TargetGone { .. } | RequestOutcome::TargetReplaced { .. } => {
                 return UndoOutcome::Nothing {
@@ -149,7 +149,7 @@ pub(crate) async fn restore<C: ClusterReader + ClusterWriter, K: Clock, R: Wait>
                 };
             }
             RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::Conflict),
+                because: FailureReason::Answer(SendErrorKind::Conflict),
                 detail,
                 is_certain,
             } => {

@@ -1,49 +1,49 @@
-//! Sends one request: deadline, repetition, and a look again wherever the answer may mean another object. Step of the
-//! flow: act. The only caller of [`ClusterWriter::send`].
+//! Sends one request: deadline, repetition, and a second look where the answer may mean another object. Step of the flow:
+//! act. The only caller of [`ClusterWriter::send`](responder_core::port::ClusterWriter::send).
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use responder_core::mode::Permit;
-use responder_core::port::{Clock, ClusterReader, ClusterWriter, Reply, SendError, SendErrorKind};
+use responder_core::port::{Clock, Cluster, ReadError, Reply, SendError, SendErrorKind};
 use responder_core::request::{Armed, DEFAULT_DEADLINE, Request, Verb};
 use tokio::time::Instant;
-use tracing::{Instrument as _, Span};
+use tracing::Instrument as _;
 
-use crate::accounting::{Accounting, RequestLabels};
-use crate::audit::{AuditRecord, SentRequest, Trail};
+use crate::about::About;
+use crate::event::Event;
 use crate::lookup::{Lookup, lookup, our_own};
-use crate::outcome::{Failure, NotSent, RequestOutcome, RequestReport};
-use crate::retry::{MOST_TRIES, Next, Pauses, next};
+use crate::outcome::{FailureReason, NotSentReason, RequestOutcome, RequestReport, SentRequest};
+use crate::retry::{MOST_TRIES, Pace, Pauses, Reaction, reaction};
+use crate::sinks::Sinks;
 use crate::spans;
 use crate::wait::Wait;
 
-/// What the adapter has beyond the deadline before the answer is taken to be lost: its own deadline comes first.
+/// How far past the deadline the answer is taken to be lost: the adapter's own deadline comes first.
 const ADAPTER_GRACE: Duration = Duration::from_millis(250);
 
-/// Whatever is needed to send.
-pub(crate) struct RequestSender<'a, C, K, R> {
+/// The ports that requests of one response go through, and the head of their records.
+pub(crate) struct RequestSender<'a, C, R> {
     pub(crate) cluster: &'a C,
-    pub(crate) clock: &'a K,
+    pub(crate) clock: &'a dyn Clock,
     pub(crate) wait: &'a R,
-    pub(crate) accounting: &'a Accounting,
-    /// `None`: nobody keeps a record of its requests.
-    pub(crate) trail: Option<Trail<'a>>,
+    pub(crate) sinks: &'a Sinks,
+    pub(crate) about: &'a About,
 }
 
-/// Until when a request is worth sending.
+/// The bounds of one request, repetitions included.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Until {
+pub(crate) struct SendOptions {
     /// The end of the step's time.
     pub(crate) deadline: Instant,
-    /// The end of the alert's; `None` where there is none that could be too old.
-    pub(crate) valid: Option<Timestamp>,
-    /// Whether the request gives back what an earlier one changed.
+    /// The end of the alert's time; `None` where no alert could become too old.
+    pub(crate) valid_until: Option<Timestamp>,
+    /// Whether the request undoes an earlier one.
     pub(crate) undoes: bool,
 }
 
-impl Until {
+impl SendOptions {
     /// For an undo, which is never too late.
     pub(crate) fn undo() -> Self {
         Self {
@@ -52,17 +52,17 @@ impl Until {
         }
     }
 
-    /// For what the end of a quarantine's time asks for anew.
+    /// For a new request at the end of a quarantine.
     pub(crate) fn expiry() -> Self {
         Self {
             deadline: Instant::now() + UNDO_TIMEOUT,
-            valid: None,
+            valid_until: None,
             undoes: false,
         }
     }
 }
 
-/// For one undo, repetitions included.
+/// The time of one undo, repetitions included.
 const UNDO_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One request on its way.
@@ -77,23 +77,23 @@ struct Attempt<'a> {
 struct Tries {
     undoes: bool,
     count: u32,
-    /// Whether an earlier try may have been carried out.
+    /// Whether it is certain that no try was carried out.
     is_certain: bool,
 }
 
-impl<C: ClusterReader + ClusterWriter, K: Clock, R: Wait> RequestSender<'_, C, K, R> {
+impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
     /// Sends one request as far as the permit goes.
-    pub(crate) async fn send(&self, request: &Request, permit: &Permit, until: Until) -> RequestReport {
+    pub(crate) async fn send(&self, request: &Request, permit: &Permit, options: SendOptions) -> RequestReport {
         let mut attempt = Attempt {
             request: Cow::Borrowed(request),
             permit,
             tries: Tries {
-                undoes: until.undoes,
+                undoes: options.undoes,
                 count: 0,
                 is_certain: true,
             },
         };
-        let outcome = self.attempt(&mut attempt, until).await;
+        let outcome = self.attempt(&mut attempt, options).await;
         RequestReport {
             request: request.to_string(),
             tries: attempt.tries.count,
@@ -101,27 +101,27 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Wait> RequestSender<'_, C, K
         }
     }
 
-    async fn attempt(&self, attempt: &mut Attempt<'_>, until: Until) -> RequestOutcome {
+    async fn attempt(&self, attempt: &mut Attempt<'_>, options: SendOptions) -> RequestOutcome {
         let verb = attempt.request.verb();
         let mut pauses = Pauses::new();
         let mut last: Option<SendError> = None;
         loop {
             let Some(armed) = attempt.request.armed(attempt.permit) else {
                 return RequestOutcome::NotSent {
-                    because: NotSent::Observed,
+                    because: NotSentReason::Observed,
                 };
             };
-            if until.valid.is_some_and(|valid| self.clock.now() > valid) {
+            if options.valid_until.is_some_and(|end| self.clock.now() > end) {
                 return match attempt.tries.count {
                     0 => RequestOutcome::NotSent {
-                        because: NotSent::Expired,
+                        because: NotSentReason::Expired,
                     },
                     _ => RequestOutcome::Expired {
                         is_certain: attempt.tries.is_certain,
                     },
                 };
             }
-            let left = until.deadline.saturating_duration_since(Instant::now());
+            let left = options.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || attempt.tries.count >= MOST_TRIES {
                 return attempt.failed(last.as_ref());
             }
@@ -137,7 +137,7 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Wait> RequestSender<'_, C, K
                 Err(outcome) => return outcome,
             };
             let pause = pauses.next(pace, error.retry_after);
-            let left = until.deadline.saturating_duration_since(Instant::now());
+            let left = options.deadline.saturating_duration_since(Instant::now());
             if pause >= left {
                 return attempt.failed(Some(&error));
             }
@@ -164,67 +164,47 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Wait> RequestSender<'_, C, K
                 retry_after: None,
             })
         });
-        let result = match &answer {
-            Ok(_) => "done",
-            Err(error) => error.kind.as_str(),
-        };
-        let span = Span::current();
-        span.record("responder.outcome", result);
-        if answer.is_err() {
-            span.record("otel.status_code", "ERROR");
-        }
-        let labels = RequestLabels {
-            verb: armed.request().verb(),
-            dry_run: armed.is_dry_run(),
-            result,
-        };
-        self.accounting.requested(labels, tries.count > 1);
         if let Err(error) = &answer {
             // A dry run changes nothing, however it ends.
             tries.is_certain &= error.kind.is_certainly_undone() || armed.is_dry_run();
         }
-        if let Some(trail) = self.trail {
-            let request = armed.request();
-            trail.audit.write(&AuditRecord::Requested {
-                at: self.clock.now(),
-                about: trail.about.clone(),
-                request: SentRequest {
-                    verb: request.verb(),
-                    object: request.at().to_string(),
-                    uid: match &answer {
-                        Ok(Reply::Created(uid)) => Some(uid.clone()),
-                        _ => request.target().map(|target| target.uid.clone()),
-                    },
-                    dry_run: armed.is_dry_run(),
-                    undoes: tries.undoes,
-                    attempt: tries.count,
-                    answer: result,
-                    detail: answer.as_ref().err().map(|error| error.detail.clone()),
-                    took_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        let request = armed.request();
+        self.sinks.tell(&Event::Requested {
+            about: self.about,
+            request: &SentRequest {
+                verb: request.verb(),
+                object: request.at().to_string(),
+                uid: match &answer {
+                    Ok(Reply::Created(uid)) => Some(uid.clone()),
+                    _ => request.target().map(|target| target.uid.clone()),
                 },
-            });
-        }
+                dry_run: armed.is_dry_run(),
+                undoes: tries.undoes,
+                attempt: tries.count,
+                answer: match &answer {
+                    Ok(_) => "done",
+                    Err(error) => error.kind.as_str(),
+                },
+                detail: answer.as_ref().err().map(|error| error.detail.clone()),
+                took_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            },
+        });
         answer
     }
 
-    /// What a failure comes to: a pause before the next try, or the end.
-    async fn after(
-        &self,
-        verb: Verb,
-        error: &SendError,
-        attempt: &Attempt<'_>,
-    ) -> Result<crate::retry::Pace, RequestOutcome> {
+    /// The pace of the next try after a failure, or the outcome.
+    async fn after(&self, verb: Verb, error: &SendError, attempt: &Attempt<'_>) -> Result<Pace, RequestOutcome> {
         let failed = || attempt.failed(Some(error));
         let request = &attempt.request;
-        match next(verb, error.kind) {
-            Next::Repeat(pace) => Ok(pace),
-            Next::Stop => Err(failed()),
-            Next::LookThenStop => Err(self.look_again(request, attempt).await.unwrap_or_else(failed)),
+        match reaction(verb, error.kind) {
+            Reaction::Repeat(pace) => Ok(pace),
+            Reaction::Stop => Err(failed()),
+            Reaction::ReadThenStop => Err(self.second_look(request, attempt).await.unwrap_or_else(failed)),
             // The rebase reads the object after the pause.
-            Next::LookThenRepeat(pace) if error.kind == SendErrorKind::Conflict && attempt.is_rebased() => Ok(pace),
-            Next::LookThenRepeat(pace) => match self.look_again(request, attempt).await {
+            Reaction::ReadThenRepeat(pace) if error.kind == SendErrorKind::Conflict && attempt.is_rebased() => Ok(pace),
+            Reaction::ReadThenRepeat(pace) => match self.second_look(request, attempt).await {
                 Some(outcome) => Err(outcome),
-                // It was right for the state that was read, and that has changed: the caller reads again.
+                // The patch was right for the state that was read, which has changed: the caller reads again.
                 None if is_bound_to_version(request) => Err(failed()),
                 None => Ok(pace),
             },
@@ -248,7 +228,7 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Wait> RequestSender<'_, C, K
                     patch,
                 }),
                 Err(problem) => Err(RequestOutcome::Failed {
-                    because: Failure::from(conflict),
+                    because: FailureReason::from(conflict),
                     detail: problem.to_string(),
                     is_certain,
                 }),
@@ -256,8 +236,8 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Wait> RequestSender<'_, C, K
         }
     }
 
-    /// What the object says; `None` where it says nothing new, or could not be read.
-    async fn look_again(&self, request: &Request, attempt: &Attempt<'_>) -> Option<RequestOutcome> {
+    /// The outcome that the object shows; `None` where it shows none, or could not be read.
+    async fn second_look(&self, request: &Request, attempt: &Attempt<'_>) -> Option<RequestOutcome> {
         let is_certain = attempt.tries.is_certain;
         if let Request::Create { object } = request {
             let uid = read_again(our_own(self.cluster, object).await)??;
@@ -269,7 +249,7 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Wait> RequestSender<'_, C, K
             });
         }
         let takes_away = matches!(request, Request::Delete { .. } | Request::Evict { .. });
-        // An earlier try without an answer was carried out after all: nobody else knew this uid as a precondition.
+        // Where an earlier try had no answer and the object is gone, that try was carried out after all.
         let was_ours = takes_away && !is_certain;
         match read_again(lookup(self.cluster, request.target()?).await)? {
             Lookup::Gone | Lookup::Replaced(_) if was_ours => Some(RequestOutcome::Done { reply: Reply::Gone }),
@@ -283,8 +263,8 @@ impl<C: ClusterReader + ClusterWriter, K: Clock, R: Wait> RequestSender<'_, C, K
     }
 }
 
-fn read_again<T>(read: Result<T, responder_core::port::ReadError>) -> Option<T> {
-    read.inspect_err(|error| tracing::warn!(%error, "could not look again after a failed request"))
+fn read_again<T>(read: Result<T, ReadError>) -> Option<T> {
+    read.inspect_err(|error| tracing::warn!(%error, "could not read the object again after a failed request"))
         .ok()
 }
 
@@ -292,7 +272,7 @@ impl Attempt<'_> {
     /// The failure: by its last answer, or by the step's timeout if there was none.
     fn failed(&self, last: Option<&SendError>) -> RequestOutcome {
         RequestOutcome::Failed {
-            because: last.map_or(Failure::StepTimeout, Failure::from),
+            because: last.map_or(FailureReason::StepTimeout, FailureReason::from),
             detail: last.map(|error| error.detail.clone()).unwrap_or_default(),
             is_certain: self.tries.is_certain,
         }

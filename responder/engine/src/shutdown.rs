@@ -1,29 +1,29 @@
-//! The end: what was accepted is finished within a deadline, or handed back by name.
+//! The end of an engine: each accepted alert is finished within a deadline, or handed back by name.
 
 use std::fmt;
 
 use responder_core::alert::AlertId;
 use serde::Serialize;
 
-/// What became of the accepted alerts at the end.
+/// The accepted alerts at the end of an engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Handback {
+pub struct ShutdownReport {
     /// How many were finished after the stop began.
     pub finished: usize,
-    /// Those that were not, the oldest first.
-    pub handed_back: Vec<HandedBack>,
+    /// The alerts that were not, the oldest first.
+    pub handed_back: Vec<HandedBackAlert>,
 }
 
 /// An accepted alert that was not finished. It can be sent again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct HandedBack {
+pub struct HandedBackAlert {
     /// The alert.
     pub alert: AlertId,
     /// Its rule.
     pub rule: String,
-    /// What it claims to be about; absent where it names nothing.
+    /// The subject that it claims to be about; absent where it names none.
     pub target: Option<String>,
     /// The playbooks that have not answered it.
     pub playbooks: Vec<String>,
@@ -31,20 +31,20 @@ pub struct HandedBack {
     pub progress: Progress,
 }
 
-/// How far an alert has come.
+/// The progress of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Progress {
     /// It waits.
     Waiting,
-    /// It is looked into; nothing was sent.
+    /// A playbook decides about it; nothing was sent.
     Deciding,
     /// Requests of the first of its playbooks are on their way; perhaps some were carried out. The plan is in the audit
     /// trail.
     Acting,
 }
 
-impl fmt::Display for HandedBack {
+impl fmt::Display for HandedBackAlert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = self.target.as_deref().unwrap_or("nothing");
         let progress = match self.progress {

@@ -1,13 +1,14 @@
-//! Reads what a decision asks for, and nothing else. Step of the flow: snapshot. Reads only.
+//! Reads the parts of the cluster that a decision asks for, and no others. Step of the flow: snapshot. Reads only.
 //!
 //! The pod comes first, because the rest hangs on it and a flood about pods that are gone should cost one GET each; then
 //! everything else at once. A delete asks for the pod alone: one GET.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::OptionFuture;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use responder_core::guard::FALCO_NAMESPACES;
 use responder_core::object::{Kind, Locator, Name, Namespace, Uid};
@@ -19,14 +20,14 @@ use responder_core::target::{PodClaim, Subject, TargetKind};
 use crate::queue::TargetKey;
 use crate::wait::Wait;
 
-/// A chain of controllers is followed so far: pod, ReplicaSet, Deployment are three, and nothing known has more than
-/// four.
+/// The most controllers of a chain that are followed: pod, ReplicaSet, Deployment are three, and no known chain has more
+/// than four.
 const MOST_OWNERS: usize = 8;
 
-/// Reads what is asked.
-pub(crate) async fn snapshot<C: ClusterReader, K: Clock, R: Wait>(
+/// Reads the parts that are needed.
+pub(crate) async fn snapshot<C: ClusterReader, R: Wait>(
     cluster: &C,
-    clock: &K,
+    clock: &dyn Clock,
     wait: &R,
     subject: &Subject,
     needs: Needs,
@@ -95,22 +96,22 @@ async fn of_host<C: ClusterReader>(
     Ok(())
 }
 
-struct Host {
-    node: Option<std::sync::Arc<k8s_openapi::api::core::v1::Node>>,
-    falco_pod: Part<std::sync::Arc<Pod>>,
+struct ResolvedHost {
+    node: Option<Arc<Node>>,
+    falco_pod: Part<Arc<Pod>>,
 }
 
 /// A host by its hostname: the node of that name; otherwise the node of the Falco pod of that name. Where two of Falco's
-/// namespaces have such a pod, nobody knows which one spoke.
-async fn find_host<C: ClusterReader>(cluster: &C, hostname: &str) -> Result<Host, ReadError> {
+/// namespaces have such a pod, the host is unknown.
+async fn find_host<C: ClusterReader>(cluster: &C, hostname: &str) -> Result<ResolvedHost, ReadError> {
     let Some(name) = Name::new(hostname) else {
-        return Ok(Host {
+        return Ok(ResolvedHost {
             node: None,
             falco_pod: Part::NotAsked,
         });
     };
     if let Some(node) = cluster.node(&name).await? {
-        return Ok(Host {
+        return Ok(ResolvedHost {
             node: Some(node),
             falco_pod: Part::NotAsked,
         });
@@ -123,7 +124,7 @@ async fn find_host<C: ClusterReader>(cluster: &C, hostname: &str) -> Result<Host
     };
     let mut candidates: Vec<Pod> = cluster.pods_named(&name).await?.into_iter().filter(is_falco).collect();
     let (Some(falco), true) = (candidates.pop(), candidates.is_empty()) else {
-        return Ok(Host {
+        return Ok(ResolvedHost {
             node: None,
             falco_pod: Part::Missing,
         });
@@ -132,7 +133,7 @@ async fn find_host<C: ClusterReader>(cluster: &C, hostname: &str) -> Result<Host
         Some(name) => cluster.node(&name).await?,
         None => None,
     };
-    Ok(Host {
+    Ok(ResolvedHost {
         node,
         falco_pod: Part::Found(falco.into()),
     })
@@ -149,7 +150,7 @@ async fn settled_pod<C: ClusterReader, R: Wait>(
     wait: &R,
     claim: &PodClaim,
     patience: Duration,
-) -> Result<Option<std::sync::Arc<Pod>>, ReadError> {
+) -> Result<Option<Arc<Pod>>, ReadError> {
     let mut pause = Duration::from_millis(100);
     let mut left = patience;
     loop {
@@ -258,9 +259,9 @@ fn followed(reference: &ControllerRef, namespace: &Namespace) -> Option<Locator>
         .flatten()
 }
 
-/// The key of the object that a playbook steps up to, so that it is held before the snapshot is taken. `None` where there
-/// is none to hold: the playbook acts on the pod, or decide will refuse.
-pub(crate) async fn stepped_up<C: ClusterReader>(
+/// The key of the owner or node that a playbook acts on, so that it is held before the snapshot is taken. `None` where
+/// there is none to hold: the playbook acts on the pod, or decide will refuse.
+pub(crate) async fn key_above<C: ClusterReader>(
     cluster: &C,
     subject: &Subject,
     target: TargetKind,

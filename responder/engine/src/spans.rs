@@ -1,21 +1,23 @@
-//! The spans of a trace, one for each step of a response. Who wants traces gives a span to
-//! [`Engine::submit_from`](crate::Engine::submit_from), and everything that is done for that alert becomes a part of it.
+//! The spans of a trace, one for each step of a response. A sink: events are recorded on them. A caller that wants traces
+//! gives a span to [`Engine::submit_from`](crate::Engine::submit_from), and every step for that alert becomes a part of
+//! it.
 //!
-//! An alert without a trace costs no span: each of these looks at its parent first, and where nobody listens to
+//! An alert without a trace costs no span: each constructor looks at its parent first, and where no subscriber takes
 //! [`SPANS`], `tracing` knows so at each place by one load.
 
+use responder_core::decide::Outcome;
 use responder_core::playbook::Playbook;
 use responder_core::request::Armed;
 use tracing::{Span, field::Empty, info_span};
 
-use crate::audit::About;
+use crate::about::About;
+use crate::event::Event;
 use crate::latency::PipelineStage;
-use crate::outcome::{Response, ResponseOutcome};
 
-/// The target of every span, and of nothing else: so a subscriber tells them from those of libraries.
+/// The target of every span, and of nothing else: a subscriber tells them from the spans of libraries by it.
 pub const SPANS: &str = "responder::spans";
 
-/// What one playbook does about an alert: the parent of all that follows.
+/// The span of one playbook's answer to an alert: the parent of its steps.
 pub(crate) fn response(alert: &Span, playbook: &Playbook) -> Span {
     if alert.is_disabled() {
         return Span::none();
@@ -35,7 +37,7 @@ pub(crate) fn response(alert: &Span, playbook: &Playbook) -> Span {
     )
 }
 
-/// A step of the response at hand.
+/// The span of a step of the response at hand.
 pub(crate) fn step(stage: PipelineStage) -> Span {
     let response = Span::current();
     if response.is_disabled() {
@@ -49,16 +51,7 @@ pub(crate) fn step(stage: PipelineStage) -> Span {
     }
 }
 
-/// The end of the response at hand: who is told what.
-pub(crate) fn settle() -> Span {
-    let response = Span::current();
-    if response.is_disabled() {
-        return Span::none();
-    }
-    info_span!(target: SPANS, parent: &response, "settle")
-}
-
-/// One request, sent once.
+/// The span of one request, sent once.
 pub(crate) fn request(armed: Armed<'_>, attempt: u32) -> Span {
     let step = Span::current();
     if step.is_disabled() {
@@ -78,7 +71,7 @@ pub(crate) fn request(armed: Armed<'_>, attempt: u32) -> Span {
     )
 }
 
-/// The end of a quarantine's time: a trace of its own, days after the one that began it, and perhaps of another process.
+/// The span of a quarantine's end: a trace of its own, perhaps days after the one that began it, and of another process.
 pub(crate) fn expiry(about: &About) -> Span {
     info_span!(
         target: SPANS,
@@ -91,35 +84,51 @@ pub(crate) fn expiry(about: &About) -> Span {
     )
 }
 
-/// What was decided, on the span of the response at hand.
-pub(crate) fn decided(about: &About, refusal: Option<&'static str>) {
-    let response = Span::current();
-    if response.is_disabled() {
+/// Records an event on the current span, which is that of its step.
+pub(crate) fn record(event: &Event<'_>) {
+    let span = Span::current();
+    if span.is_disabled() {
         return;
     }
-    if let Some(target) = &about.target {
-        response.record("responder.target", target);
-    }
-    if let Some(mode) = about.mode {
-        response.record("responder.mode", mode.as_str());
-    }
-    if let Some(incident) = &about.incident {
-        response.record("responder.incident", incident);
-    }
-    if let Some(reason) = refusal {
-        response.record("responder.outcome", "Refused");
-        response.record("responder.reason", reason);
+    match event {
+        Event::Decided { about, decision, .. } => {
+            if let Some(target) = &about.target {
+                span.record("responder.target", target);
+            }
+            if let Some(mode) = about.mode {
+                span.record("responder.mode", mode.as_str());
+            }
+            if let Some(incident) = &about.incident {
+                span.record("responder.incident", incident);
+            }
+            if let Outcome::Refuse(refusal) = &decision.outcome {
+                span.record("responder.outcome", "Refused");
+                span.record("responder.reason", refusal.reason.as_str());
+            }
+        }
+        Event::Requested { request, .. } => ended(&span, request.answer, request.has_failed()),
+        Event::Settled { response, .. } => {
+            ended(&span, response.outcome.as_str(), response.outcome.is_failure());
+        }
+        Event::Verified { verification, .. } => ended(&span, verification.verdict.as_str(), false),
+        // The span of a quarantine's end has its outcome even where it is not told again.
+        Event::Expired { .. } | Event::HandedBack { .. } | Event::Panicked { .. } => {}
     }
 }
 
-/// What became of it, on the span of the response at hand.
-pub(crate) fn settled(response: &Response) {
-    let span = Span::current();
-    span.record("responder.outcome", response.outcome.as_str());
-    if matches!(
-        response.outcome,
-        ResponseOutcome::Failed { .. } | ResponseOutcome::PartlyDone { .. }
-    ) {
+/// Records how the step of a span ended.
+pub(crate) fn ended(span: &Span, outcome: &'static str, is_error: bool) {
+    span.record("responder.outcome", outcome);
+    if is_error {
         span.record("otel.status_code", "ERROR");
     }
+}
+
+/// The span in which the other sinks are told that a plan has run.
+pub(crate) fn settling(event: &Event<'_>) -> Span {
+    let response = Span::current();
+    if response.is_disabled() || !matches!(event, Event::Settled { .. }) {
+        return Span::none();
+    }
+    info_span!(target: SPANS, parent: &response, "settle")
 }

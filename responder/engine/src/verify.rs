@@ -1,4 +1,4 @@
-//! Whether it worked: effective, ineffective, or nobody can tell. Step of the flow: verify. Reads only.
+//! Verification: a response was effective, ineffective, or inconclusive. Step of the flow: verify. Reads only.
 //!
 //! A verification holds no slot and no key. At most [`VerifyLimits::concurrency`] of them read at a time, so that watching
 //! a hundred pods end does not slow down the next response.
@@ -27,7 +27,7 @@ use crate::outcome::{RequestOutcome, StepReport};
 pub struct VerifyLimits {
     /// Readings at a time; 2 by default.
     pub concurrency: usize,
-    /// Verifications that may be under way; 2,048 by default. What comes beyond is inconclusive at once.
+    /// Verifications that may be under way; 2,048 by default. A further one is inconclusive at once.
     pub pending: usize,
     /// How much longer than its grace period a pod may take to go; 30 s by default.
     pub slack: Duration,
@@ -43,15 +43,15 @@ impl Default for VerifyLimits {
     }
 }
 
-/// Whether something worked.
+/// The effect of a response, or of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Effectiveness {
-    /// It is as it should be.
+    /// The object is as it should be.
     Effective,
-    /// Nobody can tell.
+    /// No reading could tell, or none came in time.
     Inconclusive,
-    /// It is not as it should be.
+    /// The object is not as it should be.
     Ineffective,
 }
 
@@ -125,7 +125,7 @@ impl fmt::Display for Verification {
     }
 }
 
-/// What is to be looked at, of the steps that were done.
+/// An expectation of a step that was done, not yet verified.
 #[derive(Debug)]
 pub(crate) struct OpenExpectation {
     expectation: Expectation,
@@ -137,8 +137,8 @@ pub(crate) struct OpenExpectation {
     predicted: Option<Isolation>,
 }
 
-/// The checks of the steps whose requests were all carried out.
-pub(crate) fn checks(plan: &Plan, reports: &[StepReport]) -> Vec<OpenExpectation> {
+/// The expectations of the steps whose requests were all carried out.
+pub(crate) fn open_expectations(plan: &Plan, reports: &[StepReport]) -> Vec<OpenExpectation> {
     let done = plan.steps.iter().zip(reports).filter(|(_, report)| {
         report
             .requests
@@ -149,12 +149,12 @@ pub(crate) fn checks(plan: &Plan, reports: &[StepReport]) -> Vec<OpenExpectation
         step.plan
             .expects
             .iter()
-            .map(move |expectation| check(step, report, expectation))
+            .map(move |expectation| open(step, report, expectation))
     })
     .collect()
 }
 
-fn check(step: &PlannedStep, report: &StepReport, expectation: &Expectation) -> OpenExpectation {
+fn open(step: &PlannedStep, report: &StepReport, expectation: &Expectation) -> OpenExpectation {
     let is_gone = report
         .requests
         .iter()
@@ -188,22 +188,20 @@ impl OpenExpectation {
     }
 }
 
-/// Looks, with patience where it is a matter of time.
+/// Reads the object, and again where its state is a matter of time, until the verdict.
 pub(crate) async fn verify<C: ClusterReader>(
     cluster: &C,
-    check: &OpenExpectation,
+    open: &OpenExpectation,
     limits: VerifyLimits,
     readers: &Semaphore,
 ) -> Finding {
-    if let Some(finding) = check.known() {
+    if let Some(finding) = open.known() {
         return finding;
     }
-    match &check.expectation {
-        Expectation::Gone { target } => gone(cluster, target, check.grace, limits, readers).await,
-        Expectation::Patched { target } => patched(cluster, target, &check.patches, readers).await,
-        Expectation::Isolated { pod, policy } => {
-            isolated(cluster, pod, policy, check.predicted.as_ref(), readers).await
-        }
+    match &open.expectation {
+        Expectation::Gone { target } => gone(cluster, target, open.grace, limits, readers).await,
+        Expectation::Patched { target } => patched(cluster, target, &open.patches, readers).await,
+        Expectation::Isolated { pod, policy } => isolated(cluster, pod, policy, open.predicted.as_ref(), readers).await,
     }
 }
 
@@ -320,7 +318,7 @@ async fn isolated<C: ClusterReader>(
     }
 }
 
-/// Reads in turn.
+/// Reads, once one of the [`VerifyLimits::concurrency`] turns is free.
 async fn reading<T>(readers: &Semaphore, read: impl Future<Output = T>) -> T {
     // The semaphore is never closed; were it, reading without a turn does no harm.
     let _turn = readers.acquire().await.ok();

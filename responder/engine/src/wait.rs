@@ -1,15 +1,15 @@
-//! Resting: waiting without keeping a slot, so that one slow target never stops the others.
+//! Pauses in the middle of a response: it keeps no slot meanwhile, so that one slow target never stops the others.
 
 use std::future::Future;
 use std::time::Duration;
 
-/// Waits in the middle of a response.
+/// The way in which a response pauses.
 pub(crate) trait Wait: Send + Sync {
-    /// Waits so long, and for a slot to go on with.
+    /// Pauses for this length, and then until there is a slot to go on with.
     fn wait(&self, length: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// Waits where there are no slots: a person asked, or it is the end of a quarantine's time.
+/// Pauses where there are no slots: for a question, and for the end of a quarantine.
 pub(crate) struct WaitInPlace;
 
 impl Wait for WaitInPlace {

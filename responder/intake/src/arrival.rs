@@ -1,4 +1,4 @@
-//! How an alert came: what the alert itself does not say. Step of the flow: intake.
+//! The circumstances of an alert's arrival, which the alert itself does not tell. Step of the flow: intake.
 
 use std::fmt;
 use std::time::Instant;
@@ -6,9 +6,9 @@ use std::time::Instant;
 use http::HeaderMap;
 use responder_core::alert::Sender;
 
-/// The headers that an alert came with, of whatever transport.
+/// The headers of the request or the message that carried an alert.
 pub trait Headers {
-    /// The value of a header, if it is there once and is text. The name is in lower case.
+    /// The value of a header that is present exactly once and is text. The name is in lower case.
     fn header(&self, name: &str) -> Option<&str>;
 }
 
@@ -20,16 +20,16 @@ impl Headers for HeaderMap {
     }
 }
 
-/// How an alert came.
+/// The sender, the headers and the times of an alert's arrival.
 #[derive(Clone, Copy)]
 pub struct Arrival<'a> {
-    /// Who sent it, as far as that was proven.
+    /// The sender, as far as it was authenticated.
     pub sender: &'a Sender,
-    /// Its headers: the context of a trace may be among them.
+    /// The headers; the context of a trace may be among them.
     pub headers: &'a dyn Headers,
-    /// When it began to be read; `None` where [`Sink::is_traced`](crate::Sink::is_traced) says that nobody asks.
+    /// When reading began; `None` unless [`Sink::is_traced`](crate::Sink::is_traced).
     pub begun: Option<Instant>,
-    /// When it was decoded; `None` likewise.
+    /// When decoding ended; `None` unless [`Sink::is_traced`](crate::Sink::is_traced).
     pub decoded: Option<Instant>,
 }
 
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_that_is_there_twice_says_nothing() {
+    fn a_header_that_is_present_twice_has_no_value() {
         let mut headers = HeaderMap::new();
         headers.append("traceparent", "a".parse().unwrap());
         assert_eq!(headers.header("traceparent"), Some("a"));

@@ -1,7 +1,7 @@
 //! Alerts from a file or from standard input, for `replay` and `explain`. Step of the flow: intake.
 //!
-//! A recording is one alert a line (JSONL), as Falco's `file_output` writes it. One alert by itself may be spread over
-//! lines, as an editor or `jq` leaves it, and a JSON array of alerts is read as well.
+//! A recording has one alert on each line (JSONL), as Falco's `file_output` writes it. A single alert may span several
+//! lines, as an editor or `jq` leaves it, and a JSON array of alerts is accepted too.
 
 use std::fmt;
 use std::io::{self, BufRead, Read as _};
@@ -12,20 +12,20 @@ use serde_json::value::RawValue;
 /// An alert with its place in the file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertInFile {
-    /// Where it is.
+    /// The place.
     pub place: Place,
-    /// What it says.
+    /// The decoded alert.
     pub alert: Alert,
 }
 
-/// Where an alert is in a file.
+/// The place of an alert in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     /// The line of a recording, from 1.
     Line(u64),
     /// The element of an array, from 1.
     Element(u64),
-    /// It is all that is in the file.
+    /// The file holds one alert and nothing else.
     Whole,
 }
 
@@ -39,30 +39,30 @@ impl fmt::Display for Place {
     }
 }
 
-/// What can't be read as an alert.
+/// Why a file, or a part of it, can't be read as alerts.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The file itself.
+    /// The file can't be read.
     #[error("the alerts can't be read; look at the file and its permissions")]
     Io(#[from] io::Error),
-    /// Something in it.
+    /// A part of the file is not an alert.
     #[error("{place} is not an alert")]
     Decode {
-        /// Where.
+        /// The place of the part.
         place: Place,
-        /// Why.
+        /// The reason.
         #[source]
         source: DecodeError,
     },
-    /// It has no alert at all.
+    /// The file holds no alert.
     #[error("there is no alert in it; give Falco's alerts as JSON, one a line")]
     Empty,
 }
 
-/// The alerts of a recording, one a line; blank lines are skipped. A line that is no alert is an error at its place, and
-/// the next line is read all the same; after an error of the file itself comes nothing more.
+/// The alerts of a recording, one a line; blank lines are skipped. A line that is not an alert is an error with its place,
+/// and reading goes on with the next line; after [`FileError::Io`] the iterator ends.
 ///
-/// No more of the file than one line is in memory, and of a line no more than its bound.
+/// Memory holds one line at a time, and of a line no more than its bound.
 #[derive(Debug)]
 pub struct Lines<R> {
     reader: R,
@@ -82,8 +82,8 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// The next line without its end; `None` at the end of the file. Of a line that is too long only so much as shows
-    /// that it is; the rest is skipped.
+    /// The next line without its end; `None` at the end of the file. A line over its bound comes cut just past the
+    /// bound, so that decoding refuses it; the rest of it is skipped.
     fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
         let most = (self.bounds.body as u64).saturating_add(2);
         let mut line = Vec::new();
@@ -123,7 +123,7 @@ impl<R: BufRead> Iterator for Lines<R> {
 ///
 /// # Errors
 ///
-/// The first of them that can't be read; of a file with one object in it, what is wrong with that.
+/// The first part that can't be read; for a file with a single object, what is wrong with the object.
 pub fn alerts(text: &[u8], bounds: &Bounds) -> Result<Vec<AlertInFile>, FileError> {
     let text = text.trim_ascii();
     match text.first() {
@@ -149,7 +149,7 @@ pub fn alerts(text: &[u8], bounds: &Bounds) -> Result<Vec<AlertInFile>, FileErro
         .filter(|line| !line.trim_ascii().is_empty())
         .count();
     let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    // A first line that is an alert by itself tells a recording from one alert over many lines that is broken.
+    // A first line that is an alert by itself tells a recording from a single broken alert over several lines.
     if whole.is_err() && lines > 1 && Alert::decode(first, bounds).is_ok() {
         return Lines::new(text, *bounds).collect();
     }
@@ -217,7 +217,7 @@ mod tests {
     #[case::by_itself(format!("\n{ALERT}\n"), &["the text"])]
     #[case::recording(format!("{ALERT}\n\n{ALERT}\n"), &["line 1", "line 3"])]
     #[case::array(format!("[{ALERT},\n{ALERT}]"), &["element 1", "element 2"])]
-    fn a_small_file_may_have_any_of_the_usual_forms(#[case] text: String, #[case] expected: &[&str]) {
+    fn a_small_file_may_have_any_of_the_usual_formats(#[case] text: String, #[case] expected: &[&str]) {
         let found = alerts(text.as_bytes(), &Bounds::default()).unwrap();
         let found: Vec<_> = found.iter().map(|placed| placed.place.to_string()).collect();
         assert_eq!(found, expected);

@@ -1,12 +1,12 @@
 //! The HTTP intake: `POST /` from Falco's `http_output` and falcosidekick's `webhook` and `talon`, and the pages for
-//! probes. Step of the flow: intake.
+//! probes and metrics. Step of the flow: intake.
 //!
-//! Whoever sends alerts proves who he is before a byte of the body is read, where [`auth`](crate::auth) asks for it; the
-//! pages are for everybody, since probes have no credentials.
+//! The sender of an alert is authenticated, as far as [`auth`](crate::auth) requires it, before any of the body is read.
+//! The pages need no authentication, since probes have no credentials.
 //!
-//! Bare HTTP/1.1 (Falco's curl is built without HTTP/2), because an alert that matches nothing should cost little more
-//! than reading it. Everything that a sender can stretch has a bound: the body, the time for it, the time for headers,
-//! the connections, and the memory of large bodies together.
+//! The server is bare hyper, because an alert without a matching playbook should cost little more than its reading; and
+//! HTTP/1.1, because Falco's curl is built without HTTP/2. Everything that a sender can stretch has a bound: the body, the
+//! time for the body and for the headers, the number of connections, and the memory of all large bodies together.
 
 mod answer;
 mod body;
@@ -36,19 +36,19 @@ use crate::notices::Notices;
 /// Bounds of the server.
 #[derive(Debug, Clone)]
 pub struct HttpLimits {
-    /// Of one alert; its `body` is enforced while reading. Default: [`Bounds::default`], 256 KiB.
+    /// Bounds of one alert; that of its body is enforced while reading. Default: [`Bounds::default`], 256 KiB.
     pub alert: Bounds,
-    /// For the handshake of TLS. Default: 10 s.
+    /// For the TLS handshake. Default: 10 s.
     pub handshake_deadline: Duration,
     /// For the body, from the end of the headers. Default: 10 s.
     pub body_deadline: Duration,
-    /// For the headers; and for how long a connection may be idle, since waiting for the next request's headers is the
-    /// same to HTTP. Default: 60 s, so that a Falco with an alert a minute keeps its connection.
+    /// For the headers, and for an idle connection, which to HTTP is one that waits for the next headers. Default: 60 s, so
+    /// that a Falco with an alert a minute keeps its connection.
     pub header_deadline: Duration,
-    /// Connections at once; more wait in the system's queue. Default: 1024, with up to 32 KiB each.
+    /// Simultaneous connections, each with up to 32 KiB of buffers; further ones wait in the system's queue. Default: 1024.
     pub connections: usize,
-    /// Bodies of more than 16 KiB that are read at once; default 64, which is 16 MiB. The rest wait within their
-    /// deadline. An alert has 1 to 2 kB.
+    /// Bodies above 16 KiB that are read at the same time; further ones wait within their deadline. Default: 64, which is
+    /// 16 MiB. An alert has 1 to 2 kB.
     pub large_bodies: usize,
 }
 
@@ -65,23 +65,23 @@ impl Default for HttpLimits {
     }
 }
 
-/// What the pages for probes show. Asked on each request, so they must answer at once.
+/// The contents of the pages for probes and metrics. Called for each request, so an implementation must not block.
 pub trait Pages: Send + Sync + 'static {
-    /// Whether alerts would be acted on; otherwise why not, in a sentence.
+    /// Whether alerts would be acted on; otherwise the reason, as a sentence.
     fn ready(&self) -> Result<(), String>;
 
     /// The metrics in the OpenMetrics text format, version 1.0.0.
     fn metrics(&self) -> String;
 }
 
-/// The server before it has a socket.
+/// A server without a socket yet.
 pub struct HttpServer<S, P> {
     sink: S,
     pages: P,
     limits: HttpLimits,
     access: Arc<Access>,
     notices: Notices,
-    /// Permits for bodies of more than 16 KiB.
+    /// Permits for bodies above 16 KiB.
     large_bodies: Semaphore,
 }
 
@@ -95,7 +95,7 @@ impl<S: fmt::Debug, P> fmt::Debug for HttpServer<S, P> {
 }
 
 impl<S: Sink, P: Pages> HttpServer<S, P> {
-    /// A server that hands its alerts to this sink.
+    /// A server that hands its alerts to the sink and accepts any sender over plain HTTP.
     pub fn new(sink: S, pages: P, limits: HttpLimits) -> Self {
         let large_bodies = Semaphore::new(limits.large_bodies);
         Self {
@@ -108,19 +108,19 @@ impl<S: Sink, P: Pages> HttpServer<S, P> {
         }
     }
 
-    /// Asks senders who they are, and perhaps speaks TLS.
+    /// Requires authentication, TLS or both, as `access` has it.
     #[must_use]
     pub fn with_access(self, access: Arc<Access>) -> Self {
         Self { access, ..self }
     }
 
-    /// Serves until `stop`; then takes no more connections, ends the idle ones, and finishes the requests in flight
-    /// within the time for draining. Answers how many connections had to be cut.
+    /// Serves until `stop`; then accepts no more connections, ends the idle ones, and finishes the requests in flight within
+    /// the time `drain`. Returns the number of connections that were cut.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken, drain: Duration) -> usize {
         let server = Arc::new(self);
-        // Ended when this returns.
-        let mut keepers = JoinSet::new();
-        server.access.keep(&stop, &mut keepers);
+        // The tasks end when this returns.
+        let mut reloads = JoinSet::new();
+        server.access.keep_current(&stop, &mut reloads);
         let free = Arc::new(Semaphore::new(server.limits.connections));
         let mut connections = JoinSet::new();
         while let Some((stream, peer, permit)) = server.accept(&listener, &free, &stop, &mut connections).await {
@@ -132,12 +132,12 @@ impl<S: Sink, P: Pages> HttpServer<S, P> {
         }
         drop(listener);
         let drained = async { while connections.join_next().await.is_some() {} };
-        // What is left after that is aborted when the set is dropped.
+        // The drop of the set aborts the connections that are left.
         let _ = tokio::time::timeout(drain, drained).await;
         connections.len()
     }
 
-    /// The next connection, once there is room for one; `None` when it is time to stop.
+    /// The next connection, when there is room for one; `None` after the stop.
     async fn accept(
         &self,
         listener: &TcpListener,
@@ -157,10 +157,10 @@ impl<S: Sink, P: Pages> HttpServer<S, P> {
             loop {
                 match listener.accept().await {
                     Ok((stream, peer)) => return (stream, peer, permit),
-                    // Out of file descriptors, or the peer was gone already: neither ends the intake.
+                    // No file descriptor is free, or the peer has left: neither ends the intake.
                     Err(error) => {
                         if let Some(more) = self.notices.take("accept") {
-                            tracing::warn!(%error, more, "a connection could not be accepted; trying on (too many open files?)");
+                            tracing::warn!(%error, more, "a connection could not be accepted; trying again (too many open files?)");
                         }
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }

@@ -1,8 +1,7 @@
-//! Where alerts come in: over HTTP from Falco and falcosidekick ([`http`]), over NATS from falcosidekick ([`nats`]), and
-//! from files ([`file`]). The first step of the flow: know the sender ([`auth`]), bound, decode, hand over.
+//! The sources of alerts: HTTP from Falco and falcosidekick ([`http`]), NATS from falcosidekick ([`nats`]), and files
+//! ([`file`]). The first step of the flow: authenticate the sender ([`auth`]), bound, decode, hand over to the [`Sink`].
 //!
-//! What becomes of an alert is the [`Sink`]'s business; what comes from the network is bounded here, in bytes, in time
-//! and in number, before anything looks at it.
+//! Whatever comes from the network has a bound in bytes, in time and in number before any code interprets it.
 
 mod arrival;
 pub mod auth;
@@ -10,7 +9,11 @@ pub mod file;
 pub mod http;
 pub mod nats;
 mod notices;
+mod secret;
 mod sink;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use arrival::{Arrival, Headers};
-pub use sink::{Settled, Settling, SettlingSink, Sink, TRANSPORT_KINDS, Taken};
+pub use secret::SecretSource;
+pub use sink::{Receipt, Settling, SettlingSink, Sink, TRANSPORT_KINDS};

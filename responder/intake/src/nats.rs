@@ -1,29 +1,34 @@
 //! The NATS intake: core subscriptions with a queue group, and durable pull consumers of JetStream. Step of the flow:
 //! intake.
 //!
-//! **Core NATS promises nothing.** Who is not connected when an alert is published never gets it; a message is gone once it
-//! is handed over, so what is shed here can't be given back, and what the process holds when it is killed is lost. It is
-//! counted, and that is all. falcosidekick publishes that way and no other.
+//! **Core NATS guarantees nothing.** An alert that is published while no responder is connected is lost. So is an alert
+//! that is shed, since a message can't be given back, and an alert that a killed process held. Losses are counted, as far
+//! as the process sees them. falcosidekick publishes to core NATS only.
 //!
-//! **JetStream keeps an alert until it is settled.** A stream over the same subjects captures what falcosidekick publishes.
-//! A message is acknowledged, and the acknowledgement confirmed, after every decision about its alert was taken; until
-//! then the server is told that work goes on, and what there is no room for stays on the server. What can't be decided, or
-//! can't be read, ends on a subject for dead letters with the reason in its headers.
+//! **JetStream stores an alert until it is settled.** A stream over the same subjects captures the alerts of falcosidekick.
+//! A message is acknowledged, and the acknowledgement confirmed, after every decision about its alert. Until then the
+//! server gets signs of life, and messages beyond the capacity of the responders wait on the server. A message that can't
+//! be decoded or decided ends on a subject for dead letters, with the reason in its headers.
 //!
-//! [`NatsConfig`] says where and what; [`start`] takes alerts until it is told to stop, connects again by itself, and shows
-//! its [`NatsState`] to readiness and metrics.
+//! [`NatsConfig`] has the settings. [`start`] takes alerts until it is stopped and restores its connection by itself;
+//! [`NatsState`] shows it to readiness and metrics.
 
 mod arrival;
 mod auth;
+mod causes;
 mod config;
+mod config_error;
 mod connect;
 mod core;
+mod counts;
 mod dead_letter;
 mod delivery;
 mod jetstream;
 mod name;
+mod servers;
 mod setup;
 mod state;
+mod subscription;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,34 +38,36 @@ use responder_core::alert::Bounds;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use self::auth::{Auth, Secret};
-pub use self::config::{
-    ConfigError, Core, JetStream, JetStreamSettings, NatsConfig, NewStream, Retention, Servers, Storage, Subscription,
-    Tls,
-};
+pub use self::auth::NatsAuth;
+pub use self::causes::{DeadLetterCause, NakCause};
+pub use self::config::{NatsConfig, NatsTls};
+pub use self::config_error::ConfigError;
+pub use self::counts::NatsSnapshot;
 pub use self::name::{NameError, QueueGroup, StreamName, SubjectFilter};
-pub use self::state::{DeadLetterCause, NakCause, NatsSnapshot, NatsState};
+pub use self::servers::Servers;
+pub use self::state::NatsState;
+pub use self::subscription::{Core, JetStream, JetStreamSettings, NewStream, Retention, Storage, Subscription};
 use crate::SettlingSink;
 
-/// For the last acknowledgements, and for the connection to close.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// For the last acknowledgements, and then for the connection to close.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Why nothing can be taken over NATS. A server that can't be reached is none: it is tried again.
+/// The client can't be started. An unreachable server is no such error: the client tries again.
 #[derive(Debug, thiserror::Error)]
 #[error("the NATS client can't be started; look at the addresses of the servers")]
 pub struct StartError(#[source] async_nats::ConnectError);
 
 /// The running intake.
 #[derive(Debug)]
-#[must_use = "what it holds is given back only by `finish`"]
+#[must_use = "only `finish` gives back the messages that it holds"]
 pub struct Nats {
     client: Client,
     state: Arc<NatsState>,
-    /// Ends once nothing more is taken, with what is still waited for.
+    /// Ends when no more messages are taken, with the tasks of those that are not answered yet.
     taking: JoinHandle<JoinSet<()>>,
 }
 
-/// Starts to take alerts, on the current tokio runtime, until `stop`. Returns at once: the server may come later.
+/// Starts to take alerts on the current tokio runtime, until `stop`. Returns at once, even while the server is unreachable.
 pub async fn start<S: SettlingSink>(
     config: NatsConfig,
     bounds: Bounds,
@@ -89,7 +96,7 @@ pub async fn start<S: SettlingSink>(
     Ok(Nats { client, state, taking })
 }
 
-/// What the parts of the intake share.
+/// The shared state of the intake's parts.
 struct Intake<S> {
     client: Client,
     state: Arc<NatsState>,
@@ -100,12 +107,12 @@ struct Intake<S> {
 }
 
 impl Nats {
-    /// What readiness and metrics show.
+    /// The state, for readiness and metrics.
     pub fn state(&self) -> Arc<NatsState> {
         Arc::clone(&self.state)
     }
 
-    /// Waits until nothing more is taken, after `stop`. Then the engine can be told to finish.
+    /// Waits, after `stop`, until no more messages are taken. The engine can be shut down after that.
     pub async fn stopped_taking(self) -> Finishing {
         let in_flight = self.taking.await.unwrap_or_else(|error| {
             tracing::error!(%error, "the NATS intake failed; this is a defect of responder");
@@ -118,17 +125,17 @@ impl Nats {
     }
 }
 
-/// What was taken and is not acknowledged yet.
+/// The messages that were taken and not answered yet.
 #[derive(Debug)]
-#[must_use = "what it holds is given back only by `finish`"]
+#[must_use = "only `finish` gives back the messages that it holds"]
 pub struct Finishing {
     client: Client,
     in_flight: JoinSet<()>,
 }
 
 impl Finishing {
-    /// Acknowledges what was settled, gives back what was not, and closes the connection: after the engine has ended, when
-    /// every alert is the one or the other. What the server does not take in time, it delivers again.
+    /// Acknowledges the settled messages, gives back the others, and closes the connection. Called after the engine's
+    /// shutdown, when every alert is settled or handed back. The server delivers again what it does not learn in time.
     pub async fn finish(mut self) {
         let last = async {
             while self.in_flight.join_next().await.is_some() {}
@@ -136,9 +143,9 @@ impl Finishing {
                 tracing::warn!(%error, "the last acknowledgements may not have reached NATS; it delivers those alerts again");
             }
         };
-        if tokio::time::timeout(LAST_WORDS, last).await.is_err() {
+        if tokio::time::timeout(CLOSE_DEADLINE, last).await.is_err() {
             tracing::warn!("NATS did not take the last acknowledgements in time; it delivers those alerts again");
         }
-        let _ = tokio::time::timeout(LAST_WORDS, self.client.drain()).await;
+        let _ = tokio::time::timeout(CLOSE_DEADLINE, self.client.drain()).await;
     }
 }

@@ -1,7 +1,7 @@
-//! Log lines that a sender can cause: one a minute of each kind, with the number of those that were left out.
+//! Limits the log lines that a sender can cause to one a minute of each kind, with the number of lines left out.
 //!
-//! Falco shows nobody what it is answered, and NATS has no answers at all, so a rejection must be in our log; and whoever
-//! can send must not be able to fill a disk with it.
+//! Falco discards the answers to its requests, and NATS has no answers, so the log has to tell of a rejection; but no
+//! sender may be able to fill the disk with log lines.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-const EVERY: Duration = Duration::from_secs(60);
+/// Between two lines of one kind.
+const INTERVAL: Duration = Duration::from_secs(60);
 
-/// When each kind was last logged. The kinds are a closed set, so it does not grow.
+/// When each kind was last logged. The kinds are a closed set, so the map does not grow.
 #[derive(Debug, Default)]
 pub(crate) struct Notices(Mutex<HashMap<&'static str, Last>>);
 
@@ -22,7 +23,7 @@ struct Last {
 }
 
 impl Notices {
-    /// Whether a line of this kind is due; then with how many were left out since the last one.
+    /// The number of lines left out since the last one, if a line of this kind is due; `None` if it is not.
     pub(crate) fn take(&self, kind: &'static str) -> Option<u64> {
         let now = Instant::now();
         // A panic elsewhere leaves at worst a count that is off by one.
@@ -37,7 +38,7 @@ impl Notices {
             );
             return Some(0);
         };
-        if now.duration_since(last.logged) < EVERY {
+        if now.duration_since(last.logged) < INTERVAL {
             last.left_out += 1;
             return None;
         }
@@ -51,13 +52,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn one_line_a_minute_of_each_kind_says_how_many_were_left_out() {
+    async fn one_line_a_minute_of_each_kind_tells_how_many_were_left_out() {
         let notices = Notices::default();
         assert_eq!(notices.take("syntax"), Some(0));
         assert_eq!(notices.take("syntax"), None);
         assert_eq!(notices.take("syntax"), None);
         assert_eq!(notices.take("time"), Some(0));
-        tokio::time::advance(EVERY).await;
+        tokio::time::advance(INTERVAL).await;
         assert_eq!(notices.take("syntax"), Some(2));
         assert_eq!(notices.take("syntax"), None);
     }

@@ -1,4 +1,4 @@
-//! `check`: every mistake in playbooks and guards at once, each with its place. Reads files, and no cluster.
+//! `check`: reports every mistake in playbooks and guards at once, each with its place. Reads files only.
 
 use std::fmt::Write as _;
 use std::io;
@@ -14,17 +14,17 @@ use serde::Serialize;
 use crate::report::{Format, Paint, counted, print_data, print_message, to_json_pretty};
 use crate::sources::{Sources, UnreadableFile};
 
-/// Which files, and how strictly.
+/// The options of `check`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CheckArgs {
-    /// Files, or directories with *.yaml and *.yml files (those below them are not entered)
+    /// Files, or directories with *.yaml and *.yml files (without their subdirectories)
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Takes warnings for errors
+    /// Treats warnings as errors
     #[arg(long)]
     strict: bool,
-    /// How the answer looks: text for a person goes to standard error, json to standard output
+    /// The form of the output: text for a person, on standard error, or json on standard output
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
 }
@@ -35,13 +35,13 @@ Examples:
   responder check --strict playbooks/*/playbook.yaml guard.yaml
   responder check -o json mine | jq '.diagnostics[] | \"\\(.file):\\(.line): \\(.message)\"'
 
-All paths together are one set, as for run: two playbooks of one name in it are an error.
+All paths together are one set, as for run: two playbooks of the same name in it are an error.
 
 Exit codes:
   0  no errors (with --strict: no warnings either)
   2  errors; nothing would be loaded";
 
-/// The answer for a machine.
+/// The output for a machine.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer<'a> {

@@ -1,15 +1,13 @@
-//! What `explain` and `replay` decide by: the playbooks and the guard as `run` reads them, a ledger that begins empty, and
-//! a cluster that is only read.
+//! The decisions of `explain` and `replay`: by playbooks and a guard as `run` loads them, an empty ledger, and a cluster that
+//! is only read.
 
-use std::collections::BTreeSet;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
-use responder_cluster::{ConnectOptions, KubeCluster, SimulatedCluster};
+use responder_cluster::{AssumedTargets, ConnectOptions, KubeCluster, SimulatedCluster};
 use responder_core::alert::Alert;
 use responder_core::decide::OwnIdentity;
 use responder_core::mode::Mode;
@@ -17,23 +15,22 @@ use responder_core::playbook::{Index, Playbook};
 use responder_core::port::Clock;
 use responder_engine::explain::{ExplainOptions, explain};
 use responder_engine::{Explanation, MemoryLedger, RuleSet};
-use serde_json::{Value, json};
 
-use super::assumed::Assumed;
 use crate::arguments::{ClusterArgs, PlaybookArgs};
+use crate::report::counted;
 use crate::rules::{Ceiling, LoadedRules};
 
-/// By what, and against which cluster.
+/// The options that `explain` and `replay` share.
 #[derive(Debug, Args)]
 pub(super) struct ConsultArgs {
     #[command(flatten)]
     playbooks: PlaybookArgs,
-    /// The most that may be done: Observe, Rehearse or Enforce. By default Enforce with a guard, and Observe without
+    /// The highest mode: Observe, Rehearse or Enforce. By default Enforce with a guard, and Observe without
     #[arg(long, value_name = "MODE")]
     mode: Option<Mode>,
     #[command(flatten)]
     cluster: ClusterArgs,
-    /// Invents the pods and nodes that the alerts name and that the simulated cluster lacks
+    /// Assumes the pods and nodes that the alerts name and the simulated cluster lacks
     #[arg(long, help_heading = "Cluster", conflicts_with_all = ["kubeconfig", "context"])]
     assume_targets: bool,
 }
@@ -44,18 +41,18 @@ pub(super) struct Consultation {
     ceiling: Ceiling,
     own: OwnIdentity,
     ledger: MemoryLedger,
-    cluster: Cluster,
+    cluster: ConsultedCluster,
     cluster_name: String,
 }
 
-enum Cluster {
+enum ConsultedCluster {
     Simulated(SimulatedCluster),
     Kube(KubeCluster),
 }
 
 impl Consultation {
-    /// Reads the files and opens the cluster. `now` tells which exceptions have expired. What is wrong with the files has
-    /// been printed when an exit code comes back.
+    /// Loads the files and opens the cluster. `now` decides which exceptions have expired. An exit code means mistakes in the
+    /// files, which were printed.
     pub(super) async fn open<'a>(
         args: &ConsultArgs,
         alerts: impl IntoIterator<Item = &'a Alert>,
@@ -71,16 +68,16 @@ impl Consultation {
                 index: Index::new(rules.playbooks),
                 guard: rules.guard,
             },
-            // What is said here holds for the controller that runs elsewhere, not for this process.
+            // The decisions are those of the controller, which runs elsewhere.
             own: OwnIdentity::default(),
-            // An alert makes at most one claim of each playbook, and a recording is read to its end.
+            // Without a bound: a playbook makes at most one claim for an alert, and a recording has an end.
             ledger: MemoryLedger::new(usize::MAX),
             cluster,
             cluster_name,
         }))
     }
 
-    /// Every decision about an alert, at this time. What is decided counts towards limits and budgets.
+    /// Every decision about an alert at this time. Decisions to act count towards limits and budgets.
     pub(super) async fn explain(&self, alert: &Alert, now: Timestamp) -> Explanation {
         let options = ExplainOptions {
             rules: &self.rules,
@@ -89,14 +86,16 @@ impl Consultation {
             commits: true,
         };
         let clock = FixedClock(now);
-        // Boxed: a reading of everything at once is a future of 25 kB.
+        // Boxed: the future has 25 kB.
         match &self.cluster {
-            Cluster::Simulated(cluster) => Box::pin(explain(cluster, &self.ledger, &clock, options, alert)).await,
-            Cluster::Kube(cluster) => Box::pin(explain(cluster, &self.ledger, &clock, options, alert)).await,
+            ConsultedCluster::Simulated(cluster) => {
+                Box::pin(explain(cluster, &self.ledger, &clock, options, alert)).await
+            }
+            ConsultedCluster::Kube(cluster) => Box::pin(explain(cluster, &self.ledger, &clock, options, alert)).await,
         }
     }
 
-    /// All playbooks, in the order in which they answer.
+    /// All playbooks, in the order in which they decide.
     pub(super) fn playbooks(&self) -> &[Arc<Playbook>] {
         self.rules.index.playbooks()
     }
@@ -115,13 +114,13 @@ impl Consultation {
         }
     }
 
-    /// The most that the controller would do, for a person.
+    /// The ceiling of the controller, for a person.
     pub(super) fn ceiling(&self) -> String {
         format!("{}: {}", self.ceiling.mode, self.ceiling.because)
     }
 }
 
-/// The time of the alert, or the one that was asked for.
+/// A clock that stands still.
 struct FixedClock(Timestamp);
 
 impl Clock for FixedClock {
@@ -131,22 +130,30 @@ impl Clock for FixedClock {
 }
 
 impl ConsultArgs {
-    async fn open_cluster<'a>(&self, alerts: impl IntoIterator<Item = &'a Alert>) -> anyhow::Result<(Cluster, String)> {
+    async fn open_cluster<'a>(
+        &self,
+        alerts: impl IntoIterator<Item = &'a Alert>,
+    ) -> anyhow::Result<(ConsultedCluster, String)> {
         let ClusterArgs {
             simulate,
             kubeconfig,
             context,
         } = &self.cluster;
-        let assumed = self.assume_targets.then(|| Assumed::of(alerts));
+        let assumed = self.assume_targets.then(|| AssumedTargets::of(alerts));
         if simulate.is_some() || assumed.is_some() {
-            let cluster = simulated(simulate.as_deref(), assumed.as_ref()).context("cannot simulate the cluster")?;
+            let written = simulate.as_deref().map(SimulatedCluster::from_dir).transpose();
+            let cluster = written.and_then(|written| match &assumed {
+                Some(assumed) => assumed.complete(written.as_ref()),
+                None => Ok(written.unwrap_or_else(SimulatedCluster::empty)),
+            });
+            let cluster = cluster.context("cannot simulate the cluster")?;
             let parts = [
                 simulate.as_ref().map(|directory| directory.display().to_string()),
-                assumed.map(|assumed| format!("what the alerts name ({})", assumed.describe())),
+                assumed.as_ref().map(described),
             ];
             let parts: Vec<String> = parts.into_iter().flatten().collect();
             return Ok((
-                Cluster::Simulated(cluster),
+                ConsultedCluster::Simulated(cluster),
                 format!("simulated: {}", parts.join(" and ")),
             ));
         }
@@ -155,47 +162,19 @@ impl ConsultArgs {
             context: context.clone(),
         };
         let cluster = KubeCluster::connect(&options).await.context(
-            "cannot reach a cluster; --simulate DIR takes manifests, and --assume-targets invents what the alerts name",
+            "cannot reach a cluster; --simulate DIR takes manifests, and --assume-targets assumes what the alerts name",
         )?;
         let name = cluster.server().to_owned();
-        Ok((Cluster::Kube(cluster), name))
+        Ok((ConsultedCluster::Kube(cluster), name))
     }
 }
 
-/// The simulated cluster of a directory, with what the alerts name and it lacks.
-fn simulated(directory: Option<&Path>, assumed: Option<&Assumed>) -> anyhow::Result<SimulatedCluster> {
-    let written = directory.map(SimulatedCluster::from_dir).transpose()?;
-    let Some(assumed) = assumed else {
-        return Ok(written.unwrap_or_else(SimulatedCluster::empty));
-    };
-    let written: Vec<Value> = written
-        .iter()
-        .flat_map(|cluster| cluster.objects().into_values())
-        .collect();
-    let places: BTreeSet<_> = written.iter().map(place).collect();
-    let mut missing: Vec<Value> = assumed
-        .manifests()
-        .into_iter()
-        .filter(|manifest| !places.contains(&place(manifest)))
-        .collect();
-    if !written.iter().any(|manifest| manifest["kind"] == "Node") {
-        missing.extend(Assumed::spare_nodes());
-    }
-    let list = |items: Vec<Value>| json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
-    let (written, missing) = (list(written), list(missing));
-    Ok(SimulatedCluster::from_manifests([
-        ("the cluster", &*written),
-        ("what the alerts name", &*missing),
-    ])?)
-}
-
-/// Where an object is: its kind, namespace and name.
-fn place(manifest: &Value) -> [String; 3] {
-    ["/kind", "/metadata/namespace", "/metadata/name"].map(|pointer| {
-        manifest
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    })
+/// The assumed targets, for a person.
+fn described(assumed: &AssumedTargets) -> String {
+    format!(
+        "what the alerts name ({}, {} guessed from their names, {})",
+        counted(assumed.pods(), "pod"),
+        counted(assumed.replica_sets(), "ReplicaSet"),
+        counted(assumed.nodes(), "node")
+    )
 }

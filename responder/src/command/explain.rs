@@ -1,4 +1,4 @@
-//! `explain`: the whole way from one alert to its decisions, with every check behind them. Reads, decides, sends nothing.
+//! `explain`: shows every decision about one alert, with the checks behind it. Reads and decides; sends nothing.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,18 +19,18 @@ use super::consult::{ConsultArgs, Consultation};
 use super::recording::read_alert;
 use crate::report::{ExplanationReport, Format, Paint, PlaybookReport, print_data, to_json_pretty};
 
-/// Which alert, and what it is decided by.
+/// The options of `explain`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ExplainArgs {
-    /// A file with one alert as Falco or falcosidekick send it; - for standard input
+    /// A file with one alert, as Falco or falcosidekick sends it; - for standard input
     #[arg(value_name = "ALERT")]
     alert: PathBuf,
-    /// The time of the decision: `alert` for the alert's own, so that an old one is not simply stale; `now`; or a time
+    /// The time of the decision: `alert` for that of the alert, so that an old alert is not simply stale; `now`; or a time
     /// such as 2026-07-14T03:13:20Z
     #[arg(long, value_name = "alert|now|TIME", default_value = "alert")]
     at: At,
-    /// How the answer looks
+    /// The form of the output
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
     #[command(flatten)]
@@ -44,14 +44,14 @@ Examples:
   kubectl logs -n falco falco-xczjd | grep '^{' | tail -1 | responder explain - --playbooks mine
   responder explain alert.json --playbooks mine -o json | jq '.playbooks[].decision.outcome'
 
-Limits and budgets count from nothing: what the running controller has spent is not known here.
+Limits and budgets start unused: what the running controller has spent is not known here.
 
 Exit codes:
-  0  explained, whatever was decided
+  0  explained, whatever the decisions are
   1  the alert can't be read, or the cluster does not answer
   2  an unknown option, or a playbook or guard with errors";
 
-/// Which clock.
+/// The source of the time of the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
     Alert,
@@ -98,7 +98,7 @@ pub(crate) async fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         .into_iter()
         .map(|decision| (decision.playbook.clone(), decision))
         .collect();
-    let considered = |playbook: &Arc<Playbook>| {
+    let report = |playbook: &Arc<Playbook>| {
         let decision = decisions.remove(&playbook.name);
         let matching = match unmatched.iter().position(|other| other.playbook == playbook.name) {
             Some(at) => unmatched.swap_remove(at).trace,
@@ -112,7 +112,7 @@ pub(crate) async fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
             decision,
         }
     };
-    let playbooks = consultation.playbooks().iter().map(considered).collect();
+    let playbooks = consultation.playbooks().iter().map(report).collect();
     let explanation = ExplanationReport {
         alert_id: alert.id(),
         alert: &alert,

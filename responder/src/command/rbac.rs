@@ -1,4 +1,4 @@
-//! `rbac`: the rights that a set of playbooks takes, as manifests. Reads files, and no cluster.
+//! `rbac`: prints the rights that a set of playbooks needs, as manifests. Reads files only.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -18,26 +18,26 @@ use crate::arguments::PlaybookArgs;
 use crate::report::{counted, print_data};
 use crate::rules::{Ceiling, LoadedRules};
 
-/// For which playbooks, and for whom.
+/// The options of `rbac`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RbacArgs {
     /// Files, or directories with *.yaml and *.yml files, with playbooks; a guard may be among them
     #[arg(long, required_unless_present = "chart", num_args = 1.., value_name = "PATH", env = "RESPONDER_PLAYBOOKS", value_delimiter = ':', hide_env = true)]
     playbooks: Vec<PathBuf>,
-    /// A file with `kind: Guard`: its ceilings lower what is needed
+    /// A file with `kind: Guard`: its ceilings lower the rights
     #[arg(long, value_name = "FILE", env = "RESPONDER_GUARD", hide_env = true)]
     guard: Option<PathBuf>,
-    /// The most that is done, as for run: Observe, Rehearse or Enforce
+    /// The highest mode, as for run: Observe, Rehearse or Enforce
     #[arg(long, value_name = "MODE", env = "RESPONDER_MODE", hide_env = true)]
     mode: Option<Mode>,
-    /// Of the service account
+    /// The namespace of the service account
     #[arg(long, value_name = "NAMESPACE", default_value = "responder", value_parser = namespace)]
     namespace: Namespace,
-    /// Whose rights they are; the role and its binding are called the same
+    /// The service account that gets the rights; the role and its binding have the same name
     #[arg(long, value_name = "NAME", default_value = "responder", value_parser = name)]
     service_account: Name,
-    /// Prints instead what every action takes, for the Helm chart to choose from
+    /// Prints the rights of every action instead, for the Helm chart to choose from
     #[arg(long, conflicts_with_all = ["playbooks", "guard", "mode", "namespace", "service_account"])]
     chart: bool,
 }
@@ -48,7 +48,8 @@ Examples:
   responder rbac --playbooks mine --mode Enforce --namespace security --service-account responder | kubectl apply -f -
   responder rbac --chart > charts/responder/files/rbac.yaml
 
-Observe takes no right to change anything. Rehearse takes what Enforce takes: a dry run is authorised like any other request.
+Observe needs no right to change anything. Rehearse needs the same rights as Enforce: a dry run is authorised like any
+other request.
 
 Exit codes:
   0  printed
@@ -57,7 +58,7 @@ Exit codes:
 pub(crate) fn run(args: &RbacArgs) -> anyhow::Result<ExitCode> {
     if args.chart {
         let table = PermissionTable::of_all_actions().map_err(|found| anyhow::anyhow!("{}", found.render(false)));
-        print_data(&chart_table(&table.context("an example of an action is no step")?))?;
+        print_data(&chart_table(&table.context("the example of an action is not a step")?))?;
         return Ok(ExitCode::SUCCESS);
     }
     let playbooks = PlaybookArgs {
@@ -72,14 +73,14 @@ pub(crate) fn run(args: &RbacArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn namespace(text: &str) -> Result<Namespace, &'static str> {
-    Namespace::new(text).ok_or("no namespace can be called so")
+    Namespace::new(text).ok_or("this can't be the name of a namespace")
 }
 
 fn name(text: &str) -> Result<Name, &'static str> {
-    Name::new(text).ok_or("no service account can be called so")
+    Name::new(text).ok_or("this can't be the name of a service account")
 }
 
-/// The role and its binding. A ClusterRole, because alerts come from any namespace.
+/// The role and its binding. It is a ClusterRole, because alerts come from any namespace.
 fn manifests(args: &RbacArgs, rules: &LoadedRules) -> String {
     let ceiling = rules.ceiling(args.mode);
     let access = RbacAccess::of(&rules.playbooks, &rules.guard, ceiling.mode);
@@ -109,7 +110,7 @@ subjects:
     )
 }
 
-/// Why the role is as it is: a line for each playbook.
+/// The reasons for the rights, as comments: a line for each playbook.
 fn reasons(rules: &LoadedRules, ceiling: Ceiling) -> String {
     let mut text = format!(
         "# The rights of {} at most in {} ({}).\n",
@@ -133,7 +134,7 @@ fn reasons(rules: &LoadedRules, ceiling: Ceiling) -> String {
     text
 }
 
-/// In YAML's flow form: every word of it is the name of a kind or a verb.
+/// A rule in YAML's flow form, which needs no quotes: its words are names of groups, resources and verbs.
 fn rule(rule: &PolicyRule) -> String {
     let list = |words: &[String]| {
         format!(
@@ -157,13 +158,13 @@ fn word_or_empty(word: &str) -> &str {
     if word.is_empty() { "\"\"" } else { word }
 }
 
-/// The table as the chart reads it.
+/// The table in the form that the chart reads.
 fn chart_table(table: &PermissionTable) -> String {
-    let mut text = "# Made by `responder rbac --chart`; a test fails where it differs.\n\n".to_owned();
-    text += "# What any playbook may read.\nreads:\n";
+    let mut text = "# Generated by `responder rbac --chart`; a test compares the two.\n\n".to_owned();
+    text += "# The reads of every playbook.\nreads:\n";
     text += &rights(&table.reads);
-    text += "\n# What a step takes beyond that in Rehearse and Enforce, by action and target;\n";
-    text += "# by a parameter what it takes with that on top.\nwrites:\n";
+    text += "\n# The further rights of a step in Rehearse and Enforce, by action and target.\n";
+    text += "# An entry with a parameter adds to that of its action.\nwrites:\n";
     for (key, permissions) in &table.writes {
         let _ = write!(text, "  {key}:\n{}", rights(permissions));
     }

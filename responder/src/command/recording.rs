@@ -1,4 +1,4 @@
-//! The alerts that `explain` and `replay` are given, from a file or from standard input.
+//! Reads the alerts of `explain` and `replay` from a file or from standard input.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -8,12 +8,12 @@ use anyhow::Context as _;
 use responder_core::alert::{Alert, Bounds};
 use responder_intake::file::{AlertInFile, FileError, Lines, alerts};
 
-/// Recorded alerts in the order of their times, and what was none.
+/// Recorded alerts in the order of their times, and the lines that are not alerts.
 #[derive(Debug, Default)]
 pub(super) struct Recording {
-    /// By time, then by place: several Falcos write into one file, and each buffers.
+    /// By time, then by place: several Falcos may write into one file, each with a buffer.
     pub(super) alerts: Vec<AlertInFile>,
-    /// Lines that are no alerts, with why.
+    /// The errors of lines that are not alerts.
     pub(super) bad: Vec<FileError>,
 }
 
@@ -22,7 +22,7 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// The file itself can't be read. Lines that are no alerts are no error here.
+    /// The file can't be read. A line that is not an alert is no error here.
     pub(super) fn read(reader: impl BufRead) -> io::Result<Self> {
         let mut recording = Self::default();
         for line in Lines::new(reader, Bounds::default()) {
@@ -52,8 +52,7 @@ pub(super) fn read_recording(path: &Path) -> anyhow::Result<Recording> {
 /// The one alert of a file, or of standard input for `-`.
 pub(super) fn read_alert(path: &Path) -> anyhow::Result<Alert> {
     let bounds = Bounds::default();
-    // An alert that is spread over lines may be longer than its bound by its white space, a file that is longer still
-    // is something else.
+    // White space may make an alert over several lines longer than its bound; a file that is longer still is not an alert.
     let most = 4 * bounds.body as u64;
     let mut text = Vec::new();
     let read = if is_stdin(path) {
@@ -96,7 +95,7 @@ mod tests {
     use super::Recording;
 
     #[test]
-    fn alerts_come_in_the_order_of_their_times_and_bad_lines_keep_their_numbers() {
+    fn alerts_are_in_the_order_of_their_times_and_bad_lines_keep_their_numbers() {
         let alert =
             |time: &str| format!(r#"{{"rule": "r", "priority": "Notice", "time": "{time}", "output_fields": {{}}}}"#);
         let lines = [

@@ -1,4 +1,4 @@
-//! `replay`: what would have been decided about recorded alerts, by their own clock. Reads, decides, sends nothing.
+//! `replay`: shows the decisions about recorded alerts, each at the time of its alert. Reads and decides; sends nothing.
 
 use std::error::Error as _;
 use std::fmt::Write as _;
@@ -13,17 +13,17 @@ use super::consult::{ConsultArgs, Consultation};
 use super::recording::{Recording, read_recording};
 use crate::report::{Format, Paint, Replay, ReplayEntry, print_data, print_message, printable, to_json_line};
 
-/// Which alerts, and what they are decided by.
+/// The options of `replay`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ReplayArgs {
-    /// A file with one alert a line, as Falco's file_output writes them; - for standard input
+    /// A file with one alert on each line, as Falco's file_output writes it; - for standard input
     #[arg(value_name = "ALERTS")]
     alerts: PathBuf,
-    /// Gives alerts that no playbook answers a line of their own
+    /// Shows the alerts without a matching playbook too
     #[arg(long)]
     unmatched: bool,
-    /// How the answer looks: a table, or one JSON object for each alert
+    /// The form of the output: a table, or one JSON object for each alert
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
     #[command(flatten)]
@@ -36,27 +36,27 @@ Examples:
   responder replay week.jsonl --playbooks mine --guard guard.yaml --simulate dump --mode Enforce
   responder replay week.jsonl --playbooks mine --assume-targets -o json | jq .decisions
 
-Alerts are decided in the order of their times, each at its own time, so nothing is stale.
-What is decided counts towards limits and budgets, and is not carried out: a pod that would have
-been deleted is still there for the next alert. The same input gives the same output.
+Alerts are decided in the order of their times, each at its own time, so none is stale.
+Decisions count towards limits and budgets and are not carried out: a pod that would have been
+deleted is still there for the next alert. The same input gives the same output.
 
 Exit codes:
-  0  all lines were replayed
+  0  every line was replayed
   1  the file can't be read, or the cluster does not answer
   2  an unknown option, or a playbook or guard with errors
-  3  some lines are no alerts: they are named on standard error, and the others were replayed";
+  3  some lines are not alerts: they are named on standard error, and the others were replayed";
 
-/// So many bytes are printed at once.
+/// Bytes that are printed at once.
 const BUFFERED: usize = 64 * 1024;
 
-/// Some lines are no alerts.
+/// The exit code where some lines are not alerts.
 const BAD_LINES: u8 = 3;
 
 pub(crate) async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let recording = read_recording(&args.alerts)?;
     report_bad_lines(&recording)?;
-    // What is judged by a clock while files are read (has an exception expired?) is judged as of the last alert, so
-    // that the same input gives the same output tomorrow.
+    // Exceptions expire by the time of the last alert and not by the wall clock, so that the same input gives the same
+    // output tomorrow.
     let last = recording
         .alerts
         .last()

@@ -1,4 +1,4 @@
-//! `run`: takes alerts over HTTP and NATS and answers them, until it is told to stop.
+//! `run`: takes alerts over HTTP and NATS and responds to them, until it is stopped.
 
 mod identity;
 mod pages;
@@ -20,19 +20,19 @@ use self::identity::own_identity;
 use self::serve::{HttpIntake, Parts, serve};
 use crate::arguments::{LogArgs, PlaybookArgs};
 use crate::clock::WallClock;
-use crate::config::{self, Cluster, Configuration, Overrides};
+use crate::config::{self, ClusterChoice, Configuration, Overrides};
 use crate::report::print_data;
 use crate::rules::LoadedRules;
 use crate::telemetry::{Traces, start_logging};
 
-/// What to answer by, where, and how far: each from a flag, else the environment, else the file.
+/// The options of `run`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunArgs {
-    /// Prints the configuration that would be in force, with the origin of each value, and ends
+    /// Prints the effective configuration with the origin of each value, and exits
     #[arg(long)]
     print_config: bool,
-    // Last: what follows would stand under its last heading.
+    // Last: further options would appear under its last heading.
     #[command(flatten)]
     overrides: Overrides,
 }
@@ -45,21 +45,21 @@ Examples:
   responder run --playbooks mine --nats-url nats://127.0.0.1:4222 --nats-stream FALCO
   responder run --config responder.yaml --print-config
 
-The first signal (Ctrl-C, TERM) finishes what was accepted, or names what is handed back; the second ends at once.
+The first signal (Ctrl-C, TERM) finishes the accepted alerts, or names those that are handed back; the second ends at once.
 
 Exit codes:
-  0  told to stop, and stopped
-  1  it could not be done: the address is in use, there is no cluster to connect to
+  0  stopped by a signal
+  1  failure: the address is in use, there is no cluster to connect to
   2  errors in the configuration, the playbooks or the guard, or an unknown option";
 
-/// Everything that `run` needs before the first await: what is wrong with it has been printed when an exit code comes
-/// back, and that of success has printed the configuration. Called inside the runtime, to which what sends traces belongs.
+/// Reads everything that `run` needs before the first await. The exit code of success means that the configuration was
+/// printed, and that of failure that its mistakes were. Called inside the runtime, which the sender of traces needs.
 pub(crate) fn prepare(
     args: &RunArgs,
     log: &LogArgs,
     matches: &ArgMatches,
 ) -> anyhow::Result<Result<Prepared, ExitCode>> {
-    // The options of a command are in its own matches.
+    // The matches of a subcommand are apart from the others.
     let matches = matches.subcommand_matches("run").unwrap_or(matches);
     let Ok(read) = config::read(&args.overrides, log, matches)? else {
         return Ok(Err(ExitCode::from(2)));
@@ -87,7 +87,7 @@ pub(crate) fn prepare(
     }))
 }
 
-/// What `run` runs by, read and found right.
+/// The configuration and the rules of `run`, without mistakes.
 pub(crate) struct Prepared {
     configuration: Configuration,
     rules: LoadedRules,
@@ -95,7 +95,7 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Runs until it is told to stop.
+    /// Runs until it is stopped.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let Self {
             configuration,
@@ -104,11 +104,11 @@ impl Prepared {
         } = self;
         let http = &configuration.http;
         let access = Access::load(http.tls.clone(), http.credentials.clone())?;
-        // Before the cluster is asked for anything: an address in use is told at once.
+        // Before the first request to the cluster, so that an address in use is reported at once.
         let listener = TcpListener::bind(http.listen)
             .await
-            .with_context(|| format!("can't listen on {}: choose another address with --listen", http.listen))?;
-        let door = HttpIntake {
+            .with_context(|| format!("cannot listen on {}: choose another address with --listen", http.listen))?;
+        let intake = HttpIntake {
             listener,
             access: Arc::new(access),
         };
@@ -117,14 +117,16 @@ impl Prepared {
             configuration,
             rules,
             traces,
-            door,
+            intake,
         };
         match cluster {
-            Cluster::Simulated(directory) => {
+            ClusterChoice::Simulated(directory) => {
                 let cluster = SimulatedCluster::from_dir(&directory)?.with_clock(Arc::new(WallClock));
                 serve(parts, cluster, &format!("simulated from {}", directory.display())).await
             }
-            Cluster::Kubernetes(options) => serve(parts, KubeCluster::connect(&options).await?, "the API server").await,
+            ClusterChoice::Kubernetes(options) => {
+                serve(parts, KubeCluster::connect(&options).await?, "the API server").await
+            }
         }
     }
 }

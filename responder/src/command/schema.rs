@@ -1,4 +1,4 @@
-//! `schema`: the JSON schema of playbooks and guards, or of the configuration, made from the types that read them.
+//! `schema`: prints the JSON schema of playbooks and guards, or of the configuration, made from the types that read them.
 
 use std::process::ExitCode;
 
@@ -8,19 +8,19 @@ use responder_core::document::schema_of;
 use crate::config::ConfigurationDoc;
 use crate::report::{print_data, to_json_pretty};
 
-/// Which schema.
+/// The options of `schema`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SchemaArgs {
-    /// Of what
+    /// The documents that the schema is for
     #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
     of: What,
 }
 
-/// What a schema is of.
+/// The documents that a schema is for.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum What {
-    /// Playbooks and guards: one schema takes every kind of document
+    /// Playbooks and guards: one schema for both kinds
     #[default]
     Playbooks,
     /// The file of `run --config`
@@ -32,7 +32,7 @@ Examples:
   responder schema > playbook.schema.json
   responder schema --of config > config.schema.json
 
-With this line at its top a file is completed and checked in every editor that has the YAML language server:
+With this line at the top of a file, editors with the YAML language server complete and check it:
   # yaml-language-server: $schema=playbook.schema.json";
 
 pub(crate) fn run(args: &SchemaArgs) -> anyhow::Result<ExitCode> {

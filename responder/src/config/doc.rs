@@ -1,5 +1,5 @@
-//! `kind: Configuration` as written. The types are the one definition: the JSON schema, the check of the file, its
-//! defaults and `--print-config` come from them, and their comments are what an editor shows.
+//! `kind: Configuration` as written. The types are the one definition: the JSON schema, the check of the file, the defaults
+//! and `--print-config` come from them, and editors show their comments.
 
 use std::path::PathBuf;
 
@@ -20,12 +20,12 @@ use super::telemetry::TelemetryDoc;
 /// `kind: Configuration`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) enum ConfigurationKind {
-    /// What `responder run` runs by.
+    /// The configuration of `responder run`.
     Configuration,
 }
 
-/// What `responder run` runs by. A flag is stronger than an environment variable (RESPONDER_…), and that is stronger than
-/// this file. Paths are as on the command line: relative to the directory that responder is started in.
+/// The configuration of `responder run`. A flag overrides an environment variable (RESPONDER_…), and that overrides this
+/// file. Relative paths start at the working directory, as on the command line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Configuration")]
@@ -38,34 +38,34 @@ pub(crate) struct ConfigurationDoc {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(inner(length(min = 1)))]
     pub(super) playbooks: Vec<PathBuf>,
-    /// A file with `kind: Guard`: ceilings, protections, budgets. Without one the built-in floor holds. `--guard`.
+    /// A file with `kind: Guard`: ceilings, protections, budgets. Without one the built-in floor applies. `--guard`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub(super) guard: Option<PathBuf>,
-    /// The most that is done. By default Enforce with a guard, and Observe without. `--mode`.
+    /// The highest mode of any playbook. Default: Enforce with a guard, Observe without. `--mode`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) mode: Option<Mode>,
-    /// Where and from whom alerts are taken over HTTP.
+    /// Alerts over HTTP.
     #[serde(default)]
     pub(super) http: HttpDoc,
-    /// Alerts over NATS, beside HTTP. By default none.
+    /// Alerts over NATS, beside HTTP. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) nats: Option<NatsDoc>,
-    /// Which cluster. By default the one of the kubeconfig, or the one that this runs in.
+    /// The cluster. Default: the one of the kubeconfig, or the one that responder runs in.
     #[serde(default, skip_serializing_if = "KubernetesDoc::is_empty")]
     pub(super) kubernetes: KubernetesDoc,
-    /// Responses at work at once; 8 by default. Past eight at a time only the queue inside the API server grows, not the
-    /// rate. `--max-in-flight`.
+    /// Responses that run at the same time. Default: 8; with more the API server's queue grows, and not the rate.
+    /// `--max-in-flight`.
     #[serde(default = "eight")]
     #[schemars(range(min = 2, max = 256))]
     pub(super) max_in_flight: u16,
-    /// How long accepted alerts may still be finished when it is told to stop; 20s by default. `--shutdown-deadline`.
+    /// The time for accepted alerts after the signal to stop. Default: 20s. `--shutdown-deadline`.
     #[serde(default = "twenty_seconds")]
     pub(super) shutdown_deadline: Span,
-    /// What is logged, and how. Log lines go to standard error.
+    /// The form and the filter of log lines, which go to standard error.
     #[serde(default)]
     pub(super) log: LogDoc,
-    /// Where traces go. By default nowhere.
+    /// The receiver of traces. Default: none.
     #[serde(default, skip_serializing_if = "TelemetryDoc::is_empty")]
     pub(super) telemetry: TelemetryDoc,
 }
@@ -79,7 +79,7 @@ fn twenty_seconds() -> Span {
 }
 
 impl ConfigurationDoc {
-    /// What it means. Whatever is wrong is reported; what comes out is only good when nothing was an error.
+    /// The meaning of the document. Mistakes are reported, and the result is of use only without them.
     pub(super) fn compile(&self, findings: &mut Findings<'_>) -> Configuration {
         let root = Path::default();
         Configuration {
@@ -90,7 +90,7 @@ impl ConfigurationDoc {
             nats: self
                 .nats
                 .as_ref()
-                .and_then(|nats| nats.compiled(&root.key("nats"), findings)),
+                .and_then(|nats| nats.compile(&root.key("nats"), findings)),
             cluster: self.kubernetes.compile(&root.key("kubernetes"), findings),
             max_in_flight: self.max_in_flight,
             shutdown_deadline: self.shutdown_deadline,

@@ -1,5 +1,5 @@
-//! The configuration as it is in force, as YAML, each value with its origin. No secret is in it: the file names where
-//! they are, and a URL that carries one is refused.
+//! The effective configuration as YAML, each value with its origin. It holds no secret: the file has the places of secrets
+//! only, and a URL with a secret is refused.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,12 +10,12 @@ use responder_core::document::{SourceFile, places};
 use super::doc::ConfigurationDoc;
 use super::overrides::Origins;
 
-/// The configuration for a person, and for a file: what is printed can be read again.
+/// The effective configuration. Its text is a valid configuration file.
 #[derive(Debug)]
 pub(crate) struct Effective(String);
 
 impl Effective {
-    /// Renders the configuration. `file` is the one that was read, `origins` are those of the values that are not of it.
+    /// Renders the configuration. `file` is the one that was read; `origins` has the values that flags and variables set.
     pub(super) fn of(doc: &ConfigurationDoc, file: Option<&SourceFile>, origins: &Origins) -> anyhow::Result<Self> {
         let yaml = serde_saphyr::to_string(doc).context("the configuration can't be written as YAML")?;
         let written: BTreeMap<String, usize> =
@@ -52,7 +52,7 @@ impl fmt::Display for Effective {
     }
 }
 
-/// Of the value, or of the list that it is an element of.
+/// The origin of a value, or of the list that it is an element of.
 fn origin<'o>(origins: &'o Origins, place: &str) -> Option<&'o str> {
     let whole = place.split('[').next().unwrap_or(place);
     origins.get(whole).map(String::as_str)

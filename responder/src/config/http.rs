@@ -1,4 +1,4 @@
-//! The section `http`: where alerts are taken, from whom, and within which bounds.
+//! The section `http`: the address, the accepted senders, and the bounds of the HTTP intake.
 
 mod auth;
 mod limits;
@@ -16,26 +16,26 @@ use self::auth::HttpAuthDoc;
 use self::limits::HttpLimitsDoc;
 use self::tls::HttpTlsDoc;
 
-/// Where alerts are taken over HTTP, from whom, and within which bounds.
+/// Alerts over HTTP: the address, the accepted senders, and the bounds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Http")]
 pub(crate) struct HttpDoc {
-    /// The address and the port; 127.0.0.1:2803 by default. One that others can reach needs `auth` or `tls.clientCaFile`.
-    /// `--listen`.
+    /// The address and the port. Default: 127.0.0.1:2803. An address that other machines can reach needs `auth` or
+    /// `tls.clientCaFile`. `--listen`.
     #[serde(default = "loopback")]
     #[schemars(with = "String", extend("format" = "ip-port"))]
     pub(super) listen: SocketAddr,
-    /// Listens beyond loopback although nobody who sends has to prove who he is. `--insecure-no-auth`.
+    /// Listens beyond loopback without authentication of senders. Default: false. `--insecure-no-auth`.
     #[serde(default)]
     pub(super) insecure_no_auth: bool,
-    /// HTTPS instead of HTTP.
+    /// HTTPS instead of HTTP. Default: HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) tls: Option<HttpTlsDoc>,
-    /// Who may send alerts. Several at a time, so that one can be replaced by the next.
+    /// The credentials of senders. Several are valid at a time, so that a new one can replace an old one. Default: none.
     #[serde(default, skip_serializing_if = "HttpAuthDoc::is_empty")]
     pub(super) auth: HttpAuthDoc,
-    /// Bounds of what senders can stretch.
+    /// Bounds on what senders can stretch.
     #[serde(default)]
     pub(super) limits: HttpLimitsDoc,
 }
@@ -56,23 +56,23 @@ const fn loopback() -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 2803)
 }
 
-/// Where alerts are taken, from whom, and within which bounds.
+/// The HTTP intake.
 #[derive(Debug)]
 pub(crate) struct Http {
-    /// The address.
+    /// The address to listen on.
     pub(crate) listen: SocketAddr,
-    /// Whether others may reach it although nobody has to prove who he is.
+    /// Whether an address beyond loopback is accepted without authentication of senders.
     pub(crate) insecure_no_auth: bool,
-    /// The files of HTTPS.
+    /// The files of HTTPS; `None` for HTTP.
     pub(crate) tls: Option<TlsFiles>,
-    /// Names, and where their secrets are.
+    /// The credentials of senders.
     pub(crate) credentials: CredentialSources,
-    /// The bounds.
+    /// The bounds on requests.
     pub(crate) limits: HttpLimits,
 }
 
 impl Http {
-    /// Whether a sender has to prove who he is.
+    /// Whether senders have to authenticate.
     pub(crate) fn is_authenticated(&self) -> bool {
         !self.credentials.is_empty() || self.tls.as_ref().is_some_and(|tls| tls.clients.is_some())
     }

@@ -1,4 +1,4 @@
-//! The section `kubernetes`: which cluster.
+//! The section `kubernetes`: the cluster.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use responder_core::document::{Findings, Path, Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which cluster. Without a key: the one of KUBECONFIG or ~/.kube/config, or the one that this runs in.
+/// The cluster. Default: the one of KUBECONFIG or ~/.kube/config, or the one that responder runs in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Kubernetes")]
@@ -16,19 +16,19 @@ pub(crate) struct KubernetesDoc {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub(super) kubeconfig: Option<PathBuf>,
-    /// A context of the kubeconfig; otherwise its current one. `--context`.
+    /// A context of the kubeconfig. Default: its current one. `--context`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub(super) context: Option<String>,
-    /// A simulated cluster in memory instead, made from the manifests in this directory. `--simulate`.
+    /// A simulated cluster in memory, made from the manifests in this directory, instead of a real one. `--simulate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub(super) simulate: Option<PathBuf>,
 }
 
-/// The cluster that is acted on.
+/// The cluster to act on.
 #[derive(Debug, Clone)]
-pub(crate) enum Cluster {
+pub(crate) enum ClusterChoice {
     /// In memory, made from the manifests of a directory.
     Simulated(PathBuf),
     /// A real one.
@@ -40,9 +40,9 @@ impl KubernetesDoc {
         self.kubeconfig.is_none() && self.context.is_none() && self.simulate.is_none()
     }
 
-    pub(super) fn compile(&self, path: &Path, findings: &mut Findings<'_>) -> Cluster {
+    pub(super) fn compile(&self, path: &Path, findings: &mut Findings<'_>) -> ClusterChoice {
         let Some(directory) = &self.simulate else {
-            return Cluster::Kubernetes(ConnectOptions {
+            return ClusterChoice::Kubernetes(ConnectOptions {
                 kubeconfig: self.kubeconfig.clone(),
                 context: self.context.clone(),
             });
@@ -54,6 +54,6 @@ impl KubernetesDoc {
                 problem.help("leave out `simulate`, or `kubeconfig` and `context`"),
             );
         }
-        Cluster::Simulated(directory.clone())
+        ClusterChoice::Simulated(directory.clone())
     }
 }

@@ -1,4 +1,4 @@
-//! The section `log`: what is logged, and how.
+//! The section `log`: the form and the filter of log lines.
 
 use responder_core::document::{Findings, Path, Problem};
 use schemars::JsonSchema;
@@ -7,22 +7,22 @@ use tracing_subscriber::EnvFilter;
 
 use crate::arguments::LogArgs;
 
-/// What is logged, and how. Log lines go to standard error.
+/// The form and the filter of log lines, which go to standard error.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Log")]
 pub(crate) struct LogDoc {
-    /// How lines look; text by default. `--log-format`.
+    /// The form of log lines. Default: text. `--log-format`.
     #[serde(default)]
     pub(super) format: LogFormat,
-    /// Which lines are logged: error, warn, info, debug, trace, or per target as in `info,responder_engine=debug`. By
-    /// default what RUST_LOG says, else info. `--log`.
+    /// The lines that are logged: error, warn, info, debug, trace, or per target as in `info,responder_engine=debug`.
+    /// Default: RUST_LOG, else info. `--log`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub(super) filter: Option<String>,
 }
 
-/// How log lines look.
+/// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum LogFormat {
@@ -33,24 +33,24 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// What is logged, and how.
+/// The form and the filter of log lines.
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
-    /// How lines look.
+    /// The form of log lines.
     pub(crate) format: LogFormat,
-    /// Which lines, where the file, a flag or RESPONDER_LOG says it.
+    /// The filter in the file, a flag or RESPONDER_LOG.
     pub(crate) filter: Option<String>,
-    /// Which lines where neither that nor RUST_LOG says it.
-    pub(crate) usual: &'static str,
+    /// The filter if neither those nor RUST_LOG have one.
+    pub(crate) default: &'static str,
 }
 
 impl Log {
-    /// Of the commands that read no configuration: their answer is what counts, so only warnings are logged.
+    /// For the commands without a configuration. Their output is not the log, so they log warnings only.
     pub(crate) fn of_command(args: &LogArgs) -> Self {
         Self {
             format: args.log_format.unwrap_or_default(),
             filter: args.log.clone(),
-            usual: "warn",
+            default: "warn",
         }
     }
 }
@@ -60,7 +60,7 @@ impl LogDoc {
         if let Some(filter) = &self.filter
             && EnvFilter::try_new(filter).is_err()
         {
-            let problem = Problem::new(format!("`{}` is no filter for log lines", filter.escape_debug()));
+            let problem = Problem::new(format!("`{}` is not a filter for log lines", filter.escape_debug()));
             findings.error(
                 &path.key("filter"),
                 problem.help("write `debug`, or `info,responder_engine=debug`"),
@@ -69,7 +69,7 @@ impl LogDoc {
         Log {
             format: self.format,
             filter: self.filter.clone(),
-            usual: "info",
+            default: "info",
         }
     }
 }

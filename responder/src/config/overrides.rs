@@ -1,4 +1,4 @@
-//! Flags and environment variables over the file: a flag is stronger than a variable, and that is stronger than the file.
+//! Flags and environment variables, which override the file: a flag overrides a variable, and that overrides the file.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,34 +14,34 @@ use super::kubernetes::KubernetesDoc;
 use super::nats::{JetStreamDoc, NatsDoc};
 use crate::arguments::{ClusterArgs, LogArgs};
 
-/// What `run` takes on the command line and from the environment. Whatever is not given is as the file has it.
+/// The settings of `run` on the command line and in the environment. The others are as in the file.
 #[derive(Debug, Args)]
 pub(crate) struct Overrides {
-    /// A file with `kind: Configuration`. What is given here or by RESPONDER_… is stronger
+    /// A file with `kind: Configuration`. Flags and RESPONDER_… variables override it
     #[arg(long, value_name = "FILE", env = "RESPONDER_CONFIG", hide_env = true)]
     pub(super) config: Option<PathBuf>,
     /// Files, or directories with *.yaml and *.yml files, with playbooks; a guard may be among them
     #[arg(long, num_args = 1.., value_name = "PATH", env = "RESPONDER_PLAYBOOKS", value_delimiter = ':', hide_env = true)]
     playbooks: Vec<PathBuf>,
-    /// A file with `kind: Guard`: ceilings, protections, budgets. Without one the built-in floor holds
+    /// A file with `kind: Guard`: ceilings, protections, budgets. Without one the built-in floor applies
     #[arg(long, value_name = "FILE", env = "RESPONDER_GUARD", hide_env = true)]
     guard: Option<PathBuf>,
-    /// The most that is done: Observe, Rehearse or Enforce. By default Enforce with a guard, and Observe without
+    /// The highest mode: Observe, Rehearse or Enforce. By default Enforce with a guard, and Observe without
     #[arg(long, value_name = "MODE", env = "RESPONDER_MODE", hide_env = true)]
     mode: Option<Mode>,
-    /// Where alerts are taken; 127.0.0.1:2803 by default
+    /// The address for alerts over HTTP; 127.0.0.1:2803 by default
     #[arg(long, value_name = "ADDRESS", env = "RESPONDER_LISTEN", hide_env = true)]
     listen: Option<SocketAddr>,
-    /// Listens beyond loopback although nobody who sends has to prove who he is
-    // No environment variable: this is written where a person reads it.
+    /// Listens beyond loopback without authentication of senders
+    // Without an environment variable, so that it stands where a person reads it.
     #[arg(long)]
     insecure_no_auth: bool,
-    /// Responses at work at once; 8 by default
+    /// Responses that run at the same time; 8 by default
     ///
-    /// Past eight at a time only the queue inside the API server grows, not the rate.
+    /// With more than 8 the API server's queue grows, and not the rate.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(2..=256), env = "RESPONDER_MAX_IN_FLIGHT", hide_env = true)]
     max_in_flight: Option<u16>,
-    /// How long accepted alerts may still be finished when it is told to stop; 20s by default
+    /// The time for accepted alerts after the signal to stop; 20s by default
     #[arg(long, value_name = "DURATION", env = "RESPONDER_SHUTDOWN_DEADLINE", hide_env = true)]
     shutdown_deadline: Option<Span>,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub(crate) struct Overrides {
 #[command(next_help_heading = "NATS")]
 #[expect(clippy::struct_field_names, reason = "an option is named after its field")]
 struct NatsArgs {
-    /// Takes alerts from this NATS server, nats://host:port or tls://host:port; several of one cluster may be named
+    /// Takes alerts from this NATS server, nats://host:port or tls://host:port; several servers are one cluster
     #[arg(
         long,
         value_name = "URL",
@@ -66,7 +66,7 @@ struct NatsArgs {
         hide_env = true
     )]
     nats_url: Vec<String>,
-    /// Subjects to listen to; falco.> by default, where falcosidekick publishes
+    /// Subjects of alerts; falco.> by default, to which falcosidekick publishes
     #[arg(
         long,
         value_name = "SUBJECT",
@@ -75,10 +75,10 @@ struct NatsArgs {
         hide_env = true
     )]
     nats_subject: Vec<String>,
-    /// Takes the messages from this stream, which keeps each until it is decided, instead of as they pass by
+    /// Takes the messages from this stream, which stores each until it is decided, instead of core NATS
     #[arg(long, value_name = "STREAM", env = "RESPONDER_NATS_STREAM", hide_env = true)]
     nats_stream: Option<String>,
-    /// Makes the stream, and one for dead letters, where there is none: on one server, for a day or 1 GiB
+    /// Creates the stream, and one for dead letters, unless they exist: on one server, for a day or 1 GiB
     #[arg(
         long,
         env = "RESPONDER_NATS_CREATE_STREAM",
@@ -112,15 +112,15 @@ impl NatsArgs {
     }
 }
 
-/// Where traces go.
+/// The receiver of traces.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Traces")]
 #[expect(clippy::struct_field_names, reason = "the flags are named after them")]
 struct TraceArgs {
-    /// An OTLP receiver (gRPC) for traces, such as http://otel-collector:4317; without one there are none
+    /// An OTLP receiver (gRPC) for traces, such as http://otel-collector:4317; by default there are no traces
     ///
-    /// Headers, such as a token, are read from OTEL_EXPORTER_OTLP_HEADERS, and what the resource is called from
-    /// OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES.
+    /// OTEL_EXPORTER_OTLP_HEADERS has the headers, such as a token; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES describe
+    /// the resource.
     #[arg(
         long,
         value_name = "URL",
@@ -128,10 +128,10 @@ struct TraceArgs {
         hide_env_values = true
     )]
     otlp_endpoint: Option<String>,
-    /// The authorities that may have signed the certificate of an https:// receiver, as PEM; otherwise the system's
+    /// The authorities that may have signed the certificate of an https:// receiver, as PEM; by default the system's
     #[arg(long, value_name = "PATH", env = "OTEL_EXPORTER_OTLP_CERTIFICATE")]
     otlp_ca_file: Option<PathBuf>,
-    /// The share of alerts that get a trace, from 0 to 1; one that comes with a trace of its own goes by that one's word
+    /// The share of alerts that get a trace, from 0 to 1; an alert inside a trace is sampled like that trace
     #[arg(long, value_name = "RATIO", env = "OTEL_TRACES_SAMPLER_ARG", value_parser = ratio)]
     otlp_sample: Option<f64>,
 }
@@ -143,8 +143,8 @@ fn ratio(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The option of each setting that has one, by clap's id, with its place in the file. A flag is named after its id, and
-/// so is its variable, but for those that OpenTelemetry names.
+/// The id of each option that overrides a setting, with the setting's place in the file. The names of the flag and of the
+/// variable come from the id, except for the variables that OpenTelemetry defines.
 const SETTINGS: [(&str, &str); 19] = [
     ("playbooks", "playbooks"),
     ("guard", "guard"),
@@ -167,11 +167,11 @@ const SETTINGS: [(&str, &str); 19] = [
     ("log", "log.filter"),
 ];
 
-/// Where values come from that are not in the file, by their place in it: `--listen`, `RESPONDER_LISTEN`.
+/// The flag or variable of each setting that one of them sets, by the setting's place: `--listen`, `RESPONDER_LISTEN`.
 pub(super) type Origins = BTreeMap<&'static str, String>;
 
 impl Overrides {
-    /// Writes what was given over the file.
+    /// Overrides the file with the flags and variables.
     pub(super) fn apply(&self, log: &LogArgs, doc: &mut ConfigurationDoc) {
         if !self.playbooks.is_empty() {
             doc.playbooks.clone_from(&self.playbooks);
@@ -181,7 +181,7 @@ impl Overrides {
             kubeconfig,
             context,
         } = &self.cluster;
-        // Another kind of cluster than the file's leaves nothing of the file's.
+        // The options for a simulated cluster replace those of a real one in the file, and the other way round.
         if simulate.is_some() || (doc.kubernetes.simulate.is_some() && (kubeconfig.is_some() || context.is_some())) {
             doc.kubernetes = KubernetesDoc::default();
         }
@@ -209,7 +209,7 @@ fn over<T: Clone>(written: &mut Option<T>, given: Option<&T>) {
     }
 }
 
-/// Which values came from flags and which from the environment.
+/// The flag or variable behind each setting that one of them sets.
 pub(super) fn origins(matches: &ArgMatches) -> Origins {
     let origin = |(id, place): (&str, &'static str)| {
         let origin = match matches.value_source(id)? {

@@ -1,50 +1,41 @@
-//! From a file, the environment and the command line to one configuration. Before the first step.
+//! Reads the configuration from the file, the environment and the command line. Before the first step.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::ArgMatches;
-use responder_core::document::{Diagnostics, Findings, Language, Problem, SourceFile, read_one};
+use responder_core::document::{Diagnostics, Findings, Language, SourceFile, read_one};
 
 use super::Configuration;
 use super::doc::ConfigurationDoc;
 use super::effective::Effective;
 use super::overrides::{Overrides, origins};
+use super::secret;
 use crate::arguments::LogArgs;
 use crate::report::{Paint, counted, print_message};
 use crate::rules::InvalidRules;
 use crate::sources::read_text;
 
-/// A configuration that is right.
+/// A configuration without mistakes.
 #[derive(Debug)]
 pub(crate) struct Read {
-    /// What it means.
+    /// The compiled configuration.
     pub(crate) configuration: Configuration,
-    /// As it would be written, with the origin of each value.
+    /// Its text, with the origin of each value.
     pub(crate) effective: Effective,
 }
 
-/// What the configuration says of keys that it does not take.
-const LANGUAGE: Language = Language {
-    unknown_key: |type_name, key| {
-        let noun = match (type_name, key) {
-            ("Basic", "password") => "password",
-            ("Bearer", "token") => "token",
-            _ => return None,
-        };
-        let problem = Problem::new(format!("a {noun} is not written in this file")).before_a_secret();
-        Some(problem.help(format!(
-            "write `{noun}File` with the file that holds it, or `{noun}Env` with an environment variable"
-        )))
-    },
+/// The problems of keys that the configuration does not have.
+pub(super) const LANGUAGE: Language = Language {
+    unknown_key: secret::unknown_key,
     ..Language::PLAIN
 };
 
-/// What stands for a file where there is none.
+/// The text of a configuration without a file.
 const EMPTY: &str = "apiVersion: responder.dev/v1alpha1\nkind: Configuration\n";
 
-/// Reads the file that is named, if one is, and writes what was given over it. Every mistake is printed.
+/// Reads the file, if one is named, and overrides it with flags and variables. Every mistake is printed.
 pub(crate) fn read(
     overrides: &Overrides,
     log: &LogArgs,
@@ -103,7 +94,7 @@ fn tell(found: &Diagnostics) -> io::Result<()> {
 }
 
 impl Configuration {
-    /// What is wrong with the whole, wherever its parts came from.
+    /// The first mistake in the configuration as a whole.
     fn mistake(&self) -> Option<String> {
         if self.playbooks.is_empty() {
             return Some(
@@ -114,9 +105,9 @@ impl Configuration {
         let http = &self.http;
         if !http.listen.ip().is_loopback() && !http.is_authenticated() && !http.insecure_no_auth {
             return Some(format!(
-                "{} can be reached by others, and nobody who sends has to prove who he is: write `http.auth` or \
-                 `http.tls.clientCaFile` in the file of --config, listen on 127.0.0.1, or say --insecure-no-auth where \
-                 something else keeps others out",
+                "{} can be reached from other machines, and senders do not have to authenticate: write `http.auth` or \
+                 `http.tls.clientCaFile` in the file of --config, listen on 127.0.0.1, or add --insecure-no-auth if \
+                 something else keeps strangers out",
                 http.listen
             ));
         }

@@ -1,4 +1,4 @@
-//! One decision, as a part of a report.
+//! One decision as a part of a report.
 
 use std::fmt::{self, Write as _};
 
@@ -9,7 +9,7 @@ use responder_core::trace::{Check, Trace, Verdict};
 use super::paint::Paint;
 use super::text::printable;
 
-/// What it is about, as far as that is known: the object, else what the alert claims.
+/// The target of a decision, else the subject that the alert claims.
 pub(super) fn about(decision: &Decision) -> String {
     match (&decision.target, &decision.subject) {
         (Some(target), _) => target.to_string(),
@@ -18,7 +18,7 @@ pub(super) fn about(decision: &Decision) -> String {
     }
 }
 
-/// The steps of a plan on one line, and how far a quarantine isolates.
+/// The steps of a plan on one line, with the isolation of a quarantine.
 pub(super) fn steps(plan: &Plan) -> String {
     let steps = plan.steps.iter().map(|step| {
         let isolation = step
@@ -38,10 +38,10 @@ pub(super) fn steps(plan: &Plan) -> String {
     printable(&steps.join(", ")).into_owned()
 }
 
-/// The checks of a trace, one a line.
+/// Writes the checks of a trace, one a line.
 pub(super) fn write_trace(out: &mut String, trace: &Trace, indent: usize, paint: Paint) -> fmt::Result {
     for Check { name, verdict, detail } in &trace.checks {
-        let text = format!("{}: {}", printable(name), printable(detail));
+        let text = format!("{}: {}", printable(&name.to_string()), printable(detail));
         match verdict {
             Verdict::Passed => writeln!(out, "{:indent$}{}  {text}", "", paint.good("ok"))?,
             Verdict::Failed => writeln!(out, "{:indent$}{}  {text}", "", paint.bad("no"))?,
@@ -51,10 +51,10 @@ pub(super) fn write_trace(out: &mut String, trace: &Trace, indent: usize, paint:
     Ok(())
 }
 
-/// What a plan asks of the API server, with the way back.
+/// Writes the requests of a plan and their undos.
 pub(super) fn write_plan(out: &mut String, plan: &Plan, indent: usize) -> fmt::Result {
     for line in plan.to_string().lines().skip(1) {
-        // Core indents by two below its own first line.
+        // The display of a plan indents by two below its first line.
         writeln!(
             out,
             "{:indent$}{}",

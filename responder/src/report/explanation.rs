@@ -1,4 +1,4 @@
-//! What `explain` shows: one alert, every playbook, and the whole way to each decision.
+//! The report of `explain`: one alert, every playbook, and the checks behind each decision.
 
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
@@ -16,52 +16,52 @@ use super::paint::Paint;
 use super::table::TextTable;
 use super::text::{printable, shortened};
 
-/// As much of an alert's own line as helps to recognise it. Rules with many fields write a kilobyte.
+/// Columns of an alert's output that are shown, enough to recognise it. Rules with many fields write a kilobyte.
 const OUTPUT_COLUMNS: usize = 200;
 
-/// One alert explained. Its JSON is the answer of `explain -o json`.
+/// One alert and its decisions. Its JSON is the output of `explain -o json`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExplanationReport<'a> {
-    /// Its identity.
+    /// The identity of the alert.
     pub(crate) alert_id: AlertId,
-    /// The alert as it came.
+    /// The alert as received.
     pub(crate) alert: &'a Alert,
-    /// What it claims to be about; `None` where it claims nothing that can be acted on.
+    /// The subject that the alert claims; `None` if no action is possible on it.
     pub(crate) subject: Option<Subject>,
     /// The time of the decision.
     pub(crate) now: Timestamp,
-    /// Where that time was taken from.
+    /// The source of that time.
     pub(crate) clock: String,
     /// The cluster that was read.
     pub(crate) cluster: String,
-    /// The guard that held.
+    /// The guard in force.
     pub(crate) guard: String,
-    /// The ceiling of the process, and who set it.
+    /// The ceiling of the process, and the setting that decided it.
     pub(crate) ceiling: String,
-    /// Every playbook, in the order in which they would answer.
+    /// Every playbook, in the order in which they decide.
     pub(crate) playbooks: Vec<PlaybookReport>,
 }
 
-/// One playbook and what came of it.
+/// One playbook with its match and its decision.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PlaybookReport {
     /// The playbook.
     pub(crate) playbook: PlaybookName,
-    /// Its file.
+    /// The file of the playbook.
     pub(crate) file: Option<PathBuf>,
     /// Whether the alert matches it.
     pub(crate) matched: bool,
-    /// The parts of its match that read the alert.
+    /// The checks of its match that read the alert.
     #[serde(rename = "match")]
     pub(crate) matching: Trace,
-    /// The decision, where it matched.
+    /// The decision, if the alert matches.
     pub(crate) decision: Option<Decision>,
 }
 
 impl ExplanationReport<'_> {
-    /// As a person reads it.
+    /// The report as text.
     pub(crate) fn render(&self, paint: Paint) -> String {
         let mut out = String::new();
         // Writing to a string does not fail.
@@ -71,15 +71,15 @@ impl ExplanationReport<'_> {
 
     fn write(&self, out: &mut String, paint: Paint) -> fmt::Result {
         self.write_alert(out, paint)?;
-        let (matched, others): (Vec<_>, Vec<_>) = self.playbooks.iter().partition(|considered| considered.matched);
-        for considered in &matched {
-            considered.write(out, paint)?;
+        let (matched, others): (Vec<_>, Vec<_>) = self.playbooks.iter().partition(|playbook| playbook.matched);
+        for playbook in &matched {
+            playbook.write(out, paint)?;
         }
         if !others.is_empty() {
             writeln!(out, "\n{}", paint.title("Not matched"))?;
             let mut table = TextTable::new(&["PLAYBOOK", "BECAUSE"]);
-            for considered in others {
-                table.row([considered.playbook.as_str(), &considered.because()]);
+            for playbook in others {
+                table.row([playbook.playbook.as_str(), &playbook.because()]);
             }
             write_indented(out, &table)?;
         }
@@ -134,12 +134,8 @@ impl ExplanationReport<'_> {
     }
 
     fn write_summary(&self, out: &mut String) -> fmt::Result {
-        let decisions = || {
-            self.playbooks
-                .iter()
-                .filter_map(|considered| considered.decision.as_ref())
-        };
-        let matched = self.playbooks.iter().filter(|considered| considered.matched).count();
+        let decisions = || self.playbooks.iter().filter_map(|playbook| playbook.decision.as_ref());
+        let matched = self.playbooks.iter().filter(|playbook| playbook.matched).count();
         let acting = decisions()
             .filter(|decision| matches!(decision.outcome, Outcome::Act { .. }))
             .count();
@@ -153,7 +149,7 @@ impl ExplanationReport<'_> {
 }
 
 impl PlaybookReport {
-    /// Why it does not match: the first part that does not hold. Of a playbook for other rules nobody asks the rest.
+    /// Why the playbook does not match: the first check that failed, and how many more did.
     fn because(&self) -> String {
         let failed = || {
             self.matching

@@ -1,5 +1,5 @@
-//! JSON for machines that is safe to look at: the same value, but characters that act on a terminal are written as
-//! `\uXXXX`. (serde_json escapes only what JSON forbids, so U+009B and direction marks would pass.)
+//! JSON that is safe on a terminal: the same value, with `\uXXXX` for characters that act on a terminal. (serde_json escapes
+//! only what JSON forbids, and leaves U+009B and direction marks.)
 
 use std::io;
 
@@ -25,7 +25,7 @@ fn write<T: Serialize>(value: &T, formatter: impl Formatter) -> serde_json::Resu
     String::from_utf8(bytes).map_err(serde::ser::Error::custom)
 }
 
-/// Another formatter, with strings made visible.
+/// Another formatter, with the acting characters of strings escaped.
 struct Visible<F>(F);
 
 impl<F: Formatter> Formatter for Visible<F> {
@@ -86,7 +86,7 @@ mod tests {
     use super::{to_json_line, to_json_pretty};
 
     #[test]
-    fn what_acts_on_a_terminal_is_written_as_an_escape() {
+    fn characters_that_act_on_a_terminal_are_escaped() {
         let value = json!({"command": "a\u{9b}31m\u{202e}b\u{1b}[0m \"q\" \u{e0041}"});
         assert_eq!(
             to_json_line(&value).unwrap(),
@@ -96,7 +96,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_reads_back_as_it_was(text in any::<String>()) {
+        fn any_text_is_the_same_after_a_round_trip(text in any::<String>()) {
             let value = json!({ &text: [&text, 1, {}], "b": {"c": &text} });
             prop_assert_eq!(&serde_json::from_str::<Value>(&to_json_line(&value).unwrap()).unwrap(), &value);
             prop_assert_eq!(&serde_json::from_str::<Value>(&to_json_pretty(&value).unwrap()).unwrap(), &value);

@@ -1,4 +1,4 @@
-//! Colours, where somebody sees them: on a terminal, unless NO_COLOR is set or the terminal is a dumb one.
+//! Colours on a terminal, unless NO_COLOR is set or the terminal is a dumb one.
 
 use std::env;
 use std::ffi::OsStr;
@@ -18,7 +18,7 @@ impl Paint {
     #[cfg(test)]
     pub(crate) const PLAIN: Self = Self { color: false };
 
-    /// As fits the stream and the environment.
+    /// Colours if the stream is a terminal and the environment allows them.
     pub(crate) fn of(stream: &impl IsTerminal) -> Self {
         let variable = |name| env::var_os(name);
         Self::fitting(
@@ -28,7 +28,7 @@ impl Paint {
         )
     }
 
-    /// NO_COLOR counts when it is set and not empty (<https://no-color.org>).
+    /// NO_COLOR counts if it is set and not empty (<https://no-color.org>).
     fn fitting(is_terminal: bool, no_color: Option<&OsStr>, term: Option<&OsStr>) -> Self {
         let unwanted = no_color.is_some_and(|value| !value.is_empty());
         let dumb = term.is_some_and(|term| term == "dumb");
@@ -37,27 +37,27 @@ impl Paint {
         }
     }
 
-    /// Whether there are colours.
+    /// Whether text is coloured.
     pub(crate) const fn color(self) -> bool {
         self.color
     }
 
-    /// For what is done.
+    /// The style of success.
     pub(crate) fn good<T: fmt::Display>(self, text: T) -> Painted<T> {
         self.painted(text, AnsiColor::Green.on_default().bold())
     }
 
-    /// For what is refused or wrong.
+    /// The style of refusals and errors.
     pub(crate) fn bad<T: fmt::Display>(self, text: T) -> Painted<T> {
         self.painted(text, AnsiColor::Red.on_default().bold())
     }
 
-    /// For titles.
+    /// The style of titles.
     pub(crate) fn title<T: fmt::Display>(self, text: T) -> Painted<T> {
         self.painted(text, Style::new().bold())
     }
 
-    /// For what is there to look up.
+    /// The style of secondary text.
     pub(crate) fn quiet<T: fmt::Display>(self, text: T) -> Painted<T> {
         self.painted(text, Style::new().dimmed())
     }
@@ -70,7 +70,7 @@ impl Paint {
     }
 }
 
-/// Something in a colour, or plain.
+/// A value with its style.
 pub(crate) struct Painted<T> {
     text: T,
     style: Style,
@@ -96,7 +96,7 @@ mod tests {
     #[case::no_color_of_any_value(true, Some("false"), Some("xterm"), false)]
     #[case::no_color_but_empty(true, Some(""), Some("xterm"), true)]
     #[case::dumb(true, None, Some("dumb"), false)]
-    fn colours_are_for_terminals_whose_owner_wants_them(
+    fn colours_are_for_terminals_without_no_color(
         #[case] is_terminal: bool,
         #[case] no_color: Option<&str>,
         #[case] term: Option<&str>,
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_is_the_text_and_nothing_else() {
+    fn plain_text_has_no_escapes() {
         assert_eq!(Paint::PLAIN.good("act").to_string(), "act");
     }
 }

@@ -1,8 +1,8 @@
-//! Where words go: data to standard output, everything else to standard error.
+//! Printing: data to standard output, everything else to standard error.
 
 use std::io::{self, Write as _};
 
-/// The form of an answer.
+/// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum Format {
     /// For a person
@@ -12,13 +12,13 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Prints data. Whoever reads it may stop reading (`| head`): that is no failure.
+/// Prints data. A reader that closes the pipe (`| head`) is no failure.
 pub(crate) fn print_data(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     unless_closed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
 
-/// Prints what is not data.
+/// Prints a message.
 pub(crate) fn print_message(text: &str) -> io::Result<()> {
     unless_closed(io::stderr().lock().write_all(text.as_bytes()))
 }

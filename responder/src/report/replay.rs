@@ -1,4 +1,4 @@
-//! What `replay` shows: a line for each decision, then how often each playbook came to what.
+//! The report of `replay`: a line for each decision, then the number of each playbook's outcomes.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -15,11 +15,11 @@ use super::decision::{about, steps};
 use super::paint::Paint;
 use super::table::TextTable;
 
-/// One alert of a replay and what came of it. Its JSON is a line of `replay -o json`.
+/// One alert of a replay with its decisions. Its JSON is a line of `replay -o json`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReplayEntry {
-    /// Where the alert stands in the input, such as `line 3`.
+    /// The place of the alert in the input, such as `line 3`.
     pub(crate) place: String,
     /// The alert's identity.
     pub(crate) alert: AlertId,
@@ -27,9 +27,9 @@ pub(crate) struct ReplayEntry {
     pub(crate) time: Timestamp,
     /// The rule.
     pub(crate) rule: String,
-    /// What the alert claims to be about.
+    /// The subject that the alert claims.
     pub(crate) subject: Option<Subject>,
-    /// One for each playbook that matched, in their order.
+    /// One for each playbook that matched, in the order in which they decide.
     pub(crate) decisions: Vec<Decision>,
 }
 
@@ -47,15 +47,15 @@ impl ReplayEntry {
     }
 }
 
-/// A whole replay, taken in alert by alert. Of each only its lines are kept: a week of a large cluster has many.
+/// A replay, alert by alert. Only the lines of each alert stay in memory: a week of a large cluster has many alerts.
 #[derive(Debug)]
 pub(crate) struct Replay {
-    /// Whether alerts that nothing answers have lines of their own.
+    /// Whether alerts without a matching playbook get lines.
     show_unmatched: bool,
     table: TextTable,
-    /// How often each playbook came to what.
+    /// By playbook and outcome.
     outcomes: BTreeMap<(String, String), usize>,
-    /// How often a rule was answered by no playbook.
+    /// Alerts without a matching playbook, by rule.
     unanswered: BTreeMap<String, usize>,
     alerts: usize,
     acting: usize,
@@ -76,7 +76,7 @@ impl Replay {
         }
     }
 
-    /// Takes in the next alert.
+    /// Adds the next alert.
     pub(crate) fn add(&mut self, entry: &ReplayEntry) {
         self.alerts += 1;
         let time = entry.time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
@@ -109,7 +109,7 @@ impl Replay {
         }
     }
 
-    /// As a person reads it. `bad_lines` of the input were no alerts.
+    /// The report as text. `bad_lines` is the number of lines in the input that are not alerts.
     pub(crate) fn render(&self, bad_lines: usize, paint: Paint) -> String {
         let mut out = String::new();
         // Writing to a string does not fail.
@@ -129,7 +129,7 @@ impl Replay {
             writeln!(out, "{}\n{table}", paint.title("By playbook"))?;
         }
         if !self.unanswered.is_empty() {
-            // The most frequent first: that is where a playbook is missing most.
+            // The most frequent first, where a playbook would help most.
             let mut counts: Vec<_> = self.unanswered.iter().collect();
             counts.sort_by(|(one, few), (other, many)| many.cmp(few).then_with(|| one.cmp(other)));
             let mut table = TextTable::new(&["RULE", "COUNT"]);
@@ -153,8 +153,8 @@ impl Replay {
         )?;
         match bad_lines {
             0 => writeln!(out),
-            1 => writeln!(out, " 1 line is no alert."),
-            many => writeln!(out, " {many} lines are no alerts."),
+            1 => writeln!(out, " 1 line is not an alert."),
+            many => writeln!(out, " {many} lines are not alerts."),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Tables: columns as wide as their widest cell, two spaces apart, nothing cut, so that a pipe gets what a person sees.
+//! Tables: columns as wide as their widest cell and two spaces apart. No cell is cut, so a pipe gets the same as a terminal.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ impl TextTable {
         }
     }
 
-    /// Adds a row. Its cells are made printable.
+    /// Adds a row, with its cells made printable.
     pub(crate) fn row<C: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = C>) {
         self.rows.push(
             cells
@@ -66,7 +66,7 @@ mod tests {
     use super::TextTable;
 
     #[test]
-    fn columns_are_as_wide_as_what_a_terminal_shows() {
+    fn columns_are_as_wide_as_a_terminal_shows_them() {
         let mut table = TextTable::new(&["RULE", "TARGET", "NOTE"]);
         table.row(["Terminal shell", "pod/web/web-0", ""]);
         table.row(["漢字", "\u{1b}[2J", "wide"]);

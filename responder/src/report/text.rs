@@ -1,13 +1,13 @@
-//! Text of others, as it may stand on a terminal.
+//! Untrusted text, made safe for a terminal.
 
 use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthStr as _;
 
-/// The text with everything escaped that draws nothing but acts: control characters (C1 too, which some terminals obey
-/// like ESC), direction marks, and the rest of Unicode's format characters. What can be seen stays as it is.
+/// The text with every character escaped that acts instead of being shown: control characters (C1 too, which some terminals
+/// obey like ESC), direction marks, and Unicode's other format characters. Visible characters stay as they are.
 ///
-/// Applied twice it changes nothing, so text that core has escaped already is not escaped again.
+/// It is idempotent: text that is escaped already is not escaped again.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().all(|c| !acts(c)) {
         return Cow::Borrowed(text);
@@ -23,18 +23,18 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Whether a character does something to what is around it. `escape_debug` escapes what Unicode calls unprintable, and
-/// besides that quotes and backslashes, which are harmless here.
+/// Whether a character acts on a terminal. `escape_debug` escapes what Unicode calls unprintable, and also quotes and
+/// backslashes, which are harmless here.
 pub(super) fn acts(c: char) -> bool {
     !matches!(c, '"' | '\'' | '\\') && !c.is_ascii_graphic() && c != ' ' && c.escape_debug().len() > 1
 }
 
-/// How many columns a terminal gives the text.
+/// The columns that the text takes on a terminal.
 pub(super) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// At most so many columns of the text, with `…` in place of what is left out.
+/// The text cut to this many columns, with `…` for the rest.
 pub(super) fn shortened(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {
         return Cow::Borrowed(text);
@@ -66,7 +66,7 @@ mod tests {
     #[case("user \u{202e}txt.exe", "user \\u{202e}txt.exe")]
     #[case("zero\u{200b}width\u{feff}", "zero\\u{200b}width\\u{feff}")]
     #[case("\u{2066}isolated\u{2069}", "\\u{2066}isolated\\u{2069}")]
-    fn what_acts_on_a_terminal_is_escaped_and_what_is_seen_stays(#[case] text: &str, #[case] shown: &str) {
+    fn acting_characters_are_escaped_and_visible_ones_stay(#[case] text: &str, #[case] shown: &str) {
         assert_eq!(printable(text), shown);
     }
 
@@ -74,7 +74,7 @@ mod tests {
     #[case("short", "short")]
     #[case("exactly ten", "exactly t…")]
     #[case("漢字漢字漢字", "漢字漢字…")]
-    fn a_long_text_is_shortened_by_columns(#[case] text: &str, #[case] shown: &str) {
+    fn a_long_text_is_cut_by_columns(#[case] text: &str, #[case] shown: &str) {
         assert_eq!(shortened(text, 10), shown);
         assert!(width(shown) <= 10);
     }

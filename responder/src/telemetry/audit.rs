@@ -1,4 +1,4 @@
-//! The audit trail of a log for people: its sentences. The whole records are in the JSON log lines.
+//! The audit trail in the log: whole records in JSON, and their sentences alone in text.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use responder_engine::{AuditRecord, AuditTrail, TracingAudit};
 
 use crate::config::LogFormat;
 
-/// The audit trail for this kind of log.
+/// The audit trail for this form of log lines.
 pub(crate) fn audit_trail(format: LogFormat) -> Arc<dyn AuditTrail> {
     match format {
         LogFormat::Text => Arc::new(Sentences),
@@ -19,7 +19,7 @@ struct Sentences;
 
 impl AuditTrail for Sentences {
     fn write(&self, record: &AuditRecord) {
-        // What came of all requests together is told when the response is settled.
+        // The record of the settled response has the result of its requests.
         if matches!(record, AuditRecord::Requested { .. }) {
             tracing::debug!(target: "audit", "{}", record.summary());
         } else {

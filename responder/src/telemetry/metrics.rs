@@ -124,7 +124,7 @@ impl Collector for Accounts {
         self.alerts(&mut page)?;
         self.decisions(&mut page)?;
         self.responses(&mut page)?;
-        self.lanes(&mut page)?;
+        self.queue(&mut page)?;
         self.latencies(&mut page)
     }
 }
@@ -154,15 +154,15 @@ impl Accounts {
             "Accepted: each playbook that matched decides once",
             alerts.matched,
         )?;
-        let shed = |lane, cause| alerts.shed.get(&lane).and_then(|causes| causes.get(&cause)).copied();
+        let shed = |class, cause| alerts.shed.get(&class).and_then(|causes| causes.get(&cause)).copied();
         page.families(
             "alerts_shed",
             "Matched, and there was no room",
             MetricType::Counter,
-            QueueClass::ALL.into_iter().flat_map(|lane| {
+            QueueClass::ALL.into_iter().flat_map(|class| {
                 ShedCause::ALL.into_iter().map(move |cause| {
-                    let labels = vec![("lane", lane.as_str()), ("cause", cause.as_str())];
-                    (labels, shed(lane, cause).unwrap_or(0))
+                    let labels = vec![("queue", class.as_str()), ("cause", cause.as_str())];
+                    (labels, shed(class, cause).unwrap_or(0))
                 })
             }),
         )
@@ -270,38 +270,42 @@ impl Accounts {
         )
     }
 
-    fn lanes(&self, page: &mut Page<'_>) -> fmt::Result {
-        let depth = |lane: QueueClass| self.0.lanes.get(&lane).copied().unwrap_or_default();
+    fn queue(&self, page: &mut Page<'_>) -> fmt::Result {
+        let depth = |class: QueueClass| self.0.depths.get(&class).copied().unwrap_or_default();
         let gauges = |value: fn(responder_engine::queue::QueueDepth) -> u64| {
-            QueueClass::ALL.map(|lane| (vec![("lane", lane.as_str())], value(depth(lane))))
+            QueueClass::ALL.map(|class| (vec![("queue", class.as_str())], value(depth(class))))
         };
         page.families(
-            "lane_alerts",
+            "queue_alerts",
             "Alerts accepted and not finished",
             MetricType::Gauge,
-            gauges(|lane| lane.accepted as u64),
+            gauges(|depth| depth.accepted as u64),
         )?;
         page.families(
-            "lane_responses_running",
+            "queue_responses_running",
             "Decisions and responses at work",
             MetricType::Gauge,
-            gauges(|lane| lane.running as u64),
+            gauges(|depth| depth.running as u64),
         )?;
-        let ages = QueueClass::ALL.map(|lane| {
-            let age = i64::try_from(depth(lane).oldest_ms).unwrap_or(i64::MAX);
-            (vec![("lane", lane.as_str())], seconds(age))
+        let ages = QueueClass::ALL.map(|class| {
+            let age = i64::try_from(depth(class).oldest_ms).unwrap_or(i64::MAX);
+            (vec![("queue", class.as_str())], seconds(age))
         });
-        page.seconds("lane_oldest", "How long the oldest of them has been here", ages)
+        page.seconds(
+            "queue_oldest",
+            "Age of the oldest accepted alert that is not finished",
+            ages,
+        )
     }
 
     fn latencies(&self, page: &mut Page<'_>) -> fmt::Result {
         let counts = &self.0;
         let stages = PipelineStage::ALL.map(|stage| (("stage", stage.as_str()), counts.stages.get(&stage)));
         page.histograms("stage", "How long a step of a response took", stages)?;
-        let by_lane = |histograms: &BTreeMap<QueueClass, Histogram>| {
-            QueueClass::ALL.map(|lane| (("lane", lane.as_str()), histograms.get(&lane).copied()))
+        let by_class = |histograms: &BTreeMap<QueueClass, Histogram>| {
+            QueueClass::ALL.map(|class| (("queue", class.as_str()), histograms.get(&class).copied()))
         };
-        let to_decision = by_lane(&counts.to_decision);
+        let to_decision = by_class(&counts.to_decision);
         page.histograms(
             "alert_decision",
             "From the acceptance of an alert to a decision about it",
@@ -309,7 +313,7 @@ impl Accounts {
                 .each_ref()
                 .map(|(label, histogram)| (*label, histogram.as_ref())),
         )?;
-        let to_settlement = by_lane(&counts.to_settlement);
+        let to_settlement = by_class(&counts.to_settlement);
         page.histograms(
             "alert_settled",
             "From the acceptance of an alert to the end of a response to it",

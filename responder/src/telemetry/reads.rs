@@ -1,4 +1,4 @@
-//! The cluster with a count of the reads that failed: every step that reads, the readiness probe included, goes through it.
+//! Counts the failed reads of the cluster, for every step that reads and for the readiness probe.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,14 +12,14 @@ use responder_core::request::Armed;
 use responder_core::snapshot::PolicyEngine;
 use serde_json::Value;
 
-/// A cluster whose failed reads are counted.
+/// A cluster with a count of its failed reads.
 #[derive(Debug)]
 pub(crate) struct Counted<C> {
     cluster: C,
     errors: Arc<ReadErrors>,
 }
 
-/// Reads that failed, by kind.
+/// Failed reads, by kind.
 #[derive(Debug, Default)]
 pub(crate) struct ReadErrors([AtomicU64; KINDS.len()]);
 
@@ -31,7 +31,7 @@ const KINDS: [ReadErrorKind; 4] = [
 ];
 
 impl ReadErrors {
-    /// So many, of each kind.
+    /// The count of each kind.
     pub(crate) fn counts(&self) -> [(&'static str, u64); KINDS.len()] {
         std::array::from_fn(|place| (KINDS[place].as_str(), self.0[place].load(Ordering::Relaxed)))
     }
@@ -48,7 +48,7 @@ impl ReadErrors {
 }
 
 impl<C> Counted<C> {
-    /// Counts what this cluster fails to read.
+    /// Counts the failed reads of this cluster.
     pub(crate) fn new(cluster: C, errors: Arc<ReadErrors>) -> Self {
         Self { cluster, errors }
     }

@@ -1,7 +1,7 @@
-//! Traces: one for each alert that a playbook answers, from its reception to the verification, sent to an OTLP receiver.
+//! Traces of the alerts that match a playbook, from their arrival to the verification, sent to an OTLP receiver.
 //!
-//! The steps are spans of `tracing` with the target [`SPANS`]; nothing else becomes part of a trace: no log line, no span
-//! of a library. Without a receiver no such span is ever made.
+//! The steps are spans of `tracing` with the target [`SPANS`]. No log line and no span of a library becomes part of a trace.
+//! Without a receiver no such span is ever made.
 
 mod backdated;
 mod export;
@@ -29,20 +29,20 @@ use tracing_subscriber::registry::LookupSpan;
 
 use self::backdated::{BEGUN, Backdated};
 pub(crate) use self::export::SpanCounts;
-use self::export::{Gate, Reported};
+use self::export::{BoundedQueue, Reported};
 use crate::clock::WallClock;
 use crate::config::Telemetry;
 
-/// For one batch, with all its tries: the collector is near, or it is away.
+/// For one batch, retries included: a collector in the cluster answers within it, or is down.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// For the last spans when the process ends.
+/// For the last spans at the stop.
 const LAST_EXPORT: Duration = Duration::from_secs(3);
 
-/// Longer texts of an alert are cut in a span.
+/// Bytes of an alert's text in a span.
 const LONGEST_TEXT: usize = 128;
 
-/// Makes traces and sends them.
+/// Creates traces and sends them.
 #[derive(Debug, Clone)]
 pub(crate) struct Traces {
     provider: SdkTracerProvider,
@@ -52,8 +52,8 @@ pub(crate) struct Traces {
 }
 
 impl Traces {
-    /// `None` where there is no receiver. Called inside the runtime, which drives the connection; that is made when the
-    /// first spans are sent, and made again after each failure.
+    /// `None` without a receiver. Called inside the runtime, which drives the connection. The first spans open it, and after
+    /// a failure the next ones open it again.
     pub(crate) fn new(
         settings: &Telemetry,
         own: &OwnIdentity,
@@ -66,7 +66,7 @@ impl Traces {
             .with_tonic()
             .with_endpoint(endpoint)
             .with_timeout(EXPORT_TIMEOUT);
-        // By itself it trusts nobody (opentelemetry-otlp 0.33, `ClientTlsConfig::new`).
+        // Without settings it trusts no authority (opentelemetry-otlp 0.33, `ClientTlsConfig::new`).
         if endpoint.starts_with("https://") {
             exporter = exporter.with_tls_config(trusted(settings)?);
         }
@@ -74,7 +74,7 @@ impl Traces {
             .build()
             .context("traces can't be sent to --otlp-endpoint (or OTEL_EXPORTER_OTLP_ENDPOINT): correct it")?;
         let counts = SpanCounts::default();
-        let queue = Gate::new(Reported::new(exporter, counts.clone()), counts.clone());
+        let queue = BoundedQueue::new(Reported::new(exporter, counts.clone()), counts.clone());
         let builder = SdkTracerProvider::builder()
             .with_span_processor(queue)
             .with_resource(resource(own, cluster));
@@ -92,12 +92,12 @@ impl Traces {
         }
     }
 
-    /// What became of the spans.
+    /// The counts of spans, by result.
     pub(crate) const fn counts(&self) -> &SpanCounts {
         &self.counts
     }
 
-    /// The layer that turns our spans, and nothing else, into those of OpenTelemetry.
+    /// The layer that turns spans into those of OpenTelemetry.
     pub(super) fn layer<S>(&self) -> OpenTelemetryLayer<S, Backdated>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
@@ -110,8 +110,8 @@ impl Traces {
             .with_tracked_inactivity(false)
     }
 
-    /// Begins the trace of an alert that was accepted: under the trace that it came with, if it did, with what has been
-    /// done by now as its first spans.
+    /// Begins the trace of an accepted alert, inside the trace in its headers if there is one. Its first spans are the steps
+    /// that are over by now.
     pub(crate) fn begin(&self, alert: &Alert, id: AlertId, arrival: &Arrival<'_>) -> Span {
         let wall = Wall::now();
         let matched = wall.monotonic;
@@ -130,7 +130,7 @@ impl Traces {
             .propagator
             .extract_with_context(&Context::new(), &Carrier(arrival.headers));
         if parent.span().span_context().is_valid() {
-            // It has just been made, so it can have a parent still.
+            // A new span takes a parent, so this does not fail.
             let _ = root.set_parent(parent);
         }
         let context = root.context();
@@ -145,7 +145,7 @@ impl Traces {
         root
     }
 
-    /// Sends what is left, within seconds; what can't be sent is lost.
+    /// Sends the last spans within seconds; those that can't be sent are lost.
     pub(crate) async fn end(self) {
         let last = tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(LAST_EXPORT));
         if let Ok(Err(error)) = last.await {
@@ -154,7 +154,7 @@ impl Traces {
     }
 }
 
-/// The authorities in the file, or the system's.
+/// Trust in the authorities of the file, or in the system's.
 fn trusted(settings: &Telemetry) -> anyhow::Result<ClientTlsConfig> {
     let tls = ClientTlsConfig::new();
     let Some(path) = &settings.ca_file else {
@@ -170,7 +170,7 @@ fn trusted(settings: &Telemetry) -> anyhow::Result<ClientTlsConfig> {
 }
 
 fn resource(own: &OwnIdentity, cluster: Option<&ClusterIdentity>) -> Resource {
-    // Reads OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME.
+    // The builder reads OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME.
     let mut resource = Resource::builder();
     if std::env::var_os("OTEL_SERVICE_NAME").is_none_or(|name| name.is_empty()) {
         resource = resource.with_service_name("responder");
@@ -187,7 +187,7 @@ fn resource(own: &OwnIdentity, cluster: Option<&ClusterIdentity>) -> Resource {
     resource.with_attributes(known).build()
 }
 
-/// One moment on both clocks: spans have the wall's time, and lengths are measured on the other.
+/// One moment on both clocks: spans have wall time, and durations are measured by the monotonic clock.
 struct Wall {
     monotonic: Instant,
     wall: SystemTime,
@@ -215,7 +215,7 @@ impl Wall {
     }
 }
 
-/// The headers as the propagator reads them.
+/// The headers, for the propagator.
 struct Carrier<'a>(&'a dyn Headers);
 
 impl Extractor for Carrier<'_> {
@@ -223,7 +223,7 @@ impl Extractor for Carrier<'_> {
         self.0.header(key)
     }
 
-    // Only the propagator of baggage asks for it, and we take none from strangers.
+    // Only the propagator of baggage calls this, and baggage of senders is not taken.
     fn keys(&self) -> Vec<&str> {
         Vec::new()
     }

@@ -15,7 +15,7 @@ fn every_mistake_of_every_file_is_shown_at_once_with_its_place() {
 }
 
 #[test]
-fn a_set_without_mistakes_is_ok_and_says_how_much_it_is() {
+fn a_set_without_mistakes_is_ok_with_its_size() {
     let ran = responder(&["check", "playbooks/demo/playbooks", "playbooks/demo/guard.yaml"]);
     assert_snapshot!(ran.all(), @r"
     exit code 0
@@ -33,7 +33,7 @@ fn warnings_are_shown_and_are_no_errors() {
 }
 
 #[test]
-fn warnings_are_errors_to_the_strict() {
+fn warnings_are_errors_with_strict() {
     let ran = responder(&["check", "--strict", &here("playbooks/suspicious.yaml")]);
     assert_eq!(ran.code, 2);
     assert!(
@@ -45,7 +45,7 @@ fn warnings_are_errors_to_the_strict() {
 }
 
 #[test]
-fn a_machine_gets_the_same_as_json_on_standard_output() {
+fn the_same_goes_to_standard_output_as_json() {
     let ran = responder(&["check", "-o", "json", &here("playbooks/second.yaml")]);
     assert_eq!((ran.code, ran.stderr.as_str()), (2, ""));
     let answer = ran.json();
@@ -60,7 +60,7 @@ fn a_machine_gets_the_same_as_json_on_standard_output() {
 }
 
 #[test]
-fn what_cannot_be_read_is_an_error_and_the_rest_is_checked() {
+fn a_file_that_cannot_be_read_is_an_error_and_the_others_are_checked() {
     let directory = tempfile::tempdir().unwrap();
     let empty = directory.path().to_str().unwrap();
     let ran = responder(&["check", "no-such-file.yaml", empty, "playbooks/demo/guard.yaml"]);
@@ -77,7 +77,7 @@ fn what_cannot_be_read_is_an_error_and_the_rest_is_checked() {
 }
 
 #[test]
-fn a_playbook_of_one_name_in_two_files_is_an_error_that_names_both() {
+fn two_playbooks_of_the_same_name_are_an_error_that_names_both_files() {
     let ran = responder(&[
         "check",
         "playbooks/remote-shell",
@@ -116,7 +116,7 @@ fn a_directory_as_a_config_map_mounts_it_is_read_once() {
 }
 
 #[test]
-fn nobody_is_coloured_who_does_not_look_at_a_terminal() {
+fn output_to_a_pipe_is_not_coloured() {
     for args in [
         ["check", "playbooks/demo/playbooks"],
         ["check", "responder/tests/cli/playbooks"],

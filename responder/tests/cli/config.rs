@@ -60,7 +60,7 @@ fn a_password_in_the_url_of_the_receiver_is_refused_and_not_shown() {
 }
 
 #[test]
-fn what_is_shown_can_be_read_again() {
+fn the_printed_configuration_is_a_valid_file() {
     let config = here("config/good.yaml");
     let first = responder(&["run", "--config", &config, "--print-config"]);
     let directory = tempfile::tempdir().unwrap();
@@ -82,18 +82,18 @@ fn without_a_file_the_defaults_and_the_options_are_shown() {
 }
 
 #[rstest]
-#[case::beyond_loopback(&["--playbooks", "playbooks/demo/playbooks", "--listen", "0.0.0.0:0"], "nobody who sends has to prove who he is")]
+#[case::beyond_loopback(&["--playbooks", "playbooks/demo/playbooks", "--listen", "0.0.0.0:0"], "senders do not have to authenticate")]
 #[case::no_playbooks(&[], "there are no playbooks")]
 #[case::no_file(&["--config", "nothing.yaml"], "cannot read the configuration nothing.yaml")]
 #[case::two_clusters(&["--simulate", "x", "--context", "y"], "cannot be used with")]
-fn what_cannot_be_run_is_refused_at_the_start(#[case] args: &[&str], #[case] said: &str) {
+fn a_configuration_that_cannot_run_is_refused_at_the_start(#[case] args: &[&str], #[case] said: &str) {
     let ran = responder(&[&["run"], args].concat());
     assert_ne!(ran.code, 0);
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
 }
 
 #[test]
-fn listening_without_asking_is_a_choice_that_is_written() {
+fn listening_without_authentication_is_an_explicit_choice() {
     let args = [
         "run",
         "--playbooks",
@@ -113,7 +113,7 @@ fn listening_without_asking_is_a_choice_that_is_written() {
 }
 
 #[test]
-fn a_guard_or_a_configuration_in_the_wrong_place_is_told_the_right_one() {
+fn for_a_guard_or_a_configuration_in_the_wrong_place_the_right_one_is_named() {
     let ran = responder(&["check", &here("config/good.yaml")]);
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("responder run --config"), "{}", ran.stderr);

@@ -1,4 +1,4 @@
-//! The demo, as its README says: `responder run` on the simulated cluster, and alerts posted to it.
+//! The demo of the README: `responder run` on the simulated cluster, and alerts posted to it.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::harness::{demo, root};
 
-/// A running controller and its log. Ended with the test.
+/// A running controller with its log; killed when dropped.
 struct Running {
     child: Child,
     log: Receiver<String>,
@@ -51,7 +51,7 @@ impl Running {
         running
     }
 
-    /// The next log line that has all of these words; the test ends when it does not come.
+    /// The next log line with all of these words. Panics if there is none within 20 s.
     fn wait_for(&self, words: &[&str]) -> String {
         let mut seen = Vec::new();
         loop {
@@ -63,7 +63,7 @@ impl Running {
         }
     }
 
-    /// Posts an alert of the demo with the time of now, as the README does with `sed`, `date` and `curl`.
+    /// Posts an alert of the demo with the present time, as the README does with `sed`, `date` and `curl`.
     fn post(&self, name: &str, change: impl Fn(String) -> String) -> String {
         let alert = fs::read_to_string(root().join(format!("playbooks/demo/alerts/{name}.json"))).unwrap();
         let (before, rest) = alert.split_once("\"time\":\"").unwrap();
@@ -102,11 +102,11 @@ fn every_alert_of_the_demo_ends_as_its_readme_says() {
 }
 
 #[test]
-fn the_pod_that_was_deleted_is_gone_for_the_next_alert() {
+fn a_deleted_pod_is_gone_for_the_next_alert() {
     let running = Running::start();
     running.post("terminal-shell", |body| body);
     running.wait_for(&["terminal-shell", "pod/shop/storefront-7c9d8b5f6d-4xkzq", "Done"]);
-    // The pod has five seconds to end in.
+    // The pod has a grace period of five seconds.
     running.post("terminal-shell", |body| body);
     let line = running.wait_for(&["pod/shop/storefront-7c9d8b5f6d-4xkzq", "nothing"]);
     assert!(line.contains("Terminating") || line.contains("TargetGone"), "{line}");

@@ -23,7 +23,7 @@ fn a_quarantine_names_the_leak_and_every_undo() {
 }
 
 #[test]
-fn an_exec_is_known_by_name_only() {
+fn an_exec_is_identified_by_name_only() {
     let ran = responder(&demo(&["explain", &alert("exec-into-pod")]));
     assert_snapshot!(ran.all());
 }
@@ -35,13 +35,13 @@ fn a_host_alert_ends_at_the_node() {
 }
 
 #[test]
-fn a_refusal_says_why_and_what_to_do() {
+fn a_refusal_has_its_reason_and_a_remedy() {
     let ran = responder(&demo(&["explain", &alert("kube-system")]));
     assert_snapshot!(ran.all());
 }
 
 #[test]
-fn a_machine_gets_the_alert_the_traces_and_the_requests() {
+fn the_json_has_the_alert_the_traces_and_the_requests() {
     let ran = responder(&demo(&["explain", &alert("terminal-shell"), "-o", "json"]));
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     let answer = ran.json();
@@ -69,7 +69,7 @@ fn a_machine_gets_the_alert_the_traces_and_the_requests() {
 }
 
 #[test]
-fn the_wall_clock_makes_an_old_alert_stale_and_the_report_says_which_clock_it_was() {
+fn the_wall_clock_makes_an_old_alert_stale_and_the_report_names_the_clock() {
     let ran = responder(&demo(&["explain", &alert("terminal-shell"), "--at", "now"]));
     assert_eq!(ran.code, 0);
     assert!(ran.stdout.contains("(the wall clock)"), "{}", ran.stdout);
@@ -103,7 +103,7 @@ fn an_alert_comes_from_standard_input_as_well() {
 }
 
 #[test]
-fn text_of_an_alert_cannot_act_on_the_terminal_of_whoever_reads_the_report() {
+fn text_of_an_alert_cannot_act_on_the_terminal() {
     let text = fs::read_to_string(root().join(alert("terminal-shell"))).unwrap();
     let hostile = "\\u001b[2J\\u001b]0;title\\u0007\\u009b31m\\u202e\\u2066\\r\\n  ok  forged: line";
     let text = text
@@ -120,7 +120,7 @@ fn text_of_an_alert_cannot_act_on_the_terminal_of_whoever_reads_the_report() {
 }
 
 #[test]
-fn what_is_no_alert_is_an_error_that_says_what_and_where() {
+fn text_that_is_not_an_alert_is_an_error_with_its_place() {
     let ran = responder_reading("{\"rule\": \"x\"", &demo(&["explain", "-"]));
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
     assert!(

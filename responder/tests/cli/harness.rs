@@ -1,4 +1,4 @@
-//! Runs the built binary from the root of the repository, with nothing of the caller's environment that it would read.
+//! Runs the built binary from the root of the repository, without the variables of the caller's environment.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,20 +6,20 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-/// What came of one run.
-pub(crate) struct Ran {
+/// The output of one run.
+pub(crate) struct CommandOutput {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Ran {
+impl CommandOutput {
     /// The standard output as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in:\n{}", self.stdout))
     }
 
-    /// Everything, for a snapshot.
+    /// The exit code and the output, for a snapshot.
     pub(crate) fn all(&self) -> String {
         format!(
             "exit code {}\n--- stdout\n{}--- stderr\n{}",
@@ -33,32 +33,32 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// A file of these tests.
+/// The path of a file beside these tests.
 pub(crate) fn here(file: &str) -> String {
     format!("responder/tests/cli/{file}")
 }
 
 /// Runs the command.
-pub(crate) fn responder<S: AsRef<str>>(args: &[S]) -> Ran {
+pub(crate) fn responder<S: AsRef<str>>(args: &[S]) -> CommandOutput {
     responder_reading("", args)
 }
 
 /// Runs the command with these environment variables.
-pub(crate) fn responder_in<S: AsRef<str>>(environment: &[(&str, &str)], args: &[S]) -> Ran {
+pub(crate) fn responder_in<S: AsRef<str>>(environment: &[(&str, &str)], args: &[S]) -> CommandOutput {
     run("", environment, args)
 }
 
 /// Runs the command with this on its standard input.
-pub(crate) fn responder_reading<S: AsRef<str>>(input: &str, args: &[S]) -> Ran {
+pub(crate) fn responder_reading<S: AsRef<str>>(input: &str, args: &[S]) -> CommandOutput {
     run(input, &[], args)
 }
 
-fn run<S: AsRef<str>>(input: &str, environment: &[(&str, &str)], args: &[S]) -> Ran {
+fn run<S: AsRef<str>>(input: &str, environment: &[(&str, &str)], args: &[S]) -> CommandOutput {
     let mut child = Command::new(env!("CARGO_BIN_EXE_responder"))
         .args(args.iter().map(AsRef::as_ref))
         .current_dir(root())
         .env_clear()
-        // Where nothing is, so that no command finds a cluster of the developer's.
+        // No such files exist, so that no command finds a cluster of the developer.
         .env("KUBECONFIG", "/nonexistent/kubeconfig")
         .env("HOME", "/nonexistent")
         .envs(environment.iter().copied())
@@ -67,17 +67,17 @@ fn run<S: AsRef<str>>(input: &str, environment: &[(&str, &str)], args: &[S]) -> 
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A command that does not read its input may be gone already.
+    // A command that does not read its input may have ended already.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
-    Ran {
+    CommandOutput {
         code: status.code().unwrap(),
         stdout: String::from_utf8(stdout).unwrap(),
         stderr: String::from_utf8(stderr).unwrap(),
     }
 }
 
-/// The arguments that stand for the demo: its playbooks, its guard and its cluster.
+/// The arguments, with those for the playbooks, the guard and the cluster of the demo.
 pub(crate) fn demo<'a>(args: &[&'a str]) -> Vec<&'a str> {
     let fixed = [
         "--playbooks",
@@ -90,7 +90,7 @@ pub(crate) fn demo<'a>(args: &[&'a str]) -> Vec<&'a str> {
     args.iter().chain(&fixed).copied().collect()
 }
 
-/// Fails on anything that acts on a terminal.
+/// Fails on a character that acts on a terminal.
 pub(crate) fn assert_harmless(text: &str) {
     let acts = |c: char| {
         c.is_control() && c != '\n'

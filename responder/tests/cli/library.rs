@@ -1,4 +1,4 @@
-//! The playbooks that SREs start from: the folders beside `playbooks/README.md`.
+//! The library of playbooks: the folders beside `playbooks/README.md`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ fn playbooks(folder: &Path) -> Vec<std::sync::Arc<Playbook>> {
         .playbooks
 }
 
-/// The names and globs that stand as `rules` in a file of the library.
+/// The names and globs under `rules` in a file of the library.
 fn rules(folder: &Path) -> Vec<String> {
     let text = fs::read_to_string(folder.join("playbook.yaml")).unwrap();
     let mut names = Vec::new();
@@ -101,7 +101,7 @@ fn every_rule_that_a_playbook_names_is_one_that_falco_ships() {
 }
 
 #[test]
-fn every_playbook_starts_in_observe_with_limits_and_words_for_the_night() {
+fn every_playbook_starts_in_observe_with_limits_a_description_and_notifications() {
     for playbook in situations().iter().flat_map(|folder| playbooks(folder)) {
         assert_eq!(playbook.mode, Mode::Observe, "{}", playbook.name);
         assert!(playbook.description.len() > 60, "{}", playbook.name);
@@ -115,7 +115,7 @@ fn every_playbook_starts_in_observe_with_limits_and_words_for_the_night() {
 }
 
 #[test]
-fn an_editor_finds_the_schema_of_every_file() {
+fn every_file_names_its_schema_for_editors() {
     let mut files: Vec<PathBuf> = situations().iter().map(|folder| folder.join("playbook.yaml")).collect();
     files.push(root().join("playbooks/demo/guard.yaml"));
     files.extend(

@@ -1,4 +1,4 @@
-//! The commands as a person or a script meets them: what is printed where, and with which exit code.
+//! The commands as an operator or a script runs them: the output, where it goes, and the exit code.
 #![expect(
     clippy::unwrap_used,
     reason = "in a test, and in what tests share, a panic is the report"

@@ -1,4 +1,4 @@
-//! `responder rbac`, and what the Helm chart takes from it and from the library.
+//! `responder rbac`, and the files of the Helm chart that come from it and from the library.
 
 use std::fs;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ fn the_roles_of_a_set_of_playbooks_name_the_reason_of_each() {
 }
 
 #[test]
-fn the_library_takes_no_right_to_change_anything_until_somebody_raises_a_mode() {
+fn the_library_needs_no_right_to_change_anything_until_a_mode_is_raised() {
     let ran = responder(&["rbac", "--playbooks", "charts/responder/library", "--mode", "Enforce"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     let verbs = ran
@@ -47,7 +47,7 @@ fn the_library_takes_no_right_to_change_anything_until_somebody_raises_a_mode() 
 #[case("Observe", 0)]
 #[case("Rehearse", 3)]
 #[case("Enforce", 3)]
-fn what_is_printed_are_manifests_that_bind_the_rights_to_the_account(#[case] mode: &str, #[case] writes: usize) {
+fn the_output_is_manifests_that_bind_the_rights_to_the_account(#[case] mode: &str, #[case] writes: usize) {
     let playbooks = "playbooks/demo/playbooks";
     let ran = responder(&[
         "rbac",
@@ -84,13 +84,13 @@ fn what_is_printed_are_manifests_that_bind_the_rights_to_the_account(#[case] mod
 }
 
 #[test]
-fn playbooks_with_errors_have_no_roles() {
+fn playbooks_with_errors_get_no_roles() {
     let ran = responder(&["rbac", "--playbooks", &here("playbooks/not-yaml.yaml")]);
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
 }
 
 #[test]
-fn the_chart_has_the_rights_that_responder_prints() {
+fn the_chart_has_the_rights_that_rbac_prints() {
     let ran = responder(&["rbac", "--chart"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     let file = chart("files/rbac.yaml");
@@ -103,7 +103,7 @@ fn the_chart_has_the_rights_that_responder_prints() {
     );
 }
 
-/// A chart can't hold files from outside of itself, so it has copies, without the first line, which is for editors.
+/// A chart can't refer to files outside of itself, so it has copies, without the first line, which is for editors.
 #[test]
 fn the_chart_has_the_playbooks_of_the_library_and_lists_them() {
     let mut names = Vec::new();
@@ -135,7 +135,7 @@ fn the_chart_is_of_the_version_of_the_program() {
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
 }
 
-/// Every key of a schema must be in the default values, or nobody learns of it, and the other way round.
+/// Users find a key in the default values or not at all; Helm refuses a value that the schema lacks.
 #[test]
 fn every_value_has_a_default_and_a_place_in_the_schema() {
     let values: Value = serde_saphyr::from_str(&fs::read_to_string(chart("values.yaml")).unwrap()).unwrap();
@@ -148,7 +148,7 @@ fn every_value_has_a_default_and_a_place_in_the_schema() {
             .collect::<std::collections::BTreeSet<_>>()
     };
     let mut known = keys(&schema["properties"]);
-    // Helm's own, for charts in charts.
+    // Helm's own key for subcharts.
     known.remove("global");
     assert_eq!(known, keys(&values));
     for (key, part) in schema["properties"].as_object().unwrap() {

@@ -39,7 +39,7 @@ fn the_order_of_the_lines_does_not_matter() {
 }
 
 #[test]
-fn a_machine_gets_one_object_for_each_alert() {
+fn the_json_has_one_object_for_each_alert() {
     let ran = responder(&demo(&["replay", LAST_WEEK, "-o", "json"]));
     let entries: Vec<Value> = ran
         .stdout
@@ -62,7 +62,7 @@ fn a_machine_gets_one_object_for_each_alert() {
 }
 
 #[test]
-fn lines_that_are_no_alerts_are_named_and_the_others_are_replayed() {
+fn lines_that_are_not_alerts_are_named_and_the_others_are_replayed() {
     let lines: Vec<_> = last_week().lines().map(str::to_owned).collect();
     let input = format!("{}\nnot an alert\n\n{{\"rule\": \"cut\n{}\n", lines[2], lines[3]);
     let ran = responder_reading(&input, &demo(&["replay", "-"]));
@@ -71,7 +71,7 @@ fn lines_that_are_no_alerts_are_named_and_the_others_are_replayed() {
 }
 
 #[test]
-fn targets_that_are_gone_are_invented_when_asked() {
+fn targets_that_are_gone_are_assumed_on_request() {
     let all = [
         "remote-shell",
         "terminal-shell",
@@ -88,7 +88,7 @@ fn targets_that_are_gone_are_invented_when_asked() {
 }
 
 #[test]
-fn text_of_alerts_cannot_act_on_the_terminal_of_whoever_reads_the_table() {
+fn text_of_alerts_cannot_act_on_the_terminal() {
     let hostile = "\\u001b[2J\\u009b31m\\u202e\\r\\n";
     let input = last_week().replace("Contact K8S", &format!("Contact {hostile}")) + "{\"rule\u{1b}[2J\u{202e}\": 1}\n";
     for output in ["text", "json"] {

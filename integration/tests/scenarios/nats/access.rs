@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use integration::{
-    nats::{Account, Authority, Expiry, NatsOptions, NatsServer},
+    nats::{Account, Expiry, NatsOptions, NatsServer},
+    pki::Authority,
     responder::{Responder, playbooks::on_shell},
 };
 use rstest::rstest;
@@ -210,7 +211,12 @@ async fn a_client_without_credentials_is_refused() {
 async fn a_missing_secret_file_is_named() {
     let guarded = with_token().await;
     let settings = guarded.with(|settings| settings["auth"] = json!({ "tokenFile": "/nowhere/token" }));
-    is_refused(guarded, &settings, "cannot read /nowhere/token").await;
+    is_refused(
+        guarded,
+        &settings,
+        "the secret for NATS can't be used: /nowhere/token: No such file",
+    )
+    .await;
 }
 
 #[rstest]

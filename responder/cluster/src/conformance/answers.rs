@@ -8,7 +8,7 @@ use responder_core::request::{Request, Verb};
 use serde_json::json;
 
 use super::fixture::{Fixture, PREFIX, ScenarioResult, ensure, eventually};
-use super::{ClusterUnderTest, Violation};
+use super::under_test::{ClusterUnderTest, Violation};
 
 const VERBS: [Verb; 3] = [Verb::Delete, Verb::Evict, Verb::Patch];
 

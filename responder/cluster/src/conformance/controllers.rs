@@ -9,7 +9,7 @@ use responder_core::request::Request;
 use serde_json::{Value, json};
 
 use super::fixture::{Fixture, ScenarioResult, ensure, eventually, uid};
-use super::{ClusterUnderTest, Violation};
+use super::under_test::{ClusterUnderTest, Violation};
 
 fn uid_of(object: &Value) -> &str {
     object

@@ -10,7 +10,7 @@ use responder_core::port::{ClusterReader, Reply, SendErrorKind};
 use responder_core::request::Request;
 
 use super::fixture::{Fixture, PREFIX, ScenarioResult, ensure, name, other_uid};
-use super::{ClusterUnderTest, Violation};
+use super::under_test::{ClusterUnderTest, Violation};
 
 /// A policy that isolates the pods with `conformance.responder.dev/incident: <incident>`.
 fn policy(namespace: &Namespace, incident: &str) -> Result<Request, Violation> {

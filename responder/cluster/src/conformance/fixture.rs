@@ -13,7 +13,7 @@ use responder_core::request::{DEFAULT_DEADLINE, Request};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{ClusterUnderTest, Violation};
+use super::under_test::{ClusterUnderTest, Violation};
 
 /// How long controllers may take. They need milliseconds; a build on the same two cores adds the rest.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -8,7 +8,7 @@ use responder_core::request::Request;
 use serde_json::{Value, json};
 
 use super::fixture::{Fixture, PREFIX, ScenarioResult, ensure, eventually, name, other_uid};
-use super::{ClusterUnderTest, Violation};
+use super::under_test::{ClusterUnderTest, Violation};
 
 fn label(key: &str, value: Option<&str>) -> Change {
     Entry::label(format!("{PREFIX}{key}"), value.map(str::to_owned), None).into()

@@ -5,7 +5,7 @@ use responder_core::port::{ClusterReader, ReadError};
 use serde_json::json;
 
 use super::fixture::{Fixture, ScenarioResult, ensure, name};
-use super::{ClusterUnderTest, Violation};
+use super::under_test::{ClusterUnderTest, Violation};
 
 fn read<T>(answer: Result<T, ReadError>) -> Result<T, Violation> {
     answer.map_err(|error| Violation::from(error.to_string()))

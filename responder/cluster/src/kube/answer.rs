@@ -10,6 +10,7 @@ use http::header::RETRY_AFTER;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper_util::client::legacy;
+use responder_core::error::chain;
 
 /// The largest answer that is read: 128 MiB. 5000 nodes of 20 kB are 100 MB. A larger answer fails the read; it must
 /// not exhaust the memory of the process.
@@ -123,19 +124,4 @@ fn no_answer(error: &::kube::Error) -> NoAnswer {
 
 fn sources<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source())
-}
-
-/// An error with its sources, each once: kube repeats the source in its own message.
-fn chain(error: &(dyn StdError + 'static)) -> String {
-    let mut text = String::new();
-    for source in sources(error) {
-        let part = source.to_string();
-        if !text.contains(&part) {
-            if !text.is_empty() {
-                text.push_str(": ");
-            }
-            text.push_str(&part);
-        }
-    }
-    text
 }

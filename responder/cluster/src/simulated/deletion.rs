@@ -5,21 +5,13 @@ use jiff::{SignedDuration, Timestamp};
 use responder_core::port::Reply;
 use serde_json::Value;
 
-use super::State;
 use super::controllers::{self, Surplus};
 use super::object::{ObjectKey, POD, has_finalizers, is_terminating, metadata, rfc3339, uid};
 use super::running::ends_at_once;
+use super::state::{Ending, State};
 
 /// Kubernetes' default for `terminationGracePeriodSeconds`.
 const DEFAULT_GRACE: i64 = 30;
-
-/// A terminating pod and the end of its grace period.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Ending {
-    at: Timestamp,
-    key: ObjectKey,
-    uid: String,
-}
 
 impl State {
     /// Deletes an existing object of any kind.

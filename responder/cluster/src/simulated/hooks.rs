@@ -1,61 +1,18 @@
 //! Hooks for rehearsals and tests: changes from outside, faults, and the received requests. The controller itself never
 //! uses them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use responder_core::object::{Locator, Name, Namespace, Uid};
-use responder_core::port::{ReadErrorKind, Reply, SendErrorKind};
-use responder_core::request::Request;
+use responder_core::port::ReadErrorKind;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::faults::{ReceivedRequest, SendFault};
 use super::manifest::{self, ManifestError};
 use super::object::{ObjectKey, metadata};
-use super::{SimulatedCluster, State, load, running};
-
-/// How many requests are kept: enough for three requests to each of 5000 pods, and bounded in a flood.
-const MAX_RECEIVED: usize = 16_384;
-
-/// A request that the cluster has received.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ReceivedRequest {
-    /// The request.
-    pub request: Request,
-    /// Whether it carried `dryRun`.
-    pub dry_run: bool,
-    /// When it arrived, by the cluster's clock.
-    pub at: Timestamp,
-    /// The cluster's answer.
-    pub outcome: Result<Reply, SendErrorKind>,
-}
-
-/// A fault of one send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SendFault {
-    /// The request is refused with this error and changes nothing.
-    Refused(SendErrorKind),
-    /// The request is carried out and its answer is lost: [`SendErrorKind::Unknown`].
-    AnswerLost,
-}
-
-/// Faults queued for the next sends and reads.
-#[derive(Debug, Default)]
-pub(super) struct Faults {
-    sends: VecDeque<SendFault>,
-    reads: VecDeque<ReadErrorKind>,
-}
-
-impl Faults {
-    pub(super) fn next_send(&mut self) -> Option<SendFault> {
-        self.sends.pop_front()
-    }
-
-    pub(super) fn next_read(&mut self) -> Option<ReadErrorKind> {
-        self.reads.pop_front()
-    }
-}
+use super::{SimulatedCluster, load, running};
 
 /// Blocks every read and send while it lives.
 #[derive(Debug)]
@@ -154,14 +111,5 @@ impl SimulatedCluster {
     pub(super) async fn released(&self) {
         // Fails only when the sender is dropped, and `self` owns it.
         let _ = self.held.subscribe().wait_for(|holds| *holds == 0).await;
-    }
-}
-
-impl State {
-    pub(super) fn note(&mut self, request: ReceivedRequest) {
-        if self.received.len() == MAX_RECEIVED {
-            self.received.pop_front();
-        }
-        self.received.push_back(request);
     }
 }

@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::budget::{self, EvictionVerdict};
-use super::hooks::{ReceivedRequest, SendFault};
+use super::faults::{ReceivedRequest, SendFault};
 use super::object::{NAMESPACE, ObjectKey, is_terminating, metadata, text, uid};
-use super::{SimulatedCluster, State, labels};
+use super::state::State;
+use super::{SimulatedCluster, labels};
 
 /// A refusal: its class and the message of a real API server.
 struct Refused(SendErrorKind, String);

@@ -130,7 +130,7 @@ pub struct Widening {
 pub struct ActionProblem {
     /// The parameter, as a path below the action, such as `labels.app`; empty for the action itself.
     pub parameter: String,
-    /// What is wrong, and what to write instead.
+    /// The problem, and the valid form.
     pub message: String,
 }
 

@@ -1,4 +1,4 @@
-//! The action `evict`: evicts a pod, as its PodDisruptionBudget allows.
+//! The action `evict`: evicts a pod, if its PodDisruptionBudget allows.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use super::removal::{Removal, RemovalVerb, TARGETS};
 use crate::class::ActionClass;
 use crate::request::Verb;
 
-/// Evicts a pod, as its PodDisruptionBudget allows.
+/// Evicts a pod, if its PodDisruptionBudget allows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EvictDoc {

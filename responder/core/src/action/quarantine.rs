@@ -33,7 +33,7 @@ pub struct QuarantineDoc {
     /// restart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Span>,
-    /// What happens when `ttl` ends: `Hold` by default.
+    /// How the quarantine ends after `ttl`: `Hold` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_expiry: Option<OnExpiry>,
     /// Whether the labels by which Services and controllers select the pod are removed: `IfSafe` by default.

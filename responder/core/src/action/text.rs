@@ -22,7 +22,7 @@ pub enum TextDoc {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FieldTextDoc {
-    /// The name of the field, such as `proc.name`.
+    /// The field's name, such as `proc.name`.
     pub field: String,
 }
 

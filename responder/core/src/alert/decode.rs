@@ -5,8 +5,11 @@
 //! them.
 
 mod fields;
+mod key;
+mod scalars;
 mod tags;
 mod text;
+mod walk;
 
 use std::fmt;
 
@@ -17,10 +20,15 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use self::{fields::FieldsSeed, tags::TagsSeed, text::TextSeed};
+use self::{
+    fields::FieldsSeed,
+    key::Key,
+    tags::TagsSeed,
+    text::TextSeed,
+    walk::{Walk, position},
+};
 use super::{
-    Alert, Bounds, DecodeError, Excerpt, Fields, Other, Position, Priority, RuleName, Source,
-    text_output::is_falco_text, time,
+    Alert, Bounds, DecodeError, Excerpt, Fields, Other, Priority, RuleName, Source, text_output::is_falco_text, time,
 };
 
 impl Alert {
@@ -88,112 +96,6 @@ fn other_json(first: u8, text: &str) -> Option<&'static str> {
         (_, "true" | "false") => Some("a boolean"),
         (_, "null") => Some("null"),
         _ => None,
-    }
-}
-
-fn position(error: &serde_json::Error) -> Position {
-    Position {
-        line: error.line(),
-        column: error.column(),
-    }
-}
-
-/// The state of one decoding.
-struct Walk<'b> {
-    bounds: &'b Bounds,
-    /// The reason for the refusal, unless it is a syntax error.
-    refusal: Option<DecodeError>,
-    /// The key whose value the parser was reading when it stopped.
-    key: Option<Excerpt>,
-}
-
-impl Walk<'_> {
-    fn refuse<E: de::Error>(&mut self, refusal: DecodeError) -> E {
-        self.refusal.get_or_insert(refusal);
-        E::custom("refused")
-    }
-
-    fn check_length<E: de::Error>(&mut self, key: &str, text: &str) -> Result<(), E> {
-        if text.len() > self.bounds.string {
-            let bound = self.bounds.string;
-            return Err(self.refuse(DecodeError::Bound {
-                key: Excerpt::of(key),
-                what: "bytes",
-                bound,
-            }));
-        }
-        Ok(())
-    }
-
-    fn explain(&mut self, error: &serde_json::Error) -> DecodeError {
-        if let Some(refusal) = self.refusal.take() {
-            return refusal;
-        }
-        let (at, key) = (position(error), self.key.take());
-        if error.is_eof() {
-            return DecodeError::Truncated { at, key };
-        }
-        let message = error.to_string();
-        // serde_json puts the position at the end of each message.
-        let what = message.split(" at line ").next().unwrap_or_default();
-        match key {
-            Some(key) if what == "number out of range" => DecodeError::NumberRange { key },
-            key => DecodeError::Syntax {
-                at,
-                key,
-                what: what.into(),
-            },
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Key {
-    Hostname,
-    Message,
-    Output,
-    OutputFields,
-    Priority,
-    Rule,
-    Source,
-    Tags,
-    Time,
-    Uuid,
-}
-
-impl Key {
-    const ALL: [Self; 10] = [
-        Self::Hostname,
-        Self::Message,
-        Self::Output,
-        Self::OutputFields,
-        Self::Priority,
-        Self::Rule,
-        Self::Source,
-        Self::Tags,
-        Self::Time,
-        Self::Uuid,
-    ];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hostname => "hostname",
-            Self::Message => "message",
-            Self::Output => "output",
-            Self::OutputFields => "output_fields",
-            Self::Priority => "priority",
-            Self::Rule => "rule",
-            Self::Source => "source",
-            Self::Tags => "tags",
-            Self::Time => "time",
-            Self::Uuid => "uuid",
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|key| name.eq_ignore_ascii_case(key.as_str()))
     }
 }
 
@@ -396,38 +298,3 @@ impl Visitor<'_> for KeySeed<'_, '_> {
         Ok(AlertKey::Other(name.into()))
     }
 }
-
-/// `tags` and `output_fields` refuse the same scalars, and read null as absent.
-macro_rules! refuse_scalars {
-    ($expected:literal) => {
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str($expected)
-        }
-
-        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_str<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
-            Err(self.refuse("a string"))
-        }
-
-        fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
-            Err(self.refuse("a boolean"))
-        }
-
-        fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
-            Err(self.refuse("a number"))
-        }
-
-        fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
-            Err(self.refuse("a number"))
-        }
-
-        fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
-            Err(self.refuse("a number"))
-        }
-    };
-}
-
-use refuse_scalars;

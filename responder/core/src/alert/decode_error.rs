@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::UnknownPriority;
+use super::{Excerpt, UnknownPriority};
 
 /// Why a body was refused. Each message says what is wrong, where (line and column, or the key) and what to do.
 ///
@@ -154,33 +154,5 @@ struct InKey<'a>(Option<&'a Excerpt>);
 impl fmt::Display for InKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |key| write!(f, ", in {key}"))
-    }
-}
-
-/// The beginning of an untrusted text, safe to log: at most 64 characters, quoted, control characters escaped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Excerpt(Box<str>);
-
-const EXCERPT_CHARS: usize = 64;
-
-impl Excerpt {
-    /// The first 64 characters of `text`, with `…` where it is longer.
-    pub fn of(text: &str) -> Self {
-        Self(match text.char_indices().nth(EXCERPT_CHARS) {
-            Some((end, _)) => format!("{}…", &text[..end]).into(),
-            None => text.into(),
-        })
-    }
-}
-
-impl fmt::Display for Excerpt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
-    }
-}
-
-impl fmt::Debug for Excerpt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }

@@ -46,8 +46,16 @@ const IDENTIFYING: [&str; 16] = [
 /// have at most 253, so this only concerns names in requests that fail.
 const COUNTED: usize = 504;
 
+impl Alert {
+    /// The identity of the event, the same for every route of delivery. Computed on each call (one SHA-256 over about
+    /// 200 bytes), because an alert that matches nothing never needs it.
+    pub fn id(&self) -> AlertId {
+        AlertId::of(self)
+    }
+}
+
 impl AlertId {
-    pub(super) fn of(alert: &Alert) -> Self {
+    fn of(alert: &Alert) -> Self {
         let mut encoding = Encoding(Vec::with_capacity(512));
         encoding.text(DOMAIN);
         encoding.text(alert.source().as_str());

@@ -12,7 +12,7 @@ use crate::pod;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::{Part, Snapshot};
 use crate::target::{PodClaim, Subject, Target, TargetKind};
-use crate::trace::Trace;
+use crate::trace::{CheckName, Trace};
 
 /// The corroborated target.
 pub(super) fn target(
@@ -40,6 +40,7 @@ fn live_pod<'a>(
         Part::Found(live) => live,
         Part::Missing => {
             return Err(gone(
+                CheckName::Pod,
                 trace,
                 format!("there is no pod {}/{}", claim.namespace, claim.name),
             ));
@@ -47,7 +48,7 @@ fn live_pod<'a>(
         Part::NotAsked => return Err(unread("the pod")),
     };
     let reference = pod::reference(live).ok_or_else(|| unread("the pod's identity"))?;
-    trace.passed("pod", format!("{reference} is there"));
+    trace.passed(CheckName::Pod, format!("{reference} is there"));
     let nodes = snapshot.nodes.found().map(Vec::as_slice);
     corroborate(claim, context.alert, live, nodes, context.playbook.corroboration, trace)?;
     Ok((live, reference))
@@ -70,7 +71,11 @@ fn of_pod(
         TargetKind::Owner => owner_of(reference, live, snapshot, trace),
         TargetKind::Node => {
             let Some(name) = pod::node_name(live) else {
-                return Err(gone(trace, format!("{} runs on no node", reference.at)));
+                return Err(gone(
+                    CheckName::Node,
+                    trace,
+                    format!("{} runs on no node", reference.at),
+                ));
             };
             node_named(name, snapshot, trace)
         }
@@ -86,8 +91,7 @@ fn refuse_ending(live: &Pod, reference: &ObjectRef, trace: &mut Trace) -> Result
         return Ok(());
     };
     let detail = format!("{} {what}", reference.at);
-    trace.failed("ending", detail.clone());
-    Err(Refusal::new(reason, detail))
+    Err(trace.refused(CheckName::Ending, reason, detail))
 }
 
 fn owner_of(reference: ObjectRef, live: &Pod, snapshot: &Snapshot, trace: &mut Trace) -> Result<Target, Refusal> {
@@ -96,18 +100,16 @@ fn owner_of(reference: ObjectRef, live: &Pod, snapshot: &Snapshot, trace: &mut T
     };
     if pod::controller(live).is_none() {
         let detail = format!("{} has no controller", reference.at);
-        trace.failed("owner", detail.clone());
-        return Err(Refusal::new(RefusalReason::NoOwner, detail));
+        return Err(trace.refused(CheckName::Owner, RefusalReason::NoOwner, detail));
     }
     let Some(owner) = chain.topmost() else {
         let why = chain
             .broken
             .clone()
             .unwrap_or_else(|| "its controller was not found".to_owned());
-        trace.failed("owner", why.clone());
-        return Err(Refusal::new(RefusalReason::OwnerUnknown, why));
+        return Err(trace.refused(CheckName::Owner, RefusalReason::OwnerUnknown, why));
     };
-    trace.passed("owner", owner.object.to_string());
+    trace.passed(CheckName::Owner, owner.object.to_string());
     Ok(Target::Owner {
         owner: owner.object.clone(),
         pod: reference,
@@ -119,7 +121,10 @@ fn of_host(context: &Context<'_>, hostname: &str, snapshot: &Snapshot, trace: &m
     let name = match snapshot.falco_pod.found() {
         Some(falco) => {
             let node = pod::node_name(falco).unwrap_or_default();
-            trace.passed("host", format!("{} is a Falco pod on {node}", hostname.escape_debug()));
+            trace.passed(
+                CheckName::Host,
+                format!("{} is a Falco pod on {node}", hostname.escape_debug()),
+            );
             node
         }
         None => hostname,
@@ -137,8 +142,7 @@ fn of_host(context: &Context<'_>, hostname: &str, snapshot: &Snapshot, trace: &m
                 "the live node was made at {made}, after the alert of {}",
                 context.alert.time()
             );
-            trace.failed("node age", detail.clone());
-            Err(Refusal::new(RefusalReason::TargetReplaced, detail))
+            Err(trace.refused(CheckName::NodeAge, RefusalReason::TargetReplaced, detail))
         }
         None => Err(unread("the node's creation time")),
     }
@@ -148,21 +152,24 @@ fn node_named(name: &str, snapshot: &Snapshot, trace: &mut Trace) -> Result<Targ
     let named = |node: &&Arc<Node>| node.metadata.name.as_deref() == Some(name);
     match &snapshot.node {
         Part::NotAsked => Err(unread("the node")),
-        Part::Missing => Err(gone(trace, format!("there is no node {}", name.escape_debug()))),
+        Part::Missing => Err(gone(
+            CheckName::Node,
+            trace,
+            format!("there is no node {}", name.escape_debug()),
+        )),
         Part::Found(node) => {
             let node = Some(node)
                 .filter(named)
                 .ok_or_else(|| unread("the node of that name"))?;
             let reference = node::reference(node).ok_or_else(|| unread("the node's identity"))?;
-            trace.passed("node", format!("{reference} is there"));
+            trace.passed(CheckName::Node, format!("{reference} is there"));
             Ok(Target::Node { node: reference })
         }
     }
 }
 
-fn gone(trace: &mut Trace, detail: String) -> Refusal {
-    trace.failed("presence", detail.clone());
-    Refusal::new(RefusalReason::TargetGone, detail)
+fn gone(check: CheckName, trace: &mut Trace, detail: String) -> Refusal {
+    trace.refused(check, RefusalReason::TargetGone, detail)
 }
 
 /// The refusal for a part that decide needs and the snapshot lacks.

@@ -1,5 +1,6 @@
 //! Decisions in small clusters: a row for each refusal, and snapshots of plans.
 
+use std::mem::discriminant;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -183,7 +184,9 @@ impl World {
             claims: Arc::new(self.claims.clone()),
             ..LedgerView::empty()
         };
-        decide(&context, Ok(&self.snapshot()), &ledger)
+        let decision = decide(&context, Ok(&self.snapshot()), &ledger);
+        assert!(is_in_order(&decision.trace), "{}", decision.trace);
+        decision
     }
 
     fn refusal(&self, playbook: &str) -> Option<RefusalReason> {
@@ -197,6 +200,13 @@ impl World {
             Outcome::Refuse(refusal) => panic!("{refusal}"),
         }
     }
+}
+
+/// Whether the checks come in the order of their names; steps and budgets come in the order of their files.
+fn is_in_order(trace: &Trace) -> bool {
+    trace.checks.is_sorted_by(|earlier, later| {
+        earlier.name <= later.name || discriminant(&earlier.name) == discriminant(&later.name)
+    })
 }
 
 fn reason(decision: &Decision) -> Option<RefusalReason> {
@@ -654,6 +664,23 @@ fn the_trace_of_a_decision() {
 }
 
 #[test]
+fn the_checks_of_a_trace_come_in_the_order_of_their_names() {
+    let mut world = World {
+        sender: Some(Sender::Anonymous),
+        guard: "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec:\n  mode: Enforce\n  cluster: {name: prod-eu-1, field: cluster}\n  budgets:\n    - {scope: Namespace, class: Destroy, max: 9, per: 10m}\n    - {scope: Cluster, class: Annotate, max: 9, per: 10m}\n",
+        ..World::new()
+    };
+    world.alert["output_fields"]["k8s.pod.uid"] = json!("pod-uid");
+    let spec = "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {name: p}\nspec:\n  description: A test.\n  mode: Enforce\n  match: {rules: [\"*\"], image: {glob: \"*\"}, pod: {matchLabels: {team: shop}}, when: \"true\"}\n  except:\n    - {pod: {matchLabels: {team: bank}}, reason: SEC-1}\n    - {fields: [{field: proc.name, equals: zsh}], reason: SEC-2}\n    - {fields: [{field: proc.name, equals: ash}], reason: SEC-3}\n  limits: {cooldown: {for: 10m}, targets: {max: 5, percentOfOwner: 50, per: 10m}}\n  steps: [{label: {labels: {a: b}}}, {delete: {}}]\n";
+    let decision = world.decide(spec);
+    insta::assert_snapshot!(decision.trace);
+    let mut trace = decision.trace;
+    assert!(is_in_order(&trace));
+    trace.checks.swap(0, 1);
+    assert!(!is_in_order(&trace));
+}
+
+#[test]
 fn the_sender_is_the_first_check_of_the_trace() {
     let name = SenderName::new("falco").unwrap();
     for (sender, verdict, detail) in [
@@ -667,8 +694,8 @@ fn the_sender_is_the_first_check_of_the_trace() {
         let trace = world.decide(&delete()).trace;
         let first = &trace.checks[0];
         assert_eq!(
-            (&*first.name, first.verdict, &*first.detail),
-            ("sender", verdict, detail)
+            (&first.name, first.verdict, &*first.detail),
+            (&CheckName::Sender, verdict, detail)
         );
     }
 }

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use super::{Budget, BudgetScope, Claim};
+use super::{Budget, Claim};
 use crate::class::ActionClass;
-use crate::limit::{Cooldown, CooldownScope, TargetLimit};
+use crate::limit::{BudgetScope, Cooldown, CooldownScope, TargetLimit};
 use crate::span::Span;
 
 /// The state of a limit: distinct targets so far, and how many are allowed.

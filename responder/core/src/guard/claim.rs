@@ -51,7 +51,7 @@ pub struct Claim {
 /// A resource that all responses share, apart from the budgets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Stock {
-    /// The nodes that take pods. A claim on it removes its target.
+    /// The nodes that take pods. A claim on this stock takes one: its target.
     SchedulableNodes,
 }
 

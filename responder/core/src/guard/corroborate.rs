@@ -11,7 +11,7 @@ use crate::corroboration::Corroboration;
 use crate::pod;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::target::PodClaim;
-use crate::trace::Trace;
+use crate::trace::{CheckName, Trace};
 
 /// The tolerated difference between the clocks of a node and of the API server. NTP keeps clocks within milliseconds;
 /// five seconds is generous, and a matching container id has already proved more.
@@ -40,29 +40,27 @@ pub fn corroborate(
     };
     if level >= required {
         trace.passed(
-            "corroboration",
+            CheckName::Corroboration,
             format!("{level}, and the playbook asks for {required}"),
         );
         return Ok(level);
     }
     let detail = format!("the alert corroborates by {level} only, and the playbook asks for {required}");
-    trace.failed("corroboration", detail.clone());
-    Err(Refusal::new(RefusalReason::Uncorroborated, detail))
+    Err(trace.refused(CheckName::Corroboration, RefusalReason::Uncorroborated, detail))
 }
 
 fn check_uid(claim: &PodClaim, live: &Pod, trace: &mut Trace) -> Result<bool, Refusal> {
     let Some(claimed) = &claim.uid else {
-        trace.skipped("pod uid", "the alert carries none");
+        trace.skipped(CheckName::PodUid, "the alert carries none");
         return Ok(false);
     };
     let uid = live.metadata.uid.as_deref().unwrap_or_default();
     if claimed.as_str() == uid {
-        trace.passed("pod uid", format!("{uid}, as the alert says"));
+        trace.passed(CheckName::PodUid, format!("{uid}, as the alert says"));
         return Ok(true);
     }
     let detail = format!("the live pod's uid is {uid}, and the alert is about {claimed}");
-    trace.failed("pod uid", detail.clone());
-    Err(Refusal::new(RefusalReason::TargetReplaced, detail))
+    Err(trace.refused(CheckName::PodUid, RefusalReason::TargetReplaced, detail))
 }
 
 fn check_container(
@@ -73,7 +71,7 @@ fn check_container(
     trace: &mut Trace,
 ) -> Result<bool, Refusal> {
     let Some(id) = &claim.container else {
-        trace.skipped("container id", "the alert carries none");
+        trace.skipped(CheckName::ContainerId, "the alert carries none");
         return Ok(false);
     };
     if let Some(container) = pod::container(live, id) {
@@ -82,8 +80,7 @@ fn check_container(
             .filter(|&started| started.duration_since(time) > SKEW)
         {
             let detail = format!("the container {id} started at {started}, after the alert of {time}");
-            trace.failed("container start", detail.clone());
-            return Err(Refusal::new(RefusalReason::Contradicted, detail));
+            return Err(trace.refused(CheckName::ContainerStart, RefusalReason::Contradicted, detail));
         }
         let when = if container.has_restarted {
             "before its last restart"
@@ -91,14 +88,17 @@ fn check_container(
             "now"
         };
         trace.passed(
-            "container id",
+            CheckName::ContainerId,
             format!("{id} is the container {} {when}", container.status.name),
         );
         return Ok(true);
     }
     if by_uid {
         // Two restarts push an id out of the status; the uid still proves the pod.
-        trace.skipped("container id", format!("no container of the pod has {id} any more"));
+        trace.skipped(
+            CheckName::ContainerId,
+            format!("no container of the pod has {id} any more"),
+        );
         return Ok(false);
     }
     let (reason, detail) = match pod::created_at(live) {
@@ -113,8 +113,7 @@ fn check_container(
             format!("no container of the live pod is or was {id}"),
         ),
     };
-    trace.failed("container id", detail.clone());
-    Err(Refusal::new(reason, detail))
+    Err(trace.refused(CheckName::ContainerId, reason, detail))
 }
 
 /// A pod known only by name must be older than the alert. The API server cuts creation times to the second, so it must
@@ -123,16 +122,17 @@ fn check_container(
 fn check_age(time: Timestamp, live: &Pod, trace: &mut Trace) -> Result<(), Refusal> {
     let Some(created) = pod::created_at(live) else {
         let detail = "the live pod has no creation time".to_owned();
-        trace.failed("pod age", detail.clone());
-        return Err(Refusal::new(RefusalReason::Uncorroborated, detail));
+        return Err(trace.refused(CheckName::PodAge, RefusalReason::Uncorroborated, detail));
     };
     if time.duration_since(created) >= SignedDuration::from_secs(1) {
-        trace.passed("pod age", format!("made at {created}, before the alert of {time}"));
+        trace.passed(
+            CheckName::PodAge,
+            format!("made at {created}, before the alert of {time}"),
+        );
         return Ok(());
     }
     let detail = format!("the live pod was made at {created}, which is not before the alert of {time}");
-    trace.failed("pod age", detail.clone());
-    Err(Refusal::new(RefusalReason::TargetReplaced, detail))
+    Err(trace.refused(CheckName::PodAge, RefusalReason::TargetReplaced, detail))
 }
 
 /// The `hostname` of a syscall alert is the name of the node or of the Falco pod on it. The name of another node
@@ -145,21 +145,20 @@ fn check_node(
     trace: &mut Trace,
 ) -> Result<(), Refusal> {
     let (Some(hostname), Some(node), false) = (alert.hostname(), pod::node_name(live), claim.from_audit) else {
-        trace.skipped("node", "the alert says nothing of the pod's node");
+        trace.skipped(CheckName::AlertNode, "the alert says nothing of the pod's node");
         return Ok(());
     };
     if hostname == node {
-        trace.passed("node", format!("{node}, as the alert says"));
+        trace.passed(CheckName::AlertNode, format!("{node}, as the alert says"));
         return Ok(());
     }
     let is_node = |candidate: &Node| candidate.metadata.name.as_deref() == Some(hostname);
     if nodes.is_some_and(|nodes| nodes.iter().any(is_node)) {
         let detail = format!("the alert comes from the node {hostname}, and the pod runs on {node}");
-        trace.failed("node", detail.clone());
-        return Err(Refusal::new(RefusalReason::Contradicted, detail));
+        return Err(trace.refused(CheckName::AlertNode, RefusalReason::Contradicted, detail));
     }
     trace.skipped(
-        "node",
+        CheckName::AlertNode,
         format!(
             "`{}` may be the name of a Falco pod; the pod runs on {node}",
             hostname.escape_debug()

@@ -3,10 +3,11 @@
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::rules::{Budget, BudgetScope, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, Protections};
+use super::rules::{Budget, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, Protections};
 use crate::class::ActionClass;
 use crate::content_hash::ContentHash;
 use crate::document::{Findings, Path, Problem};
+use crate::limit::BudgetScope;
 use crate::manifest::{ApiVersion, MetadataDoc, one};
 use crate::mode::Mode;
 use crate::object::{Kind, Namespace};

@@ -2,6 +2,7 @@
 
 use crate::class::ActionClass;
 use crate::content_hash::ContentHash;
+use crate::limit::BudgetScope;
 use crate::mode::Mode;
 use crate::object::{Kind, Namespace};
 use crate::selector::Selector;
@@ -92,17 +93,6 @@ impl Default for KeepSchedulable {
     fn default() -> Self {
         Self { min: 1, percent: 0 }
     }
-}
-
-/// The targets that a budget counts together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-pub enum BudgetScope {
-    /// All targets in the cluster.
-    Cluster,
-    /// The targets in one namespace.
-    Namespace,
-    /// The targets under one topmost controller; a bare pod is its own owner.
-    Owner,
 }
 
 /// A limit on distinct targets in a window.

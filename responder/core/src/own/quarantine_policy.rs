@@ -19,7 +19,7 @@ use crate::selector::Selector;
 pub struct QuarantinePolicy {
     /// Where the policy is created.
     pub at: Locator,
-    /// The manifest.
+    /// The manifest of the policy.
     pub manifest: NetworkPolicy,
 }
 

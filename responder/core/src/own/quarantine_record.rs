@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::object::{Locator, Name, Namespace, ObjectRef, Uid};
 use crate::patch::{Entry, FieldChange as _, Patch, Standing};
 
-/// The label of a quarantine, on its pod and on its policy; its value is the incident.
+/// The label of a quarantine, on its pod and its policy; the value is the incident.
 pub const QUARANTINE_LABEL: &str = "responder.dev/quarantine";
 
 const POD_NAME: &str = "responder.dev/pod";
@@ -23,7 +23,7 @@ const ON_EXPIRY: &str = "responder.dev/on-expiry";
 /// The removed labels as a JSON object, on the pod and on the policy.
 const DETACHED_LABELS: &str = "responder.dev/detached-labels";
 
-/// What happens when the `ttl` of a quarantine ends.
+/// How a quarantine ends after its `ttl`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 pub enum OnExpiry {
     /// The quarantine stays and is reported.
@@ -58,7 +58,7 @@ pub struct QuarantineRecord {
     pub playbook: String,
     /// The end of its `ttl`; `None` without one.
     pub expires_at: Option<Timestamp>,
-    /// What happens at that time.
+    /// How the quarantine ends at that time.
     pub on_expiry: OnExpiry,
     /// The labels that were removed from the pod.
     pub detached: BTreeMap<String, String>,

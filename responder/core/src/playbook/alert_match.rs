@@ -6,7 +6,7 @@ use globset::GlobSet;
 
 use super::fields::Predicate;
 use crate::alert::{Alert, Priority, Source, Value};
-use crate::trace::Trace;
+use crate::trace::{AlertCondition, CheckName, Trace};
 
 /// The conditions on an alert. Every part present must hold; an empty match takes every alert.
 #[derive(Debug, Default)]
@@ -85,13 +85,8 @@ impl AlertMatch {
     /// Notes every condition with its result and the compared values, under `match.…`. Agrees with
     /// [`AlertMatch::matches`], which holds exactly when no condition here failed.
     pub fn trace(&self, alert: &Alert, trace: &mut Trace) {
-        self.trace_as("match", alert, trace);
-    }
-
-    /// Like [`AlertMatch::trace`], under another name, such as `except[0]`.
-    pub fn trace_as(&self, name: &str, alert: &Alert, trace: &mut Trace) {
-        let mut note = |part: &str, holds: bool, detail: String| {
-            let name = format!("{name}.{part}");
+        let mut note = |condition, holds: bool, detail: String| {
+            let name = CheckName::AlertMatch(condition);
             if holds {
                 trace.passed(name, detail);
             } else {
@@ -102,7 +97,7 @@ impl AlertMatch {
             let rule = alert.rule().as_str();
             let asked: Vec<String> = rules.exact.iter().chain(&rules.globs).map(|name| shown(name)).collect();
             note(
-                "rules",
+                AlertCondition::Rules,
                 rules.matches(rule),
                 format!("the rule is {}; asked {}", shown(rule), asked.join(" or ")),
             );
@@ -114,11 +109,11 @@ impl AlertMatch {
                 shown(alert.source().as_str()),
                 asked.join(" or ")
             );
-            note("sources", self.matches_source(alert), detail);
+            note(AlertCondition::Sources, self.matches_source(alert), detail);
         }
         if let Some(least) = self.min_priority {
             note(
-                "minPriority",
+                AlertCondition::MinPriority,
                 alert.priority() >= least,
                 format!("the priority is {}; asked {least} or more", alert.priority()),
             );
@@ -141,13 +136,13 @@ impl AlertMatch {
                     let _ = write!(detail, " {word} of [{}]", asked.join(", "));
                 }
             }
-            note("tags", self.tags.matches(alert), detail);
+            note(AlertCondition::Tags, self.tags.matches(alert), detail);
         }
         for (index, predicate) in self.fields.iter().enumerate() {
             let value = value(alert.field(&predicate.field));
             for (holds, asked) in predicate.explain(alert) {
                 note(
-                    &format!("fields[{index}]"),
+                    AlertCondition::Field(index),
                     holds,
                     format!("{} is {value}; asked {asked}", predicate.field),
                 );

@@ -18,38 +18,10 @@ use crate::document::Problem;
 use crate::snapshot::{Part, Snapshot};
 
 mod inspect;
+mod variable;
 
-/// The variables of an expression.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Variable {
-    /// `pod`: the live pod.
-    Pod,
-    /// `node`: the live node.
-    Node,
-    /// `namespaceObject`: the namespace of the live pod.
-    Namespace,
-    /// `owner`: the topmost controller of the pod.
-    Owner,
-    /// `alert`: the alert as Falco writes it.
-    Alert,
-}
-
-impl Variable {
-    pub(super) const ALL: [Self; 5] = [Self::Pod, Self::Node, Self::Namespace, Self::Owner, Self::Alert];
-
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pod => "pod",
-            Self::Node => "node",
-            Self::Namespace => NAMESPACE,
-            Self::Owner => "owner",
-            Self::Alert => "alert",
-        }
-    }
-}
-
-/// `namespace` is a reserved word in CEL; Kubernetes' admission policies use the same name.
-const NAMESPACE: &str = "namespaceObject";
+use variable::NAMESPACE;
+pub(super) use variable::Variable;
 
 /// A compiled expression.
 pub(super) struct Expression {

@@ -12,7 +12,7 @@ use crate::object::ContainerId;
 use crate::pod;
 use crate::selector::Selector;
 use crate::snapshot::{Needs, Part, Snapshot};
-use crate::trace::Trace;
+use crate::trace::{CheckName, LiveCondition, Trace};
 
 /// The conditions on the live object. Every part present must hold; an empty match takes every object.
 #[derive(Debug, Default)]
@@ -86,20 +86,8 @@ impl LiveMatch {
         container: Option<&ContainerId>,
         trace: &mut Trace,
     ) -> Result<(), String> {
-        self.holds_as("match", alert, snapshot, container, trace)
-    }
-
-    /// Like [`LiveMatch::holds`], under another name, such as `except[0]`.
-    pub fn holds_as(
-        &self,
-        name: &str,
-        alert: &Alert,
-        snapshot: &Snapshot,
-        container: Option<&ContainerId>,
-        trace: &mut Trace,
-    ) -> Result<(), String> {
-        let mut note = |part: &str, holds: Result<String, String>| {
-            let name = format!("{name}.{part}");
+        let mut note = |condition, holds: Result<String, String>| {
+            let name = CheckName::LiveMatch(condition);
             match holds {
                 Ok(detail) => {
                     trace.passed(name, detail);
@@ -113,21 +101,27 @@ impl LiveMatch {
         };
         if let Some(image) = &self.image {
             note(
-                "image",
+                LiveCondition::Image,
                 found(&snapshot.pod, "the pod").and_then(|pod| images(image, pod, container)),
             )?;
         }
         if let Some(selector) = &self.namespace {
             let labels = found(&snapshot.namespace, "the namespace").map(|object| object.metadata.labels.as_ref());
-            note("namespace", labels.and_then(|labels| selected(selector, labels)))?;
+            note(
+                LiveCondition::Namespace,
+                labels.and_then(|labels| selected(selector, labels)),
+            )?;
         }
         if let Some(selector) = &self.pod {
             let labels = found(&snapshot.pod, "the pod").map(|object| object.metadata.labels.as_ref());
-            note("pod", labels.and_then(|labels| selected(selector, labels)))?;
+            note(LiveCondition::Pod, labels.and_then(|labels| selected(selector, labels)))?;
         }
         if let Some(selector) = &self.node {
             let labels = found(&snapshot.node, "the node").map(|object| object.metadata.labels.as_ref());
-            note("node", labels.and_then(|labels| selected(selector, labels)))?;
+            note(
+                LiveCondition::Node,
+                labels.and_then(|labels| selected(selector, labels)),
+            )?;
         }
         if let Some(when) = &self.when {
             let holds = match when.evaluate(alert, snapshot) {
@@ -135,7 +129,7 @@ impl LiveMatch {
                 Ok(false) => Err(format!("`{}` is false", when.as_str())),
                 Err(error) => Err(format!("error in `{}`: {error}", when.as_str())),
             };
-            note("when", holds)?;
+            note(LiveCondition::When, holds)?;
         }
         Ok(())
     }

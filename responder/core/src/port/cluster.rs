@@ -94,6 +94,11 @@ pub trait ClusterWriter: Send + Sync + 'static {
     fn send(&self, request: Armed<'_>, deadline: Duration) -> impl Future<Output = Result<Reply, SendError>> + Send;
 }
 
+/// Reads and writes, for a process that acts. A client that may only read has another type.
+pub trait Cluster: ClusterReader + ClusterWriter {}
+
+impl<T: ClusterReader + ClusterWriter> Cluster for T {}
+
 /// The API server's response to a request that it accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {

@@ -31,7 +31,7 @@ pub enum LedgerError {
 /// A claim was not committed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
-    /// Another replica or lane committed first: decide again.
+    /// Another replica or task committed first: decide again.
     #[error("the ledger has changed since it was read")]
     Conflict,
     /// The ledger can't be read or written.

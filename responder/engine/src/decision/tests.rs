@@ -89,10 +89,10 @@ async fn interleaved(seed: u64, tasks: Vec<Pin<Box<dyn Future<Output = ()> + '_>
 }
 
 /// Runs alerts in one order: each is decided, committed on a new ledger and carried out. Gives back how many requests
-/// were sent, the order of the steps, and how often somebody was too late to commit.
+/// were sent, the order of the steps, and how often a commit came too late.
 async fn race(world: &TestWorld, alerts: &[Alert], seed: u64) -> (u64, Vec<usize>, u64) {
     let counted = || {
-        let counts = world.accounting.snapshot();
+        let counts = world.sinks.accounting.snapshot();
         (counts.requests.values().sum::<u64>(), counts.ledger_conflicts)
     };
     let before = counted();
@@ -101,17 +101,10 @@ async fn race(world: &TestWorld, alerts: &[Alert], seed: u64) -> (u64, Vec<usize
     let tasks = alerts.iter().map(|alert| -> Pin<Box<dyn Future<Output = ()> + '_>> {
         let ledger = &ledger;
         Box::pin(async move {
-            let playbook = world.rules.index.matching(alert)[0];
-            let id = alert.id();
-            let case = DecisionRequest {
-                alert,
-                id,
-                sender: None,
-                playbook,
-            };
+            let request = world.request(alert);
             let decider = world.decider(ledger);
-            assert!(decider.screen(case).await.is_none());
-            let committed = decider.decide_and_commit(case).await;
+            assert!(decider.screen(request).await.is_none());
+            let committed = decider.decide_and_commit(request).await;
             match committed.decision.outcome {
                 Outcome::Act { plan, .. } => {
                     assert!(committed.claim.is_some());
@@ -126,7 +119,7 @@ async fn race(world: &TestWorld, alerts: &[Alert], seed: u64) -> (u64, Vec<usize
     (after.0 - before.0, order, after.1 - before.1)
 }
 
-/// A world in which every alert leaves a mark of its own, on so many targets at most.
+/// A world in which every alert leaves a mark of its own, on at most `max` targets.
 fn marks(max: u32) -> TestWorld {
     let mark = "[{annotate: {annotations: {mark: {field: proc.name}}}}]";
     let budget = format!("budgets: [{{scope: Cluster, class: Annotate, max: {max}, per: 10m}}]");
@@ -158,7 +151,7 @@ async fn of_alerts_that_race_for_the_last_slot_exactly_one_acts_in_every_order()
         orders.insert(order);
         races_lost += u64::from(conflicts > 0);
     }
-    // Otherwise nobody has raced.
+    // Otherwise there was no race.
     assert!(orders.len() > 800, "{} orders", orders.len());
     assert!(races_lost > 300, "{races_lost} races were lost");
 }
@@ -181,15 +174,8 @@ async fn two_deliveries_of_one_alert_that_race_act_once() {
         let acted = std::sync::atomic::AtomicUsize::new(0);
         let deliveries = [(), ()].map(|()| -> Pin<Box<dyn Future<Output = ()> + '_>> {
             Box::pin(async {
-                let playbook = world.rules.index.matching(&alert)[0];
-                let id = alert.id();
-                let case = DecisionRequest {
-                    alert: &alert,
-                    sender: None,
-                    id,
-                    playbook,
-                };
-                let committed = world.decider(&ledger).decide_and_commit(case).await;
+                let request = world.request(&alert);
+                let committed = world.decider(&ledger).decide_and_commit(request).await;
                 match reason(&committed.decision) {
                     None => drop(acted.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
                     Some(reason) => assert_eq!(reason, RefusalReason::Duplicate),
@@ -201,7 +187,7 @@ async fn two_deliveries_of_one_alert_that_race_act_once() {
     }
 }
 
-/// A ledger in which others are always first.
+/// A ledger in which another claim is always first.
 struct Busy;
 
 impl Ledger for Busy {
@@ -235,35 +221,31 @@ impl Ledger for Broken {
     }
 }
 
-async fn judged<L: Ledger>(world: &TestWorld, ledger: &L, alert: &Alert) -> CommittedDecision {
-    let playbook = world.rules.index.matching(alert)[0];
-    let id = alert.id();
-    let case = DecisionRequest {
-        alert,
-        id,
-        sender: None,
-        playbook,
-    };
+async fn decided_by<L: Ledger>(world: &TestWorld, ledger: &L, alert: &Alert) -> CommittedDecision {
+    let request = world.request(alert);
     let decider = world.decider(ledger);
-    match decider.screen(case).await {
+    match decider.screen(request).await {
         Some(refused) => refused.into(),
-        None => decider.decide_and_commit(case).await,
+        None => decider.decide_and_commit(request).await,
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_never_gets_to_commit_is_refused_as_contended() {
+async fn a_decision_that_never_gets_to_commit_is_refused_as_contended() {
     let world = TestWorld::new(&deletes(1));
-    let committed = judged(&world, &Busy, &alert("p", json!({}))).await;
+    let committed = decided_by(&world, &Busy, &alert("p", json!({}))).await;
     assert_eq!(reason(&committed.decision), Some(RefusalReason::Contended));
-    assert_eq!(world.accounting.snapshot().ledger_conflicts, u64::from(MOST_COMMITS));
+    assert_eq!(
+        world.sinks.accounting.snapshot().ledger_conflicts,
+        u64::from(MOST_COMMITS)
+    );
     assert!(committed.claim.is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_the_ledger_nothing_is_acted_on() {
     let world = TestWorld::new(&deletes(1));
-    let committed = judged(&world, &Broken, &alert("p", json!({}))).await;
+    let committed = decided_by(&world, &Broken, &alert("p", json!({}))).await;
     assert_eq!(reason(&committed.decision), Some(RefusalReason::LedgerUnavailable));
     assert_eq!(world.cluster.reads(), 0);
 }
@@ -273,8 +255,8 @@ async fn a_full_ledger_refuses() {
     let world = TestWorld::new(&deletes(9));
     let ledger = MemoryLedger::new(1);
     let [first, second] = &racers(2, 0)[..] else { panic!() };
-    assert!(judged(&world, &ledger, first).await.claim.is_some());
-    let committed = judged(&world, &ledger, second).await;
+    assert!(decided_by(&world, &ledger, first).await.claim.is_some());
+    let committed = decided_by(&world, &ledger, second).await;
     assert_eq!(reason(&committed.decision), Some(RefusalReason::LedgerUnavailable));
 }
 
@@ -282,20 +264,13 @@ async fn a_full_ledger_refuses() {
 async fn a_question_commits_nothing() {
     let world = TestWorld::new(&deletes(1));
     let alert = alert("p", json!({}));
-    let playbook = world.rules.index.matching(&alert)[0];
-    let id = alert.id();
-    let case = DecisionRequest {
-        alert: &alert,
-        sender: None,
-        id,
-        playbook,
-    };
+    let request = world.request(&alert);
     let decider = Decider {
         commits: false,
         ..world.decider(&*world.ledger)
     };
     for _ in 0..2 {
-        let committed = decider.decide_and_commit(case).await;
+        let committed = decider.decide_and_commit(request).await;
         assert!(reason(&committed.decision).is_none() && committed.claim.is_none());
     }
     assert!(world.ledger.view().await.unwrap().claims.is_empty());

@@ -9,7 +9,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::outcome::Failure;
+use crate::outcome::FailureReason;
 use crate::testing::{Before, TestWorld, Then, alert, enforced, playbook, pod_at};
 
 const REFUSED: Then = Then::Fail(SendFault::Refused(SendErrorKind::Rejected));
@@ -32,7 +32,7 @@ fn three(on_failure: &str) -> TestWorld {
 
 /// Whether each of the three labels is on the pod.
 fn labelled(world: &TestWorld) -> [bool; 3] {
-    let pod = world.object("Pod/web/solo-1").unwrap();
+    let pod = world.pod("solo-1").unwrap();
     ["a", "b", "c"].map(|key| pod["metadata"]["labels"].get(key).is_some())
 }
 
@@ -66,7 +66,7 @@ async fn every_request_of_every_step_is_sent_in_order() {
     let names: Vec<&str> = execution.response.steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(names, ["label", "quarantine", "delete"]);
     assert!(!execution.is_refundable);
-    assert!(world.object("Pod/web/solo-1").is_none());
+    assert!(world.pod("solo-1").is_none());
 }
 
 #[rstest]
@@ -98,7 +98,7 @@ async fn what_a_stopped_plan_leaves_out_is_reported_as_not_sent() {
     world.cluster.script([REFUSED]);
     let execution = world.execute(&plan).await;
     let stopped = RequestOutcome::NotSent {
-        because: NotSent::Stopped,
+        because: NotSentReason::Stopped,
     };
     assert_eq!(outcomes(&execution)[1..], [&stopped, &stopped]);
     assert_eq!(world.cluster.mutations().len(), 1);
@@ -161,7 +161,7 @@ async fn a_target_that_is_replaced_is_not_touched_and_what_was_created_for_it_is
     assert_eq!(world.quarantines(), [""; 0]);
     assert!(execution.response.undone.iter().all(|undone| undone.outcome.is_clean()));
     assert_eq!(execution.response.undone.len(), 1);
-    let pod = world.object("Pod/web/solo-1").unwrap();
+    let pod = world.pod("solo-1").unwrap();
     assert_eq!(pod["metadata"]["labels"], json!({"app": "solo", "team": "shop"}));
     // Something was created meanwhile: the slot stays taken.
     assert!(!execution.is_refundable);
@@ -177,7 +177,7 @@ async fn in_observe_nothing_is_sent() {
     assert_eq!(world.cluster.inner.requests(), []);
     assert_eq!(world.changes_since(&before), [""; 0]);
     let observed = RequestOutcome::NotSent {
-        because: NotSent::Observed,
+        because: NotSentReason::Observed,
     };
     assert_eq!(outcomes(&execution), [&observed; 3]);
     assert!(
@@ -238,7 +238,7 @@ async fn a_step_has_its_time_and_the_next_one_its_own() {
         matches!(
             first,
             RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::Busy),
+                because: FailureReason::Answer(SendErrorKind::Busy),
                 is_certain: true,
                 ..
             }

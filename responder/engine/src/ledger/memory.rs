@@ -11,30 +11,30 @@ use responder_core::port::{CommitError, Ledger, LedgerError};
 #[derive(Debug)]
 pub struct MemoryLedger {
     bound: usize,
-    state: Mutex<State>,
+    state: Mutex<LedgerState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct LedgerState {
     version: u64,
     last_id: u64,
     /// The ids of `claims`, by place.
     ids: Vec<ClaimId>,
     claims: Arc<Vec<Claim>>,
-    /// Expired claims are looked for at most once a second of the claims' own time: a burst does not walk all of them
-    /// for each.
+    /// Expired claims are removed at most once a second of the claims' own time: a burst does not walk all of them for
+    /// each.
     pruned_at: Timestamp,
 }
 
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 impl MemoryLedger {
-    /// As many claims as a ledger holds by default: a decision walks them all, which takes less than a millisecond.
+    /// The bound by default: a decision walks all claims, which takes less than a millisecond at this number.
     pub const DEFAULT_BOUND: usize = 20_000;
 
-    /// A ledger that holds at most so many claims.
+    /// An empty ledger that holds at most `bound` claims.
     pub fn new(bound: usize) -> Self {
-        let state = State {
+        let state = LedgerState {
             version: 0,
             last_id: 0,
             ids: Vec::new(),
@@ -47,7 +47,7 @@ impl MemoryLedger {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LedgerState> {
         // Version, ids and claims are changed together, with nothing between that could panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -59,7 +59,7 @@ impl Default for MemoryLedger {
     }
 }
 
-impl State {
+impl LedgerState {
     fn prune(&mut self, now: Timestamp) {
         self.pruned_at = now;
         if self.claims.iter().all(|claim| claim.counts_until > now) {

@@ -1,5 +1,5 @@
-//! The way in: what was seen before, and what there is room for, asked and answered under one lock. Step of the flow:
-//! between match and snapshot.
+//! The way in: which alerts were seen before, and which there is room for, asked and answered under one lock. Step of
+//! the flow: between match and snapshot.
 
 use std::mem::size_of;
 use std::sync::Arc;
@@ -10,28 +10,30 @@ use responder_core::target::Subject;
 use tokio::time::Instant;
 use tracing::Span;
 
-use super::{Accepted, Settlement, Submission};
+use super::submission::Submission;
+use crate::accepted::{AcceptedAlert, Settlement};
 use crate::accounting::Accounting;
-use crate::dedup::{Window, WindowLimits};
+use crate::dedup::{DedupLimits, DedupWindow};
 use crate::queue::{QueueClass, QueueLimits, ShedCause, TargetKey, WorkQueue};
 
-pub(crate) struct AlertQueue<J> {
-    window: Window,
-    pub(crate) lanes: WorkQueue<J>,
-    pub(crate) is_stopping: bool,
+/// The accepted alerts, and the window in which a second delivery is known as one.
+pub(super) struct AlertQueue {
+    window: DedupWindow,
+    pub(super) work: WorkQueue<AcceptedAlert>,
+    pub(super) is_stopping: bool,
 }
 
-impl AlertQueue<Accepted> {
-    pub(crate) fn new(lanes: QueueLimits, window: WindowLimits, now: Instant) -> Self {
+impl AlertQueue {
+    pub(super) fn new(limits: QueueLimits, window: DedupLimits, now: Instant) -> Self {
         Self {
-            window: Window::new(window, now),
-            lanes: WorkQueue::new(lanes),
+            window: DedupWindow::new(window, now),
+            work: WorkQueue::new(limits),
             is_stopping: false,
         }
     }
 
-    /// Takes an alert in. An id is remembered only once there is room for its alert: whoever was shed may come again.
-    pub(crate) fn take(
+    /// Takes an alert in. An id is remembered only once there is room for its alert: one that was shed may come again.
+    pub(super) fn take(
         &mut self,
         alert: Alert,
         sender: Sender,
@@ -41,13 +43,11 @@ impl AlertQueue<Accepted> {
     ) -> Submission {
         let now = Instant::now();
         let id = alert.id();
-        let lane = QueueClass::of(alert.priority());
+        let class = QueueClass::of(alert.priority());
         if self.is_stopping {
-            accounting.shed(lane, ShedCause::Stopping);
-            return Submission::Shed {
-                lane,
-                cause: ShedCause::Stopping,
-            };
+            let cause = ShedCause::Stopping;
+            accounting.shed(class, cause);
+            return Submission::Shed { class, cause };
         }
         if self.window.contains(&id, now) {
             accounting.duplicate();
@@ -56,27 +56,27 @@ impl AlertQueue<Accepted> {
         let key = Subject::of(&alert).ok().map(|subject| TargetKey::of(&subject));
         let bytes = weight(&alert);
         let names: Vec<_> = playbooks.iter().map(|playbook| playbook.name.clone()).collect();
-        let job = Arc::new(Accepted::new(alert, id, sender, playbooks, lane, now));
-        if let Err(cause) = self.lanes.accept(lane, key, bytes, Arc::clone(&job), now) {
-            accounting.shed(lane, cause);
-            return Submission::Shed { lane, cause };
+        let accepted = Arc::new(AcceptedAlert::new(alert, id, sender, playbooks, class, now));
+        if let Err(cause) = self.work.accept(class, key, bytes, Arc::clone(&accepted), now) {
+            accounting.shed(class, cause);
+            return Submission::Shed { class, cause };
         }
-        // Nobody works on it before the lock is free. It is its first span.
-        let _ = job.span.set(root(&job.alert, id));
+        // No worker has it before the lock is free: this is its first span.
+        accepted.trace(root(&accepted.alert, id));
         self.window.insert(id, now);
         accounting.accepted(names.len());
         Submission::Accepted { id, playbooks: names }
     }
 
-    /// How to learn that an accepted alert is settled; `None` where it is already. Looks from the newest on, which is where
-    /// one that was just accepted is; a duplicate of an old one costs a walk over what the lanes hold.
-    pub(crate) fn settlement(&self, id: &AlertId) -> Option<Settlement> {
-        let job = self.lanes.unfinished().rev().find(|job| job.id == *id)?;
-        Some(Settlement::of(job))
+    /// The settlement of an accepted alert; `None` where it is settled already. Looks from the newest on, which is where
+    /// one that was just accepted is; a duplicate of an old one costs a walk over all that are unfinished.
+    pub(super) fn settlement(&self, id: &AlertId) -> Option<Settlement> {
+        let accepted = self.work.unfinished().rev().find(|accepted| accepted.id == *id)?;
+        Some(Settlement::of(accepted))
     }
 
     /// Takes the alert's next delivery for a new one: its decision asked for it to be sent again.
-    pub(crate) fn forget(&mut self, id: &AlertId) {
+    pub(super) fn forget(&mut self, id: &AlertId) {
         self.window.forget(id);
     }
 }
@@ -97,5 +97,5 @@ fn weight(alert: &Alert) -> usize {
     let texts = [alert.output(), alert.message(), alert.hostname(), alert.uuid()];
     let others: usize = alert.others().map(|(key, json)| key.len() + json.len()).sum();
     let tags: usize = alert.tags().iter().map(|tag| size_of::<Box<str>>() + tag.len()).sum();
-    size_of::<Accepted>() + fields + texts.into_iter().flatten().map(str::len).sum::<usize>() + others + tags
+    size_of::<AcceptedAlert>() + fields + texts.into_iter().flatten().map(str::len).sum::<usize>() + others + tags
 }

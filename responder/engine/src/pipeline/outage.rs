@@ -1,5 +1,5 @@
-//! An outage of the cluster as one decision meets it: which failed readings are worth another look, and when. Between
-//! match and decide.
+//! An outage of the cluster as one decision meets it: which failed readings are tried again, and when. Step of the flow:
+//! between match and decide.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use tokio::time::Instant;
 
 use crate::retry::{Pace, Pauses};
 
-/// An API server that has just started refuses what it will allow: it listens before it has read its roles. Seen for less
-/// than two seconds on an idle machine (Kubernetes 1.37).
+/// How long a missing right is taken for a part of the outage: an API server that has just started listens before it has
+/// read its roles, and answers Forbidden until then. Seen for less than two seconds on an idle machine (Kubernetes 1.37).
 const ROLES_LOAD: Duration = Duration::from_secs(30);
 
-/// What one decision has seen of an outage.
+/// The outage that one decision has seen so far.
 pub(super) struct Outage {
     pauses: Pauses,
     /// When the cluster last did not answer.
@@ -27,7 +27,7 @@ impl Outage {
         }
     }
 
-    /// How long to wait before the next look; `None` for a failure that no other look will mend.
+    /// The pause before the next reading; `None` for a failure that no other reading will mend.
     pub(super) fn pause(&mut self, kind: ReadErrorKind) -> Option<Duration> {
         let now = Instant::now();
         let is_back = || self.away_at.is_some_and(|at| now.duration_since(at) < ROLES_LOAD);

@@ -1,37 +1,33 @@
-//! One accepted alert: each of its playbooks in turn decides, acts and settles.
+//! The answer of one playbook to one accepted alert: it decides, acts and settles. Steps of the flow: snapshot to settle.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use futures_util::FutureExt;
 use responder_core::decide::{Decision, Outcome};
-use responder_core::notify::NotifyMoment;
+use responder_core::guard::ClaimId;
 use responder_core::plan::Plan;
 use responder_core::playbook::Playbook;
-use responder_core::port::{Clock, ClusterReader, ClusterWriter, Ledger, Notifier, ReadError};
-use responder_core::refusal::{Refusal, RefusalReason};
+use responder_core::port::{Cluster, Ledger, ReadError};
+use responder_core::refusal::RefusalReason;
 use responder_core::target::{Subject, Target, TargetKind};
-use tokio::time::Instant;
-use tracing::{Instrument as _, Span};
+use responder_core::trace::CheckName;
 
 use super::outage::Outage;
-use super::{Accepted, AlertOutcome, Shared};
-use crate::audit::{About, AuditRecord, Trail};
+use super::shared::Shared;
+use super::verification;
+use crate::about::About;
+use crate::accepted::AcceptedAlert;
 use crate::decision::{CommittedDecision, Decider, DecisionRequest};
-use crate::execute::{Execution, execute};
+use crate::event::Event;
+use crate::execute::execute;
 use crate::latency::PipelineStage;
-use crate::queue::{QueueClass, TargetKey, Ticket, Turn};
+use crate::queue::{TargetKey, Ticket};
 use crate::send::RequestSender;
-use crate::settle;
 use crate::shutdown::Progress;
-use crate::snapshot::stepped_up;
-use crate::spans;
-use crate::verify::{Effectiveness, Finding, OpenExpectation, Verification, checks, verify};
+use crate::snapshot::key_above;
+use crate::timed::timed;
 use crate::wait::Wait;
 
-/// So often a ticket waits for the key of a resolved target before it is refused as contended: only a subject whose
+/// How often a ticket waits for the key of a resolved target before it is refused as contended: only a subject whose
 /// owner or node changes all the time waits more than once.
 const MOST_PARKS: u32 = 8;
 
@@ -43,165 +39,56 @@ const SEND_AGAIN: [RefusalReason; 4] = [
     RefusalReason::ShuttingDown,
 ];
 
-/// The slot of a ticket at work.
-struct Slot<C, L, N, K>
-where
-    C: ClusterReader + ClusterWriter,
-    L: Ledger,
-    N: Notifier,
-    K: Clock,
-{
-    shared: Arc<Shared<C, L, N, K>>,
-    lane: QueueClass,
-    is_held: AtomicBool,
+/// One playbook at work on one accepted alert.
+pub(super) struct PlaybookRun<'a, C, L, W> {
+    pub(super) shared: &'a Arc<Shared<C, L>>,
+    pub(super) accepted: &'a AcceptedAlert,
+    pub(super) playbook: &'a Arc<Playbook>,
+    pub(super) wait: &'a W,
 }
 
-impl<C, L, N, K> Wait for Slot<C, L, N, K>
-where
-    C: ClusterReader + ClusterWriter,
-    L: Ledger,
-    N: Notifier,
-    K: Clock,
-{
-    async fn wait(&self, length: Duration) {
-        self.is_held.store(false, Ordering::Relaxed);
-        self.shared.queue().lanes.release_slot(self.lane);
-        self.shared.dispatch();
-        tokio::time::sleep(length).await;
-        let woken = self.shared.queue().lanes.resume(self.lane);
-        self.shared.dispatch();
-        // The sender lives in the lanes, which outlive every ticket: it always answers.
-        self.is_held.store(woken.await.is_ok(), Ordering::Relaxed);
-    }
-}
+/// A decision, or the key of a target at which another response works.
+type DecidedOrBusy = Result<CommittedDecision, TargetKey>;
 
-impl<C, L, N, K> Shared<C, L, N, K>
-where
-    C: ClusterReader + ClusterWriter,
-    L: Ledger,
-    N: Notifier,
-    K: Clock,
-{
-    /// Starts whoever's turn it is.
-    pub(crate) fn dispatch(self: &Arc<Self>) {
-        while !self.stop.is_cancelled() {
-            let turn = self.queue().lanes.next();
-            match turn {
-                Some(Turn::Start(ticket)) => self.spawn(Arc::clone(self).work(ticket)),
-                Some(Turn::Resume(lane, wake)) => {
-                    if wake.send(()).is_err() {
-                        self.queue().lanes.release_slot(lane);
-                    }
-                }
-                None => return,
-            }
-        }
-    }
-
-    async fn work(self: Arc<Self>, mut ticket: Ticket<Accepted>) {
-        let slot = Slot {
-            shared: Arc::clone(&self),
-            lane: ticket.lane(),
-            is_held: AtomicBool::new(true),
+impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
+    /// Decides, acts and settles. `Some`: the key of a target at which another response works; nothing is decided, and
+    /// the playbook answers once the key is free.
+    pub(super) async fn answer(&self, ticket: &mut Ticket<AcceptedAlert>) -> Option<TargetKey> {
+        let committed = match self.decide(ticket).await {
+            Ok(committed) => committed,
+            Err(busy) => return Some(busy),
         };
-        let job = Arc::clone(&ticket.job);
-        let parked = tokio::select! {
-            biased;
-            // The ticket is dropped unfinished, and is found among the unfinished when they are handed back.
-            () = self.stop.cancelled() => return,
-            parked = self.answer(&mut ticket, &slot) => parked,
-        };
-        {
-            let mut queue = self.queue();
-            if let Some(key) = parked {
-                queue.lanes.park(ticket, key);
-            } else {
-                queue.lanes.finish(ticket, slot.is_held.load(Ordering::Relaxed));
-                let again = job.again.get().copied();
-                job.settle(again.map_or(AlertOutcome::Decided, AlertOutcome::SendAgain));
-            }
-            if queue.lanes.is_idle() {
-                self.idle.notify_waiters();
-            }
-        }
-        self.dispatch();
-    }
-
-    /// Lets each playbook answer. `Some` key to wait for: then it goes on from the same playbook.
-    async fn answer(self: &Arc<Self>, ticket: &mut Ticket<Accepted>, slot: &Slot<C, L, N, K>) -> Option<TargetKey> {
-        let job = Arc::clone(&ticket.job);
-        while let Some(playbook) = job.playbooks.get(ticket.next) {
-            job.set(Progress::Deciding);
-            let span = spans::response(&job.span(), playbook);
-            let response = AssertUnwindSafe(self.respond(ticket, slot, &job, playbook).instrument(span))
-                .catch_unwind()
-                .await;
-            match response {
-                Ok(None) => {}
-                Ok(Some(key)) => {
-                    job.set(Progress::Waiting);
-                    return Some(key);
-                }
-                Err(_) => self.panicked(ticket.next, &job, playbook),
-            }
-            self.queue().lanes.release_stepped_up(ticket);
-            ticket.next += 1;
-            ticket.parked = 0;
-            job.finished.store(ticket.next, Ordering::Relaxed);
+        let claim = committed.claim;
+        let about = self.about().of_decision(&committed.decision);
+        let decision = self.record(committed, &about);
+        if let Outcome::Act { plan, .. } = &decision.outcome {
+            self.act(plan, claim, about).await;
         }
         None
     }
 
-    /// One response's panic is its own: it is counted, and the next playbook answers.
-    fn panicked(&self, place: usize, job: &Accepted, playbook: &Playbook) {
-        self.accounting.panicked();
-        tracing::error!(playbook = %playbook.name, alert = %job.id, "a response panicked: a defect of responder");
-        if job.decided.load(Ordering::Relaxed) <= place {
-            job.decided.store(place + 1, Ordering::Relaxed);
-            self.accounting.refused(RefusalReason::PlanUnsound);
-        }
-    }
-
-    async fn respond(
-        self: &Arc<Self>,
-        ticket: &mut Ticket<Accepted>,
-        slot: &Slot<C, L, N, K>,
-        job: &Arc<Accepted>,
-        playbook: &Arc<Playbook>,
-    ) -> Option<TargetKey> {
-        let decider = self.decider(slot);
-        let request = DecisionRequest {
-            alert: &job.alert,
-            id: job.id,
-            sender: Some(&job.sender),
-            playbook,
-        };
-        // While the cluster does not answer, the alert waits, and is refused once it is too old: its sender does not send
-        // it again (Falco never does).
+    /// While the cluster does not answer, the alert waits, and is refused once it is too old: its sender does not send it
+    /// again (Falco never does).
+    async fn decide(&self, ticket: &mut Ticket<AcceptedAlert>) -> DecidedOrBusy {
+        let shared = self.shared;
+        let decider = self.decider();
+        let request = self.request();
         let mut outage = Outage::new();
-        let committed = loop {
+        loop {
             if let Some(refused) = decider.screen(request).await {
-                self.record(job, playbook, refused.into());
-                return None;
+                return Ok(refused.into());
             }
-            match self.key_to_hold(job, playbook).await {
-                Ok(Some(key)) if !self.queue().lanes.try_hold(ticket, &key) => {
+            match self.key_to_hold().await {
+                Ok(Some(key)) if !shared.queue().work.try_hold(ticket, &key) => {
                     if ticket.parked < MOST_PARKS {
-                        return Some(key);
+                        return Err(key);
                     }
-                    let refused = decider.refuse(
-                        request,
-                        "target",
-                        RefusalReason::Contended,
-                        "what it steps up to kept changing",
-                    );
-                    self.record(job, playbook, refused.into());
-                    return None;
+                    return Ok(self.contended(&decider, "kept changing"));
                 }
                 Err(error) => {
                     // What can't be read is read again for the decision, which then says so.
                     if let Some(pause) = outage.pause(error.kind) {
-                        slot.wait(pause).await;
+                        self.wait.wait(pause).await;
                         continue;
                     }
                 }
@@ -209,89 +96,53 @@ where
             }
             let committed = decider.decide_and_commit(request).await;
             match committed.unread.and_then(|kind| outage.pause(kind)) {
-                Some(pause) => slot.wait(pause).await,
-                None => break self.only_what_is_held(ticket, request, &decider, committed).await,
+                Some(pause) => self.wait.wait(pause).await,
+                None => return Ok(self.only_what_is_held(ticket, &decider, committed).await),
             }
-        };
-        let claim = committed.claim;
-        // The audit trail has the plan before the first request is sent.
-        let plan = self.record(job, playbook, committed)?;
-        job.set(Progress::Acting);
-        let about = self.about_plan(job, playbook, &plan);
-        let sender = RequestSender {
-            cluster: &*self.ports.cluster,
-            clock: &*self.ports.clock,
-            wait: slot,
-            accounting: &self.accounting,
-            trail: Some(Trail {
-                audit: &*self.audit,
-                about: &about,
-            }),
-        };
-        let begun = Instant::now();
-        let execution = execute(&sender, &plan)
-            .instrument(spans::step(PipelineStage::Act))
-            .await;
-        self.accounting.took(PipelineStage::Act, begun.elapsed());
-        let refund = claim.filter(|_| execution.is_refundable);
-        let refunded = match refund {
-            None => false,
-            Some(claim) => self
-                .ports
-                .ledger
-                .refund(claim)
-                .await
-                .inspect_err(|error| {
-                    tracing::warn!(%error, incident = plan.incident, "a claim could not be taken back and stays spent");
-                })
-                .is_ok(),
-        };
-        self.settle(job, playbook, &plan, &execution, refunded, about);
-        None
-    }
-
-    fn about_plan(&self, job: &Accepted, playbook: &Playbook, plan: &Plan) -> About {
-        About {
-            incident: Some(plan.incident.clone()),
-            target: Some(plan.target.to_string()),
-            target_uid: Some(plan.target.object().uid.clone()),
-            mode: Some(plan.mode.mode()),
-            ..self.about(job.id, playbook)
         }
     }
 
-    fn decider<'a>(&'a self, slot: &'a Slot<C, L, N, K>) -> Decider<'a, C, L, K, Slot<C, L, N, K>> {
+    fn request(&self) -> DecisionRequest<'_> {
+        DecisionRequest {
+            alert: &self.accepted.alert,
+            id: self.accepted.id,
+            sender: Some(&self.accepted.sender),
+            playbook: self.playbook,
+        }
+    }
+
+    fn decider(&self) -> Decider<'_, C, L, W> {
+        let shared = self.shared;
         Decider {
-            cluster: &*self.ports.cluster,
-            ledger: &*self.ports.ledger,
-            clock: &*self.ports.clock,
-            wait: slot,
-            rules: &self.rules,
-            process_mode: self.config.process_mode,
-            own: &self.config.own,
-            patience: self.config.patience,
+            cluster: &*shared.cluster,
+            ledger: &*shared.ledger,
+            clock: &*shared.clock,
+            wait: self.wait,
+            rules: &shared.rules,
+            process_mode: shared.config.process_mode,
+            own: &shared.config.own,
+            patience: shared.config.patience,
             commits: true,
-            accounting: Some(&self.accounting),
+            accounting: Some(&shared.sinks.accounting),
         }
     }
 
-    /// The key of the owner or node that a playbook steps up to.
-    async fn key_to_hold(&self, job: &Accepted, playbook: &Playbook) -> Result<Option<TargetKey>, ReadError> {
-        match Subject::of(&job.alert) {
-            Ok(subject) if playbook.target != TargetKind::Pod => {
-                stepped_up(&*self.ports.cluster, &subject, playbook.target).await
+    /// The key of the owner or node that a playbook acts on.
+    async fn key_to_hold(&self) -> Result<Option<TargetKey>, ReadError> {
+        match Subject::of(&self.accepted.alert) {
+            Ok(subject) if self.playbook.target != TargetKind::Pod => {
+                key_above(&*self.shared.cluster, &subject, self.playbook.target).await
             }
             _ => Ok(None),
         }
     }
 
     /// Lets only a plan pass whose target is the one that is held: between the look for the key and the snapshot the
-    /// pod's owner or node may have become another, where somebody else may be at work.
+    /// pod's owner or node may have become another, at which another response may work.
     async fn only_what_is_held(
         &self,
-        ticket: &Ticket<Accepted>,
-        request: DecisionRequest<'_>,
-        decider: &Decider<'_, C, L, K, Slot<C, L, N, K>>,
+        ticket: &Ticket<AcceptedAlert>,
+        decider: &Decider<'_, C, L, W>,
         committed: CommittedDecision,
     ) -> CommittedDecision {
         let Outcome::Act { plan, .. } = &committed.decision.outcome else {
@@ -306,177 +157,70 @@ where
             return committed;
         }
         if let Some(claim) = committed.claim {
-            match self.ports.ledger.refund(claim).await {
-                Ok(()) => self.accounting.refunded(),
-                Err(error) => tracing::warn!(%error, "a claim could not be taken back and stays spent"),
-            }
+            self.shared.refund(claim, &plan.incident).await;
         }
-        decider
-            .refuse(
-                request,
-                "target",
-                RefusalReason::Contended,
-                "what it steps up to became another meanwhile",
-            )
-            .into()
+        self.contended(decider, "changed while this was decided")
     }
 
-    /// Counts and writes down a decision, and gives back its plan.
-    fn record(&self, job: &Accepted, playbook: &Playbook, committed: CommittedDecision) -> Option<Plan> {
+    fn contended(&self, decider: &Decider<'_, C, L, W>, change: &str) -> CommittedDecision {
+        let detail = format!("the {} that the playbook acts on {change}", self.playbook.target);
+        let refused = decider.refuse(self.request(), CheckName::Target, RefusalReason::Contended, detail);
+        refused.into()
+    }
+
+    fn about(&self) -> About {
+        About {
+            alert: Some(self.accepted.id),
+            ..self.shared.author.about(self.playbook)
+        }
+    }
+
+    /// Tells the decision, before its first request is sent.
+    fn record(&self, committed: CommittedDecision, about: &About) -> Arc<Decision> {
         let CommittedDecision { decision, claim, .. } = committed;
-        job.decided.fetch_add(1, Ordering::Relaxed);
-        self.accounting.decided_after(job.lane, job.at.elapsed());
-        let about = match &decision.outcome {
-            Outcome::Act { plan, .. } => self.about_plan(job, playbook, plan),
-            Outcome::Refuse(_) => About {
-                target: decision.target.as_ref().map(ToString::to_string),
-                target_uid: decision.target.as_ref().map(|target| target.object().uid.clone()),
-                ..self.about(job.id, playbook)
-            },
-        };
-        let plan = match &decision.outcome {
-            Outcome::Refuse(refusal) => {
-                spans::decided(&about, Some(refusal.reason.as_str()));
-                self.refuse(job, playbook, &decision, refusal);
-                None
-            }
-            Outcome::Act { plan, .. } => {
-                spans::decided(&about, None);
-                self.accounting.planned(plan.mode.mode());
-                Some((**plan).clone())
-            }
-        };
-        self.audit.write(&AuditRecord::Decided {
-            at: self.ports.clock.now(),
+        let decision = Arc::new(decision);
+        self.accepted.count_decided();
+        if let Outcome::Refuse(refusal) = &decision.outcome
+            && SEND_AGAIN.contains(&refusal.reason)
+        {
+            self.accepted.ask_again(refusal.reason);
+            self.shared.queue().forget(&self.accepted.id);
+        }
+        self.shared.sinks.tell(&Event::Decided {
+            accepted: self.accepted,
+            playbook: self.playbook,
             about,
-            rule: job.alert.rule().to_string(),
-            sender: job.sender.clone(),
-            guard_hash: self.rules.guard.hash.map(|hash| hash.to_string()),
+            decision: &decision,
             claim,
-            decision: Box::new(decision),
+            guard_hash: self.shared.rules.guard.hash,
         });
-        plan
+        decision
     }
 
-    fn refuse(&self, job: &Accepted, playbook: &Playbook, decision: &Decision, refusal: &Refusal) {
-        self.accounting.refused(refusal.reason);
-        if SEND_AGAIN.contains(&refusal.reason) {
-            // A later playbook's reason adds nothing: one is enough to send it again.
-            let _ = job.again.set(refusal.reason);
-            self.queue().forget(&job.id);
-        }
-        let message = settle::refusal_message(job.alert.rule().as_str(), refusal);
-        let target = decision.target.as_ref().map(ToString::to_string);
-        let target = target.or_else(|| decision.subject.as_ref().map(ToString::to_string));
-        settle::tell(
-            &*self.ports.notifier,
-            playbook,
-            NotifyMoment::Refused,
-            target.as_deref(),
-            &message,
-        );
-    }
-
-    fn settle(
-        self: &Arc<Self>,
-        job: &Accepted,
-        playbook: &Arc<Playbook>,
-        plan: &Plan,
-        execution: &Execution,
-        refunded: bool,
-        about: About,
-    ) {
-        let response = &execution.response;
-        spans::settled(response);
-        let settling = spans::settle().entered();
-        if refunded {
-            self.accounting.refunded();
-        }
-        self.accounting.responded(response.outcome.as_str());
-        self.accounting.settled_after(job.lane, job.at.elapsed());
-        self.audit.write(&AuditRecord::Settled {
-            at: self.ports.clock.now(),
-            about: about.clone(),
+    async fn act(&self, plan: &Plan, claim: Option<ClaimId>, about: About) {
+        let shared = self.shared;
+        self.accepted.set_progress(Progress::Acting);
+        let sender = RequestSender {
+            cluster: &*shared.cluster,
+            clock: &*shared.clock,
+            wait: self.wait,
+            sinks: &shared.sinks,
+            about: &about,
+        };
+        let accounting = Some(&*shared.sinks.accounting);
+        let execution = timed(PipelineStage::Act, accounting, execute(&sender, plan)).await;
+        let refunded = match claim.filter(|_| execution.is_refundable) {
+            Some(claim) => shared.refund(claim, &plan.incident).await,
+            None => false,
+        };
+        let response = Arc::new(execution.response);
+        shared.sinks.tell(&Event::Settled {
+            accepted: self.accepted,
+            playbook: self.playbook,
+            about: &about,
+            response: &response,
             refunded,
-            response: Box::new(response.clone()),
         });
-        let message = settle::response_message(job.alert.rule().as_str(), response);
-        let moment = settle::moment(&response.outcome);
-        settle::tell(
-            &*self.ports.notifier,
-            playbook,
-            moment,
-            Some(&plan.target.to_string()),
-            &message,
-        );
-        drop(settling);
-        let checks = checks(plan, &response.steps);
-        if !checks.is_empty() {
-            self.verify(playbook, checks, about);
-        }
-    }
-
-    /// Looks whether it worked, apart from the slots.
-    fn verify(self: &Arc<Self>, playbook: &Arc<Playbook>, checks: Vec<OpenExpectation>, about: About) {
-        let span = spans::step(PipelineStage::Verify);
-        // Where every answer is known already (a pod that went at once), nobody has to look.
-        if let Some(findings) = checks
-            .iter()
-            .map(OpenExpectation::known)
-            .collect::<Option<Vec<Finding>>>()
-        {
-            return span.in_scope(|| self.verified(playbook, about, Verification::of(findings)));
-        }
-        let Ok(place) = Arc::clone(&self.verifications).try_acquire_owned() else {
-            let finding = Finding {
-                verdict: Effectiveness::Inconclusive,
-                detail: "too many verifications are under way".to_owned(),
-            };
-            return span.in_scope(|| self.verified(playbook, about, Verification::of(vec![finding])));
-        };
-        let (shared, playbook) = (Arc::clone(self), Arc::clone(playbook));
-        let begun = Instant::now();
-        // A task of its own, and still a part of the trace.
-        let task = async move {
-            let look = async {
-                let mut findings = Vec::with_capacity(checks.len());
-                for check in &checks {
-                    findings.push(verify(&*shared.ports.cluster, check, shared.config.verify, &shared.readers).await);
-                }
-                findings
-            };
-            let findings = tokio::select! {
-                biased;
-                () = shared.stop.cancelled() => {
-                    vec![Finding { verdict: Effectiveness::Inconclusive, detail: "the controller was stopping".to_owned() }]
-                }
-                findings = look => findings,
-            };
-            drop(place);
-            shared.accounting.took(PipelineStage::Verify, begun.elapsed());
-            shared.verified(&playbook, about, Verification::of(findings));
-        };
-        self.spawn(task.instrument(span));
-    }
-
-    fn verified(&self, playbook: &Playbook, about: About, verification: Verification) {
-        self.accounting.verified(verification.verdict.as_str());
-        Span::current().record("responder.outcome", verification.verdict.as_str());
-        if let Some(message) =
-            settle::verification_message(about.incident.as_deref().unwrap_or_default(), &verification)
-        {
-            settle::tell(
-                &*self.ports.notifier,
-                playbook,
-                NotifyMoment::Failed,
-                about.target.as_deref(),
-                &message,
-            );
-        }
-        self.audit.write(&AuditRecord::Verified {
-            at: self.ports.clock.now(),
-            about,
-            verification,
-        });
+        verification::begin(shared, self.playbook, plan, &response, about);
     }
 }

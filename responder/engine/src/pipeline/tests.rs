@@ -1,26 +1,44 @@
-//! Alerts on their way through the whole engine. What concerns its parts is in the modules below.
+//! Alerts on their way through the whole engine; its parts are tested in the modules below.
 
 mod accounting;
 mod ending;
+mod story;
 mod targets;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use responder_cluster::simulated::SendFault;
+use responder_core::alert::Alert;
 use responder_core::decide::Outcome;
+use responder_core::mode::Mode;
 use responder_core::notify::NotifyMoment;
-use responder_core::port::{ReadErrorKind, SendErrorKind};
+use responder_core::playbook_name::PlaybookName;
+use responder_core::port::{Ledger as _, ReadErrorKind, SendErrorKind};
+use responder_core::refusal::RefusalReason;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::accounting::AccountingSnapshot;
+use crate::audit::AuditRecord;
+use crate::config::EngineConfig;
 use crate::ledger::MemoryLedger;
 use crate::outcome::ResponseOutcome;
-use crate::testing::{Before, TestWorld, Then, alert, at_rest, enforced, guard, playbook, pod_at, shell};
+use crate::queue::{QueueClass, ShedCause};
+use crate::testing::{Before, TestWorld, Then, alert, at_rest, enforced, guard, playbook, playbook_for, pod_at, shell};
 use crate::verify::Effectiveness;
 
 const DELETE: &str = "[{delete: {gracePeriodSeconds: 0}}]";
 
 fn solo() -> Alert {
     alert("p", json!({}))
+}
+
+/// A playbook of this name and order for the alerts of `p`, which sets a label of its name.
+fn labels_with(name: &str, order: i32) -> String {
+    let spec = format!("mode: Enforce\norder: {order}\nsteps: [{{label: {{labels: {{{name}: \"1\"}}}}}}]");
+    playbook_for("p", name, &spec)
 }
 
 /// An alert about one of the pods of [`TestWorld::flood`].
@@ -60,17 +78,13 @@ async fn an_alert_that_nothing_matches_is_only_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn an_alert_is_answered_by_each_playbook_in_their_order() {
-    let label = |key: &str, order: i32| {
-        let spec = format!("mode: Enforce\norder: {order}\nsteps: [{{label: {{labels: {{{key}: \"1\"}}}}}}]");
-        playbook(&format!("p-{key}"), &spec).replace(&format!("*p-{key}*"), "p")
-    };
-    let world = TestWorld::new(&(label("a", 0) + &label("b", 5) + &label("c", 0)));
+    let world = TestWorld::new(&(labels_with("a", 0) + &labels_with("b", 5) + &labels_with("c", 0)));
     let engine = world.engine();
     let Submission::Accepted { playbooks, id } = engine.submit(solo()) else {
         panic!()
     };
     let names: Vec<&str> = playbooks.iter().map(PlaybookName::as_str).collect();
-    assert_eq!(names, ["p-b", "p-a", "p-c"]);
+    assert_eq!(names, ["b", "a", "c"]);
     assert_eq!(id, solo().id());
     at_rest(&engine).await;
     let sent: Vec<String> = world.cluster.mutations().iter().map(ToString::to_string).collect();
@@ -95,7 +109,7 @@ async fn a_second_delivery_is_a_duplicate_while_the_first_is_on_its_way_and_afte
     assert_eq!(world.cluster.mutations().len(), 1);
 }
 
-/// What could not be decided may be sent again, and then it is decided.
+/// An alert that could not be decided may be sent again, and then it is decided.
 #[tokio::test(start_paused = true)]
 async fn an_alert_that_is_asked_for_again_is_no_duplicate() {
     let world = TestWorld::new(&enforced("p", DELETE));
@@ -114,7 +128,7 @@ async fn an_alert_that_is_asked_for_again_is_no_duplicate() {
     assert_eq!(world.cluster.mutations().len(), 1);
 }
 
-/// Falco does not send again: what comes while the API server is away is decided once it is back.
+/// Falco does not send again: an alert that comes while the API server is away is decided once it is back.
 #[tokio::test(start_paused = true)]
 async fn an_alert_that_comes_while_the_cluster_is_away_is_decided_when_it_is_back() {
     let world = TestWorld::new(&enforced("p", DELETE));
@@ -174,12 +188,12 @@ async fn an_alert_that_was_refused_for_good_is_a_duplicate(#[case] over: Value, 
 async fn an_alert_that_was_shed_can_come_again() {
     let world = TestWorld::new(&enforced("p", DELETE));
     let mut config = world.config();
-    config.lanes.ordinary.alerts = 1;
+    config.queue.ordinary.alerts = 1;
     let engine = world.engine_with(config);
     let hold = world.cluster.inner.hold();
     assert!(is_accepted(&engine.submit(shell("p", "solo-2", 18, 2))));
     let shed = Submission::Shed {
-        lane: QueueClass::Ordinary,
+        class: QueueClass::Ordinary,
         cause: ShedCause::QueueFull,
     };
     assert_eq!(engine.submit(solo()), shed);
@@ -217,13 +231,13 @@ async fn the_plan_is_in_the_audit_trail_before_the_first_request() {
 #[case::refused(json!({"time": "2026-11-24T02:00:00Z"}), &[], NotifyMoment::Refused)]
 #[case::failed(json!({}), &[SendErrorKind::Forbidden], NotifyMoment::Failed)]
 #[tokio::test(start_paused = true)]
-async fn whoever_asked_for_a_moment_is_told_of_it_once(
+async fn a_receiver_that_asks_for_a_moment_is_told_of_it_once(
     #[case] over: Value,
     #[case] failures: &[SendErrorKind],
     #[case] moment: NotifyMoment,
 ) {
-    let everybody = "notify: [{to: [soc], on: [Acted, Refused, Failed]}, {to: [nobody], on: [Expired]}]";
-    let world = TestWorld::new(&playbook("p", &format!("mode: Enforce\nsteps: {DELETE}\n{everybody}")));
+    let receivers = "notify: [{to: [soc], on: [Acted, Refused, Failed]}, {to: [other], on: [Expired]}]";
+    let world = TestWorld::new(&playbook("p", &format!("mode: Enforce\nsteps: {DELETE}\n{receivers}")));
     world
         .cluster
         .script(failures.iter().map(|&kind| Then::Fail(SendFault::Refused(kind))));
@@ -254,7 +268,7 @@ async fn a_claim_is_taken_back_when_nothing_was_changed_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whether_it_worked_is_told_afterwards() {
+async fn the_verification_is_told_afterwards() {
     let world = TestWorld::new(&enforced("p", "[{delete: {gracePeriodSeconds: 20}}]"));
     let engine = world.engine();
     engine.submit(solo());
@@ -270,7 +284,7 @@ async fn whether_it_worked_is_told_afterwards() {
 async fn a_response_that_did_not_work_is_told_as_a_failure() {
     let spec = "mode: Enforce\nsteps: [{label: {labels: {a: \"1\"}}}]\nnotify: [{to: [soc], on: [Failed]}]";
     let world = TestWorld::new(&playbook("p", spec));
-    // Somebody takes the label away before anybody looks.
+    // Another client takes the label away before the first look.
     world.cluster.before(|cluster, before| {
         let object = cluster.objects().remove("Pod/web/solo-1").unwrap();
         if let Before::Read(..) = before
@@ -347,7 +361,7 @@ async fn a_question_changes_nothing_and_is_not_counted() {
     assert!(world.witness.records().is_empty());
 }
 
-// --- lanes -----------------------------------------------------------------------------------------------
+// --- the queue -----------------------------------------------------------------------------------------------
 
 /// Promise 8. Two slots, one of them for critical alerts; each request takes a second.
 #[tokio::test(start_paused = true)]
@@ -359,8 +373,8 @@ async fn a_critical_alert_is_answered_while_a_flood_waits() {
         Before::Read(..) => Then::Go,
     });
     let mut config = world.config();
-    config.lanes.concurrency = 2;
-    config.lanes.critical_share = 1;
+    config.queue.concurrency = 2;
+    config.queue.critical_share = 1;
     let engine = world.engine_with(config);
     for place in 0..40 {
         assert!(is_accepted(&engine.submit(flood("p", place, place))));
@@ -368,13 +382,13 @@ async fn a_critical_alert_is_answered_while_a_flood_waits() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     engine.submit(alert("p", json!({"priority": "Critical"})));
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    let gone = world.object("Pod/web/solo-1").is_none();
-    assert!(gone && engine.accounts().lanes[&QueueClass::Ordinary].accepted >= 38);
+    let gone = world.pod("solo-1").is_none();
+    assert!(gone && engine.accounts().depths[&QueueClass::Ordinary].accepted >= 38);
     let accounts = at_rest(&engine).await;
     assert_eq!(accounts.responses, [("Done", 41)].into());
 }
 
-/// Each ordinary slot is asked for by somebody who waits between two tries: others work meanwhile.
+/// Each ordinary slot is held by a response that pauses between two tries: others work meanwhile.
 #[tokio::test(start_paused = true)]
 async fn targets_that_are_slow_delay_themselves_and_nobody_else() {
     let world = TestWorld::new(&enforced("p", "[{evict: {gracePeriodSeconds: 0}}]"));
@@ -384,7 +398,7 @@ async fn targets_that_are_slow_delay_themselves_and_nobody_else() {
          spec: {minAvailable: 4, selector: {matchLabels: {app: solo}}}}",
     );
     let mut config = world.config();
-    config.lanes.concurrency = 3;
+    config.queue.concurrency = 3;
     let engine = world.engine_with(config);
     for place in 1..=4 {
         engine.submit(shell("p", &format!("solo-{place}"), 16 + place, place));

@@ -1,4 +1,4 @@
-//! What is given back, and what stays because it is somebody else's.
+//! Values that are given back, and values that stay because another client wrote them.
 
 use responder_cluster::simulated::SendFault;
 use responder_core::action::{CORDONED_AT, CORDONED_BY};
@@ -29,7 +29,7 @@ fn labels(world: &TestWorld) -> Value {
     world.object("Pod/web/solo-1").unwrap()["metadata"]["labels"].clone()
 }
 
-/// Somebody else changes the pod.
+/// Another client changes the pod.
 fn edit(cluster: &responder_cluster::SimulatedCluster, labels: &str) {
     let uid = crate::testing::uid_of(17);
     let pod = format!(
@@ -215,7 +215,7 @@ fn node(world: &TestWorld) -> Value {
     world.object("Node/worker-1").unwrap()
 }
 
-/// Somebody else writes the node's metadata and spec anew.
+/// Another client writes the node's metadata and spec anew.
 fn write_node(world: &TestWorld, annotations: &Value, unschedulable: bool) {
     let node = json!({
         "apiVersion": "v1", "kind": "Node",

@@ -33,20 +33,30 @@ const LABEL: &str = "{label: {labels: {a: \"1\"}}}";
 const DELETE: &str = "{delete: {gracePeriodSeconds: 0}}";
 const EVICT: &str = "{evict: {gracePeriodSeconds: 0}}";
 
-fn until(world: &TestWorld, length: Duration) -> Until {
+fn options(world: &TestWorld, length: Duration) -> SendOptions {
     let valid = world.clock.now().checked_add(HOUR).unwrap();
-    Until {
+    SendOptions {
         deadline: Instant::now() + length,
-        valid: Some(valid),
+        valid_until: Some(valid),
         undoes: false,
     }
+}
+
+fn assert_failed(report: &RequestReport, kind: SendErrorKind, certain: bool) {
+    let RequestOutcome::Failed {
+        because, is_certain, ..
+    } = &report.outcome
+    else {
+        panic!("{:?}", report.outcome)
+    };
+    assert_eq!((*because, *is_certain), (FailureReason::Answer(kind), certain));
 }
 
 /// Sends the only request of a plan.
 async fn send(world: &TestWorld, plan: &Plan) -> RequestReport {
     let request = &plan.requests().next().unwrap().request;
-    let until = until(world, Duration::from_secs(30));
-    world.sender().send(request, &plan.permit(), until).await
+    let options = options(world, Duration::from_secs(30));
+    world.sender().send(request, &plan.permit(), options).await
 }
 
 /// Another pod takes the name before this send.
@@ -123,7 +133,7 @@ async fn a_target_that_is_replaced_between_two_tries_is_never_touched(#[case] st
         "{:?}",
         report.outcome
     );
-    let pod = world.object("Pod/web/solo-1").unwrap();
+    let pod = world.pod("solo-1").unwrap();
     assert_eq!(pod["metadata"]["labels"], json!({"app": "solo", "team": "shop"}));
     assert!(pod["metadata"].get("deletionTimestamp").is_none());
 }
@@ -213,7 +223,7 @@ async fn a_taint_of_another_writer_with_our_key_is_not_overwritten() {
     });
     let report = send(&world, &plan).await;
     let RequestOutcome::Failed {
-        because: Failure::Answer(SendErrorKind::Conflict),
+        because: FailureReason::Answer(SendErrorKind::Conflict),
         detail,
         is_certain: true,
     } = &report.outcome
@@ -239,7 +249,7 @@ async fn a_node_that_keeps_changing_is_given_up_and_loses_no_taint() {
         matches!(
             report.outcome,
             RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::Conflict),
+                because: FailureReason::Answer(SendErrorKind::Conflict),
                 is_certain: true,
                 ..
             }
@@ -278,18 +288,7 @@ async fn an_invalid_patch_on_a_target_that_is_still_the_same_is_not_tried_again(
     let (world, plan) = planned(LABEL).await;
     world.cluster.script([refused(SendErrorKind::Invalid)]);
     let report = send(&world, &plan).await;
-    assert!(
-        matches!(
-            report.outcome,
-            RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::Invalid),
-                is_certain: true,
-                ..
-            }
-        ),
-        "{:?}",
-        report.outcome
-    );
+    assert_failed(&report, SendErrorKind::Invalid, true);
     assert_eq!((report.tries, world.cluster.reads()), (1, 1));
 }
 
@@ -315,20 +314,9 @@ async fn an_eviction_that_stays_blocked_says_so_at_the_end_of_its_time() {
     world.cluster.script(vec![refused(SendErrorKind::BlockedByBudget); 99]);
     let began = Instant::now();
     let report = send(&world, &plan).await;
-    assert!(
-        matches!(
-            report.outcome,
-            RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::BlockedByBudget),
-                is_certain: true,
-                ..
-            }
-        ),
-        "{:?}",
-        report.outcome
-    );
+    assert_failed(&report, SendErrorKind::BlockedByBudget, true);
     assert!(began.elapsed() <= Duration::from_secs(30));
-    assert!(world.object("Pod/web/solo-1").is_some());
+    assert!(world.pod("solo-1").is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -341,14 +329,14 @@ async fn where_the_look_fails_the_answer_counts_as_it_was() {
         matches!(
             report.outcome,
             RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::UidMismatch),
+                because: FailureReason::Answer(SendErrorKind::UidMismatch),
                 ..
             }
         ),
         "{:?}",
         report.outcome
     );
-    assert!(world.object("Pod/web/solo-1").is_some());
+    assert!(world.pod("solo-1").is_some());
 }
 
 // --- answers that never came -----------------------------------------------------------------------
@@ -383,7 +371,7 @@ async fn a_deletion_whose_answer_was_lost_and_whose_name_is_taken_again_is_ours_
     let report = send(&world, &plan).await;
     assert_eq!(report.outcome, RequestOutcome::Done { reply: Reply::Gone });
     assert_eq!(
-        world.object("Pod/web/solo-1").unwrap()["metadata"]["uid"],
+        world.pod("solo-1").unwrap()["metadata"]["uid"],
         crate::testing::uid_of(77)
     );
 }
@@ -392,7 +380,7 @@ async fn a_deletion_whose_answer_was_lost_and_whose_name_is_taken_again_is_ours_
 async fn a_deletion_without_an_answer_is_not_ours_before_it_is_certain_to_have_been_sent() {
     let (world, plan) = planned(DELETE).await;
     world.cluster.before(|cluster, before| match before {
-        // Nothing went out, and meanwhile somebody else deletes it.
+        // Nothing went out, and meanwhile another client deletes it.
         Before::Send(_, 0) => Then::Fail(SendFault::Refused(SendErrorKind::Unreachable)),
         Before::Send(_, 1) => {
             cluster.remove(&pod_at("solo-1"));
@@ -410,23 +398,12 @@ async fn a_cluster_that_does_not_answer_is_asked_until_the_time_is_over() {
     let hold = world.cluster.inner.hold();
     let began = Instant::now();
     let report = send(&world, &plan).await;
-    assert!(
-        matches!(
-            report.outcome,
-            RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::Timeout),
-                is_certain: false,
-                ..
-            }
-        ),
-        "{:?}",
-        report.outcome
-    );
+    assert_failed(&report, SendErrorKind::Timeout, false);
     // Each try has ten seconds of the thirty.
     assert_eq!(report.tries, 3);
     assert!(began.elapsed() <= Duration::from_secs(30) + ADAPTER_GRACE);
     drop(hold);
-    assert!(world.object("Pod/web/solo-1").is_some());
+    assert!(world.pod("solo-1").is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -506,17 +483,6 @@ async fn a_policy_that_has_the_name_and_is_not_what_we_meant_is_left_alone(
     world.cluster.inner.apply(&policy.to_string()).unwrap();
     let before = world.objects();
     let report = send(&world, &plan).await;
-    assert!(
-        matches!(
-            report.outcome,
-            RequestOutcome::Failed {
-                because: Failure::Answer(SendErrorKind::AlreadyExists),
-                is_certain: true,
-                ..
-            }
-        ),
-        "{:?}",
-        report.outcome
-    );
+    assert_failed(&report, SendErrorKind::AlreadyExists, true);
     assert_eq!(world.changes_since(&before), [""; 0]);
 }

@@ -396,6 +396,6 @@ async fn two_ways_to_one_object_lead_to_one_key(
     #[case] target: TargetKind,
     #[case] expected: Option<TargetKey>,
 ) {
-    let key = stepped_up(&world().cluster, &subject, target).await.unwrap();
+    let key = key_above(&world().cluster, &subject, target).await.unwrap();
     assert_eq!(key, expected);
 }

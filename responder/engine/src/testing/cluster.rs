@@ -14,7 +14,7 @@ use responder_core::request::{Armed, Request};
 use responder_core::snapshot::PolicyEngine;
 use serde_json::Value;
 
-/// What comes next, with how many of its kind came before.
+/// The next call, with the number of its kind before it.
 #[derive(Debug)]
 pub(crate) enum Before<'a> {
     /// A read, by the name of the port's method.
@@ -23,16 +23,16 @@ pub(crate) enum Before<'a> {
     Send(&'a Request, usize),
 }
 
-/// What becomes of it.
+/// The fate of the next call.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Then {
-    /// It is done as usual.
+    /// It is carried out.
     Go,
-    /// It goes wrong so (sends only).
+    /// It fails so (sends only).
     Fail(SendFault),
     /// It is never answered.
     Never,
-    /// It is done after so long.
+    /// It is carried out after this length.
     After(Duration),
 }
 
@@ -59,7 +59,7 @@ impl ScriptedCluster {
         }
     }
 
-    /// From here on this is asked before each read and each send; both are counted anew.
+    /// Sets the hook before each read and each send, and counts both anew.
     pub(crate) fn before(&self, hook: impl FnMut(&SimulatedCluster, Before<'_>) -> Then + Send + 'static) {
         *self.hook.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(hook);
         self.reads.store(0, Ordering::Relaxed);
@@ -67,7 +67,7 @@ impl ScriptedCluster {
         self.sends.store(0, Ordering::Relaxed);
     }
 
-    /// The sends from here on go so, in turn; those after the last as usual.
+    /// Scripts the next sends, in turn; those after the last are carried out.
     pub(crate) fn script(&self, sends: impl IntoIterator<Item = Then>) {
         let sends: Vec<Then> = sends.into_iter().collect();
         self.before(move |_, before| match before {
@@ -81,7 +81,7 @@ impl ScriptedCluster {
         self.reads.load(Ordering::Relaxed)
     }
 
-    /// The requests that were received and changed something, or were to.
+    /// The requests that were received, without the dry runs.
     pub(crate) fn mutations(&self) -> Vec<Request> {
         let received = self.inner.requests().into_iter();
         received
@@ -104,7 +104,7 @@ impl ScriptedCluster {
     }
 
     async fn read(&self, method: &'static str) {
-        // An engine that enforces looks for quarantines whenever it is time; that is no part of what a test counts.
+        // An engine that enforces looks for quarantines in turn; a test counts its own reads.
         let counted = match method {
             "network_policies_labelled" => &self.sweeps,
             _ => &self.reads,

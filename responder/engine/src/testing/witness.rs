@@ -1,15 +1,15 @@
-//! Who listens: to the audit trail and to the notifications.
+//! A witness of the audit trail and of the notifications.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use responder_core::port::{Notification, Notifier};
 
-use crate::audit::{AuditRecord, AuditTrail, SentRequest};
-use crate::outcome::Response;
+use crate::audit::{AuditRecord, AuditTrail};
+use crate::outcome::{Response, SentRequest};
 use crate::quarantine_end::QuarantineEnd;
 use crate::verify::Verification;
 
-/// Keeps all that it is told. A clone is the same witness.
+/// Keeps every record and every notification. A clone is the same witness.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Witness {
     records: Arc<Mutex<Vec<AuditRecord>>>,
@@ -47,7 +47,7 @@ impl Witness {
         let records = self.records().into_iter();
         records
             .filter_map(|record| match record {
-                AuditRecord::Settled { response, .. } => Some(*response),
+                AuditRecord::Settled { response, .. } => Some((*response).clone()),
                 _ => None,
             })
             .collect()
@@ -64,7 +64,7 @@ impl Witness {
             .collect()
     }
 
-    /// How quarantines ended, in order.
+    /// The ends of quarantines, in order.
     pub(crate) fn ends(&self) -> Vec<QuarantineEnd> {
         let records = self.records().into_iter();
         records

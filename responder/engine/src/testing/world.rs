@@ -7,34 +7,38 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use responder_cluster::SimulatedCluster;
-use responder_core::alert::{Alert, Bounds};
+use responder_core::alert::Alert;
 use responder_core::decide::{Decision, Outcome, OwnIdentity};
 use responder_core::document::SourceFile;
 use responder_core::guard::Guard;
 use responder_core::mode::Mode;
-use responder_core::object::{Locator, Name, Namespace};
+use responder_core::object::{Name, Namespace};
 use responder_core::plan::Plan;
 use responder_core::playbook::{Index, load};
-use responder_core::port::Clock;
+use responder_core::port::{Clock, Cluster, Ledger};
 use responder_core::refusal::RefusalReason;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{ScriptedCluster, Witness};
-use crate::accounting::{Accounting, AccountingSnapshot};
+use super::cluster::{ScriptedCluster, Then};
+use super::documents::uid_of;
+use super::witness::Witness;
+use crate::about::{About, Author};
+use crate::accounting::AccountingSnapshot;
 use crate::config::{EngineConfig, Ports, RuleSet};
 use crate::decision::{CommittedDecision, Decider, DecisionRequest};
 use crate::execute::{Execution, execute};
 use crate::ledger::MemoryLedger;
 use crate::pipeline::Engine;
 use crate::send::RequestSender;
+use crate::sinks::Sinks;
 use crate::wait::WaitInPlace;
 
-/// Pods `web-1` to `web-3` of a Deployment, `db-0` of a StatefulSet, `solo-1` to `solo-4` of nobody, Services, three
+/// Pods `web-1` to `web-3` of a Deployment, `db-0` of a StatefulSet, `solo-1` to `solo-4` without a controller, Services, three
 /// nodes, Falco, and a network that enforces policies.
 const CLUSTER: &str = include_str!("cluster.yaml");
 
-/// When a test begins.
+/// The time at which a test begins.
 pub(crate) fn start_of_time() -> Timestamp {
     "2026-11-24T03:00:00Z".parse().unwrap()
 }
@@ -51,71 +55,9 @@ impl Clock for RuntimeClock {
     }
 }
 
-/// A playbook that matches the alerts of its own rule, `<name>`, and has this after `match` in its `spec` (flow YAML).
-pub(crate) fn playbook(name: &str, spec: &str) -> String {
-    let indented = spec.replace('\n', "\n  ");
-    format!(
-        "---\napiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {{name: {name}}}\nspec:\n  \
-         description: A test.\n  match: {{rules: [\"*{name}*\"]}}\n  {indented}\n"
-    )
-}
+pub(crate) type TestEngine = Engine<ScriptedCluster, MemoryLedger>;
 
-/// The same in Enforce, with these steps (flow YAML).
-pub(crate) fn enforced(name: &str, steps: &str) -> String {
-    playbook(name, &format!("mode: Enforce\nsteps: {steps}"))
-}
-
-/// A guard that permits everything and has this in its `spec`.
-pub(crate) fn guard(spec: &str) -> String {
-    format!(
-        "---\napiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {{name: default}}\nspec:\n  mode: Enforce\n  {}\n",
-        spec.replace('\n', "\n  ")
-    )
-}
-
-/// The uid of the pod of this number.
-pub(crate) fn uid_of(number: u32) -> String {
-    format!("{number:08x}-0000-4000-8000-000000000000")
-}
-
-/// Where a pod of the namespace `web` is.
-pub(crate) fn pod_at(name: &str) -> Locator {
-    Locator::pod(Namespace::new("web").unwrap(), Name::new(name).unwrap())
-}
-
-/// An alert with these keys over those of a shell in `solo-1`, which the rule `rule` has raised.
-pub(crate) fn alert(rule: &str, over: Value) -> Alert {
-    let mut alert = json!({
-        "rule": rule, "priority": "Notice", "source": "syscall", "hostname": "worker-1", "time": "2026-11-24T03:00:00.5Z",
-        "output_fields": {"container.id": "000000110000", "k8s.ns.name": "web", "k8s.pod.name": "solo-1", "proc.name": "bash"},
-    });
-    merge(&mut alert, over);
-    Alert::decode(alert.to_string().as_bytes(), &Bounds::default()).unwrap()
-}
-
-/// An alert of this rule about a pod of the namespace `web` by its number, the `nth` of its kind, from whichever node.
-pub(crate) fn shell(rule: &str, pod: &str, number: u32, nth: u32) -> Alert {
-    let over = json!({
-        "time": format!("2026-11-24T03:00:00.5{nth:06}Z"), "hostname": "falco-qqqqq",
-        "output_fields": {"container.id": &uid_of(number).replace('-', "")[..12], "k8s.pod.name": pod},
-    });
-    alert(rule, over)
-}
-
-fn merge(target: &mut Value, over: Value) {
-    match (target, over) {
-        (Value::Object(target), Value::Object(over)) => {
-            for (key, value) in over {
-                merge(target.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (target, over) => *target = over,
-    }
-}
-
-pub(crate) type TestEngine = Engine<ScriptedCluster, MemoryLedger, Witness, RuntimeClock>;
-
-/// All that a response needs. A clone is the same world.
+/// The cluster, the rules and the ports of a response. A clone is the same world.
 #[derive(Clone)]
 pub(crate) struct TestWorld {
     pub(crate) cluster: ScriptedCluster,
@@ -123,8 +65,11 @@ pub(crate) struct TestWorld {
     pub(crate) ledger: Arc<MemoryLedger>,
     pub(crate) rules: Arc<RuleSet>,
     pub(crate) own: OwnIdentity,
-    pub(crate) accounting: Arc<Accounting>,
     pub(crate) witness: Witness,
+    /// The sinks of a plan that runs without an engine; the witness is among them.
+    pub(crate) sinks: Arc<Sinks>,
+    /// The head of their records.
+    pub(crate) about: About,
 }
 
 impl TestWorld {
@@ -132,9 +77,14 @@ impl TestWorld {
     pub(crate) fn new(rules: &str) -> Self {
         let clock = Arc::new(RuntimeClock { began: Instant::now() });
         let shared: Arc<dyn Clock> = clock.clone();
+        let witness = Witness::default();
+        let author = Author {
+            actor: "responder".into(),
+            cluster: None,
+        };
         let cluster = SimulatedCluster::from_manifests([("cluster.yaml", CLUSTER)])
             .unwrap_or_else(|error| panic!("{error}"))
-            .with_clock(shared);
+            .with_clock(Arc::clone(&shared));
         Self {
             cluster: ScriptedCluster::new(cluster),
             clock,
@@ -144,18 +94,20 @@ impl TestWorld {
                 namespace: Namespace::new("responder"),
                 pod: Name::new("responder-0"),
             },
-            accounting: Arc::default(),
-            witness: Witness::default(),
+            sinks: sinks(&witness, shared),
+            witness,
+            about: author.about_named("p".to_owned()),
         }
     }
 
-    /// The same world after a restart: what was in memory is gone.
+    /// The same world after a restart, without what was in memory.
     pub(crate) fn restarted(&self) -> Self {
-        self.cluster.before(|_, _| super::Then::Go);
+        self.cluster.before(|_, _| Then::Go);
+        let witness = Witness::default();
         Self {
             ledger: Arc::default(),
-            accounting: Arc::default(),
-            witness: Witness::default(),
+            sinks: sinks(&witness, self.clock.clone()),
+            witness,
             ..self.clone()
         }
     }
@@ -168,13 +120,13 @@ impl TestWorld {
         }
     }
 
-    /// Adds objects, or writes them anew, as somebody else would.
+    /// Adds objects, or writes them anew, as another client would.
     pub(crate) fn apply(&self, manifests: &str) {
         let applied = self.cluster.inner.apply(manifests);
         applied.unwrap_or_else(|error| panic!("{error}"));
     }
 
-    /// Adds so many bare pods `flood-0`, `flood-1`, … with the numbers from 1000 on.
+    /// Adds this many bare pods `flood-0`, `flood-1`, … with the numbers from 1000 on.
     pub(crate) fn flood(&self, pods: u32) {
         let mut manifests = String::new();
         for place in 0..pods {
@@ -189,34 +141,34 @@ impl TestWorld {
         self.apply(&manifests);
     }
 
-    pub(crate) fn decider<'a, L>(
-        &'a self,
-        ledger: &'a L,
-    ) -> Decider<'a, ScriptedCluster, L, RuntimeClock, WaitInPlace> {
+    pub(crate) fn decider<'a, L>(&'a self, ledger: &'a L) -> Decider<'a, ScriptedCluster, L, WaitInPlace> {
         Decider {
             cluster: &self.cluster,
             ledger,
-            clock: &self.clock,
+            clock: &*self.clock,
             wait: &WaitInPlace,
             rules: &self.rules,
             process_mode: Mode::Enforce,
             own: &self.own,
             patience: Duration::from_secs(3),
             commits: true,
-            accounting: Some(&self.accounting),
+            accounting: Some(&self.sinks.accounting),
         }
     }
 
-    /// What the first playbook that matches decides.
-    pub(crate) async fn decide_and_commit(&self, alert: &Alert) -> CommittedDecision {
-        let playbook = self.rules.index.matching(alert)[0];
-        let id = alert.id();
-        let request = DecisionRequest {
+    /// The question to the first playbook that matches.
+    pub(crate) fn request<'a>(&'a self, alert: &'a Alert) -> DecisionRequest<'a> {
+        DecisionRequest {
             alert,
-            id,
+            id: alert.id(),
             sender: None,
-            playbook,
-        };
+            playbook: self.rules.index.matching(alert)[0],
+        }
+    }
+
+    /// The decision of the first playbook that matches.
+    pub(crate) async fn decide_and_commit(&self, alert: &Alert) -> CommittedDecision {
+        let request = self.request(alert);
         self.decider(&*self.ledger).decide_and_commit(request).await
     }
 
@@ -233,13 +185,13 @@ impl TestWorld {
         }
     }
 
-    pub(crate) fn sender(&self) -> RequestSender<'_, ScriptedCluster, RuntimeClock, WaitInPlace> {
+    pub(crate) fn sender(&self) -> RequestSender<'_, ScriptedCluster, WaitInPlace> {
         RequestSender {
             cluster: &self.cluster,
-            clock: &self.clock,
+            clock: &*self.clock,
             wait: &WaitInPlace,
-            accounting: &self.accounting,
-            trail: None,
+            sinks: &self.sinks,
+            about: &self.about,
         }
     }
 
@@ -265,14 +217,20 @@ impl TestWorld {
             cluster: Arc::new(self.cluster.clone()),
             ledger: Arc::clone(&self.ledger),
             notifier: Arc::new(self.witness.clone()),
-            clock: Arc::clone(&self.clock),
+            audit: Arc::new(self.witness.clone()),
+            clock: self.clock.clone(),
         };
-        Engine::start(config, Arc::clone(&self.rules), ports, Arc::new(self.witness.clone()))
+        Engine::start(config, Arc::clone(&self.rules), ports)
     }
 
     /// One object as stored, without what changes with every write.
     pub(crate) fn object(&self, key: &str) -> Option<Value> {
         self.objects().remove(key)
+    }
+
+    /// One pod of the namespace `web`, as stored.
+    pub(crate) fn pod(&self, name: &str) -> Option<Value> {
+        self.object(&format!("Pod/web/{name}"))
     }
 
     /// Every object as stored, without what changes with every write.
@@ -286,7 +244,7 @@ impl TestWorld {
         objects
     }
 
-    /// What is not as it was, each object with its two states.
+    /// The objects that are not as they were, each with its two states.
     pub(crate) fn changes_since(&self, before: &BTreeMap<String, Value>) -> Vec<String> {
         let after = self.objects();
         let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
@@ -303,6 +261,15 @@ impl TestWorld {
     }
 }
 
+fn sinks(witness: &Witness, clock: Arc<dyn Clock>) -> Arc<Sinks> {
+    Arc::new(Sinks {
+        accounting: Arc::default(),
+        audit: Arc::new(witness.clone()),
+        notifier: Arc::new(witness.clone()),
+        clock,
+    })
+}
+
 fn ruleset(text: &str) -> RuleSet {
     let source = SourceFile {
         file: "rules.yaml".into(),
@@ -315,17 +282,11 @@ fn ruleset(text: &str) -> RuleSet {
     }
 }
 
-/// Waits until nothing that was accepted is unfinished.
-pub(crate) async fn at_rest<C, L, N, K>(engine: &Engine<C, L, N, K>) -> AccountingSnapshot
-where
-    C: responder_core::port::ClusterReader + responder_core::port::ClusterWriter,
-    L: responder_core::port::Ledger,
-    N: responder_core::port::Notifier,
-    K: Clock,
-{
+/// Waits until no accepted alert is unfinished.
+pub(crate) async fn at_rest<C: Cluster, L: Ledger>(engine: &Engine<C, L>) -> AccountingSnapshot {
     loop {
         let accounts = engine.accounts();
-        if accounts.lanes.values().all(|lane| lane.accepted == 0) {
+        if accounts.depths.values().all(|depth| depth.accepted == 0) {
             return accounts;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -11,12 +11,12 @@ use super::*;
 use crate::execute::Execution;
 use crate::testing::{Before, TestWorld, Then, alert, enforced, playbook, pod_at};
 
-/// A world in which a plan of this one step was carried out, with the checks of it.
+/// A world in which a plan of this one step was carried out, with the expectations of it.
 async fn done(spec: &str) -> (TestWorld, Vec<OpenExpectation>) {
     let world = TestWorld::new(&playbook("p", spec));
     let plan = world.plan(&alert("p", json!({}))).await;
     let Execution { response, .. } = world.execute(&plan).await;
-    let checks = checks(&plan, &response.steps);
+    let checks = open_expectations(&plan, &response.steps);
     assert_eq!(checks.len(), 1);
     (world, checks)
 }
@@ -211,7 +211,7 @@ async fn a_controller_is_looked_at_too() {
     let world = TestWorld::new(&playbook("p", spec));
     let plan = world.plan(&crate::testing::shell("p", "web-1", 1, 0)).await;
     let execution = world.execute(&plan).await;
-    let checks = checks(&plan, &execution.response.steps);
+    let checks = open_expectations(&plan, &execution.response.steps);
     assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);
 }
 
@@ -290,7 +290,7 @@ async fn what_was_predicted_to_leak_is_no_failure() {
     );
     let plan = world.plan(&alert("p", json!({}))).await;
     let execution = world.execute(&plan).await;
-    let finding = verdict(&world, &checks(&plan, &execution.response.steps)).await;
+    let finding = verdict(&world, &open_expectations(&plan, &execution.response.steps)).await;
     assert_eq!(finding.verdict, Effectiveness::Effective);
     assert!(finding.detail.contains("dns"), "{}", finding.detail);
 }
@@ -324,7 +324,7 @@ async fn only_steps_that_were_carried_out_are_looked_at() {
     let refused = responder_cluster::simulated::SendFault::Refused(responder_core::port::SendErrorKind::Rejected);
     world.cluster.script([Then::Fail(refused)]);
     let execution = world.execute(&plan).await;
-    let checks = checks(&plan, &execution.response.steps);
+    let checks = open_expectations(&plan, &execution.response.steps);
     let [
         OpenExpectation {
             expectation: Expectation::Patched { .. },

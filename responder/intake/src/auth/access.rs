@@ -1,4 +1,4 @@
-//! What a server asks of whoever sends, and what it finds. Step of the flow: intake.
+//! The access rules of an HTTP server: TLS, and which senders it accepts. Step of the flow: intake.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,17 +11,19 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::certificate::ClientCertificate;
-use super::credentials::{CredentialSources, Unknown};
-use super::kept::{Flaw, Kept, Reloads, listed};
-use super::tls::{Tls, TlsFiles};
+use super::credentials::CredentialSources;
+use super::failure::AuthenticationFailure;
+use super::reload::{Reloadable, Reloads};
+use super::tls::{ServerTls, TlsFiles};
+use crate::secret::{Flaw, listed};
 
-/// Who may send alerts, and over what. By default everybody, over plain HTTP.
+/// Which senders a server accepts, and whether over TLS. By default any sender, over plain HTTP.
 #[derive(Default)]
 pub struct Access {
-    tls: Option<Arc<Kept<TlsFiles>>>,
-    /// The names of client certificates that may send, where certificates are asked for.
+    tls: Option<Arc<Reloadable<TlsFiles>>>,
+    /// The names of client certificates that may send; `None` where the server asks for no certificate.
     allowed: Option<Vec<SenderName>>,
-    credentials: Option<Arc<Kept<CredentialSources>>>,
+    credentials: Option<Arc<Reloadable<CredentialSources>>>,
     challenges: Vec<HeaderValue>,
 }
 
@@ -35,7 +37,7 @@ impl fmt::Debug for Access {
         f.debug_struct("Access")
             .field("tls", &self.tls.is_some())
             .field("allowed", &self.allowed)
-            .field("credentials", &self.credentials.as_ref().map(|kept| kept.current()))
+            .field("credentials", &self.credentials.as_ref().map(|loaded| loaded.current()))
             .finish_non_exhaustive()
     }
 }
@@ -45,7 +47,7 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with any of them.
+    /// Every flaw of every file.
     pub fn load(tls: Option<TlsFiles>, credentials: CredentialSources) -> Result<Self, AccessError> {
         let mut challenges = Vec::new();
         if !credentials.basic.is_empty() {
@@ -58,8 +60,10 @@ impl Access {
             .as_ref()
             .and_then(|tls| tls.clients.as_ref())
             .map(|clients| clients.allowed.clone());
-        let tls = tls.map(Kept::load).transpose();
-        let credentials = (!credentials.is_empty()).then(|| Kept::load(credentials)).transpose();
+        let tls = tls.map(Reloadable::load).transpose();
+        let credentials = (!credentials.is_empty())
+            .then(|| Reloadable::load(credentials))
+            .transpose();
         match (tls, credentials) {
             (Ok(tls), Ok(credentials)) => Ok(Self {
                 tls: tls.map(Arc::new),
@@ -74,32 +78,33 @@ impl Access {
         }
     }
 
-    /// Whether connections are TLS.
+    /// Whether connections are encrypted.
     pub const fn is_encrypted(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// How often which files were read again. The names are a closed set, fit for a metric label.
+    /// How often each kind of file was read again; `None` where there is no such file. The names are a closed set, fit
+    /// for a metric label.
     pub fn reloads(&self) -> [(&'static str, Option<Reloads>); 2] {
         [
-            ("credentials", self.credentials.as_ref().map(|kept| kept.reloads())),
-            ("tls", self.tls.as_ref().map(|kept| kept.reloads())),
+            ("credentials", self.credentials.as_ref().map(|loaded| loaded.reloads())),
+            ("tls", self.tls.as_ref().map(|loaded| loaded.reloads())),
         ]
     }
 
-    /// Keeps what was made of the files true to them, in tasks that end with the set or with `stop`.
-    pub(crate) fn keep(&self, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
+    /// Reads the files again whenever they change, in tasks that end with the set or with `stop`.
+    pub(crate) fn keep_current(&self, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
         if let Some(tls) = &self.tls {
-            tasks.spawn(Arc::clone(tls).keep(stop.clone()));
+            tasks.spawn(Arc::clone(tls).keep_current(stop.clone()));
         }
         if let Some(credentials) = &self.credentials {
-            tasks.spawn(Arc::clone(credentials).keep(stop.clone()));
+            tasks.spawn(Arc::clone(credentials).keep_current(stop.clone()));
         }
     }
 
-    /// TLS as it is in force, with the news of the next.
-    pub(crate) fn tls(&self) -> Option<watch::Receiver<Arc<Tls>>> {
-        self.tls.as_ref().map(|kept| kept.subscribe())
+    /// The TLS settings in force, with notice of the next ones; `None` for plain HTTP.
+    pub(crate) fn tls(&self) -> Option<watch::Receiver<Arc<ServerTls>>> {
+        self.tls.as_ref().map(|loaded| loaded.subscribe())
     }
 
     /// The names of client certificates that may send.
@@ -107,12 +112,12 @@ impl Access {
         self.allowed.as_deref().unwrap_or_default()
     }
 
-    /// What to say to somebody who is not known, for `WWW-Authenticate`.
+    /// The values of `WWW-Authenticate` for an unknown sender.
     pub(crate) fn challenges(&self) -> &[HeaderValue] {
         &self.challenges
     }
 
-    /// Who sends, by a connection's certificate or else by the headers of a request.
+    /// The sender, by the certificate of its connection or else by the headers of its request.
     pub(crate) async fn admit(&self, certificate: Option<&ClientCertificate>, headers: &HeaderMap) -> Admission {
         if self.credentials.is_none() && self.allowed.is_none() {
             return Ok(Sender::Anonymous);
@@ -120,70 +125,33 @@ impl Access {
         if let Some(sender) = certificate.and_then(|certificate| certificate.sender.as_ref()) {
             return Ok(sender.clone());
         }
-        let unproven = match &self.credentials {
+        let failure = match &self.credentials {
             None => AuthenticationFailure::Missing,
-            Some(kept) => match sender(kept, headers).await {
+            Some(credentials) => match sender(credentials, headers).await {
                 Ok(sender) => return Ok(sender),
-                Err(Unknown::Missing) => AuthenticationFailure::Missing,
-                Err(Unknown::Wrong) => AuthenticationFailure::Wrong,
+                Err(failure) => failure,
             },
         };
-        Err(match (unproven, certificate) {
-            // It has shown who it is, and may not send.
+        Err(match (failure, certificate) {
+            // The sender is authenticated, and may not send.
             (AuthenticationFailure::Missing, Some(_)) => AuthenticationFailure::Name,
-            (unproven, _) => unproven,
+            (failure, _) => failure,
         })
     }
 }
 
-/// Who a request's credentials name. Where they are not known the files may be newer than what was read of them: the
-/// sender was told of the new secret first, and its alert comes once.
-async fn sender(kept: &Arc<Kept<CredentialSources>>, headers: &HeaderMap) -> Result<Sender, Unknown> {
-    let current = kept.current();
+/// The sender that a request's credentials name. Unknown credentials may be in files that changed since they were last
+/// read: a sender often gets a new secret before the responder, and it sends an alert once.
+async fn sender(credentials: &Arc<Reloadable<CredentialSources>>, headers: &HeaderMap) -> Admission {
+    let current = credentials.current();
     match current.sender(headers) {
-        Err(Unknown::Wrong) => match kept.newer(&current).await {
+        Err(AuthenticationFailure::Wrong) => match credentials.newer(&current).await {
             Some(newer) => newer.sender(headers),
-            None => Err(Unknown::Wrong),
+            None => Err(AuthenticationFailure::Wrong),
         },
-        known => known,
+        admission => admission,
     }
 }
 
-/// A sender, or why there is none.
+/// A sender, or why it is not authenticated.
 pub(crate) type Admission = Result<Sender, AuthenticationFailure>;
-
-/// Why nobody knows who sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AuthenticationFailure {
-    /// No credentials, no certificate.
-    Missing,
-    /// Credentials that are not known.
-    Wrong,
-    /// A good certificate, of a name that may not send.
-    Name,
-}
-
-impl AuthenticationFailure {
-    /// The kind of rejection, one of [`TRANSPORT_KINDS`](crate::TRANSPORT_KINDS).
-    pub(crate) const fn kind(self) -> &'static str {
-        match self {
-            Self::Missing => "credentials_missing",
-            Self::Wrong => "credentials_wrong",
-            Self::Name => "certificate_name",
-        }
-    }
-
-    /// For whoever looks after the sender.
-    pub(crate) const fn error(self) -> &'static str {
-        match self {
-            Self::Missing => {
-                "this responder takes alerts from senders that it knows: send credentials (Falco: in the url, \
-                 falcosidekick: in customheaders) or a client certificate"
-            }
-            Self::Wrong => {
-                "these credentials are not known here; correct the sender's, or the files that this responder reads"
-            }
-            Self::Name => "this client certificate may not send alerts: name it in http.tls.allowedNames",
-        }
-    }
-}

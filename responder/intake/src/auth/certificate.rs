@@ -1,4 +1,4 @@
-//! Whom a client certificate names, once TLS has verified it. Step of the flow: intake.
+//! The sender that a client certificate names, after TLS has verified the certificate. Step of the flow: intake.
 
 use std::time::Duration;
 
@@ -8,37 +8,38 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer as _;
 
-/// What a connection's client certificate says. TLS has verified it before: it is of one of the authorities, and in time.
+/// The sender in a connection's client certificate. TLS has verified the certificate: one of the authorities has signed
+/// it, and it has not expired.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientCertificate {
     /// The sender, where the certificate has a name that may send.
     pub(crate) sender: Option<Sender>,
-    /// How long it still holds.
-    pub(crate) holds_for: Duration,
+    /// The time until the certificate expires.
+    pub(crate) valid_for: Duration,
 }
 
 impl ClientCertificate {
-    /// Reads a certificate; `None` for one that can't be read, which TLS would not have let pass.
+    /// Reads a certificate; `None` for a malformed one, which TLS refuses before.
     pub(crate) fn read(der: &CertificateDer<'_>, allowed: &[SenderName]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let name = allowed_name(&certificate, allowed);
         Some(Self {
             sender: name.cloned().map(Sender::Certificate),
-            holds_for: holds_for(&certificate),
+            valid_for: valid_for(&certificate),
         })
     }
 }
 
-/// How long a certificate still holds; nothing for one that has expired.
-pub(super) fn holds_for(certificate: &X509Certificate<'_>) -> Duration {
+/// The time until a certificate expires; zero if it has expired.
+pub(super) fn valid_for(certificate: &X509Certificate<'_>) -> Duration {
     let end = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
     Duration::from_secs(end.saturating_sub(UnixTime::now().as_secs()))
 }
 
-/// The first of the allowed names that the certificate has. The common name counts only where there is no alternative
-/// name, as everywhere since RFC 6125.
+/// The first of the allowed names that the certificate carries. The common name counts only in a certificate without
+/// alternative names (RFC 6125).
 fn allowed_name<'a>(certificate: &X509Certificate<'_>, allowed: &'a [SenderName]) -> Option<&'a SenderName> {
-    // A certificate with the extension twice, or one that can't be read, names nobody.
+    // A certificate with a duplicate or malformed extension names no sender.
     let alternatives = match certificate.subject_alternative_name() {
         Ok(None) => None,
         Ok(Some(extension)) => Some(&extension.value.general_names),

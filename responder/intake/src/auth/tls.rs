@@ -1,4 +1,4 @@
-//! The server's side of TLS, made from files. Step of the flow: intake.
+//! The TLS settings of the server, loaded from files. Step of the flow: intake.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,42 +13,43 @@ use secrecy::ExposeSecret as _;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
-use super::certificate::holds_for;
-use super::kept::{Contents, Flaw, Recipe};
+use super::certificate::valid_for;
+use super::reload::FileLoader;
+use crate::secret::{Contents, Flaw};
 
 /// The files of HTTPS.
 #[derive(Debug, Clone)]
 pub struct TlsFiles {
-    /// The server's certificate and those between it and its authority, as PEM.
+    /// The server's certificate and the intermediate certificates, as PEM.
     pub certificate: PathBuf,
-    /// Its private key, as PEM.
+    /// The private key of the certificate, as PEM.
     pub key: PathBuf,
-    /// The clients that can prove who they are; without, none is asked.
+    /// Authentication by client certificate; `None` asks for none.
     pub clients: Option<ClientFiles>,
 }
 
-/// Which client certificates prove who sends.
+/// The client certificates that authenticate a sender.
 #[derive(Debug, Clone)]
 pub struct ClientFiles {
-    /// The authorities, as PEM.
+    /// The authorities that sign them, as PEM.
     pub authorities: PathBuf,
-    /// The names that may send.
+    /// The names of certificates that may send.
     pub allowed: Vec<SenderName>,
 }
 
-/// TLS as the files have it.
-pub(crate) struct Tls {
+/// The TLS settings of a server.
+pub(crate) struct ServerTls {
     pub(crate) config: Arc<ServerConfig>,
 }
 
-impl fmt::Debug for Tls {
+impl fmt::Debug for ServerTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls").finish_non_exhaustive()
+        f.debug_struct("ServerTls").finish_non_exhaustive()
     }
 }
 
-impl Recipe for TlsFiles {
-    type Made = Tls;
+impl FileLoader for TlsFiles {
+    type Loaded = ServerTls;
 
     const WHAT: &'static str = "certificates and keys of TLS";
 
@@ -58,16 +59,16 @@ impl Recipe for TlsFiles {
         files
     }
 
-    fn make(&self, contents: &[Contents]) -> Result<Tls, Vec<Flaw>> {
+    fn load(&self, contents: &[Contents]) -> Result<ServerTls, Vec<Flaw>> {
         let mut flaws = Vec::new();
         let mut texts = contents.iter().map(|contents| contents.expose_secret().as_slice());
-        // As many as `files` names, in its order.
+        // One for each file, in the order of `files`.
         let mut next = || texts.next().unwrap_or_default();
-        let chain = keep(certificates(&self.certificate, next()), &mut flaws);
-        let key = keep(private_key(&self.key, next()), &mut flaws);
+        let chain = note(certificates(&self.certificate, next()), &mut flaws);
+        let key = note(private_key(&self.key, next()), &mut flaws);
         let authorities = self.clients.as_ref().map(|clients| {
-            let certificates = keep(certificates(&clients.authorities, next()), &mut flaws).unwrap_or_default();
-            keep(roots(&clients.authorities, certificates), &mut flaws).unwrap_or_else(RootCertStore::empty)
+            let certificates = note(certificates(&clients.authorities, next()), &mut flaws).unwrap_or_default();
+            note(roots(&clients.authorities, certificates), &mut flaws).unwrap_or_else(RootCertStore::empty)
         });
         if let Some(chain) = &chain
             && let Err(flaw) = in_time(&self.certificate, chain)
@@ -87,82 +88,91 @@ impl TlsFiles {
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
         authorities: Option<RootCertStore>,
-    ) -> Result<Tls, Flaw> {
+    ) -> Result<ServerTls, Flaw> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| Flaw::new(&self.certificate, error.to_string()))?;
+            .map_err(|error| Flaw::new(self.certificate.display(), error.to_string()))?;
         let builder = match (authorities, &self.clients) {
             (Some(authorities), Some(clients)) => {
-                // Without a certificate as well: probes have none, and an alert without one is refused by HTTP.
+                // A certificate is optional here: probes have none, and HTTP refuses an alert without one.
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider)
                     .allow_unauthenticated()
                     .build()
-                    .map_err(|error| Flaw::new(&clients.authorities, error.to_string()))?;
+                    .map_err(|error| Flaw::new(clients.authorities.display(), error.to_string()))?;
                 builder.with_client_cert_verifier(verifier)
             }
             _ => builder.with_no_client_auth(),
         };
         let mut config = builder.with_single_cert(chain, key).map_err(|error| {
             let problem = format!(
-                "it does not go with the certificate {}: {error}",
+                "it does not belong to the certificate {}: {error}",
                 self.certificate.display()
             );
-            Flaw::new(&self.key, problem)
+            Flaw::new(self.key.display(), problem)
         })?;
-        // What senders speak: Falco's curl is built without HTTP/2.
+        // Falco's curl is built without HTTP/2.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        // A resumed session would not look at the client's certificate again, though its time may be over.
+        // A resumed session would skip the check of the client's certificate, which may have expired.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok(Tls {
+        Ok(ServerTls {
             config: Arc::new(config),
         })
     }
 }
 
-fn keep<T>(made: Result<T, Flaw>, flaws: &mut Vec<Flaw>) -> Option<T> {
-    made.map_err(|flaw| flaws.push(flaw)).ok()
+/// The value, or `None` and one flaw more.
+fn note<T>(parsed: Result<T, Flaw>, flaws: &mut Vec<Flaw>) -> Option<T> {
+    parsed.map_err(|flaw| flaws.push(flaw)).ok()
 }
 
 fn certificates(file: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Flaw> {
     let certificates: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(text).collect();
     match certificates {
         Ok(certificates) if certificates.is_empty() => Err(Flaw::new(
-            file,
+            file.display(),
             "there is no certificate in it (-----BEGIN CERTIFICATE-----)",
         )),
         Ok(certificates) => Ok(certificates),
-        Err(error) => Err(Flaw::new(file, format!("it is not PEM: {error}"))),
+        Err(error) => Err(Flaw::new(file.display(), format!("it is not PEM: {error}"))),
     }
 }
 
 fn private_key(file: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, Flaw> {
-    // What the error says is of the frame, not of the key; left out all the same.
-    PrivateKeyDer::from_pem_slice(text)
-        .map_err(|_| Flaw::new(file, "there is no private key in it (-----BEGIN PRIVATE KEY-----)"))
+    // The error quotes nothing of the key, only the PEM frame; it is left out all the same.
+    PrivateKeyDer::from_pem_slice(text).map_err(|_| {
+        Flaw::new(
+            file.display(),
+            "there is no private key in it (-----BEGIN PRIVATE KEY-----)",
+        )
+    })
 }
 
 fn roots(file: &Path, certificates: Vec<CertificateDer<'static>>) -> Result<RootCertStore, Flaw> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
-        roots
-            .add(certificate)
-            .map_err(|error| Flaw::new(file, format!("a certificate in it is no authority: {error}")))?;
+        roots.add(certificate).map_err(|error| {
+            Flaw::new(
+                file.display(),
+                format!("a certificate in it is not an authority's: {error}"),
+            )
+        })?;
     }
     Ok(roots)
 }
 
-/// A certificate that has expired makes every sender turn away: what was in force before is no worse.
+/// Refuses a chain whose first certificate has expired: no sender would trust it, so the settings in force before are no
+/// worse.
 fn in_time(file: &Path, chain: &[CertificateDer<'_>]) -> Result<(), Flaw> {
     let Some(first) = chain.first() else { return Ok(()) };
-    let (_, certificate) =
-        X509Certificate::from_der(first).map_err(|_| Flaw::new(file, "its first certificate can't be read"))?;
-    if holds_for(&certificate).is_zero() {
+    let (_, certificate) = X509Certificate::from_der(first)
+        .map_err(|_| Flaw::new(file.display(), "its first certificate can't be read"))?;
+    if valid_for(&certificate).is_zero() {
         let end = certificate.validity().not_after;
         return Err(Flaw::new(
-            file,
-            format!("the certificate has expired: it held until {end}"),
+            file.display(),
+            format!("the certificate has expired: it was valid until {end}"),
         ));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The answers. Falco reads none of them, falcosidekick logs the status; a person with curl reads them all.
+//! The answers. Falco ignores them, falcosidekick logs their status, and a person with curl reads them.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
@@ -7,13 +7,13 @@ use http_body_util::Full;
 use responder_core::alert::{DecodeError, Position};
 use serde::Serialize;
 
-use crate::Taken;
+use crate::Receipt;
 
 pub(super) type HttpAnswer = Response<Full<Bytes>>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-/// OpenMetrics, which Prometheus reads.
+/// The OpenMetrics text format, which Prometheus reads.
 const METRICS: HeaderValue = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 const SECONDS_TO_RETRY: HeaderValue = HeaderValue::from_static("1");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
@@ -22,17 +22,17 @@ const ABOUT: &str = "\
 responder: automated response to Falco alerts.
 
   POST /         one Falco alert as JSON (Falco's http_output, falcosidekick's webhook and talon)
-  GET  /healthz  whether the process lives
+  GET  /healthz  whether the process is alive
   GET  /readyz   whether alerts are acted on
   GET  /metrics  for Prometheus
 ";
 
-/// What became of an alert that could be read.
-pub(super) fn taken(taken: &Taken) -> HttpAnswer {
-    match taken {
-        Taken::Unmatched => json(StatusCode::OK, Bytes::from_static(b"{\"outcome\":\"unmatched\"}\n")),
-        Taken::Duplicate => json(StatusCode::OK, Bytes::from_static(b"{\"outcome\":\"duplicate\"}\n")),
-        Taken::Accepted { alert, playbooks } => json(
+/// The answer to a readable alert.
+pub(super) fn receipt(receipt: &Receipt) -> HttpAnswer {
+    match receipt {
+        Receipt::Unmatched => json(StatusCode::OK, Bytes::from_static(b"{\"outcome\":\"unmatched\"}\n")),
+        Receipt::Duplicate => json(StatusCode::OK, Bytes::from_static(b"{\"outcome\":\"duplicate\"}\n")),
+        Receipt::Accepted { alert, playbooks } => json(
             StatusCode::ACCEPTED,
             line(&Accepted {
                 outcome: "accepted",
@@ -40,7 +40,7 @@ pub(super) fn taken(taken: &Taken) -> HttpAnswer {
                 playbooks,
             }),
         ),
-        Taken::Shed => {
+        Receipt::Shed => {
             let mut answer = rejected(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "shed",
@@ -50,7 +50,7 @@ pub(super) fn taken(taken: &Taken) -> HttpAnswer {
             answer.headers_mut().insert(RETRY_AFTER, SECONDS_TO_RETRY);
             answer
         }
-        Taken::Stopping => {
+        Receipt::Stopping => {
             let mut answer = rejected(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "stopping",
@@ -70,7 +70,7 @@ struct Accepted<'a, A: Serialize, P: Serialize> {
     playbooks: &'a P,
 }
 
-/// Not an alert: what, where and what to do.
+/// The answer to a body that is not an alert: what is wrong, where, and the remedy.
 pub(super) fn undecodable(status: StatusCode, error: &DecodeError) -> HttpAnswer {
     let at = match error {
         DecodeError::Truncated { at, .. } | DecodeError::Syntax { at, .. } | DecodeError::TrailingData { at } => {
@@ -81,7 +81,7 @@ pub(super) fn undecodable(status: StatusCode, error: &DecodeError) -> HttpAnswer
     rejected(status, error.kind(), &error.to_string(), at)
 }
 
-/// A request that is not taken, with the reason for a program and for a person.
+/// The answer to a rejected request, with the reason for a program (`kind`) and for a person (`error`).
 pub(super) fn rejected(status: StatusCode, kind: &'static str, error: &str, at: Option<Position>) -> HttpAnswer {
     json(
         status,
@@ -106,35 +106,35 @@ struct Rejected<'a> {
     column: Option<usize>,
 }
 
-/// The same, and nothing more is read from the connection.
+/// The same answer, after which the connection ends.
 pub(super) fn closing(mut answer: HttpAnswer) -> HttpAnswer {
     answer.headers_mut().insert(CONNECTION, CLOSE);
     answer
 }
 
-/// Another method than the page takes.
+/// The answer to a method that the path does not have.
 pub(super) fn method_not_allowed(allowed: &'static str, hint: &'static str) -> HttpAnswer {
     let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, hint);
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     answer
 }
 
-/// What this is.
+/// The page about the program and its paths.
 pub(super) fn about() -> HttpAnswer {
     text(StatusCode::OK, ABOUT)
 }
 
-/// A page that is not there, with those that are.
+/// The answer to an unknown path, with the known ones.
 pub(super) fn not_found() -> HttpAnswer {
     text(StatusCode::NOT_FOUND, format!("There is nothing at this path. {ABOUT}"))
 }
 
-/// `/metrics`.
+/// The page `/metrics`.
 pub(super) fn metrics(text: String) -> HttpAnswer {
     with_type(StatusCode::OK, text.into(), METRICS)
 }
 
-/// A page of text.
+/// A page of plain text.
 pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> HttpAnswer {
     with_type(status, text.into(), TEXT)
 }
@@ -150,7 +150,7 @@ fn with_type(status: StatusCode, body: Bytes, content_type: HeaderValue) -> Http
     answer
 }
 
-/// One line of JSON. The answers' types have string keys and nothing that fails, so the fallback is never seen.
+/// One line of JSON. The types of the answers always serialise, so the fallback is unreachable.
 fn line(answer: &impl Serialize) -> Bytes {
     let mut line = serde_json::to_vec(answer).unwrap_or_else(|_| b"{}".to_vec());
     line.push(b'\n');

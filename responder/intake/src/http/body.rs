@@ -1,4 +1,4 @@
-//! Reads one body: within its bound, within its deadline, and without a copy where it came in one piece.
+//! Reads one body within its bound and its deadline, without a copy if it arrives in one piece.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::Semaphore;
 
-/// Above this a body needs one of the permits for large ones.
+/// Bytes; a larger body needs one of the permits for large bodies.
 const LARGE: usize = 16 * 1024;
 
-/// Why there is no body.
+/// Why a body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoBody {
-    /// More than the bound; with what was declared, or what had been read until then.
+    /// The body exceeds the bound: by its declared size, or by the bytes read so far.
     TooLarge { size: usize },
-    /// Not in time.
+    /// The body did not arrive in time.
     Late,
-    /// Too many large bodies at once, for all of its time.
+    /// No permit for a large body was free before the deadline.
     Busy,
-    /// The connection ended before the body did, or its chunks can't be read.
+    /// The connection ended inside the body, or its chunks are malformed.
     Broken,
 }
 
@@ -29,7 +29,7 @@ pub(super) async fn read(
     deadline: Duration,
     large_bodies: &Semaphore,
 ) -> Result<Bytes, NoBody> {
-    // A declared length needs no reading to be refused.
+    // A declared size is refused without reading.
     if let Some(size) = body
         .size_hint()
         .exact()
@@ -56,7 +56,7 @@ async fn read_all(
     let mut whole = BytesMut::new();
     let mut permit = None;
     while let Some(frame) = body.frame().await {
-        // Trailers are no part of an alert.
+        // Trailers are not part of an alert.
         let Ok(data) = frame.map_err(|_| NoBody::Broken)?.into_data() else {
             continue;
         };

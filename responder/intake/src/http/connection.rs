@@ -17,7 +17,7 @@ use super::tls::{self, Secured};
 use super::{HttpServer, Pages};
 use crate::Sink;
 
-/// Bytes that are read ahead, and so the most that headers can have. Falco's have 200.
+/// Bytes that are read ahead, which bounds the headers. Those of Falco have 200.
 const READ_AHEAD: usize = 16 * 1024;
 
 pub(super) async fn serve<S: Sink, P: Pages>(
@@ -26,8 +26,8 @@ pub(super) async fn serve<S: Sink, P: Pages>(
     address: SocketAddr,
     stop: CancellationToken,
 ) {
-    // An answer is one small write; waiting to join it with the next one would only delay it. Where it can't be set,
-    // the connection is broken already and the next read says so.
+    // An answer is one small write, which Nagle's algorithm would only delay. This fails on a broken connection only, and
+    // then the next read reports it.
     let _ = stream.set_nodelay(true);
     let stream = Lingering::new(stream, stop.clone());
     let Some(tls) = server.access.tls() else {
@@ -53,8 +53,8 @@ pub(super) async fn serve<S: Sink, P: Pages>(
     }
 }
 
-/// Answers requests until one side ends the connection, it is time to stop, or `over`: then the request in flight is
-/// finished.
+/// Answers requests until one side ends the connection, or until the stop or `over`, which let the request in flight
+/// finish.
 async fn converse<S: Sink, P: Pages, I: AsyncRead + AsyncWrite + Unpin>(
     server: Arc<HttpServer<S, P>>,
     stream: I,

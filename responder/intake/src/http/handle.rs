@@ -1,4 +1,4 @@
-//! One request: to its page; or, once its sender is known, through decoding to the sink.
+//! One request: to a page, or from an authenticated sender through decoding to the sink.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -14,16 +14,16 @@ use super::answer::{self, HttpAnswer};
 use super::body::{self, NoBody};
 use super::{HttpServer, Pages};
 use crate::auth::{AuthenticationFailure, ClientCertificate};
-use crate::{Arrival, Sink, Taken};
+use crate::{Arrival, Receipt, Sink};
 
 const POST_ALERTS: &str = "Alerts are sent to / with POST (or PUT).\n";
 const GET_PAGES: &str = "This page is read with GET; alerts are sent to / with POST.\n";
 
-/// Whoever is at the other end.
+/// The other end of a connection.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
-    /// What TLS has verified of it.
+    /// The client certificate that TLS has verified.
     pub(super) certificate: Option<ClientCertificate>,
 }
 
@@ -33,7 +33,7 @@ pub(super) async fn request<S: Sink, P: Pages>(
     peer: &Peer,
 ) -> Result<HttpAnswer, Infallible> {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    // falcosidekick's webhook can be set to PUT.
+    // The method of falcosidekick's webhook can be PUT.
     let sends = matches!(*request.method(), Method::POST | Method::PUT);
     Ok(match request.uri().path() {
         "/" if sends => server.alert(request, peer).await,
@@ -46,7 +46,7 @@ pub(super) async fn request<S: Sink, P: Pages>(
         },
         "/metrics" if reads => answer::metrics(server.pages.metrics()),
         "/healthz" | "/readyz" | "/metrics" => answer::method_not_allowed("GET, HEAD", GET_PAGES),
-        // Most likely a Falco whose `http_output.url` has a path: each of its alerts is lost, and it does not say so.
+        // Most likely a Falco whose `http_output.url` has a path: it loses each of its alerts without a log line.
         _ if sends => server.reject(
             "wrong_path",
             StatusCode::NOT_FOUND,
@@ -62,8 +62,8 @@ impl<S: Sink, P: Pages> HttpServer<S, P> {
         let begun = self.sink.is_traced().then(Instant::now);
         let (head, incoming) = request.into_parts();
         let (certificate, peer) = (peer.certificate.as_ref(), peer.address);
-        // A page in somebody's browser could send alerts to a responder on that person's machine; neither Falco nor
-        // falcosidekick has an origin.
+        // A web page could send alerts to a responder on the machine of its reader. Neither Falco nor falcosidekick has an
+        // origin.
         if head.headers.contains_key(ORIGIN) {
             let answer = self.reject(
                 "browser",
@@ -75,7 +75,7 @@ impl<S: Sink, P: Pages> HttpServer<S, P> {
         }
         let sender = match self.access.admit(certificate, &head.headers).await {
             Ok(sender) => sender,
-            Err(unproven) => return self.unknown(unproven, peer),
+            Err(failure) => return self.unauthenticated(failure, peer),
         };
         if is_encoded(&head.headers) {
             let answer = self.reject(
@@ -124,16 +124,16 @@ impl<S: Sink, P: Pages> HttpServer<S, P> {
                     begun,
                     decoded: begun.map(|_| Instant::now()),
                 };
-                let taken = self.sink.submit(alert, arrival);
-                if taken == Taken::Shed
+                let receipt = self.sink.submit(alert, arrival);
+                if receipt == Receipt::Shed
                     && let Some(more) = self.notices.take("shed")
                 {
-                    tracing::warn!(%peer, more, "alerts are shed: more come in than can be decided");
+                    tracing::warn!(%peer, more, "alerts are shed: more arrive than can be decided");
                 }
-                answer::taken(&taken)
+                answer::receipt(&receipt)
             }
-            // Falco says text/plain for its text output only. Of that type and no JSON at all, it is just that, even
-            // where a template of the rule has changed its looks.
+            // Falco sends text/plain for its text output only. A body of that type that is not JSON is text output, even
+            // if a template of the rule has changed its form.
             Err(_) if is_plain_text(headers) && body.first().is_some_and(|first| *first != b'{') => {
                 self.undecodable(&DecodeError::TextOutput, headers, peer)
             }
@@ -141,16 +141,16 @@ impl<S: Sink, P: Pages> HttpServer<S, P> {
         }
     }
 
-    /// Nobody knows who sends this. Its body is not read: the connection ends with the answer.
-    fn unknown(&self, unproven: AuthenticationFailure, peer: SocketAddr) -> HttpAnswer {
+    /// Refuses a sender that is not authenticated. The body is not read, so the connection ends after the answer.
+    fn unauthenticated(&self, failure: AuthenticationFailure, peer: SocketAddr) -> HttpAnswer {
         let challenges = self.access.challenges();
-        // 401 has to name a way in, and to a client without a certificate there is none.
-        let status = if challenges.is_empty() || unproven == AuthenticationFailure::Name {
+        // 401 has to name a challenge, and there is none for client certificates.
+        let status = if challenges.is_empty() || failure == AuthenticationFailure::Name {
             StatusCode::FORBIDDEN
         } else {
             StatusCode::UNAUTHORIZED
         };
-        let mut answer = answer::closing(self.reject(unproven.kind(), status, unproven.error(), peer));
+        let mut answer = answer::closing(self.reject(failure.kind(), status, failure.error(), peer));
         if status == StatusCode::UNAUTHORIZED {
             for challenge in challenges {
                 answer.headers_mut().append(WWW_AUTHENTICATE, challenge.clone());

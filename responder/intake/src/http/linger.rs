@@ -1,8 +1,8 @@
-//! A socket that lets the peer read its answer before it is closed.
+//! A socket that lets the peer read its answer before it closes.
 //!
-//! Closing a socket with unread bytes in it sends a reset, and a reset takes the answer away from a sender that is still
-//! busy writing: it would never learn that its body is too large. So the end of a connection is our end of stream first,
-//! then a short time in which what still comes is thrown away. When the whole server stops, nobody is waited for.
+//! Closing a socket with unread bytes sends a reset, and a reset takes the answer from a sender that is still writing: it
+//! would never learn that its body is too large. So a connection ends with the server's end of stream, and then bytes that
+//! still arrive are discarded for a short time. When the whole server stops, no peer gets that time.
 
 use std::io;
 use std::pin::Pin;
@@ -14,9 +14,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// How long what still comes is thrown away.
+/// For the bytes that still arrive.
 const LONGEST: Duration = Duration::from_secs(1);
-/// And how much of it: four bodies of the largest size.
+/// The most bytes that are discarded: four bodies of the default bound.
 const MOST: usize = 1024 * 1024;
 
 pub(super) struct Lingering {
@@ -39,7 +39,7 @@ impl Lingering {
         }
     }
 
-    /// Ready when the peer has ended its side as well, or has had its time.
+    /// Ready when the peer has ended its side too, or has used up its time or its bytes.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let closing = self.closing.get_or_insert_with(|| Closing {
             until: Box::pin(sleep(LONGEST)),

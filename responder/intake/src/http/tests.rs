@@ -1,4 +1,4 @@
-//! The server on a real socket, with the requests that senders send and those that attackers do.
+//! The server on a real socket, with the requests of senders and those of attackers.
 
 mod auth;
 mod client;
@@ -14,9 +14,9 @@ use rstest::rstest;
 
 use self::client::{ALERT, Running, post};
 use super::{HttpLimits, Pages};
-use crate::{Arrival, Sink, Taken};
+use crate::{Arrival, Receipt, Sink};
 
-/// A sink that answers as the rule's name asks for, and remembers what it saw.
+/// A sink that answers as the rule's name says, and remembers its alerts.
 #[derive(Debug, Clone, Default)]
 struct Memory {
     alerts: Arc<Mutex<Vec<Alert>>>,
@@ -39,20 +39,20 @@ impl Memory {
 }
 
 impl Sink for Memory {
-    fn submit(&self, alert: Alert, arrival: Arrival<'_>) -> Taken {
+    fn submit(&self, alert: Alert, arrival: Arrival<'_>) -> Receipt {
         self.senders.lock().unwrap().push(arrival.sender.clone());
-        let taken = match alert.rule().as_str() {
-            "unmatched" => Taken::Unmatched,
-            "duplicate" => Taken::Duplicate,
-            "shed" => Taken::Shed,
-            "stopping" => Taken::Stopping,
-            _ => Taken::Accepted {
+        let receipt = match alert.rule().as_str() {
+            "unmatched" => Receipt::Unmatched,
+            "duplicate" => Receipt::Duplicate,
+            "shed" => Receipt::Shed,
+            "stopping" => Receipt::Stopping,
+            _ => Receipt::Accepted {
                 alert: alert.id(),
                 playbooks: vec![PlaybookName::new("remote-shell").unwrap()],
             },
         };
         self.alerts.lock().unwrap().push(alert);
-        taken
+        receipt
     }
 
     fn rejected(&self, kind: &'static str) {
@@ -79,7 +79,11 @@ impl Pages for FixedPages {
 #[case("stopping", 503, r#""kind":"stopping""#)]
 #[case("matched", 202, r#"{"outcome":"accepted","alert":"0c3e4d8f"#)]
 #[tokio::test]
-async fn what_became_of_an_alert_is_answered(#[case] rule: &str, #[case] status: u16, #[case] body: &str) {
+async fn the_answer_tells_what_the_sink_did_with_the_alert(
+    #[case] rule: &str,
+    #[case] status: u16,
+    #[case] body: &str,
+) {
     let server = Running::start().await;
     let answer = server.send(&post("/", &ALERT.replace("RULE", rule))).await;
     assert_eq!(answer.status, status);
@@ -118,7 +122,7 @@ async fn what_became_of_an_alert_is_answered(#[case] rule: &str, #[case] status:
 #[case::json_as_text("POST", "Content-Type: text/plain\r\n")]
 #[case::compressed_answers_welcome("POST", "TE: gzip\r\nConnection: TE\r\n")]
 #[tokio::test]
-async fn the_known_senders_are_taken(#[case] method: &str, #[case] headers: &str) {
+async fn alerts_of_the_known_senders_are_accepted(#[case] method: &str, #[case] headers: &str) {
     let server = Running::start().await;
     let body = format!("{}\n", ALERT.replace("RULE", "matched"));
     let request = format!(
@@ -141,7 +145,7 @@ async fn the_known_senders_are_taken(#[case] method: &str, #[case] headers: &str
 #[case("POST /healthz", 405, "GET")]
 #[case("OPTIONS /metrics", 405, "GET")]
 #[tokio::test]
-async fn the_pages_answer_and_say_what_is_right(#[case] line: &str, #[case] status: u16, #[case] part: &str) {
+async fn the_pages_answer_and_name_what_is_there(#[case] line: &str, #[case] status: u16, #[case] part: &str) {
     let server = Running::start().await;
     let answer = server
         .send(format!("{line} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").as_bytes())
@@ -152,7 +156,7 @@ async fn the_pages_answer_and_say_what_is_right(#[case] line: &str, #[case] stat
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_ready_lives_and_says_why() {
+async fn a_server_that_is_not_ready_is_alive_and_tells_why() {
     let server = Running::with(
         HttpLimits::default(),
         FixedPages(Err("the API server does not answer".to_owned())),
@@ -167,7 +171,7 @@ async fn a_server_that_is_not_ready_lives_and_says_why() {
 }
 
 #[tokio::test]
-async fn an_alert_for_another_path_is_counted_and_told_the_right_one() {
+async fn an_alert_for_another_path_is_counted_and_the_answer_names_the_right_path() {
     let server = Running::start().await;
     let answer = server.send(&post("/events", &ALERT.replace("RULE", "matched"))).await;
     assert_eq!(answer.status, 404);
@@ -180,7 +184,7 @@ async fn an_alert_for_another_path_is_counted_and_told_the_right_one() {
 #[case::by_its_looks("application/json", "13:44:05.478445995: Critical A shell was spawned", 400)]
 #[case::both("text/plain; charset=utf-8", "13:44:05.478445995: Critical A shell was spawned", 415)]
 #[tokio::test]
-async fn falcos_text_output_is_refused_with_the_cure(#[case] kind: &str, #[case] body: &str, #[case] status: u16) {
+async fn falcos_text_output_is_refused_with_the_remedy(#[case] kind: &str, #[case] body: &str, #[case] status: u16) {
     let server = Running::start().await;
     let request = format!(
         "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
@@ -220,7 +224,7 @@ async fn a_request_in_flight_is_finished_when_the_server_stops_and_no_new_one_be
             &body[..10]
         ))
         .await;
-    // The server must have begun with it: what waits unread in the socket is not in flight yet.
+    // The server must have begun to read it: a request that waits unread in the socket is not in flight yet.
     server.until_reading().await;
     server.stop.cancel();
     assert!(idle.is_ended().await, "an idle connection ends at once");
@@ -246,7 +250,7 @@ async fn a_request_that_never_ends_is_cut_when_the_time_for_draining_is_over() {
 }
 
 #[tokio::test]
-async fn more_connections_than_allowed_wait_until_one_ends() {
+async fn connections_beyond_the_limit_wait_until_one_ends() {
     let limits = HttpLimits {
         connections: 1,
         ..HttpLimits::default()

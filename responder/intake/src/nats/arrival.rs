@@ -1,4 +1,4 @@
-//! From a message to its alert, with how it came. Between what the server delivers and the sink.
+//! Decodes a message into its alert and hands the alert over to the sink.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use responder_core::alert::{Alert, DecodeError, Sender};
 use super::Intake;
 use crate::{Arrival, Headers, Sink};
 
-/// The headers of a message; falcosidekick sends none.
+/// The headers of a message; those of falcosidekick have none.
 struct MessageHeaders<'a>(Option<&'a HeaderMap>);
 
 impl Headers for MessageHeaders<'_> {
@@ -20,7 +20,7 @@ impl Headers for MessageHeaders<'_> {
 }
 
 impl<S: Sink> Intake<S> {
-    /// Decodes the alert of a message and hands it over.
+    /// Decodes the alert of a message and hands it over by `to`.
     pub(super) fn hand_over<T>(
         &self,
         message: &Message,

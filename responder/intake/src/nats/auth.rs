@@ -1,107 +1,77 @@
-//! Who we are to a NATS server. Secrets are read at each connect, so that replacing a file is all that a rotation takes,
-//! and none is kept here.
+//! Authentication of this client to a NATS server. Secrets are read at each connect, so replacing a file is all that a
+//! rotation takes, and none of them stays in memory.
 
-use std::env;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use async_nats::AuthError;
 use nkeys::KeyPair;
+use secrecy::ExposeSecret as _;
 
-/// How we prove who we are.
-#[derive(Debug, Clone, Default)]
-pub enum Auth {
-    /// Not at all, or by the client certificate alone.
-    #[default]
-    None,
-    /// A user and a password.
+use crate::SecretSource;
+use crate::secret::{Contents, Flaw};
+
+/// How this client authenticates.
+#[derive(Debug, Clone)]
+pub enum NatsAuth {
+    /// By user and password.
     User {
         /// The user.
         name: String,
-        /// The password.
-        password: Secret,
+        /// Where the password is.
+        password: SecretSource,
     },
-    /// A token.
-    Token(Secret),
-    /// A credentials file: a user's JWT and the seed of its key, as `nsc` writes them.
+    /// By a token.
+    Token(SecretSource),
+    /// By a credentials file: a user's JWT and the seed of its key, as `nsc` writes them.
     Credentials(PathBuf),
-    /// A file with the seed of a user's key (`SU…`).
-    Nkey(PathBuf),
+    /// By the key of a user, made from its seed (`SU…`).
+    Nkey(SecretSource),
 }
 
-/// Where a secret is. Not the secret.
-#[derive(Debug, Clone)]
-pub enum Secret {
-    /// A file; a line end at its end is not part of it.
-    File(PathBuf),
-    /// An environment variable.
-    Variable(String),
-}
-
-/// Why there is no proof to show. Never holds a secret.
+/// Why this client can't authenticate. Never holds a secret.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ProofError {
-    #[error("cannot read {}: {problem}; look at the mount and its permissions", file.display())]
-    File { file: PathBuf, problem: std::io::Error },
-    #[error("the environment variable {0} is not set")]
-    Variable(String),
+pub(super) enum NatsAuthError {
+    #[error("the secret for NATS can't be used: {0}")]
+    Secret(Flaw),
     #[error("{} holds no user JWT and seed: write it with `nsc generate creds`", .0.display())]
     Credentials(PathBuf),
-    #[error("{} holds no seed of a user's key (SU…): write it with `nsc` or `nk -gen user`", .0.display())]
-    Seed(PathBuf),
+    #[error("{0} holds no seed of a user's key (SU…): write it with `nsc` or `nk -gen user`")]
+    Seed(SecretSource),
 }
 
-impl Secret {
-    async fn read(&self) -> Result<String, ProofError> {
-        match self {
-            Self::File(file) => read(file).await,
-            Self::Variable(name) => env::var(name).map_err(|_| ProofError::Variable(name.clone())),
-        }
+impl From<Flaw> for NatsAuthError {
+    fn from(flaw: Flaw) -> Self {
+        Self::Secret(flaw)
     }
 }
 
-async fn read(file: &Path) -> Result<String, ProofError> {
-    let mut text = tokio::fs::read_to_string(file)
-        .await
-        .map_err(|problem| ProofError::File {
-            file: file.to_owned(),
-            problem,
-        })?;
-    text.truncate(text.trim_end_matches(['\r', '\n']).len());
-    Ok(text)
-}
-
-impl Auth {
-    pub(super) const fn is_none(&self) -> bool {
-        matches!(self, Self::None)
+impl NatsAuth {
+    /// The authentication for one connect, in which the server wants this nonce signed.
+    pub(super) async fn answer(&self, nonce: &[u8]) -> Result<async_nats::Auth, AuthError> {
+        // `AuthError` takes a text only, so the chain ends here.
+        self.signed(nonce).await.map_err(AuthError::new)
     }
 
-    /// The proof for one connect; the nonce is what the server wants signed.
-    pub(super) async fn prove(&self, nonce: &[u8]) -> Result<async_nats::Auth, AuthError> {
-        // `AuthError` keeps a text only, so the chain ends here.
-        self.proof(nonce).await.map_err(AuthError::new)
-    }
-
-    async fn proof(&self, nonce: &[u8]) -> Result<async_nats::Auth, ProofError> {
+    async fn signed(&self, nonce: &[u8]) -> Result<async_nats::Auth, NatsAuthError> {
         let mut auth = async_nats::Auth::new();
         match self {
-            Self::None => {}
             Self::User { name, password } => {
                 auth.username = Some(name.clone());
-                auth.password = Some(password.read().await?);
+                auth.password = Some(password.text().await?.expose_secret().to_owned());
             }
-            Self::Token(token) => auth.token = Some(token.read().await?),
+            Self::Token(token) => auth.token = Some(token.text().await?.expose_secret().to_owned()),
             Self::Credentials(file) => {
-                let text = read(file).await?;
-                let unreadable = || ProofError::Credentials(file.clone());
-                let jwt = section(&text, "NATS USER JWT").ok_or_else(unreadable)?;
-                let seed = section(&text, "USER NKEY SEED").ok_or_else(unreadable)?;
-                auth.signature = Some(sign(seed, nonce).ok_or_else(unreadable)?.1);
+                let contents = SecretSource::File(file.clone()).read().await?;
+                let malformed = || NatsAuthError::Credentials(file.clone());
+                let (jwt, seed) = jwt_and_seed(&contents).ok_or_else(malformed)?;
+                auth.signature = Some(sign(seed, nonce).ok_or_else(malformed)?.1);
                 auth.jwt = Some(jwt.to_owned());
             }
-            Self::Nkey(file) => {
-                let seed = read(file).await?;
-                let (key, signature) = sign(seed.trim(), nonce).ok_or_else(|| ProofError::Seed(file.clone()))?;
+            Self::Nkey(source) => {
+                let seed = source.text().await?;
+                let (key, signature) =
+                    sign(seed.expose_secret(), nonce).ok_or_else(|| NatsAuthError::Seed(source.clone()))?;
                 auth.nkey = Some(key);
                 auth.signature = Some(signature);
             }
@@ -110,10 +80,16 @@ impl Auth {
     }
 }
 
-/// The public key and the signature; `None` where it is no seed.
+/// The public key and the signature; `None` for a malformed seed.
 fn sign(seed: &str, nonce: &[u8]) -> Option<(String, Vec<u8>)> {
     let key = KeyPair::from_seed(seed).ok()?;
     Some((key.public_key(), key.sign(nonce).ok()?))
+}
+
+/// The two parts of a credentials file.
+fn jwt_and_seed(contents: &Contents) -> Option<(&str, &str)> {
+    let text = str::from_utf8(contents.expose_secret()).ok()?;
+    Some((section(text, "NATS USER JWT")?, section(text, "USER NKEY SEED")?))
 }
 
 /// The line between `-----BEGIN <title>-----` and its end.
@@ -126,36 +102,32 @@ fn section<'a>(text: &'a str, title: &str) -> Option<&'a str> {
         .filter(|line| !line.starts_with('-'))
 }
 
-impl fmt::Display for Auth {
+/// What the server gets, for a log line; never the secret.
+impl fmt::Display for NatsAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::None => f.write_str("nobody"),
-            Self::User { name, .. } => write!(f, "the user {name:?}"),
-            Self::Token(_) => f.write_str("the bearer of a token"),
-            Self::Credentials(file) => write!(f, "the user of {}", file.display()),
-            Self::Nkey(file) => write!(f, "the key of {}", file.display()),
+            Self::User { name, .. } => write!(f, "the password of the user {name:?}"),
+            Self::Token(_) => f.write_str("a token"),
+            Self::Credentials(file) => write!(f, "the user JWT in {}", file.display()),
+            Self::Nkey(source) => write!(f, "a signature by the seed in {source}"),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use rstest::rstest;
 
-    fn written(text: &str) -> (PathBuf, tempfile::TempDir) {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("secret");
-        std::fs::write(&file, text).unwrap();
-        (file, directory)
-    }
+    use super::*;
+    use crate::testing::TestFiles;
 
     #[tokio::test]
     async fn a_secret_is_read_again_at_each_connect_and_has_no_line_end() {
-        let (file, _directory) = written("first\n");
-        let auth = Auth::Token(Secret::File(file.clone()));
-        assert_eq!(auth.proof(b"").await.unwrap().token.as_deref(), Some("first"));
-        std::fs::write(&file, "second").unwrap();
-        assert_eq!(auth.proof(b"").await.unwrap().token.as_deref(), Some("second"));
+        let files = TestFiles::new();
+        let auth = NatsAuth::Token(SecretSource::File(files.write("token", "first\n")));
+        assert_eq!(auth.signed(b"").await.unwrap().token.as_deref(), Some("first"));
+        files.write("token", "second");
+        assert_eq!(auth.signed(b"").await.unwrap().token.as_deref(), Some("second"));
     }
 
     #[tokio::test]
@@ -166,24 +138,32 @@ mod tests {
             "-----BEGIN NATS USER JWT-----\neyJ0.eyJq.c2ln\n------END NATS USER JWT------\n\n*** IMPORTANT ***\n\n\
              -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
         );
-        let (file, _directory) = written(&text);
-        let proof = Auth::Credentials(file).proof(b"nonce").await.unwrap();
-        assert_eq!(proof.jwt.as_deref(), Some("eyJ0.eyJq.c2ln"));
-        key.verify(b"nonce", &proof.signature.unwrap()).unwrap();
+        let files = TestFiles::new();
+        let auth = NatsAuth::Credentials(files.write("user.creds", &text));
+        let signed = auth.signed(b"nonce").await.unwrap();
+        assert_eq!(signed.jwt.as_deref(), Some("eyJ0.eyJq.c2ln"));
+        key.verify(b"nonce", &signed.signature.unwrap()).unwrap();
     }
 
+    #[rstest]
+    #[case("hunter2", NatsAuth::Credentials)]
+    #[case(
+        "-----BEGIN NATS USER JWT-----\nhunter2\n------END NATS USER JWT------\n",
+        NatsAuth::Credentials
+    )]
+    #[case("hunter2", |file| NatsAuth::Nkey(SecretSource::File(file)))]
+    #[case("hunter2\nhunter2\n", |file| NatsAuth::Nkey(SecretSource::File(file)))]
+    #[case("hunter2\nhunter2\n", |file| NatsAuth::Token(SecretSource::File(file)))]
     #[tokio::test]
-    async fn what_is_no_secret_is_named_without_being_shown() {
-        let (file, _directory) = written("-----BEGIN NATS USER JWT-----\nhunter2\n------END NATS USER JWT------\n");
-        for auth in [Auth::Credentials(file.clone()), Auth::Nkey(file.clone())] {
-            let Err(error) = auth.prove(b"nonce").await else {
-                panic!("{auth:?} proves something");
-            };
-            let error = error.to_string();
-            assert!(
-                error.contains(file.to_str().unwrap()) && !error.contains("hunter2"),
-                "{error}"
-            );
-        }
+    async fn a_malformed_secret_is_named_and_not_quoted(#[case] text: &str, #[case] auth: fn(PathBuf) -> NatsAuth) {
+        let files = TestFiles::new();
+        let file = files.write("secret", text);
+        let auth = auth(file.clone());
+        let Err(error) = auth.answer(b"nonce").await else {
+            panic!("{auth:?} authenticates");
+        };
+        let error = error.to_string();
+        assert!(error.contains(file.to_str().unwrap()), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
     }
 }

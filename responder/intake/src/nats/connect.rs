@@ -1,4 +1,5 @@
-//! The connection. The client keeps it up by itself; here it learns how patiently, and whom to tell.
+//! The connection to NATS. The client restores it by itself; here it gets the pauses between its attempts and the
+//! callbacks for what happens.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -6,31 +7,32 @@ use std::time::Duration;
 
 use async_nats::{Client, ConnectError, ConnectOptions};
 
-use super::config::{NatsConfig, Subscription};
+use super::config::NatsConfig;
 use super::state::NatsState;
+use super::subscription::Subscription;
 
-/// The first pause between attempts, and the longest.
+/// The first pause between two attempts, and the longest.
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
-/// A peer that is gone without a word is noticed after two of these.
+/// Between two pings. The client closes the connection to a silent server after two of them.
 const PING: Duration = Duration::from_secs(10);
 
 pub(super) async fn connect(config: &NatsConfig, state: &Arc<NatsState>) -> Result<Client, ConnectError> {
-    if !config.auth.is_none() && config.tls.is_none() && !config.servers.are_loopback() {
-        tracing::warn!(
-            "{} is sent to NATS without TLS unless the server asks for it: add a `tls` block",
-            config.auth
-        );
+    if let Some(auth) = &config.auth
+        && config.tls.is_none()
+        && !config.servers.are_loopback()
+    {
+        tracing::warn!("NATS gets {auth} without TLS unless the server asks for TLS: add a `tls` block");
     }
-    let told = Arc::clone(state);
-    let tried = Arc::clone(state);
+    let for_events = Arc::clone(state);
+    let for_attempts = Arc::clone(state);
     let mut options = match &config.auth {
-        auth if auth.is_none() => ConnectOptions::new(),
-        auth => {
+        None => ConnectOptions::new(),
+        Some(auth) => {
             let auth = Arc::new(auth.clone());
             ConnectOptions::with_auth_callback(move |nonce| {
                 let auth = Arc::clone(&auth);
-                async move { auth.prove(&nonce).await }
+                async move { auth.answer(&nonce).await }
             })
         }
     };
@@ -41,12 +43,12 @@ pub(super) async fn connect(config: &NatsConfig, state: &Arc<NatsState>) -> Resu
         .subscription_capacity(capacity(&config.subscription))
         .reconnect_delay_callback(delay)
         .event_callback(move |event| {
-            told.happened(&event);
+            for_events.happened(&event);
             async {}
         })
-        // Asked before each attempt; it never chooses, but it is told why the last one failed, which no event says.
+        // Called before each attempt, with the error of the last one, which no event has. It chooses no server.
         .reconnect_to_server_callback(move |servers, _| {
-            tried.trying(&servers);
+            for_attempts.trying(&servers);
             async { None }
         });
     if let Some(tls) = &config.tls {
@@ -64,20 +66,20 @@ pub(super) async fn connect(config: &NatsConfig, state: &Arc<NatsState>) -> Resu
     options.connect(config.servers.addresses()).await
 }
 
-/// Messages that the client holds for one subscription.
+/// The messages that the client holds for one subscription.
 fn capacity(subscription: &Subscription) -> usize {
     match subscription {
         Subscription::Core(core) => core.capacity.max(1),
-        // The server delivers no more than may be in flight. Twice that, for heartbeats and what else it says of a pull.
+        // The server delivers no more than may be in flight; twice that leaves room for heartbeats and the status of pulls.
         Subscription::JetStream(jetstream) => jetstream.max_in_flight * 2 + 64,
     }
 }
 
-/// Doubling, and never the same twice: a server that comes back is not met by all at once.
+/// The pause before an attempt: doubling, with jitter, so that clients do not return to a server all at once.
 fn delay(attempts: usize) -> Duration {
     let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX).min(8);
     let longest = SHORTEST.saturating_mul(1 << doublings).min(LONGEST);
-    // The standard library's hash keys are random; no more is needed for this.
+    // The standard library's hash keys are random enough for jitter.
     let sixteenths = u32::try_from(RandomState::new().hash_one(attempts) % 9).unwrap_or(0) + 8;
     longest * sixteenths / 16
 }

@@ -1,4 +1,4 @@
-//! Core NATS: messages as they pass by. What can't be taken is counted, and gone.
+//! Core NATS: takes messages as they arrive. A message that can't be taken is counted and lost.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,24 +8,24 @@ use futures_util::FutureExt as _;
 use tokio_stream::StreamMap;
 
 use super::Intake;
-use super::config::Core;
-use crate::{Sink, Taken};
+use super::subscription::Core;
+use crate::{Receipt, Sink};
 
-/// The subscriptions, by their places in the configuration.
+/// The subscriptions, by their index in the configuration.
 type Subscriptions = StreamMap<usize, Subscriber>;
 
-/// Messages between two looks at anything else: a look costs a tenth of a message, and this many take a tenth of a
-/// millisecond.
+/// Messages that are taken before the loop polls anything else: a poll costs a tenth of a message, and a batch takes a tenth
+/// of a millisecond.
 const BATCH: usize = 64;
-/// How often what was lost is looked for.
-const LOOK: Duration = Duration::from_millis(250);
-/// For what is on its way when it is told to stop.
-const DRAIN: Duration = Duration::from_secs(2);
+/// Between two checks for lost messages.
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
+/// For the messages under way at the stop.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(2);
 
 pub(super) async fn run<S: Sink>(intake: &Intake<S>, core: &Core) {
     let mut messages = Subscriptions::with_capacity(core.subjects.len());
     for (place, subject) in core.subjects.iter().enumerate() {
-        // Queued by the client until it is connected.
+        // The client queues the subscription until it is connected.
         let subscribed = tokio::select! {
             () = intake.stop.cancelled() => return,
             subscribed = intake.client.queue_subscribe(subject.as_str().to_owned(), core.queue.to_string()) => subscribed,
@@ -34,25 +34,25 @@ pub(super) async fn run<S: Sink>(intake: &Intake<S>, core: &Core) {
             Ok(stream) => {
                 messages.insert(place, stream);
             }
-            Err(error) => tracing::error!(%subject, %error, "can't subscribe; nothing comes from this subject"),
+            Err(error) => tracing::error!(%subject, %error, "cannot subscribe; no alerts come from this subject"),
         }
     }
     let mut lost = Lost::default();
-    let mut look = tokio::time::interval(LOOK);
+    let mut check = tokio::time::interval(CHECK_INTERVAL);
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         tokio::select! {
             biased;
             () = intake.stop.cancelled() => break,
             _ = messages.next_many(&mut batch, BATCH), if !messages.is_empty() => intake.take_all(&mut batch, &mut lost),
-            // Only when nothing waits: then whatever came before the last look was read, or had no room.
-            _ = look.tick() => lost.look(intake),
+            // Reached only while no message waits: each one that arrived before the last check was read, or had no room.
+            _ = check.tick() => lost.check(intake),
         }
     }
     drain(intake, messages, &mut lost).await;
 }
 
-/// What the server has sent already is still taken.
+/// Takes the messages that the server has sent before the subscriptions end.
 async fn drain<S: Sink>(intake: &Intake<S>, mut messages: Subscriptions, lost: &mut Lost) {
     if intake.state.is_connected() {
         let rest = async {
@@ -64,16 +64,16 @@ async fn drain<S: Sink>(intake: &Intake<S>, mut messages: Subscriptions, lost: &
                 intake.take_all(&mut batch, lost);
             }
         };
-        let _ = tokio::time::timeout(DRAIN, rest).await;
+        let _ = tokio::time::timeout(DRAIN_DEADLINE, rest).await;
     } else {
-        // Nothing comes any more, and what came is still ours.
+        // No more messages arrive, and those that did are taken.
         let mut batch = Vec::with_capacity(BATCH);
         while let Some(1..) = messages.next_many(&mut batch, BATCH).now_or_never() {
             intake.take_all(&mut batch, lost);
         }
     }
-    lost.look(intake);
-    lost.look(intake);
+    lost.check(intake);
+    lost.check(intake);
 }
 
 impl<S: Sink> Intake<S> {
@@ -85,11 +85,11 @@ impl<S: Sink> Intake<S> {
     }
 
     fn take(&self, message: &Message) {
-        self.state.received(false, 0);
+        self.state.counts().received(false, 0);
         match self.hand_over(message, S::submit) {
-            Ok(Taken::Shed) => self.shed(),
+            Ok(Receipt::Shed) => self.shed(),
             Ok(_) => {}
-            // Over NATS nobody is answered, so the log says it.
+            // NATS has no answers, so the log tells of it.
             Err(error) => {
                 let kind = error.kind();
                 self.sink.rejected(kind);
@@ -103,39 +103,40 @@ impl<S: Sink> Intake<S> {
 
     pub(super) fn shed(&self) {
         if let Some(more) = self.notices.take("shed") {
-            tracing::warn!(more, "alerts from NATS are shed: more come in than can be decided");
+            tracing::warn!(more, "alerts from NATS are shed: more arrive than can be decided");
         }
     }
 }
 
-/// Messages that found no room. The client says so in an event for each, of which it drops some itself; its count of
-/// messages is exact, and on this connection there are no others than alerts.
+/// The messages that had no room. The client has an event for each of them and drops some of those events; its count of
+/// messages is exact, and alerts are the only messages on this connection.
 #[derive(Debug, Default)]
 struct Lost {
-    /// Messages that we read.
+    /// Messages that were read.
     seen: u64,
-    /// Messages that had come at the last look.
-    came: u64,
+    /// Messages that had arrived at the last check.
+    arrived: u64,
+    /// Lost messages that were counted before.
     counted: u64,
 }
 
 impl Lost {
-    fn look<S: Sink>(&mut self, intake: &Intake<S>) {
-        // Those of the last look: what comes this moment may not have reached its place yet.
-        let lost = self.came.saturating_sub(self.seen);
+    fn check<S: Sink>(&mut self, intake: &Intake<S>) {
+        // As of the last check: a message that arrives at this moment may not be in its channel yet.
+        let lost = self.arrived.saturating_sub(self.seen);
         let more = lost.saturating_sub(self.counted);
-        self.came = intake.client.statistics().in_messages.load(Ordering::Relaxed);
+        self.arrived = intake.client.statistics().in_messages.load(Ordering::Relaxed);
         if more == 0 {
             return;
         }
         self.counted = lost;
-        intake.state.overflowed(more);
+        intake.state.counts().overflowed(more);
         for _ in 0..more {
             intake.sink.rejected("overflow");
         }
         tracing::warn!(
             lost = more,
-            "alerts from NATS were lost: they came faster than they could be read; JetStream keeps them"
+            "alerts from NATS were lost: they arrived faster than they could be read; a JetStream stream would store them"
         );
     }
 }

@@ -1,27 +1,27 @@
-//! Dead letters: messages that nobody will be able to decide, kept with the reason for a person.
+//! Dead letters: messages that can't be decoded or decided, published with the reason for an operator.
 
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::{self};
 use async_nats::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
 
-use super::config::JetStream;
+use super::causes::DeadLetterCause;
 use super::delivery::ANSWER;
-use super::state::DeadLetterCause;
+use super::subscription::JetStream;
 
-/// For the names that the protocol adds, and for what says that the payload is left out.
-const HEADERS: usize = 1024;
-/// A detail is a sentence or two.
+/// Bytes for the names that the protocol adds, and for the header about a payload that is left out.
+const RESERVE: usize = 1024;
+/// Bytes; a detail is a sentence or two.
 const LONGEST_DETAIL: usize = 1024;
 
-/// Why it is one.
+/// Why a message becomes a dead letter.
 pub(super) struct DeadLetterReason<'a> {
     pub(super) cause: DeadLetterCause,
     pub(super) detail: &'a str,
     pub(super) deliveries: u32,
 }
 
-/// Why it could not be sent.
+/// Why a dead letter could not be published.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DeadLetterError {
     #[error("NATS does not take it: {0}")]
@@ -32,8 +32,8 @@ pub(super) enum DeadLetterError {
     Late(#[from] tokio::time::error::Elapsed),
 }
 
-/// Sends the message as it came, with the reason in headers. A stream over the subject confirms it, and knows a second
-/// copy; without one it passes by whoever listens, and its end is in the log and in the metrics.
+/// Publishes the message with the reason in its headers. A stream over the subject confirms it and recognises a second
+/// copy. Without a stream only present subscribers get it; the log and the metrics tell of it in any case.
 pub(super) async fn send(
     message: &jetstream::Message,
     settings: &JetStream,
@@ -45,7 +45,7 @@ pub(super) async fn send(
         .payload
         .len()
         .saturating_add(length(&headers))
-        .saturating_add(HEADERS);
+        .saturating_add(RESERVE);
     let fits = whole <= message.context.client().max_payload();
     let payload = if fits {
         message.payload.clone()
@@ -66,7 +66,7 @@ pub(super) async fn send(
     };
     match published {
         Ok(_) => Ok(()),
-        // A stream that we made is there, and only has no leader at the moment: then the message is given back.
+        // A stream of dead letters that this program creates exists, and lacks only a leader: then the message goes back.
         Err(error) if error.kind() == PublishErrorKind::StreamNotFound && settings.create.is_none() => {
             let client = message.context.client();
             let publish = client.publish_with_headers(subject, headers, payload);
@@ -79,7 +79,7 @@ pub(super) async fn send(
 fn headers(message: &jetstream::Message, settings: &JetStream, reason: &DeadLetterReason<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, values) in message.headers.iter().flat_map(HeaderMap::iter) {
-        // A context of a trace may be among them, and words to the stream that it was published to, which are not for this one.
+        // The context of a trace may be among them. `Nats-` headers are instructions to the first stream, not to this one.
         if !AsRef::<str>::as_ref(name).starts_with("Nats-") {
             for value in values {
                 headers.append(name.clone(), value.clone());
@@ -93,14 +93,14 @@ fn headers(message: &jetstream::Message, settings: &JetStream, reason: &DeadLett
     headers.insert("Responder-Stream", settings.stream.as_str());
     if let Ok(info) = message.info() {
         headers.insert("Responder-Sequence", HeaderValue::from(info.stream_sequence));
-        // Sent, and the last word to the stream lost: the stream of dead letters knows it.
+        // If the final answer gets lost, the message comes again; the stream of dead letters then drops the copy.
         let id = format!("{}.{}", info.stream, info.stream_sequence);
         headers.insert(header::NATS_MESSAGE_ID, id.as_str());
     }
     headers
 }
 
-/// In bytes, as lines.
+/// The length of the headers as lines, in bytes.
 fn length(headers: &HeaderMap) -> usize {
     let lines = headers
         .iter()
@@ -110,10 +110,10 @@ fn length(headers: &HeaderMap) -> usize {
         .sum()
 }
 
-/// No alert's text begins a header of its own. ASCII, so that a character is a byte.
+/// The text on one line, so that no alert's text begins another header. ASCII, so that a character is a byte.
 fn one_line(text: &str) -> HeaderValue {
     let line: String = text.escape_default().take(LONGEST_DETAIL).collect();
-    // Nothing that this refuses is left.
+    // The escapes leave no character that a header refuses.
     line.parse().unwrap_or_else(|_| HeaderValue::from(0_u64))
 }
 
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_of_an_alert_begins_a_header_of_its_own() {
+    fn no_text_of_an_alert_begins_another_header() {
         let value = one_line("a\r\nResponder-DeadLetterReason: none\n");
         assert!(!value.as_str().contains(['\r', '\n']));
         assert_eq!(one_line(&"x".repeat(5000)).as_str().len(), LONGEST_DETAIL);

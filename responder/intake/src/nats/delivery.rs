@@ -1,4 +1,4 @@
-//! One delivery of a message of a stream: decoded, handed over, and answered once its alert is settled.
+//! One delivery of a message of a stream: decodes it, hands its alert over, and answers once the alert is settled.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -6,87 +6,89 @@ use std::time::Duration;
 
 use async_nats::Request;
 use async_nats::jetstream::{self, AckKind};
+use responder_core::alert::AlertOutcome;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Intake;
-use super::config::JetStream;
+use super::causes::{DeadLetterCause, NakCause};
+use super::counts::InFlight;
 use super::dead_letter::{self, DeadLetterReason};
-use super::state::{DeadLetterCause, NakCause, Working};
-use crate::{Settled, Settling, SettlingSink, Taken};
+use super::subscription::JetStream;
+use crate::{Receipt, Settling, SettlingSink};
 
-/// For one answer of the server.
+/// For one exchange with the server.
 pub(super) const ANSWER: Duration = Duration::from_secs(5);
-/// How long a message that was given back stays away: doubling from the first to the longest.
+/// Before the next delivery of a message that was given back: doubling from the first to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A dead letter that can't be sent is tried again at leisure.
+/// Before the next attempt at a dead letter that could not be published.
 const DEAD_LETTER_PAUSE: Duration = Duration::from_secs(30);
 
 pub(super) struct Delivery<S> {
     intake: Arc<Intake<S>>,
     settings: Arc<JetStream>,
     message: jetstream::Message,
-    /// Which one this is, from 1.
+    /// The ordinal of this delivery of the message, from 1.
     number: u32,
-    _working: Working,
+    _in_flight: InFlight,
 }
 
 impl<S: SettlingSink> Delivery<S> {
     pub(super) fn new(intake: Arc<Intake<S>>, settings: Arc<JetStream>, message: jetstream::Message) -> Self {
-        // The reply subject of a message that a stream delivers tells it; one without could not be answered either.
+        // In the reply subject, which every message of a stream has.
         let (number, pending) = message.info().map_or((1, 0), |info| (info.delivered, info.pending));
         let number = u32::try_from(number).unwrap_or(u32::MAX);
-        intake.state.received(number > 1, pending);
-        let working = intake.state.working();
+        intake.state.counts().received(number > 1, pending);
+        let in_flight = intake.state.counts().in_flight();
         Self {
             intake,
             settings,
             message,
             number,
-            _working: working,
+            _in_flight: in_flight,
         }
     }
 
-    /// Takes the alert. What can be answered at once is; the rest is in the future that comes back.
+    /// Takes the alert. Answers at once if it can; otherwise the returned future does.
     pub(super) async fn take(self) -> Option<impl Future<Output = ()> + Send + 'static> {
         if self.number > self.settings.max_deliver {
             let detail = format!(
-                "it was delivered {} times, and nobody came to an end with it",
+                "it was delivered {} times, and no responder finished it",
                 self.number - 1
             );
-            return Some(Rest::Bury(self, DeadLetterCause::Undecided, detail).finish());
+            return Some(Rest::DeadLetter(self, DeadLetterCause::Undecided, detail).finish());
         }
         let taken = match self.intake.hand_over(&self.message, S::submit_and_follow) {
             Ok(taken) => taken,
             Err(error) => {
                 self.intake.sink.rejected(error.kind());
-                return Some(Rest::Bury(self, DeadLetterCause::Undecodable, error.to_string()).finish());
+                return Some(Rest::DeadLetter(self, DeadLetterCause::Undecodable, error.to_string()).finish());
             }
         };
         match taken {
-            (Taken::Shed, _) => {
+            (Receipt::Shed, _) => {
                 self.intake.shed();
                 let detail = "there was no room for it each time it was delivered".to_owned();
                 Some(Rest::Again(self, NakCause::Shed, DeadLetterCause::Shed, detail).finish())
             }
-            (Taken::Stopping, _) => {
+            (Receipt::Stopping, _) => {
                 self.give_back(None, NakCause::Stopping).await;
                 None
             }
-            (Taken::Accepted { .. } | Taken::Duplicate | Taken::Unmatched, Some(settling)) => {
+            (Receipt::Accepted { .. } | Receipt::Duplicate | Receipt::Unmatched, Some(settling)) => {
                 Some(Rest::Follow(self, settling).finish())
             }
-            // Nobody is at work on it. Should this be lost on the way, the next delivery comes to the same end.
-            (Taken::Unmatched | Taken::Duplicate | Taken::Accepted { .. }, None) => {
+            // No work on it is under way. If this acknowledgement gets lost, the next delivery ends the same way.
+            (Receipt::Unmatched | Receipt::Duplicate | Receipt::Accepted { .. }, None) => {
                 self.answer(AckKind::Ack).await;
-                self.intake.state.acknowledged();
+                self.intake.state.counts().acknowledged();
                 None
             }
         }
     }
 
-    /// Tells the server that work goes on, until the alert is settled.
-    async fn follow(&self, mut settling: Settling) -> Settled {
+    /// Sends signs of life to the server until the alert is settled.
+    async fn follow(&self, mut settling: Settling) -> AlertOutcome {
         let beat = self.settings.ack_wait / 3;
         let mut beats = tokio::time::interval_at(Instant::now() + beat, beat);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -101,21 +103,21 @@ impl<S: SettlingSink> Delivery<S> {
 
     async fn again(&self, cause: NakCause, dead: DeadLetterCause, detail: String) {
         if self.number >= self.settings.max_deliver {
-            return self.bury(dead, detail).await;
+            return self.dead_letter(dead, detail).await;
         }
         let doublings = self.number.saturating_sub(1).min(8);
         let pause = FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
         self.give_back(Some(pause), cause).await;
     }
 
-    /// To be delivered again.
+    /// Asks the server to deliver the message again, after a pause if there is one.
     pub(super) async fn give_back(&self, pause: Option<Duration>, cause: NakCause) {
         self.answer(AckKind::Nak(pause)).await;
-        self.intake.state.gave_back(cause);
+        self.intake.state.counts().gave_back(cause);
     }
 
-    /// To the subject of dead letters; and never delivered again once it is there.
-    async fn bury(&self, cause: DeadLetterCause, detail: String) {
+    /// Publishes the message as a dead letter; after that the server does not deliver it again.
+    async fn dead_letter(&self, cause: DeadLetterCause, detail: String) {
         let reason = DeadLetterReason {
             cause,
             detail: &detail,
@@ -123,7 +125,7 @@ impl<S: SettlingSink> Delivery<S> {
         };
         match dead_letter::send(&self.message, &self.settings, &reason).await {
             Ok(()) => {
-                self.intake.state.buried(cause);
+                self.intake.state.counts().dead_letter(cause);
                 if let Some(more) = self.intake.notices.take(cause.as_str()) {
                     let subject = self.settings.dead_letters.as_str();
                     tracing::warn!(
@@ -137,7 +139,7 @@ impl<S: SettlingSink> Delivery<S> {
             }
             Err(error) => {
                 if let Some(more) = self.intake.notices.take("dead letter failed") {
-                    tracing::error!(%error, more, "a dead letter can't be sent; its message stays in the stream");
+                    tracing::error!(%error, more, "a dead letter can't be published; its message stays in the stream");
                 }
                 self.give_back(Some(DEAD_LETTER_PAUSE), NakCause::DeadLetterFailed)
                     .await;
@@ -145,52 +147,53 @@ impl<S: SettlingSink> Delivery<S> {
         }
     }
 
-    /// One word to the server that it does not answer. Lost words lead to another delivery.
+    /// Sends one answer, which the server does not confirm. A lost answer leads to another delivery.
     async fn answer(&self, kind: AckKind) {
-        let said = tokio::time::timeout(ANSWER, self.message.ack_with(kind)).await;
-        if !matches!(said, Ok(Ok(()))) {
-            self.intake.state.unconfirmed();
+        let sent = tokio::time::timeout(ANSWER, self.message.ack_with(kind)).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            self.intake.state.counts().unconfirmed();
         }
     }
 
-    /// The last word, which the server has to confirm. Over the client's one inbox: `double_ack` makes one for each.
+    /// Sends the final answer, which the server confirms. Over the client's one inbox: `double_ack` would subscribe to a new
+    /// one each time.
     async fn confirm(&self, kind: AckKind) {
         let Some(reply) = self.message.reply.clone() else {
             return;
         };
         let request = Request::new().payload(kind.into()).timeout(Some(ANSWER));
         match self.intake.client.send_request(reply, request).await {
-            Ok(_) => self.intake.state.acknowledged(),
+            Ok(_) => self.intake.state.counts().acknowledged(),
             Err(error) => {
-                self.intake.state.unconfirmed();
-                tracing::debug!(%error, "an acknowledgement was not confirmed; the message comes again");
+                self.intake.state.counts().unconfirmed();
+                tracing::debug!(%error, "an acknowledgement was not confirmed; the server delivers the message again");
             }
         }
     }
 }
 
-/// What takes longer than handing over.
+/// The part of a delivery that takes longer than handing over.
 enum Rest<S> {
     Follow(Delivery<S>, Settling),
     Again(Delivery<S>, NakCause, DeadLetterCause, String),
-    Bury(Delivery<S>, DeadLetterCause, String),
+    DeadLetter(Delivery<S>, DeadLetterCause, String),
 }
 
 impl<S: SettlingSink> Rest<S> {
     async fn finish(self) {
         match self {
             Self::Follow(delivery, settling) => match delivery.follow(settling).await {
-                Settled::Decided => delivery.confirm(AckKind::Ack).await,
-                Settled::SendAgain(reason) => {
+                AlertOutcome::Decided => delivery.confirm(AckKind::Ack).await,
+                AlertOutcome::SendAgain(reason) => {
                     let detail = format!("it could not be decided ({}): {}", reason.as_str(), reason.advice());
                     delivery
                         .again(NakCause::SendAgain, DeadLetterCause::SendAgain, detail)
                         .await;
                 }
-                Settled::HandedBack => delivery.give_back(None, NakCause::Stopping).await,
+                AlertOutcome::HandedBack => delivery.give_back(None, NakCause::Stopping).await,
             },
             Self::Again(delivery, cause, dead, detail) => delivery.again(cause, dead, detail).await,
-            Self::Bury(delivery, cause, detail) => delivery.bury(cause, detail).await,
+            Self::DeadLetter(delivery, cause, detail) => delivery.dead_letter(cause, detail).await,
         }
     }
 }

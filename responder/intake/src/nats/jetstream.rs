@@ -1,6 +1,5 @@
-//! JetStream: pulls messages within bounds, for as long as it takes.
+//! JetStream: pulls messages within bounds, and tries again after every failure.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,25 +8,26 @@ use async_nats::jetstream::consumer::{PullConsumer, StreamError};
 use async_nats::jetstream::{self, Context};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use futures_util::{FutureExt as _, StreamExt as _};
+use responder_core::error::chain;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
 use super::Intake;
-use super::config::JetStream;
+use super::causes::NakCause;
 use super::delivery::{ANSWER, Delivery};
 use super::setup::{self, SetupError};
-use super::state::NakCause;
+use super::subscription::JetStream;
 use crate::SettlingSink;
 
-/// A pull that the server answers with nothing ends after this, and another is sent.
+/// A pull without messages ends after this, and the next one follows.
 const PULL: Duration = Duration::from_secs(30);
-/// A server that is silent for twice this is asked again.
+/// Between two heartbeats of the server; after two missing ones the pull is sent again.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// Pauses between attempts to pull: the first and the longest.
+/// The first pause between two attempts to pull, and the longest.
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Why pulling ended before its time.
+/// Why pulling ended before the stop.
 #[derive(Debug, thiserror::Error)]
 enum PullError {
     #[error(transparent)]
@@ -40,7 +40,7 @@ enum PullError {
     Ended,
 }
 
-/// Takes until it is told to stop. What is still being worked on then is in the answer.
+/// Takes messages until the stop. Returns the tasks of the messages that are not answered by then.
 pub(super) async fn run<S: SettlingSink>(intake: Arc<Intake<S>>, settings: JetStream) -> JoinSet<()> {
     let mut context = jetstream::new(intake.client.clone());
     context.set_timeout(ANSWER);
@@ -63,12 +63,12 @@ pub(super) async fn run<S: SettlingSink>(intake: Arc<Intake<S>>, settings: JetSt
         if std::mem::take(&mut pull.has_pulled) {
             backoff = pauses.build();
         }
-        let why = Chain(&error).to_string();
-        // A server that went away is told of as that, once.
+        let why = chain(&error);
+        // The log tells of a lost connection elsewhere.
         if intake.state.is_connected()
             && let Some(more) = intake.notices.take("pull")
         {
-            tracing::warn!(more, "no alerts are pulled from NATS; trying on: {why}");
+            tracing::warn!(more, "no alerts are pulled from NATS; trying again: {why}");
         }
         intake.state.pulling(Err(why));
         let pause = backoff.next().unwrap_or(LONGEST);
@@ -84,14 +84,14 @@ struct Pull<S> {
     intake: Arc<Intake<S>>,
     settings: Arc<JetStream>,
     context: Context,
-    /// A permit for each message that may be worked on. The server keeps the same bound, over all responders.
+    /// A permit for each message that may be in flight. The server has the same bound, over all responders.
     free: Arc<Semaphore>,
     in_flight: JoinSet<()>,
     has_pulled: bool,
 }
 
 impl<S: SettlingSink> Pull<S> {
-    /// Pulls until it is told to stop, or something fails.
+    /// Pulls until the stop or a failure.
     async fn run(&mut self) -> Result<(), PullError> {
         let stop = self.intake.stop.clone();
         let consumer = tokio::select! {
@@ -112,7 +112,7 @@ impl<S: SettlingSink> Pull<S> {
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => return self.give_back(messages).await,
-                    Some(ended) = self.in_flight.join_next() => report(ended),
+                    Some(ended) = self.in_flight.join_next() => report_failure(ended),
                     // The semaphore is never closed.
                     Ok(permit) = Arc::clone(&self.free).acquire_owned() => break permit,
                 }
@@ -142,7 +142,7 @@ impl<S: SettlingSink> Pull<S> {
         Delivery::new(Arc::clone(&self.intake), Arc::clone(&self.settings), message)
     }
 
-    /// What was delivered and not looked at goes back at once, to whoever else listens.
+    /// Gives back at once the messages that were delivered and not taken, for other responders.
     async fn give_back(&self, mut messages: jetstream::consumer::pull::Stream) -> Result<(), PullError> {
         while let Some(Some(Ok(message))) = messages.next().now_or_never() {
             self.delivery(message).give_back(None, NakCause::Stopping).await;
@@ -151,26 +151,8 @@ impl<S: SettlingSink> Pull<S> {
     }
 }
 
-fn report(ended: Result<(), JoinError>) {
+fn report_failure(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         tracing::error!(%error, "the work on a message from NATS failed; this is a defect of responder");
-    }
-}
-
-/// An error with its causes, each sentence once: the client repeats a cause in what it says itself.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said = self.0.to_string();
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            let sentence = error.to_string();
-            if !said.contains(&sentence) {
-                said = format!("{said}: {sentence}");
-            }
-            cause = error.source();
-        }
-        f.write_str(&said)
     }
 }

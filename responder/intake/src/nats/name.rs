@@ -1,34 +1,34 @@
-//! Names and subjects of NATS, checked where they are written and not where the server refuses them.
+//! Names and subjects of NATS, checked before the server could refuse them.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Not a name or a subject.
+/// The text is not a name or a subject.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{written:?} is no {what}: {rule}")]
+#[error("{written:?} is not the {what}: {rule}")]
 pub struct NameError {
     written: String,
     what: &'static str,
     rule: &'static str,
 }
 
-/// Subjects to listen to: tokens between dots, `*` for one token, `>` at the end for one or more.
+/// One subject or a set of them: tokens between dots, `*` for any one token, `>` at the end for one or more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubjectFilter(String);
 
 impl SubjectFilter {
-    /// As it is written.
+    /// The subject as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it stands for more than one subject.
+    /// Whether it has a wildcard.
     pub fn is_wild(&self) -> bool {
         self.tokens().any(|token| token == "*" || token == ">")
     }
 
-    /// Whether some subject is covered by both.
-    pub fn meets(&self, other: &Self) -> bool {
+    /// Whether both filters cover some same subject.
+    pub fn overlaps(&self, other: &Self) -> bool {
         let (mut ours, mut theirs) = (self.tokens(), other.tokens());
         loop {
             match (ours.next(), theirs.next()) {
@@ -66,7 +66,7 @@ impl FromStr for SubjectFilter {
         } else {
             Err(NameError {
                 written: written.to_owned(),
-                what: "subject",
+                what: "subject of a message",
                 rule: "write tokens between dots without blanks, with * for a whole token and > for the end, as in falco.>",
             })
         }
@@ -80,7 +80,7 @@ macro_rules! names {
         pub struct $name(String);
 
         impl $name {
-            /// As it is written.
+            /// The name as written.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -112,14 +112,37 @@ macro_rules! names {
     )+};
 }
 
-/// The server's own bound for the names of streams and consumers.
+/// Bytes; the server's bound for the names of streams and consumers.
 const LONGEST: usize = 255;
 
 names! {
     /// The name of a stream, or of a durable consumer.
     StreamName = "name of a stream or a consumer";
-    /// The name of a queue group: of those who listen under it, each message reaches one.
+    /// The name of a queue group: each message reaches one of its subscribers.
     QueueGroup = "name of a queue group";
+}
+
+macro_rules! defaults {
+    ($($(#[$doc:meta])* $type:ident :: $name:ident = $text:literal;)+) => {$(
+        impl $type {
+            $(#[$doc])*
+            pub fn $name() -> Self {
+                // A literal, and a test parses each of them.
+                $text.parse().expect("it is well-formed")
+            }
+        }
+    )+};
+}
+
+defaults! {
+    /// Every alert of falcosidekick: `falco.<priority>.<rule>`.
+    SubjectFilter::falco = "falco.>";
+    /// The default subject of dead letters.
+    SubjectFilter::dead_letters = "responder.dead-letter";
+    /// The default queue group.
+    QueueGroup::responder = "responder";
+    /// The default consumer.
+    StreamName::responder = "responder";
 }
 
 #[cfg(test)]
@@ -140,8 +163,8 @@ mod tests {
     #[case("falco.a*", false)]
     #[case("falco a", false)]
     #[case("falco\r\nPUB x 0", false)]
-    fn a_subject_is_one_or_is_refused(#[case] written: &str, #[case] is_one: bool) {
-        assert_eq!(written.parse::<SubjectFilter>().is_ok(), is_one);
+    fn a_malformed_subject_is_refused(#[case] written: &str, #[case] is_valid: bool) {
+        assert_eq!(written.parse::<SubjectFilter>().is_ok(), is_valid);
     }
 
     #[rstest]
@@ -152,10 +175,10 @@ mod tests {
     #[case(">", "responder.dead-letter", true)]
     #[case("falco.>", "responder.dead-letter", false)]
     #[case("a", "a", true)]
-    fn subjects_that_meet_are_known(#[case] one: &str, #[case] other: &str, #[case] meet: bool) {
+    fn filters_that_overlap_are_recognised(#[case] one: &str, #[case] other: &str, #[case] overlap: bool) {
         let parse = |written: &str| written.parse::<SubjectFilter>().unwrap();
-        assert_eq!(parse(one).meets(&parse(other)), meet);
-        assert_eq!(parse(other).meets(&parse(one)), meet);
+        assert_eq!(parse(one).overlaps(&parse(other)), overlap);
+        assert_eq!(parse(other).overlaps(&parse(one)), overlap);
     }
 
     #[rstest]
@@ -164,8 +187,8 @@ mod tests {
     #[case("a b", false)]
     #[case("", false)]
     #[case("a/b", false)]
-    fn a_name_is_one_or_is_refused(#[case] written: &str, #[case] is_one: bool) {
-        assert_eq!(written.parse::<StreamName>().is_ok(), is_one);
-        assert_eq!(written.parse::<QueueGroup>().is_ok(), is_one);
+    fn a_malformed_name_is_refused(#[case] written: &str, #[case] is_valid: bool) {
+        assert_eq!(written.parse::<StreamName>().is_ok(), is_valid);
+        assert_eq!(written.parse::<QueueGroup>().is_ok(), is_valid);
     }
 }

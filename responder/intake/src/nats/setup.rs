@@ -1,4 +1,4 @@
-//! The stream and the consumer: found, or made where that was asked for.
+//! Finds the stream and the consumer, or creates them where the settings ask for it.
 
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::{ConsumerInfoErrorKind, CreateStreamError, GetStreamError, GetStreamErrorKind};
@@ -7,34 +7,34 @@ use async_nats::jetstream::stream::{
 };
 use async_nats::jetstream::{Context, ErrorCode};
 
-use super::config::{JetStream, NewStream, Retention, Storage};
+use super::subscription::{JetStream, NewStream, Retention, Storage};
 
-/// How long a stream that this makes keeps dead letters: somebody has to come back from holiday.
+/// How long a new stream stores dead letters: longer than the holidays of the operator.
 const DEAD_LETTERS_AGE: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Why there is nothing to pull from.
+/// Why there is no consumer to pull from.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SetupError {
-    #[error("there is no stream {0}: make one over the subjects of the alerts, or set `createStream`")]
+    #[error("there is no stream {0}: create one over the subjects of the alerts, or set `createStream`")]
     NoStream(String),
     #[error(
-        "the server does not say whether there is a stream {stream}: look whether JetStream is on and this user may ask"
+        "the server does not tell whether there is a stream {stream}: check that JetStream is on and that this user may ask"
     )]
     Stream { stream: String, source: GetStreamError },
-    #[error("cannot make the stream {stream}")]
+    #[error("cannot create the stream {stream}")]
     Create { stream: String, source: CreateStreamError },
-    #[error("cannot make or change the consumer {consumer}")]
+    #[error("cannot create or change the consumer {consumer}")]
     Consumer { consumer: String, source: ConsumerError },
     #[error("there is a consumer {consumer} that can't be used, {why}: remove it, or name another")]
     Unusable { consumer: String, why: &'static str },
-    #[error("the server does not say whether there is a consumer {consumer}")]
+    #[error("the server does not tell whether there is a consumer {consumer}")]
     ConsumerInfo {
         consumer: String,
         source: async_nats::jetstream::context::ConsumerInfoError,
     },
 }
 
-/// The consumer of these settings.
+/// The consumer with these settings.
 pub(super) async fn consumer(context: &Context, settings: &JetStream) -> Result<PullConsumer, SetupError> {
     let stream = stream(context, settings).await?;
     let consumer = || settings.consumer.to_string();
@@ -66,7 +66,7 @@ pub(super) async fn consumer(context: &Context, settings: &JetStream) -> Result<
             && info.config.filter_subject == wanted.filter_subject
             && info.config.filter_subjects == wanted.filter_subjects;
         if is_as_wanted {
-            // Whoever may only use a consumer need not be allowed to make one.
+            // A user may lack the permission to create consumers.
             let config = pull::Config {
                 max_batch: info.config.max_batch,
                 max_expires: info.config.max_expires,
@@ -74,7 +74,7 @@ pub(super) async fn consumer(context: &Context, settings: &JetStream) -> Result<
             };
             return Ok(PullConsumer::new(config, info, context.clone()));
         }
-        tracing::info!(consumer = %settings.consumer, "the NATS consumer has other settings and is changed");
+        tracing::info!(consumer = %settings.consumer, "the NATS consumer has other settings; changing them");
     }
     stream
         .create_consumer(wanted)
@@ -96,7 +96,7 @@ fn wanted(settings: &JetStream) -> pull::Config {
         description: Some("alerts that a responder decides about".to_owned()),
         ack_policy: AckPolicy::Explicit,
         ack_wait: settings.ack_wait,
-        // Deliveries are counted by us: see `JetStreamSettings::max_deliver`.
+        // Unlimited: the responder counts deliveries, see `JetStreamSettings::max_deliver`.
         max_deliver: 0,
         // At most 4096.
         max_ack_pending: i64::try_from(settings.max_in_flight).unwrap_or(i64::MAX),
@@ -147,7 +147,7 @@ fn plain(new: &NewStream) -> StreamConfig {
             Storage::Memory => StorageType::Memory,
         },
         max_bytes: i64::try_from(new.max_bytes).unwrap_or(i64::MAX),
-        // Old alerts are worth least: past their age nobody acts on them.
+        // Old alerts are worth least: past their maximum age no playbook acts on them.
         discard: DiscardPolicy::Old,
         ..StreamConfig::default()
     }
@@ -166,7 +166,8 @@ async fn find(context: &Context, name: &str) -> Result<Option<Stream>, SetupErro
     }
 }
 
-/// Two responders that start at once may both try: the second is told that it is there with the same settings.
+/// Creates a stream. Two responders that start at once may both do so: the server accepts the second request, which has
+/// the same settings.
 async fn create(context: &Context, config: StreamConfig) -> Result<Stream, SetupError> {
     let name = config.name.clone();
     let subjects = config.subjects.join(", ");
@@ -177,6 +178,6 @@ async fn create(context: &Context, config: StreamConfig) -> Result<Stream, Setup
             stream: name.clone(),
             source,
         })?;
-    tracing::info!(stream = %name, %subjects, "made a stream in NATS");
+    tracing::info!(stream = %name, %subjects, "created a stream in NATS");
     Ok(stream)
 }

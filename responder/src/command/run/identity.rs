@@ -1,4 +1,4 @@
-//! Who we are: for the floor of protections, the audit trail and the traces.
+//! The identity of this process: for the floor of protections, the audit trail and the traces.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use responder_core::decide::OwnIdentity;
 use responder_core::object::{Name, Namespace};
 use responder_engine::EngineConfig;
 
-/// Who we are, from the environment that the downward API fills; nobody, outside a cluster.
+/// The pod of this process, from the variables that the downward API sets; empty outside a cluster.
 pub(super) fn own_identity() -> OwnIdentity {
     let variable = |name| std::env::var(name).ok();
     OwnIdentity {
@@ -15,7 +15,7 @@ pub(super) fn own_identity() -> OwnIdentity {
     }
 }
 
-/// Who acts, as the audit trail names it: this pod; outside a cluster the field manager of its requests.
+/// The actor in the audit trail: this pod, or outside a cluster the field manager of its requests.
 pub(super) fn actor(own: &OwnIdentity) -> Arc<str> {
     match (&own.namespace, &own.pod) {
         (Some(namespace), Some(pod)) => format!("pod/{namespace}/{pod}").into(),

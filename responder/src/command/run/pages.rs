@@ -1,9 +1,9 @@
-//! The pages for probes, from what runs.
+//! The pages for probes and metrics, from the running parts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use responder_core::port::{ClusterReader, ClusterWriter};
+use responder_core::port::Cluster;
 use responder_intake::auth::Access;
 use responder_intake::http::Pages;
 use responder_intake::nats::NatsState;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::sink::RunningEngine;
 use crate::telemetry::{Exposed, Process, render_metrics};
 
-/// What the pages show.
+/// The parts that the pages show.
 pub(super) struct EnginePages<C> {
     pub(super) engine: RunningEngine<C>,
     pub(super) process: Process,
@@ -22,7 +22,7 @@ pub(super) struct EnginePages<C> {
     pub(super) stop: CancellationToken,
 }
 
-impl<C: ClusterReader + ClusterWriter> Pages for EnginePages<C> {
+impl<C: Cluster> Pages for EnginePages<C> {
     fn ready(&self) -> Result<(), String> {
         if self.stop.is_cancelled() {
             return Err("stopping".to_owned());

@@ -1,4 +1,4 @@
-//! Whether the cluster answers: for readiness, and for whoever reads the log.
+//! Probes whether the cluster answers, for readiness and the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,10 +8,10 @@ use responder_core::object::Namespace;
 use responder_core::port::{ClusterReader, ReadErrorKind};
 use tokio_util::sync::CancellationToken;
 
-/// How often the cluster is asked whether it answers.
+/// Between two probes.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Keeps readiness true to whether the cluster answers, and logs the changes.
+/// Sets `reachable` by whether the cluster answers, and logs changes, until `stop`.
 pub(super) async fn probe<C: ClusterReader>(cluster: Arc<C>, reachable: Arc<AtomicBool>, stop: CancellationToken) {
     let Some(namespace) = Namespace::new("default") else {
         return;
@@ -19,7 +19,7 @@ pub(super) async fn probe<C: ClusterReader>(cluster: Arc<C>, reachable: Arc<Atom
     let mut first = true;
     while !stop.is_cancelled() {
         let answer = cluster.namespace(&namespace).await;
-        // A role that may not read namespaces is an answer too.
+        // A refusal is an answer too.
         let answers = answer.as_ref().is_ok()
             || answer
                 .as_ref()

@@ -1,4 +1,4 @@
-//! The wiring: intakes, engine, cluster and telemetry together, from the first alert to the last.
+//! The wiring of intakes, engine, cluster and telemetry, from the start to the stop.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use responder_core::playbook::Index;
-use responder_core::port::{ClusterReader, ClusterWriter};
+use responder_core::port::Cluster;
 use responder_core::rbac::highest_mode;
 use responder_engine::{Engine, EngineConfig, MemoryLedger, Ports, QueueLimits, RuleSet};
 use responder_intake::auth::Access;
@@ -26,33 +26,30 @@ use crate::notify::{FromCluster, LogNotifier};
 use crate::rules::{Ceiling, LoadedRules};
 use crate::telemetry::{Counted, Process, Traces, audit_trail};
 
-/// What `run` is made of, beside the cluster.
+/// The parts of `run` beside the cluster.
 pub(super) struct Parts {
     pub(super) configuration: Configuration,
     pub(super) rules: LoadedRules,
     pub(super) traces: Option<Traces>,
-    pub(super) door: HttpIntake,
+    pub(super) intake: HttpIntake,
 }
 
-/// Where alerts come in over HTTP, and whom it lets in.
+/// The socket of the HTTP intake, and its access rules.
 pub(super) struct HttpIntake {
     pub(super) listener: TcpListener,
     pub(super) access: Arc<Access>,
 }
 
-/// For requests in flight when it is told to stop: their answers are a matter of milliseconds.
+/// For the HTTP requests in flight at the stop; an answer takes milliseconds.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// Serves until it is told to stop.
-pub(super) async fn serve<C>(parts: Parts, cluster: C, place: &str) -> anyhow::Result<ExitCode>
-where
-    C: ClusterReader + ClusterWriter,
-{
+/// Serves until a signal, and then finishes the accepted alerts.
+pub(super) async fn serve<C: Cluster>(parts: Parts, cluster: C, place: &str) -> anyhow::Result<ExitCode> {
     let Parts {
         configuration,
         rules,
         traces,
-        door,
+        intake,
     } = parts;
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let ceiling = rules.ceiling(configuration.mode);
@@ -73,7 +70,7 @@ where
         None => None,
         Some(config) => Some(nats::start(config, http.limits.alert, Arc::new(sink()), stop.clone()).await?),
     };
-    let HttpIntake { listener, access } = door;
+    let HttpIntake { listener, access } = intake;
     let pages = EnginePages {
         engine: engine.clone(),
         process,
@@ -84,7 +81,7 @@ where
     };
     let scheme = if access.is_encrypted() { "https" } else { "http" };
     if !access.is_encrypted() && http.is_authenticated() && !http.listen.ip().is_loopback() {
-        tracing::warn!("passwords and tokens come in as plain text: http.tls encrypts them");
+        tracing::warn!("passwords and tokens arrive as plain text: http.tls encrypts them");
     }
     let server = HttpServer::new(sink(), pages, http.limits.clone()).with_access(access);
     tracing::info!("listening on {scheme}://{}", listener.local_addr()?);
@@ -92,7 +89,7 @@ where
 
     first_signal(&mut interrupt, &mut terminate).await;
     let deadline = configuration.shutdown_deadline;
-    tracing::info!("stopping: what was accepted is finished within {deadline}; a second signal ends at once");
+    tracing::info!("stopping: accepted alerts are finished within {deadline}; a second signal ends at once");
     stop.cancel();
     let finish = async {
         let _ = serving.await;
@@ -101,7 +98,7 @@ where
             Some(nats) => Some(nats.stopped_taking().await),
         };
         let handback = engine.shutdown(deadline.get()).await;
-        // What was handed back is given back to the stream, after the engine has said so.
+        // After the shutdown of the engine every alert is settled or handed back.
         if let Some(finishing) = finishing {
             finishing.finish().await;
         }
@@ -116,7 +113,7 @@ where
         }
         () = first_signal(&mut interrupt, &mut terminate) => {
             tracing::warn!("stopped at once, by a second signal");
-            // Without the last spans: a receiver that is away would hold it for seconds.
+            // The last spans are lost: an unreachable receiver would delay the end for seconds.
             return Ok(ExitCode::SUCCESS);
         }
     }
@@ -127,21 +124,18 @@ where
     Ok(ExitCode::SUCCESS)
 }
 
-fn engine<C>(
+fn engine<C: Cluster>(
     configuration: &Configuration,
     rules: LoadedRules,
     ceiling: Ceiling,
     cluster: Arc<Counted<C>>,
-) -> RunningEngine<C>
-where
-    C: ClusterReader + ClusterWriter,
-{
+) -> RunningEngine<C> {
     let own = own_identity();
     let config = EngineConfig {
         process_mode: ceiling.mode,
         actor: actor(&own),
         own,
-        lanes: QueueLimits {
+        queue: QueueLimits {
             concurrency: usize::from(configuration.max_in_flight),
             ..QueueLimits::default()
         },
@@ -159,12 +153,13 @@ where
         cluster,
         ledger: Arc::new(MemoryLedger::new(MemoryLedger::DEFAULT_BOUND)),
         notifier: Arc::new(notifier),
+        audit: audit_trail(configuration.log.format),
         clock: Arc::new(WallClock),
     };
-    Engine::start(config, Arc::new(set), ports, audit_trail(configuration.log.format))
+    Engine::start(config, Arc::new(set), ports)
 }
 
-/// Says what will be done at most, before the first alert.
+/// Logs the highest mode of each playbook before the first alert.
 fn announce(place: &str, rules: &LoadedRules, ceiling: Ceiling) {
     tracing::info!("cluster: {place}");
     tracing::info!("ceiling: {} ({})", ceiling.mode, ceiling.because);

@@ -1,26 +1,24 @@
-//! From intake to the engine, and what became of it back.
+//! Hands alerts from the intake to the engine, and the engine's receipts back.
 
 use responder_core::alert::{Alert, AlertId};
-use responder_core::port::{ClusterReader, ClusterWriter};
+use responder_core::port::Cluster;
 use responder_engine::{Engine, MemoryLedger, ShedCause, Submission};
-use responder_intake::{Arrival, Settled, Settling, SettlingSink, Sink, Taken};
+use responder_intake::{Arrival, Receipt, Settling, SettlingSink, Sink};
 use tracing::Span;
 
-use crate::clock::WallClock;
-use crate::notify::{FromCluster, LogNotifier};
 use crate::telemetry::{Counted, Traces};
 
 /// The engine that `run` drives.
-pub(super) type RunningEngine<C> = Engine<Counted<C>, MemoryLedger, FromCluster<LogNotifier>, WallClock>;
+pub(super) type RunningEngine<C> = Engine<Counted<C>, MemoryLedger>;
 
-/// The engine as intake knows it.
+/// The engine as the sink of the intake.
 pub(super) struct EngineSink<C> {
     pub(super) engine: RunningEngine<C>,
     pub(super) traces: Option<Traces>,
 }
 
 impl<C> EngineSink<C> {
-    /// The root of an alert's trace, where somebody wants one.
+    /// The root span of an alert's trace; none while traces are off.
     fn root(&self, alert: &Alert, id: AlertId, arrival: &Arrival<'_>) -> Span {
         self.traces
             .as_ref()
@@ -28,10 +26,10 @@ impl<C> EngineSink<C> {
     }
 }
 
-impl<C: ClusterReader + ClusterWriter> Sink for EngineSink<C> {
-    fn submit(&self, alert: Alert, arrival: Arrival<'_>) -> Taken {
+impl<C: Cluster> Sink for EngineSink<C> {
+    fn submit(&self, alert: Alert, arrival: Arrival<'_>) -> Receipt {
         let root = |alert: &Alert, id| self.root(alert, id, &arrival);
-        taken(self.engine.submit_from(alert, arrival.sender, root))
+        receipt(self.engine.submit_from(alert, arrival.sender, root))
     }
 
     fn is_traced(&self) -> bool {
@@ -43,32 +41,24 @@ impl<C: ClusterReader + ClusterWriter> Sink for EngineSink<C> {
     }
 }
 
-impl<C: ClusterReader + ClusterWriter> SettlingSink for EngineSink<C> {
-    fn submit_and_follow(&self, alert: Alert, arrival: Arrival<'_>) -> (Taken, Option<Settling>) {
+impl<C: Cluster> SettlingSink for EngineSink<C> {
+    fn submit_and_follow(&self, alert: Alert, arrival: Arrival<'_>) -> (Receipt, Option<Settling>) {
         let root = |alert: &Alert, id| self.root(alert, id, &arrival);
         let (submission, settlement) = self.engine.submit_and_follow(alert, arrival.sender, root);
-        let settling = settlement.map(|settlement| -> Settling {
-            Box::pin(async {
-                match settlement.settled().await {
-                    responder_engine::AlertOutcome::Decided => Settled::Decided,
-                    responder_engine::AlertOutcome::SendAgain(reason) => Settled::SendAgain(reason),
-                    responder_engine::AlertOutcome::HandedBack => Settled::HandedBack,
-                }
-            })
-        });
-        (taken(submission), settling)
+        let settling = settlement.map(|settlement| -> Settling { Box::pin(settlement.settled()) });
+        (receipt(submission), settling)
     }
 }
 
-fn taken(submission: Submission) -> Taken {
+fn receipt(submission: Submission) -> Receipt {
     match submission {
-        Submission::Unmatched => Taken::Unmatched,
-        Submission::Duplicate { .. } => Taken::Duplicate,
+        Submission::Unmatched => Receipt::Unmatched,
+        Submission::Duplicate { .. } => Receipt::Duplicate,
         Submission::Shed {
             cause: ShedCause::Stopping,
             ..
-        } => Taken::Stopping,
-        Submission::Shed { .. } => Taken::Shed,
-        Submission::Accepted { id, playbooks } => Taken::Accepted { alert: id, playbooks },
+        } => Receipt::Stopping,
+        Submission::Shed { .. } => Receipt::Shed,
+        Submission::Accepted { id, playbooks } => Receipt::Accepted { alert: id, playbooks },
     }
 }

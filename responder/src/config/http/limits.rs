@@ -1,4 +1,4 @@
-//! The section `http.limits`: bounds of what senders can stretch.
+//! The section `http.limits`: bounds on what senders can stretch.
 
 use responder_core::alert::Bounds;
 use responder_core::span::Span;
@@ -6,31 +6,31 @@ use responder_intake::http::HttpLimits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Bounds of what senders can stretch. The defaults leave Falco a wide margin.
+/// Bounds on what senders can stretch. The defaults leave Falco a wide margin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(rename = "HttpLimits")]
 pub(crate) struct HttpLimitsDoc {
-    /// Bytes of an alert's body; 262144 (256 KiB) by default. An alert has 1 to 2 kB.
+    /// Bytes of an alert's body. Default: 262144 (256 KiB). An alert has 1 to 2 kB.
     #[schemars(range(min = 1024, max = 16_777_216))]
     body: u32,
-    /// Connections at once; more wait in the system's queue. 1024 by default.
+    /// Simultaneous connections; further ones wait in the system's queue. Default: 1024.
     #[schemars(range(min = 1, max = 65_536))]
     connections: u32,
-    /// Bodies of more than 16 KiB that are read at once; 64 by default.
+    /// Bodies above 16 KiB that are read at the same time; further ones wait within their deadline. Default: 64.
     #[schemars(range(min = 1, max = 4096))]
     large_bodies: u32,
-    /// For the handshake of TLS; 10s by default.
+    /// The time for the TLS handshake. Default: 10s.
     handshake_deadline: Span,
-    /// For the headers of a request, and for how long a connection may be idle; 1m by default.
+    /// The time for the headers of a request, and for an idle connection. Default: 1m.
     header_deadline: Span,
-    /// For the body, from the end of the headers; 10s by default.
+    /// The time for the body, from the end of the headers. Default: 10s.
     body_deadline: Span,
 }
 
 impl Default for HttpLimitsDoc {
     fn default() -> Self {
-        // The same as `HttpLimits::default`: a test compares them.
+        // Equal to `HttpLimits::default`, as a test checks.
         Self {
             body: 256 * 1024,
             connections: 1024,
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_written_is_as_the_server_has_it() {
+    fn the_defaults_are_those_of_the_server() {
         let (ours, theirs) = (HttpLimitsDoc::default().compile(), HttpLimits::default());
         assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
     }

@@ -1,4 +1,4 @@
-//! The section `http.tls`: HTTPS, and the client certificates that prove who sends.
+//! The section `http.tls`: HTTPS, and the client certificates of senders.
 
 use std::path::PathBuf;
 
@@ -8,23 +8,23 @@ use responder_intake::auth::{ClientFiles, TlsFiles};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// HTTPS. All files are read again when they change; one that can't be used leaves what was read before in force.
+/// HTTPS. The files are read again when they change; changes that can't be used leave the previous files in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Tls")]
 pub(crate) struct HttpTlsDoc {
-    /// The certificate and those between it and its authority, as PEM.
+    /// The certificate and the intermediate certificates, as PEM.
     #[schemars(length(min = 1))]
     pub(super) certificate_file: PathBuf,
     /// The private key of the certificate, as PEM.
     #[schemars(length(min = 1))]
     pub(super) key_file: PathBuf,
-    /// The authorities whose client certificates prove who sends, as PEM.
+    /// The authorities that sign the client certificates of senders, as PEM. Default: no client certificates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub(super) client_ca_file: Option<PathBuf>,
-    /// The client certificates that may send alerts, by a DNS name or a URI among their alternative names, or by their
-    /// common name where they have no alternative names. Whole names.
+    /// The client certificates that may send alerts, by a whole DNS name or URI among their alternative names, or by the
+    /// common name of a certificate without alternative names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(inner(length(min = 1, max = 253)))]
     pub(super) allowed_names: Vec<String>,
@@ -41,7 +41,7 @@ impl HttpTlsDoc {
             );
         }
         if self.client_ca_file.is_none() && !self.allowed_names.is_empty() {
-            let problem = Problem::new("nothing proves these names");
+            let problem = Problem::new("there is no authority for these names");
             findings.absence(
                 &names,
                 problem.help("name the authority of the client certificates in `clientCaFile`"),

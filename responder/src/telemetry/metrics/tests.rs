@@ -176,7 +176,7 @@ fn the_readme_has_every_metric_with_its_labels_and_no_other() {
 
 #[test]
 fn the_readme_has_every_value_of_the_small_label_sets() {
-    let lanes = QueueClass::ALL.map(QueueClass::as_str);
+    let classes = QueueClass::ALL.map(QueueClass::as_str);
     let stages = PipelineStage::ALL.map(PipelineStage::as_str);
     let verbs = Verb::ALL.map(Verb::as_str);
     let verdicts = Effectiveness::ALL.map(Effectiveness::as_str);
@@ -186,7 +186,7 @@ fn the_readme_has_every_value_of_the_small_label_sets() {
     let modes = Mode::ALL.map(Mode::as_str);
     let read_errors = ReadErrors::default().counts().map(|(kind, _)| kind);
     let sets = [
-        ("lane", &lanes[..]),
+        ("queue", &classes[..]),
         ("stage", &stages),
         ("verb", &verbs),
         ("verdict", &verdicts),

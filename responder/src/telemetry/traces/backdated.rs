@@ -1,5 +1,5 @@
-//! Spans that began before they are made: an alert is only traced once a playbook has matched it, and by then it has been
-//! read and decoded.
+//! Spans that began before their creation: an alert is traced only when a playbook has matched it, after it was read and
+//! decoded.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,10 +7,10 @@ use opentelemetry::trace::{SpanBuilder, Tracer};
 use opentelemetry::{Context, Value};
 use opentelemetry_sdk::trace::{SdkTracer, Span};
 
-/// The field with the beginning of a span, in nanoseconds since 1970. It does not become an attribute.
+/// The field with the start time of a span, in nanoseconds since 1970. It does not become an attribute.
 pub(super) const BEGUN: &str = "responder.begun";
 
-/// A tracer that believes [`BEGUN`].
+/// A tracer that takes the start time of a span from [`BEGUN`].
 #[derive(Debug, Clone)]
 pub(crate) struct Backdated(pub(super) SdkTracer);
 

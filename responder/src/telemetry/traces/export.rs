@@ -1,5 +1,5 @@
-//! Sends spans from a thread of their own, out of a queue with a bound. Whatever the receiver does, nobody waits for it:
-//! what has no room is dropped, and what can't be sent is lost, and both are counted and said once.
+//! Sends spans from a thread of its own, through a bounded queue, so that a slow receiver delays nothing. Spans without room
+//! are dropped, and spans that can't be sent are lost; both are counted, and logged once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -10,14 +10,14 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor};
 
-/// Spans that wait: those of some four hundred responses, and about 4 MB of memory.
+/// Spans in the queue: those of some 400 responses, and about 4 MB of memory.
 pub(super) const QUEUE: usize = 4096;
-/// Spans that are sent at once.
+/// Spans in one batch.
 const BATCH: usize = 512;
-/// The longest that a span waits for others to fill a batch.
+/// The longest wait of a span for a full batch.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// What became of the spans.
+/// The counts of spans, by result.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SpanCounts(Arc<Counts>);
 
@@ -30,7 +30,7 @@ struct Counts {
 }
 
 impl SpanCounts {
-    /// So many, of each result.
+    /// The count of each result.
     pub(crate) fn counts(&self) -> [(&'static str, u64); 3] {
         [
             ("exported", &self.0.exported),
@@ -41,15 +41,15 @@ impl SpanCounts {
     }
 }
 
-/// Lets as many spans wait as there is room for.
+/// Bounds the number of waiting spans, and counts those that are dropped.
 #[derive(Debug)]
-pub(super) struct Gate<P> {
+pub(super) struct BoundedQueue<P> {
     queue: P,
     counts: SpanCounts,
     is_full: AtomicBool,
 }
 
-impl Gate<BatchSpanProcessor> {
+impl BoundedQueue<BatchSpanProcessor> {
     pub(super) fn new<E: SpanExporter + 'static>(exporter: Reported<E>, counts: SpanCounts) -> Self {
         let config = BatchConfigBuilder::default()
             .with_max_queue_size(QUEUE)
@@ -65,7 +65,7 @@ impl Gate<BatchSpanProcessor> {
     }
 }
 
-impl<P: SpanProcessor> SpanProcessor for Gate<P> {
+impl<P: SpanProcessor> SpanProcessor for BoundedQueue<P> {
     fn on_start(&self, span: &mut Span, context: &Context) {
         self.queue.on_start(span, context);
     }
@@ -77,7 +77,7 @@ impl<P: SpanProcessor> SpanProcessor for Gate<P> {
         let counts = &self.counts.0;
         let waiting = counts.waiting.fetch_add(1, Ordering::Relaxed);
         if waiting < QUEUE {
-            // Half empty: a full queue that loses a batch and fills up again is told of once.
+            // Only a half empty queue ends the shortage, so that one is logged once and not with each batch.
             if waiting < QUEUE / 2 {
                 self.is_full.store(false, Ordering::Relaxed);
             }
@@ -104,7 +104,7 @@ impl<P: SpanProcessor> SpanProcessor for Gate<P> {
     }
 }
 
-/// Says when spans can't be sent, and when they can again.
+/// Logs when spans can't be sent, and when they can again.
 #[derive(Debug)]
 pub(super) struct Reported<E> {
     exporter: E,
@@ -136,7 +136,7 @@ impl<E: SpanExporter> SpanExporter for Reported<E> {
         result.fetch_add(count as u64, Ordering::Relaxed);
         match &answer {
             Err(error) if !self.is_failing.swap(true, Ordering::Relaxed) => {
-                tracing::warn!("spans can't be sent and are lost, decisions are not affected; trying on: {error}");
+                tracing::warn!("spans can't be sent and are lost, decisions are not affected; trying again: {error}");
             }
             Ok(()) if self.is_failing.swap(false, Ordering::Relaxed) => {
                 let lost = counts.failed.load(Ordering::Relaxed) + counts.dropped.load(Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! How a trace begins.
+//! The beginning of a trace.
 
 use std::sync::{Arc, Mutex};
 
@@ -22,7 +22,7 @@ impl opentelemetry_sdk::trace::SpanExporter for Kept {
     }
 }
 
-/// What is exported of an alert that came with this `traceparent`, where this share is sampled.
+/// The exported spans of an alert with this `traceparent`, sampled at this ratio.
 fn exported(traceparent: Option<&str>, sample: f64) -> Vec<SpanData> {
     let rule = "é".repeat(200);
     let text = format!(
@@ -50,7 +50,7 @@ fn exported(traceparent: Option<&str>, sample: f64) -> Vec<SpanData> {
 }
 
 #[test]
-fn a_trace_goes_on_where_its_sender_stands_and_begins_with_the_reading() {
+fn a_trace_continues_that_of_its_sender_and_begins_with_the_reading() {
     let spans = exported(Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), 0.0);
     let [intake, matched, alert] = &spans[..] else {
         panic!("{spans:#?}")
@@ -84,15 +84,15 @@ fn a_trace_goes_on_where_its_sender_stands_and_begins_with_the_reading() {
 }
 
 #[rstest]
-// Nobody's trace: the ratio decides.
+// Without a context: the ratio decides.
 #[case(None, 1.0, 3)]
 #[case(None, 0.0, 0)]
 // The sender does not sample it.
 #[case(Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"), 1.0, 0)]
-// No context: a trace of our own.
+// An invalid context: a new trace.
 #[case(Some("00-00000000000000000000000000000000-b7ad6b7169203331-01"), 1.0, 3)]
 #[case(Some("'; DROP TABLE traces"), 1.0, 3)]
-fn the_sender_decides_what_is_sampled_and_then_the_ratio(
+fn the_sender_decides_about_sampling_and_else_the_ratio(
     #[case] traceparent: Option<&str>,
     #[case] sample: f64,
     #[case] count: usize,

@@ -7,7 +7,7 @@ use serde::{
     de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{Walk, refuse_scalars};
+use super::{scalars::refuse_scalars, walk::Walk};
 use crate::alert::{DecodeError, Excerpt, Fields, Integer, Value};
 
 pub(super) struct FieldsSeed<'w, 'b>(pub(super) &'w mut Walk<'b>);

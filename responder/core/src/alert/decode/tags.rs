@@ -7,7 +7,7 @@ use serde::{
     de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{Walk, refuse_scalars, text::TextSeed};
+use super::{scalars::refuse_scalars, text::TextSeed, walk::Walk};
 use crate::alert::{DecodeError, Excerpt};
 
 pub(super) struct TagsSeed<'w, 'b>(pub(super) &'w mut Walk<'b>);

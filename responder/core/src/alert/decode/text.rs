@@ -7,7 +7,7 @@ use serde::{
     de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{Key, Walk};
+use super::{key::Key, walk::Walk};
 use crate::alert::{DecodeError, Excerpt};
 
 /// A string, parsed in place by `read`; null is `None` where the key is optional.

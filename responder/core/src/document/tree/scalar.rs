@@ -1,6 +1,6 @@
 //! Plain scalars, by YAML 1.2's core schema.
 
-use super::Content;
+use super::node::Content;
 
 /// The value of a plain (unquoted) scalar.
 ///

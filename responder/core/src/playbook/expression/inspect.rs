@@ -6,7 +6,7 @@ use cel::IdedExpr;
 use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
 use regex::Regex;
 
-use super::Variable;
+use super::variable::Variable;
 use crate::document::{Problem, did_you_mean, listed};
 use crate::playbook::pattern::compile_regex;
 
@@ -100,11 +100,11 @@ impl<'e> Inspector<'e> {
             return;
         }
         self.depth += 1;
-        self.look(expression);
+        self.visit(expression);
         self.depth -= 1;
     }
 
-    fn look(&mut self, expression: &'e IdedExpr) {
+    fn visit(&mut self, expression: &'e IdedExpr) {
         match &expression.expr {
             Expr::Unspecified | Expr::Literal(_) => {}
             Expr::Ident(name) => self.identifier(name),

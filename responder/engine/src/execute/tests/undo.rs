@@ -1,5 +1,5 @@
 //! Promise 5: after a failure with `onFailure: Revert`, wherever it comes, the cluster is as it was; and a response that
-//! was killed in the middle is completed by whoever gets the alert again.
+//! was killed in the middle is completed by the process that gets the alert again.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ async fn what_can_not_be_undone_is_told() {
         execution.response.undone[0].outcome,
         UndoOutcome::Irreversible { .. }
     ));
-    assert!(world.object("Pod/web/solo-1").is_none());
+    assert!(world.pod("solo-1").is_none());
     assert_eq!(world.quarantines(), [""; 0], "the policy goes with its pod");
 }
 
@@ -134,7 +134,7 @@ async fn a_response_that_was_killed_in_the_middle_is_completed_when_its_alert_co
     let whole = {
         let world = TestWorld::new(&rules);
         world.execute(&world.plan(&solo()).await).await;
-        world.object("Pod/web/solo-1")
+        world.pod("solo-1")
     };
     for place in 0..3 {
         let world = TestWorld::new(&rules);
@@ -146,7 +146,7 @@ async fn a_response_that_was_killed_in_the_middle_is_completed_when_its_alert_co
         killed.submit(solo());
         tokio::time::sleep(Duration::from_secs(3)).await;
         killed.shutdown(Duration::ZERO).await;
-        assert_ne!(world.object("Pod/web/solo-1"), whole, "{place}");
+        assert_ne!(world.pod("solo-1"), whole, "{place}");
 
         let world = world.restarted();
         let engine = world.engine();
@@ -158,7 +158,7 @@ async fn a_response_that_was_killed_in_the_middle_is_completed_when_its_alert_co
             ResponseOutcome::Done,
             "request {place}: {responses:#?}"
         );
-        assert_eq!(world.object("Pod/web/solo-1"), whole, "request {place}");
+        assert_eq!(world.pod("solo-1"), whole, "request {place}");
         assert_eq!(world.quarantines().len(), 1, "request {place}");
         engine.shutdown(Duration::ZERO).await;
     }

@@ -90,7 +90,7 @@ async fn the_id_of_a_claim_is_its_own_when_others_have_expired_or_were_taken_bac
     let kept = commit(&ledger, claim("kept", 0, 600)).await.unwrap();
     let last = commit(&ledger, claim("last", 30, 600)).await.unwrap();
     assert_eq!(targets(&ledger).await, ["kept", "last"]);
-    // An expired claim's refund must not hit whoever has its place.
+    // An expired claim's refund must not hit the claim in its place.
     ledger.refund(gone).await.unwrap();
     assert_eq!(targets(&ledger).await, ["kept", "last"]);
     ledger.refund(last).await.unwrap();

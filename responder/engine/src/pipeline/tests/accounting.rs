@@ -1,4 +1,4 @@
-//! Promise 1: of every alert it is counted what became of it, at every moment, whatever comes.
+//! Promise 1: every alert is counted, and so is its outcome, at every moment and whatever comes.
 
 use proptest::prelude::*;
 
@@ -61,7 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Three playbooks over the same alerts: one ends pods, one marks them, one marks nodes.
 fn rules() -> String {
-    let over_all = |name: &str, spec: &str| playbook(name, spec).replace(&format!("*{name}*"), "p");
+    let over_all = |name: &str, spec: &str| playbook_for("p", name, spec);
     let budget = "budgets: [{scope: Cluster, class: Destroy, max: 5, per: 10m}]";
     over_all("end", &format!("mode: Enforce\nsteps: {DELETE}"))
         + &over_all(
@@ -105,7 +105,7 @@ fn of(kind: Kind, nth: u32) -> Alert {
                 json!({"time": at, "hostname": "worker-3", "output_fields": fields}),
             )
         }
-        Kind::Unmatched | Kind::Rejected | Kind::Again(_) => alert("nobody's rule", json!({"time": at})),
+        Kind::Unmatched | Kind::Rejected | Kind::Again(_) => alert("another rule", json!({"time": at})),
     }
 }
 
@@ -113,7 +113,7 @@ fn of(kind: Kind, nth: u32) -> Alert {
 fn small(world: &TestWorld) -> EngineConfig {
     let bound = |alerts| crate::queue::QueueBound { alerts, bytes: 1 << 20 };
     EngineConfig {
-        lanes: QueueLimits {
+        queue: QueueLimits {
             concurrency: 3,
             critical_share: 1,
             critical: bound(4),
@@ -172,7 +172,7 @@ async fn run(steps: Vec<Step>, deadline: Option<Duration>) -> Result<AccountingS
             accounts.responses.values().sum::<u64>(),
             "every plan has its response"
         );
-        prop_assert!(accounts.lanes.values().all(|lane| lane.running == 0));
+        prop_assert!(accounts.depths.values().all(|depth| depth.running == 0));
     }
     Ok(accounts)
 }

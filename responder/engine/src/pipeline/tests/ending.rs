@@ -1,10 +1,12 @@
-//! Shutdown and panics: nothing that was accepted is without a word of what became of it.
+//! Shutdown and panics: every accepted alert has an end that is told.
+
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::*;
 use crate::shutdown::Progress;
 
 #[tokio::test(start_paused = true)]
-async fn what_was_accepted_is_finished_before_the_end() {
+async fn accepted_alerts_are_finished_before_the_end() {
     let world = TestWorld::new(&enforced("p", DELETE));
     world.flood(30);
     world.cluster.before(|_, _| Then::After(Duration::from_millis(100)));
@@ -26,7 +28,7 @@ async fn after_the_stop_nothing_is_taken() {
     let engine = world.engine();
     engine.shutdown(Duration::from_secs(1)).await;
     let stopping = Submission::Shed {
-        lane: QueueClass::Ordinary,
+        class: QueueClass::Ordinary,
         cause: ShedCause::Stopping,
     };
     assert_eq!(engine.submit(solo()), stopping);
@@ -36,12 +38,8 @@ async fn after_the_stop_nothing_is_taken() {
 
 /// One acts, one is being decided, one waits behind the first; each has two playbooks.
 #[tokio::test(start_paused = true)]
-async fn what_is_not_finished_in_time_is_handed_back_by_name() {
-    let all = |name: &str, order: i32| {
-        let spec = format!("mode: Enforce\norder: {order}\nsteps: [{{label: {{labels: {{{name}: \"1\"}}}}}}]");
-        playbook(name, &spec).replace(&format!("*{name}*"), "p")
-    };
-    let world = TestWorld::new(&(all("first", 1) + &all("second", 0)));
+async fn an_alert_that_is_not_finished_in_time_is_handed_back_by_name() {
+    let world = two();
     let hangs = Arc::new(AtomicU8::new(0));
     let asked = Arc::clone(&hangs);
     world.cluster.before(move |_, before| match before {
@@ -140,15 +138,11 @@ async fn verifications_that_are_under_way_end_as_inconclusive() {
 // --- panics ------------------------------------------------------------------------------------------------
 
 fn two() -> TestWorld {
-    let all = |name: &str, order: i32| {
-        let spec = format!("mode: Enforce\norder: {order}\nsteps: [{{label: {{labels: {{{name}: \"1\"}}}}}}]");
-        playbook(name, &spec).replace(&format!("*{name}*"), "p")
-    };
-    TestWorld::new(&(all("first", 1) + &all("second", 0)))
+    TestWorld::new(&(labels_with("first", 1) + &labels_with("second", 0)))
 }
 
 fn labels(world: &TestWorld) -> Value {
-    world.object("Pod/web/solo-1").unwrap()["metadata"]["labels"].clone()
+    world.pod("solo-1").unwrap()["metadata"]["labels"].clone()
 }
 
 #[tokio::test(start_paused = true)]
@@ -182,7 +176,7 @@ async fn a_panic_while_acting_is_counted_and_its_decision_is_not_counted_twice()
     assert_eq!(accounts.decisions.planned, [(Mode::Enforce, 2)].into());
     assert!(accounts.decisions.refused.is_empty() && accounts.is_balanced());
     assert_eq!(accounts.responses, [("Done", 1)].into());
-    // What was claimed for it stays claimed: nobody knows what it has done.
+    // Its claim stays: what the response has done is unknown.
     assert_eq!(world.ledger.view().await.unwrap().claims.len(), 2);
 }
 
@@ -203,6 +197,6 @@ async fn after_a_panic_its_slot_and_its_target_are_free() {
     }
     let accounts = at_rest(&engine).await;
     assert_eq!(accounts.responses, [("Done", 8)].into());
-    assert!(accounts.lanes.values().all(|lane| lane.running == 0));
+    assert!(accounts.depths.values().all(|depth| depth.running == 0));
     assert!(accounts.is_balanced());
 }

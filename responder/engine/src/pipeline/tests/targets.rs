@@ -1,6 +1,7 @@
 //! One target at a time, and no more targets than a budget has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 use super::*;
 use crate::testing::uid_of;
@@ -18,7 +19,7 @@ async fn on_many_threads_no_more_targets_are_hit_than_the_budget_has() {
         Before::Send(..) => Then::Go,
     });
     let mut config = world.config();
-    config.lanes.concurrency = 16;
+    config.queue.concurrency = 16;
     let engine = world.engine_with(config);
     for place in 0..60 {
         assert!(is_accepted(&engine.submit(flood("p", place, place))));
@@ -47,7 +48,7 @@ fn pairs(name: &str, target: &str) -> String {
         mark("one"),
         mark("two")
     );
-    playbook(name, &spec).replace(&format!("*{name}*"), "p")
+    playbook_for("p", name, &spec)
 }
 
 fn marked(pod: &str, number: u32, mark: u32) -> Alert {

@@ -1,8 +1,9 @@
-//! Random steps over the lanes, with everything that holds after each of them.
+//! Random steps over the queue, with the properties that hold after each of them.
 
 use std::collections::HashSet;
 
 use proptest::prelude::*;
+use tokio::sync::oneshot;
 
 use super::*;
 
@@ -11,13 +12,13 @@ const CONCURRENCY: usize = 4;
 #[derive(Debug, Clone)]
 enum Step {
     Accept {
-        lane: QueueClass,
+        class: QueueClass,
         subject: Option<u8>,
     },
     Next,
     /// The response at work in this place (of those there are) needs the key of a node.
     Climb(usize, u8),
-    Rest(usize),
+    Pause(usize),
     Resume(usize),
     Finish(usize),
     /// The end of a quarantine asks for a pod's key.
@@ -28,13 +29,13 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let lane = prop::sample::select(QueueClass::ALL.to_vec());
+    let class = prop::sample::select(QueueClass::ALL.to_vec());
     let place = 0..8_usize;
     prop_oneof![
-        4 => (lane, prop::option::weighted(0.9, 0..4_u8)).prop_map(|(lane, subject)| Step::Accept { lane, subject }),
+        4 => (class, prop::option::weighted(0.9, 0..4_u8)).prop_map(|(class, subject)| Step::Accept { class, subject }),
         4 => Just(Step::Next),
         2 => (place.clone(), 0..2_u8).prop_map(|(place, node)| Step::Climb(place, node)),
-        1 => place.clone().prop_map(Step::Rest),
+        1 => place.clone().prop_map(Step::Pause),
         1 => place.clone().prop_map(Step::Resume),
         3 => place.clone().prop_map(Step::Finish),
         1 => (0..4_u8).prop_map(Step::Hold),
@@ -47,13 +48,13 @@ fn subject_key(number: u8) -> TargetKey {
     pod(&format!("pod-{number}"))
 }
 
-/// Everybody outside the lanes: who works, who rests, and whoever holds or waits for a key without a ticket.
+/// The world around the queue: the tickets that work or pause, and the tasks that hold or wait for a key.
 struct Model {
-    lanes: WorkQueue<u32>,
+    queue: WorkQueue<u32>,
     accepted: u32,
     finished: HashSet<u32>,
     working: Vec<Ticket<u32>>,
-    resting: Vec<(Ticket<u32>, Option<oneshot::Receiver<()>>)>,
+    pausing: Vec<(Ticket<u32>, Option<oneshot::Receiver<()>>)>,
     holding: Vec<TargetKey>,
     waiting: Vec<(TargetKey, oneshot::Receiver<()>)>,
 }
@@ -61,14 +62,14 @@ struct Model {
 impl Model {
     fn new() -> Self {
         Self {
-            lanes: WorkQueue::new(QueueLimits {
+            queue: WorkQueue::new(QueueLimits {
                 per_subject: 6,
                 ..limits(CONCURRENCY, 1)
             }),
             accepted: 0,
             finished: HashSet::new(),
             working: Vec::new(),
-            resting: Vec::new(),
+            pausing: Vec::new(),
             holding: Vec::new(),
             waiting: Vec::new(),
         }
@@ -76,10 +77,10 @@ impl Model {
 
     fn take(&mut self, step: &Step) {
         match *step {
-            Step::Accept { lane, subject } => {
+            Step::Accept { class, subject } => {
                 let job = Arc::new(self.accepted);
                 let subject = subject.map(subject_key);
-                if self.lanes.accept(lane, subject, 1, job, Instant::now()).is_ok() {
+                if self.queue.accept(class, subject, 1, job, Instant::now()).is_ok() {
                     self.accepted += 1;
                 }
             }
@@ -92,22 +93,22 @@ impl Model {
                 if ticket.subject.is_none() {
                     // An alert that names nothing leads to no node.
                     self.working.push(ticket);
-                } else if self.lanes.try_hold(&mut ticket, &key) {
+                } else if self.queue.try_hold(&mut ticket, &key) {
                     self.working.push(ticket);
                 } else {
-                    self.lanes.park(ticket, key);
+                    self.queue.park(ticket, key);
                 }
             }
-            Step::Rest(place) if !self.working.is_empty() => {
+            Step::Pause(place) if !self.working.is_empty() => {
                 let ticket = self.working.remove(place % self.working.len());
-                self.lanes.release_slot(ticket.lane());
-                self.resting.push((ticket, None));
+                self.queue.release_slot(ticket.class());
+                self.pausing.push((ticket, None));
             }
-            Step::Resume(place) if !self.resting.is_empty() => {
-                let place = place % self.resting.len();
-                let (ticket, woken) = &mut self.resting[place];
+            Step::Resume(place) if !self.pausing.is_empty() => {
+                let place = place % self.pausing.len();
+                let (ticket, woken) = &mut self.pausing[place];
                 if woken.is_none() {
-                    *woken = Some(self.lanes.resume(ticket.lane()));
+                    *woken = Some(self.queue.resume(ticket.class()));
                 }
             }
             Step::Finish(place) if !self.working.is_empty() => {
@@ -116,7 +117,7 @@ impl Model {
             }
             Step::Hold(number) => {
                 let key = subject_key(number);
-                match self.lanes.hold(&key) {
+                match self.queue.hold(&key) {
                     None => self.holding.push(key),
                     Some(woken) => self.waiting.push((key, woken)),
                 }
@@ -126,7 +127,7 @@ impl Model {
             }
             Step::Release(place) if !self.holding.is_empty() => {
                 let key = self.holding.remove(place % self.holding.len());
-                self.lanes.release(&key);
+                self.queue.release(&key);
             }
             _ => {}
         }
@@ -134,7 +135,7 @@ impl Model {
     }
 
     fn next(&mut self) -> bool {
-        match self.lanes.next() {
+        match self.queue.next() {
             None => return false,
             Some(Turn::Start(ticket)) => self.working.push(ticket),
             Some(Turn::Resume(_, wake)) => wake.send(()).unwrap(),
@@ -145,10 +146,10 @@ impl Model {
 
     fn finish(&mut self, ticket: Ticket<u32>, has_slot: bool) {
         assert!(self.finished.insert(*ticket.job), "finished twice");
-        self.lanes.finish(ticket, has_slot);
+        self.queue.finish(ticket, has_slot);
     }
 
-    /// Moves those who got what they waited for.
+    /// Moves the tickets and tasks that got what they waited for.
     fn wake(&mut self) {
         let (woken, still): (Vec<_>, Vec<_>) = self
             .waiting
@@ -158,22 +159,22 @@ impl Model {
         self.holding.extend(woken.into_iter().map(|(_, key, _)| key));
         self.waiting
             .extend(still.into_iter().map(|(_, key, woken)| (key, woken)));
-        for (ticket, woken) in std::mem::take(&mut self.resting) {
+        for (ticket, woken) in std::mem::take(&mut self.pausing) {
             let mut woken = woken;
             if woken.as_mut().is_some_and(|woken| woken.try_recv().is_ok()) {
                 self.working.push(ticket);
             } else {
-                self.resting.push((ticket, woken));
+                self.pausing.push((ticket, woken));
             }
         }
     }
 
     fn check(&self) {
-        let running: usize = self.lanes.states.iter().map(|state| state.running).sum();
+        let running: usize = self.queue.states.iter().map(|state| state.running).sum();
         assert_eq!(running, self.working.len(), "slots");
         assert!(running <= CONCURRENCY, "too many at work");
         let mut keys = HashSet::new();
-        let tickets = self.working.iter().chain(self.resting.iter().map(|(ticket, _)| ticket));
+        let tickets = self.working.iter().chain(self.pausing.iter().map(|(ticket, _)| ticket));
         let of_tickets = tickets.flat_map(|ticket| {
             assert!(
                 ticket.holds_subject || ticket.subject.is_none(),
@@ -183,10 +184,10 @@ impl Model {
         });
         for key in of_tickets.chain(&self.holding) {
             assert!(keys.insert(key.clone()), "{key:?} is held twice");
-            assert!(self.lanes.held.contains_key(key), "{key:?} counts as free");
+            assert!(self.queue.keys.keys().contains(&key), "{key:?} counts as free");
         }
         assert_eq!(
-            self.lanes.unfinished().count() + self.finished.len(),
+            self.queue.unfinished().count() + self.finished.len(),
             self.accepted as usize
         );
     }
@@ -194,7 +195,7 @@ impl Model {
     /// Lets everything end.
     fn drain(&mut self) {
         loop {
-            for place in 0..self.resting.len() {
+            for place in 0..self.pausing.len() {
                 self.take(&Step::Resume(place));
             }
             let mut has_moved = false;
@@ -216,9 +217,9 @@ impl Model {
 }
 
 proptest! {
-    /// No ticket is lost or finished twice, no key is held twice, and never are more at work than may be.
+    /// No ticket is lost or finished twice, no key is held twice, and never are more at work than there are slots.
     #[test]
-    fn whatever_happens_every_accepted_alert_is_finished_once(steps in prop::collection::vec(step(), 1..120)) {
+    fn every_accepted_alert_is_finished_once_whatever_happens(steps in prop::collection::vec(step(), 1..120)) {
         let mut model = Model::new();
         for step in steps {
             model.take(&step);
@@ -226,12 +227,12 @@ proptest! {
         }
         model.drain();
         prop_assert_eq!(model.finished.len(), model.accepted as usize);
-        prop_assert!(model.lanes.is_idle());
-        prop_assert!(model.lanes.held.is_empty(), "{:?}", model.lanes.held.keys());
-        prop_assert!(model.lanes.per_subject.is_empty());
-        for lane in QueueClass::ALL {
-            prop_assert_eq!(model.lanes.depth(lane, Instant::now()), QueueDepth::default());
-            prop_assert_eq!(model.lanes.states[lane.index()].bytes, 0);
+        prop_assert!(model.queue.is_idle());
+        prop_assert!(model.queue.keys.keys().is_empty(), "{:?}", model.queue.keys.keys());
+        prop_assert!(model.queue.per_subject.is_empty());
+        for class in QueueClass::ALL {
+            prop_assert_eq!(model.queue.depth(class, Instant::now()), QueueDepth::default());
+            prop_assert_eq!(model.queue.states[class.index()].bytes, 0);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! No request is sent too late, too often or uncounted.
 
 use super::*;
+use crate::accounting::RequestLabels;
 use crate::testing::playbook;
 
 #[tokio::test(start_paused = true)]
@@ -8,13 +9,16 @@ async fn tries_have_a_bound_whatever_time_there_is() {
     let (world, plan) = planned(LABEL).await;
     world.cluster.script(vec![refused(SendErrorKind::Busy); 100]);
     let request = &plan.requests().next().unwrap().request;
-    let report = world.sender().send(request, &plan.permit(), until(&world, HOUR)).await;
+    let report = world
+        .sender()
+        .send(request, &plan.permit(), options(&world, HOUR))
+        .await;
     assert_eq!(report.tries, MOST_TRIES);
     assert!(matches!(
         report.outcome,
         RequestOutcome::Failed { is_certain: true, .. }
     ));
-    let retries = world.accounting.snapshot().retries[&Verb::Patch];
+    let retries = world.sinks.accounting.snapshot().retries[&Verb::Patch];
     assert_eq!(retries, u64::from(MOST_TRIES) - 1);
 }
 
@@ -24,13 +28,13 @@ async fn nothing_is_sent_when_the_step_has_no_time_left() {
     let request = &plan.requests().next().unwrap().request;
     let report = world
         .sender()
-        .send(request, &plan.permit(), until(&world, Duration::ZERO))
+        .send(request, &plan.permit(), options(&world, Duration::ZERO))
         .await;
     assert!(
         matches!(
             report.outcome,
             RequestOutcome::Failed {
-                because: Failure::StepTimeout,
+                because: FailureReason::StepTimeout,
                 is_certain: true,
                 ..
             }
@@ -45,15 +49,15 @@ async fn nothing_is_sent_when_the_step_has_no_time_left() {
 async fn nothing_is_sent_for_an_alert_that_is_too_old() {
     let (world, plan) = planned(LABEL).await;
     let request = &plan.requests().next().unwrap().request;
-    let valid = Some(world.clock.now());
+    let valid_until = Some(world.clock.now());
     tokio::time::sleep(Duration::from_millis(1)).await;
-    let until = Until {
-        valid,
-        ..until(&world, HOUR)
+    let options = SendOptions {
+        valid_until,
+        ..options(&world, HOUR)
     };
-    let report = world.sender().send(request, &plan.permit(), until).await;
+    let report = world.sender().send(request, &plan.permit(), options).await;
     let expired = RequestOutcome::NotSent {
-        because: NotSent::Expired,
+        because: NotSentReason::Expired,
     };
     assert_eq!((report.outcome, report.tries), (expired, 0));
     assert!(world.cluster.mutations().is_empty());
@@ -70,11 +74,11 @@ async fn an_alert_that_becomes_too_old_between_two_tries_ends_them(
     let (world, plan) = planned(LABEL).await;
     world.cluster.script(vec![refused(kind); 100]);
     let request = &plan.requests().next().unwrap().request;
-    let until = Until {
-        valid: world.clock.now().checked_add(Duration::from_secs(2)).ok(),
-        ..until(&world, HOUR)
+    let options = SendOptions {
+        valid_until: world.clock.now().checked_add(Duration::from_secs(2)).ok(),
+        ..options(&world, HOUR)
     };
-    let report = world.sender().send(request, &plan.permit(), until).await;
+    let report = world.sender().send(request, &plan.permit(), options).await;
     assert_eq!(report.outcome, RequestOutcome::Expired { is_certain });
     assert!(report.tries > 1);
 }
@@ -84,7 +88,7 @@ async fn an_undo_is_never_too_late() {
     let (world, plan) = planned(LABEL).await;
     tokio::time::sleep(HOUR).await;
     let request = &plan.requests().next().unwrap().request;
-    let report = world.sender().send(request, &plan.permit(), Until::undo()).await;
+    let report = world.sender().send(request, &plan.permit(), SendOptions::undo()).await;
     assert!(matches!(report.outcome, RequestOutcome::Done { .. }));
 }
 
@@ -103,7 +107,7 @@ async fn every_try_is_counted_by_verb_and_answer() {
         dry_run: true,
         result,
     };
-    let counts = world.accounting.snapshot();
+    let counts = world.sinks.accounting.snapshot();
     assert_eq!(
         counts.requests,
         [(labels("done"), 1), (labels(SendErrorKind::Busy.as_str()), 2)].into()

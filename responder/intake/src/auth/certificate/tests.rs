@@ -2,10 +2,10 @@ use rstest::rstest;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::*;
-use crate::auth::testing::{CertificateSubject, TestAuthority};
+use crate::testing::{CertificateSubject, TestAuthority};
 
 fn read(subject: &CertificateSubject<'_>, allowed: &[&str]) -> ClientCertificate {
-    let issued = TestAuthority::new().issue(subject);
+    let issued = TestAuthority::new("clients").unwrap().issue(subject).unwrap();
     let der = CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap();
     let allowed: Vec<_> = allowed.iter().map(|name| SenderName::new(name).unwrap()).collect();
     ClientCertificate::read(&der, &allowed).unwrap()
@@ -21,7 +21,7 @@ fn read(subject: &CertificateSubject<'_>, allowed: &[&str]) -> ClientCertificate
 #[case::another_common_name(&[], &[], &["falco2"], &["falco"], None)]
 #[case::two_common_names(&[], &[], &["falco", "other"], &["falco"], None)]
 #[case::another(&["falco.other.svc"], &[], &[], &["falco.falco.svc"], None)]
-#[case::a_wildcard_is_a_name_like_another(&["*.falco.svc"], &[], &[], &["a.falco.svc"], None)]
+#[case::a_wildcard_is_a_literal_name(&["*.falco.svc"], &[], &[], &["a.falco.svc"], None)]
 #[case::part_of_one(&["falco.falco.svc"], &[], &[], &["falco", "falco.falco.svc.cluster.local"], None)]
 #[case::uri_of_another_case(&[], &["spiffe://prod/Falco"], &[], &["spiffe://prod/falco"], None)]
 #[case::no_name(&[], &[], &[], &["falco"], None)]
@@ -33,10 +33,10 @@ fn a_certificate_names_a_sender_by_its_whole_name(
     #[case] name: Option<&str>,
 ) {
     let subject = CertificateSubject {
-        dns,
-        uris,
-        common,
-        holds_for: None,
+        hosts: dns.to_vec(),
+        uris: uris.to_vec(),
+        common: common.to_vec(),
+        ..CertificateSubject::default()
     };
     let sender = read(&subject, allowed).sender;
     let expected = name.map(|name| Sender::Certificate(SenderName::new(name).unwrap()));
@@ -44,13 +44,13 @@ fn a_certificate_names_a_sender_by_its_whole_name(
 }
 
 #[test]
-fn it_holds_until_its_end() {
+fn a_certificate_is_valid_until_its_end() {
     let ends_in = |time| {
         let subject = CertificateSubject {
-            holds_for: Some(time),
+            valid_for: Some(time),
             ..CertificateSubject::default()
         };
-        read(&subject, &[]).holds_for
+        read(&subject, &[]).valid_for
     };
     assert!(ends_in(Duration::ZERO).is_zero());
     let left = ends_in(Duration::from_secs(3600)).as_secs();

@@ -2,8 +2,9 @@ use base64::prelude::BASE64_STANDARD;
 use rstest::rstest;
 
 use super::*;
-use crate::auth::kept::{Kept, listed};
-use crate::auth::testing::TestFiles;
+use crate::auth::reload::Reloadable;
+use crate::secret::listed;
+use crate::testing::TestFiles;
 
 const SECRET: &str = "a-secret-of-some-length";
 
@@ -14,7 +15,7 @@ fn named(name: &str, secret: SecretSource) -> NamedSecret {
     }
 }
 
-/// falco with two passwords, and falcosidekick with a token.
+/// The sender falco has two passwords, falcosidekick a token.
 fn credentials() -> Credentials {
     let files = TestFiles::new();
     let file = |name, secret| SecretSource::File(files.write(name, secret));
@@ -26,7 +27,7 @@ fn credentials() -> Credentials {
         bearer: vec![named("falcosidekick", file("token", "token-0123456789abcdef\r\n"))],
     };
     sources
-        .make(&read(&sources))
+        .load(&read(&sources))
         .unwrap_or_else(|flaws| panic!("{}", listed(&flaws)))
 }
 
@@ -53,7 +54,7 @@ fn headers(values: &[String]) -> HeaderMap {
 #[case(&basic_header(&format!("falco:{SECRET}")).replace('=', ""), "basic falco")]
 #[case("Bearer token-0123456789abcdef", "bearer falcosidekick")]
 #[case("bearer   token-0123456789abcdef", "bearer falcosidekick")]
-fn who_shows_a_secret_is_known_by_its_name(#[case] header: &str, #[case] sender: &str) {
+fn a_sender_with_a_known_secret_is_authenticated_by_its_name(#[case] header: &str, #[case] sender: &str) {
     let known = credentials().sender(&headers(&[header.to_owned()])).unwrap();
     assert_eq!(known.to_string(), sender);
 }
@@ -75,18 +76,21 @@ fn who_shows_a_secret_is_known_by_its_name(#[case] header: &str, #[case] sender:
 #[case::other_scheme("Digest token-0123456789abcdef")]
 #[case::no_token("Bearer ")]
 #[case::empty("")]
-fn whoever_shows_anything_else_is_not(#[case] header: &str) {
+fn a_sender_with_anything_else_is_not(#[case] header: &str) {
     let unknown = credentials().sender(&headers(&[header.to_owned()])).unwrap_err();
-    assert_eq!(unknown, Unknown::Wrong);
+    assert_eq!(unknown, AuthenticationFailure::Wrong);
 }
 
 #[test]
-fn nothing_shown_and_two_at_once_are_told_apart() {
+fn no_credentials_and_two_at_once_are_told_apart() {
     let credentials = credentials();
-    assert_eq!(credentials.sender(&HeaderMap::new()).unwrap_err(), Unknown::Missing);
+    assert_eq!(
+        credentials.sender(&HeaderMap::new()).unwrap_err(),
+        AuthenticationFailure::Missing
+    );
     let right = basic_header(&format!("falco:{SECRET}"));
     let two = headers(&[right.clone(), right]);
-    assert_eq!(credentials.sender(&two).unwrap_err(), Unknown::Wrong);
+    assert_eq!(credentials.sender(&two).unwrap_err(), AuthenticationFailure::Wrong);
 }
 
 #[rstest]
@@ -94,16 +98,16 @@ fn nothing_shown_and_two_at_once_are_told_apart() {
 #[case("\n", "it is empty")]
 #[case("alpha\nbeta\n", "it has a line end or another control character in it")]
 #[case("nul\0", "it has a line end or another control character in it")]
-fn a_file_that_holds_no_secret_is_refused_without_a_word_of_it(#[case] contents: &str, #[case] problem: &str) {
+fn a_file_that_holds_no_secret_is_refused_without_being_quoted(#[case] contents: &str, #[case] problem: &str) {
     let files = TestFiles::new();
     let sources = CredentialSources {
         basic: vec![named("falco", SecretSource::File(files.write("password", contents)))],
         bearer: vec![named(
             "other",
-            SecretSource::Variable("RESPONDER_NO_SUCH_VARIABLE".to_owned()),
+            SecretSource::Env("RESPONDER_NO_SUCH_VARIABLE".to_owned()),
         )],
     };
-    let flaws = Kept::load(sources).err().unwrap();
+    let flaws = Reloadable::load(sources).err().unwrap();
     let said = listed(&flaws);
     assert!(said.contains(problem), "{said}");
     assert!(
@@ -114,7 +118,7 @@ fn a_file_that_holds_no_secret_is_refused_without_a_word_of_it(#[case] contents:
 }
 
 #[test]
-fn no_secret_is_in_what_is_printed_for_debugging() {
+fn debug_output_holds_no_secret() {
     let shown = format!("{:?}", credentials());
     assert!(shown.contains("falcosidekick") && !shown.contains("token-0"), "{shown}");
 }

@@ -1,6 +1,15 @@
 use super::*;
-use crate::auth::kept::{Kept, listed};
-use crate::auth::testing::{CertificateSubject, TestAuthority, TestFiles};
+use crate::auth::reload::Reloadable;
+use crate::secret::listed;
+use crate::testing::{CertificateSubject, IssuedCertificate, TestAuthority, TestFiles};
+
+fn authority() -> TestAuthority {
+    TestAuthority::new("test").unwrap()
+}
+
+fn server(authority: &TestAuthority) -> IssuedCertificate {
+    authority.issue(&CertificateSubject::server(["localhost"])).unwrap()
+}
 
 fn problems(certificate: &str, key: &str, authorities: &str) -> String {
     let files = TestFiles::new();
@@ -12,20 +21,22 @@ fn problems(certificate: &str, key: &str, authorities: &str) -> String {
             allowed: Vec::new(),
         }),
     };
-    let said = Kept::load(tls).err().map_or_else(String::new, |flaws| listed(&flaws));
+    let said = Reloadable::load(tls)
+        .err()
+        .map_or_else(String::new, |flaws| listed(&flaws));
     assert!(!said.contains("BEGIN EC"), "{said}");
     said.replace(&format!("{}/", files.directory().display()), "")
 }
 
 #[test]
-fn files_that_go_together_are_taken() {
-    let authority = TestAuthority::new();
-    let server = authority.server();
+fn files_that_belong_together_are_accepted() {
+    let authority = authority();
+    let server = server(&authority);
     assert_eq!(problems(&server.certificate, &server.key, &authority.pem()), "");
 }
 
 #[test]
-fn everything_that_is_wrong_is_said_with_its_file() {
+fn every_flaw_is_reported_with_its_file() {
     let said = problems(
         "no PEM",
         "-----BEGIN PRIVATE KEY-----\n!\n-----END PRIVATE KEY-----\n",
@@ -42,25 +53,26 @@ fn everything_that_is_wrong_is_said_with_its_file() {
 
 #[test]
 fn a_key_of_another_certificate_is_refused() {
-    let authority = TestAuthority::new();
+    let authority = authority();
     let said = problems(
-        &authority.server().certificate,
-        &authority.server().key,
+        &server(&authority).certificate,
+        &server(&authority).key,
         &authority.pem(),
     );
     assert!(
-        said.contains("tls.key: it does not go with the certificate tls.crt"),
+        said.contains("tls.key: it does not belong to the certificate tls.crt"),
         "{said}"
     );
 }
 
 #[test]
 fn a_certificate_that_has_expired_is_refused() {
-    let authority = TestAuthority::new();
+    let authority = authority();
     let expired = authority.issue(&CertificateSubject {
-        holds_for: Some(std::time::Duration::ZERO),
+        valid_for: Some(std::time::Duration::ZERO),
         ..CertificateSubject::default()
     });
+    let expired = expired.unwrap();
     let said = problems(&expired.certificate, &expired.key, &authority.pem());
     assert!(said.contains("tls.crt: the certificate has expired"), "{said}");
 }

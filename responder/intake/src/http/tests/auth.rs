@@ -1,4 +1,4 @@
-//! Senders that have to prove who they are, by a password or a token.
+//! Senders that have to authenticate by a password or a token.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -7,18 +7,20 @@ use rstest::rstest;
 
 use super::client::{ALERT, Running};
 use super::{FixedPages, HttpLimits};
-use crate::auth::testing::TestFiles;
-use crate::auth::{Access, CredentialSources, NamedSecret, SecretSource};
+use crate::SecretSource;
+use crate::auth::{Access, CredentialSources, NamedSecret};
+use crate::testing::TestFiles;
 
 const PASSWORD: &str = "correct horse battery";
 const TOKEN: &str = "0123456789abcdef0123";
 
-struct Asking {
+/// A server that knows one password and one token.
+struct Protected {
     server: Running,
     files: TestFiles,
 }
 
-impl Asking {
+impl Protected {
     async fn start() -> Self {
         let files = TestFiles::new();
         let named = |name: &str, secret| NamedSecret {
@@ -30,7 +32,7 @@ impl Asking {
             bearer: vec![named("falcosidekick", files.write("token", TOKEN))],
         };
         let access = Access::load(None, sources).unwrap();
-        let server = Running::asking(HttpLimits::default(), FixedPages(Ok(())), access).await;
+        let server = Running::with_access(HttpLimits::default(), FixedPages(Ok(())), access).await;
         Self { server, files }
     }
 }
@@ -53,11 +55,11 @@ fn post(headers: &str) -> Vec<u8> {
 #[case::falco(&basic("falco", PASSWORD), "basic falco")]
 #[case::falcosidekick(&format!("Authorization: Bearer {TOKEN}\r\n"), "bearer falcosidekick")]
 #[tokio::test]
-async fn a_known_sender_is_taken_and_named(#[case] headers: &str, #[case] sender: &str) {
-    let asking = Asking::start().await;
-    assert_eq!(asking.server.send(&post(headers)).await.status, 202);
-    assert_eq!(asking.server.sink.senders(), [sender]);
-    assert!(asking.server.sink.rejections().is_empty());
+async fn an_alert_of_a_known_sender_is_accepted_under_its_name(#[case] headers: &str, #[case] sender: &str) {
+    let protected = Protected::start().await;
+    assert_eq!(protected.server.send(&post(headers)).await.status, 202);
+    assert_eq!(protected.server.sink.senders(), [sender]);
+    assert!(protected.server.sink.rejections().is_empty());
 }
 
 #[rstest]
@@ -67,9 +69,12 @@ async fn a_known_sender_is_taken_and_named(#[case] headers: &str, #[case] sender
 #[case::another_token("Authorization: Bearer 0123456789abcdef0124\r\n", "credentials_wrong")]
 #[case::twice(&(basic("falco", PASSWORD) + "Authorization: Bearer x\r\n"), "credentials_wrong")]
 #[tokio::test]
-async fn anybody_else_is_refused_counted_and_told_what_is_asked(#[case] headers: &str, #[case] kind: &'static str) {
-    let asking = Asking::start().await;
-    let answer = asking.server.send(&post(headers)).await;
+async fn any_other_sender_is_refused_counted_and_gets_the_challenges(
+    #[case] headers: &str,
+    #[case] kind: &'static str,
+) {
+    let protected = Protected::start().await;
+    let answer = protected.server.send(&post(headers)).await;
     assert_eq!(answer.status, 401, "{}", answer.body);
     assert!(answer.body.contains(&format!("\"kind\":\"{kind}\"")), "{}", answer.body);
     assert!(
@@ -83,18 +88,18 @@ async fn anybody_else_is_refused_counted_and_told_what_is_asked(#[case] headers:
         answer.head
     );
     assert!(!answer.body.contains(PASSWORD) && !answer.body.contains(TOKEN));
-    assert_eq!(asking.server.sink.rejections(), [kind]);
-    assert_eq!(asking.server.sink.taken(), 0);
+    assert_eq!(protected.server.sink.rejections(), [kind]);
+    assert_eq!(protected.server.sink.taken(), 0);
 }
 
-/// A body of the largest length, of which not a byte is sent; and whoever asks whether to send it is not told to.
+/// The body is announced and not sent, and a sender that asks whether to send it gets no 100 Continue.
 #[rstest]
 #[case::at_once("")]
 #[case::if_asked("Expect: 100-continue\r\n")]
 #[tokio::test]
-async fn nothing_of_the_body_is_read_of_a_stranger(#[case] headers: &str) {
-    let asking = Asking::start().await;
-    let mut connection = asking.server.connect().await;
+async fn the_body_of_an_unknown_sender_is_not_read(#[case] headers: &str) {
+    let protected = Protected::start().await;
+    let mut connection = protected.server.connect().await;
     connection
         .write(&format!(
             "POST / HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: 200000\r\n\r\n"
@@ -112,29 +117,32 @@ async fn nothing_of_the_body_is_read_of_a_stranger(#[case] headers: &str) {
 #[case("/readyz")]
 #[case("/metrics")]
 #[tokio::test]
-async fn the_pages_are_for_everybody(#[case] path: &str) {
-    assert_eq!(Asking::start().await.server.get(path).await.status, 200);
+async fn the_pages_need_no_credentials(#[case] path: &str) {
+    assert_eq!(Protected::start().await.server.get(path).await.status, 200);
 }
 
-/// The sender may have the new secret before the files are looked at: its alert comes once.
+/// The sender may have the new secret before the files are checked, and it sends an alert once.
 #[tokio::test(start_paused = true)]
-async fn a_new_secret_holds_with_the_first_alert_that_shows_it() {
-    let asking = Asking::start().await;
-    asking.files.write("password", "another password altogether\n");
+async fn a_new_secret_is_valid_from_the_first_alert_that_carries_it() {
+    let protected = Protected::start().await;
+    protected.files.write("password", "another password altogether\n");
     tokio::time::advance(std::time::Duration::from_millis(1500)).await;
     assert_eq!(
-        asking
+        protected
             .server
             .send(&post(&basic("falco", "another password altogether")))
             .await
             .status,
         202
     );
-    assert_eq!(asking.server.send(&post(&basic("falco", PASSWORD))).await.status, 401);
-    asking.files.write("password", "");
+    assert_eq!(
+        protected.server.send(&post(&basic("falco", PASSWORD))).await.status,
+        401
+    );
+    protected.files.write("password", "");
     tokio::time::advance(std::time::Duration::from_secs(5)).await;
     assert_eq!(
-        asking
+        protected
             .server
             .send(&post(&basic("falco", "another password altogether")))
             .await

@@ -1,4 +1,4 @@
-//! A client that writes what it is told, byte by byte if need be.
+//! A client that writes given bytes and reads the answers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(super) struct Running {
     pub(super) address: SocketAddr,
     pub(super) sink: Memory,
     pub(super) stop: CancellationToken,
-    /// Ends with the number of connections that were cut.
+    /// Returns the number of connections that were cut.
     pub(super) task: JoinHandle<usize>,
 }
 
@@ -40,10 +40,10 @@ impl Running {
     }
 
     pub(super) async fn with(limits: HttpLimits, pages: FixedPages) -> Self {
-        Self::asking(limits, pages, Access::default()).await
+        Self::with_access(limits, pages, Access::default()).await
     }
 
-    pub(super) async fn asking(limits: HttpLimits, pages: FixedPages, access: Access) -> Self {
+    pub(super) async fn with_access(limits: HttpLimits, pages: FixedPages, access: Access) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sink, stop) = (Memory::default(), CancellationToken::new());
@@ -64,19 +64,19 @@ impl Running {
         }
     }
 
-    pub(super) async fn send(&self, request: &[u8]) -> HttpAnswer {
+    pub(super) async fn send(&self, request: &[u8]) -> ReceivedAnswer {
         let mut connection = self.connect().await;
         connection.write_bytes(request).await;
         connection.answer().await
     }
 
-    pub(super) async fn get(&self, path: &str) -> HttpAnswer {
+    pub(super) async fn get(&self, path: &str) -> ReceivedAnswer {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes())
             .await
     }
 
-    /// Until the server has read what was sent before: it answers another connection, on the one thread of the test,
-    /// only after it went through what was ready.
+    /// Waits until the server has read what was sent before: on the one thread of the test it answers another connection
+    /// only after the sockets that were ready.
     pub(super) async fn until_reading(&self) {
         for _ in 0..3 {
             assert_eq!(self.get("/healthz").await.status, 200);
@@ -84,7 +84,7 @@ impl Running {
     }
 }
 
-pub(super) struct HttpAnswer {
+pub(super) struct ReceivedAnswer {
     pub(super) status: u16,
     /// In lower case.
     pub(super) head: String,
@@ -92,12 +92,12 @@ pub(super) struct HttpAnswer {
 }
 
 /// Bytes to and from the server, over TLS or not.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(super) trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for S {}
 
 pub(super) struct Connection {
-    pub(super) stream: Box<dyn Stream>,
+    pub(super) stream: Box<dyn ByteStream>,
     pub(super) read: Vec<u8>,
 }
 
@@ -106,13 +106,13 @@ impl Connection {
         self.write_bytes(text.as_bytes()).await;
     }
 
-    /// A server that has heard enough may have closed its side; then the answer is what counts.
+    /// Writes what the server takes: it may have answered and closed its side before the end.
     pub(super) async fn write_bytes(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes).await;
     }
 
     /// The next final answer.
-    pub(super) async fn answer(&mut self) -> HttpAnswer {
+    pub(super) async fn answer(&mut self) -> ReceivedAnswer {
         loop {
             let answer = tokio::time::timeout(HANG, self.any_answer())
                 .await
@@ -123,8 +123,8 @@ impl Connection {
         }
     }
 
-    /// The next answer, one that says to go on included.
-    pub(super) async fn any_answer(&mut self) -> HttpAnswer {
+    /// The next answer, 100 Continue included.
+    pub(super) async fn any_answer(&mut self) -> ReceivedAnswer {
         loop {
             if let Some(answer) = self.parsed() {
                 return answer;
@@ -144,7 +144,7 @@ impl Connection {
         }
     }
 
-    fn parsed(&mut self) -> Option<HttpAnswer> {
+    fn parsed(&mut self) -> Option<ReceivedAnswer> {
         let end = self.read.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
         let head = String::from_utf8(self.read[..end].to_vec())
             .unwrap()
@@ -154,11 +154,11 @@ impl Connection {
             .lines()
             .find_map(|line| line.strip_prefix("content-length: "))
             .map_or(0, |length| length.parse().unwrap());
-        // To HEAD, a length without a body is right.
+        // The answer to HEAD has a length and no body.
         let length = if self.read.len() == end { 0 } else { length };
         let body = self.read.get(end..end + length)?.to_vec();
         self.read.drain(..end + length);
-        Some(HttpAnswer {
+        Some(ReceivedAnswer {
             status,
             head,
             body: String::from_utf8(body).unwrap(),
@@ -172,13 +172,11 @@ impl Connection {
             Ok(Ok(0) | Err(_))
         )
     }
-}
 
-impl Connection {
-    /// Until the server ends its side, whatever it says before.
+    /// Waits until the server ends its side, whatever it sends before.
     pub(super) async fn until_ended(&mut self) {
-        let mut said = Vec::new();
-        let read = tokio::time::timeout(HANG, self.stream.read_to_end(&mut said)).await;
+        let mut rest = Vec::new();
+        let read = tokio::time::timeout(HANG, self.stream.read_to_end(&mut rest)).await;
         assert!(read.is_ok(), "the server hangs");
     }
 }

@@ -1,13 +1,13 @@
-//! Requests that nobody means well with. Each is answered, and the server goes on.
+//! Hostile requests. Each is answered, and the server goes on.
 
 use std::time::Duration;
 
 use rstest::rstest;
 
-use super::client::{ALERT, HttpAnswer, Running, post};
+use super::client::{ALERT, ReceivedAnswer, Running, post};
 use super::{FixedPages, HttpLimits};
 
-/// Short, so that a sender that goes silent is told within the test.
+/// Short deadlines, so that a silent sender gets its answer within the test.
 fn impatient() -> HttpLimits {
     HttpLimits {
         body_deadline: Duration::from_millis(200),
@@ -16,7 +16,7 @@ fn impatient() -> HttpLimits {
     }
 }
 
-async fn assert_answered(server: &Running, answer: &HttpAnswer, status: u16, kind: &'static str) {
+async fn assert_answered(server: &Running, answer: &ReceivedAnswer, status: u16, kind: &'static str) {
     assert_eq!(answer.status, status, "{}", answer.body);
     assert!(answer.body.contains(&format!("\"kind\":\"{kind}\"")), "{}", answer.body);
     assert_eq!(server.sink.rejections(), [kind]);
@@ -74,7 +74,7 @@ async fn a_hundred_thousand_levels_of_nesting_are_answered(#[case] open: &str, #
 }
 
 #[tokio::test]
-async fn a_body_that_says_it_is_too_large_is_refused_unread() {
+async fn a_body_with_too_large_a_declared_size_is_refused_unread() {
     let server = Running::start().await;
     let answer = server
         .send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n{")
@@ -131,7 +131,7 @@ async fn an_alert_of_a_hundred_kilobytes_is_taken_whole() {
 }
 
 #[tokio::test]
-async fn half_a_body_and_then_silence_is_answered_when_its_time_is_over() {
+async fn half_a_body_and_then_silence_is_answered_after_the_deadline() {
     let server = Running::with(impatient(), FixedPages(Ok(()))).await;
     let answer = server
         .send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"rule\":")
@@ -180,7 +180,7 @@ async fn headers_without_an_end_end_the_connection() {
     400
 )]
 #[tokio::test]
-async fn what_is_no_http_is_answered_and_counted(#[case] bytes: &[u8], #[case] status: u16) {
+async fn bytes_that_are_not_http_are_answered_and_counted(#[case] bytes: &[u8], #[case] status: u16) {
     let server = Running::start().await;
     let answer = server.send(bytes).await;
     assert_eq!(answer.status, status);
@@ -234,7 +234,7 @@ async fn a_sender_that_leaves_inside_its_body_is_counted() {
 #[case::browser("Origin: https://example.org\r\n", 403, "browser")]
 #[case::compressed("Content-Encoding: gzip\r\n", 415, "encoding")]
 #[tokio::test]
-async fn what_no_sender_of_alerts_says_is_refused(
+async fn headers_that_no_sender_of_alerts_has_are_refused(
     #[case] header: &str,
     #[case] status: u16,
     #[case] kind: &'static str,

@@ -1,4 +1,4 @@
-//! TLS, and senders that prove who they are by a certificate.
+//! TLS, and senders that authenticate by a client certificate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +11,16 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::client::{ALERT, Connection, HttpAnswer, Running, post};
+use super::client::{ALERT, Connection, ReceivedAnswer, Running, post};
 use super::{FixedPages, HttpLimits};
-use crate::auth::testing::{CertificateSubject, Issued, TestAuthority, TestFiles};
 use crate::auth::{Access, ClientFiles, CredentialSources, TlsFiles};
+use crate::testing::{CertificateSubject, IssuedCertificate, TestAuthority, TestFiles};
 
-/// A server over TLS that takes alerts of `falco` and `spiffe://prod/falco`.
+fn authority() -> TestAuthority {
+    TestAuthority::new("test").unwrap()
+}
+
+/// A server over TLS that accepts alerts of `falco` and `spiffe://prod/falco`.
 struct Secured {
     server: Running,
     files: TestFiles,
@@ -30,8 +34,8 @@ impl Secured {
     }
 
     async fn with(limits: HttpLimits) -> Self {
-        let (files, authority, clients) = (TestFiles::new(), TestAuthority::new(), TestAuthority::new());
-        let server = authority.server();
+        let (files, authority, clients) = (TestFiles::new(), authority(), authority());
+        let server = authority.issue(&CertificateSubject::server(["localhost"])).unwrap();
         let names = ["falco", "spiffe://prod/falco"];
         let tls = TlsFiles {
             certificate: files.write("tls.crt", &server.certificate),
@@ -42,7 +46,7 @@ impl Secured {
             }),
         };
         let access = Access::load(Some(tls), CredentialSources::default()).unwrap();
-        let server = Running::asking(limits, FixedPages(Ok(())), access).await;
+        let server = Running::with_access(limits, FixedPages(Ok(())), access).await;
         Self {
             server,
             files,
@@ -51,8 +55,8 @@ impl Secured {
         }
     }
 
-    /// A connection that trusts the server's authority, with this certificate.
-    async fn connect(&self, client: Option<&Issued>) -> std::io::Result<Connection> {
+    /// A connection that trusts the server's authority and presents this certificate.
+    async fn connect(&self, client: Option<&IssuedCertificate>) -> std::io::Result<Connection> {
         let mut roots = RootCertStore::empty();
         roots
             .add(CertificateDer::from_pem_slice(self.authority.pem().as_bytes()).unwrap())
@@ -79,7 +83,7 @@ impl Secured {
         })
     }
 
-    async fn send(&self, client: Option<&Issued>) -> HttpAnswer {
+    async fn send(&self, client: Option<&IssuedCertificate>) -> ReceivedAnswer {
         let mut connection = self.connect(client).await.unwrap();
         connection
             .write_bytes(&post("/", &ALERT.replace("RULE", "matched")))
@@ -87,16 +91,16 @@ impl Secured {
         connection.answer().await
     }
 
-    fn falco(&self, holds_for: Option<Duration>) -> Issued {
-        self.clients.issue(&CertificateSubject {
-            common: &["falco"],
-            holds_for,
-            ..CertificateSubject::default()
-        })
+    fn falco(&self, valid_for: Option<Duration>) -> IssuedCertificate {
+        let subject = CertificateSubject {
+            valid_for,
+            ..CertificateSubject::named("falco")
+        };
+        self.clients.issue(&subject).unwrap()
     }
 
-    async fn assert_refused(&self, client: &Issued, kind: &'static str) {
-        // Of TLS 1.3 a client learns that it is refused with its first read.
+    async fn assert_refused(&self, client: &IssuedCertificate, kind: &'static str) {
+        // With TLS 1.3 a client learns of the refusal at its first read.
         if let Ok(mut connection) = self.connect(Some(client)).await {
             connection
                 .write_bytes(&post("/", &ALERT.replace("RULE", "matched")))
@@ -109,21 +113,21 @@ impl Secured {
 }
 
 #[rstest]
-#[case::common_name(CertificateSubject { common: &["falco"], ..CertificateSubject::default() }, "certificate falco")]
-#[case::uri(CertificateSubject { uris: &["spiffe://prod/falco"], ..CertificateSubject::default() }, "certificate spiffe://prod/falco")]
+#[case::common_name(CertificateSubject::named("falco"), "certificate falco")]
+#[case::uri(CertificateSubject { uris: vec!["spiffe://prod/falco"], ..CertificateSubject::default() }, "certificate spiffe://prod/falco")]
 #[tokio::test]
-async fn a_certificate_with_an_allowed_name_is_taken_and_named(
+async fn an_alert_with_an_allowed_certificate_is_accepted_under_its_name(
     #[case] subject: CertificateSubject<'static>,
     #[case] sender: &str,
 ) {
     let secured = Secured::start().await;
-    let client = secured.clients.issue(&subject);
+    let client = secured.clients.issue(&subject).unwrap();
     assert_eq!(secured.send(Some(&client)).await.status, 202);
     assert_eq!(secured.server.sink.senders(), [sender]);
 }
 
 #[tokio::test]
-async fn without_a_certificate_there_are_the_pages_and_no_alert_is_taken() {
+async fn without_a_certificate_the_pages_answer_and_no_alert_is_accepted() {
     let secured = Secured::start().await;
     let mut probe = secured.connect(None).await.unwrap();
     probe.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
@@ -134,12 +138,9 @@ async fn without_a_certificate_there_are_the_pages_and_no_alert_is_taken() {
 }
 
 #[tokio::test]
-async fn a_good_certificate_with_another_name_is_refused() {
+async fn a_valid_certificate_with_another_name_is_refused() {
     let secured = Secured::start().await;
-    let client = secured.clients.issue(&CertificateSubject {
-        common: &["payments"],
-        ..CertificateSubject::default()
-    });
+    let client = secured.clients.issue(&CertificateSubject::named("payments")).unwrap();
     assert_eq!(secured.send(Some(&client)).await.status, 403);
     assert_eq!(secured.server.sink.rejections(), ["certificate_name"]);
     assert_eq!(secured.server.sink.taken(), 0);
@@ -155,10 +156,7 @@ async fn a_certificate_that_has_expired_is_refused() {
 #[tokio::test]
 async fn a_certificate_of_another_authority_is_refused_whatever_its_name() {
     let secured = Secured::start().await;
-    let client = TestAuthority::new().issue(&CertificateSubject {
-        common: &["falco"],
-        ..CertificateSubject::default()
-    });
+    let client = authority().issue(&CertificateSubject::named("falco")).unwrap();
     secured.assert_refused(&client, "certificate").await;
 }
 
@@ -171,30 +169,27 @@ async fn a_connection_ends_with_the_certificate_that_it_was_made_with() {
         .write_bytes(&post("/", &ALERT.replace("RULE", "matched")))
         .await;
     assert_eq!(connection.answer().await.status, 202);
-    assert!(connection.is_ended().await, "idle, and its time is over");
+    assert!(connection.is_ended().await, "idle, and its certificate has expired");
 }
 
 #[tokio::test]
-async fn new_files_are_shown_to_the_next_connection_and_end_those_of_before() {
+async fn new_files_are_in_force_for_the_next_connection_and_end_the_present_ones() {
     let secured = Secured::start().await;
     let falco = secured.falco(None);
     let mut before = secured.connect(Some(&falco)).await.unwrap();
     before.write_bytes(&post("/", &ALERT.replace("RULE", "matched"))).await;
     assert_eq!(before.answer().await.status, 202);
-    // Another authority of clients: whom the first one knew is a stranger.
-    let others = TestAuthority::new();
+    // Another authority of clients: a certificate of the first one is unknown.
+    let others = authority();
     secured.files.write("clients.crt", &others.pem());
     assert!(before.is_ended().await);
-    secured.assert_known_no_more(&falco).await;
-    let client = others.issue(&CertificateSubject {
-        common: &["falco"],
-        ..CertificateSubject::default()
-    });
+    secured.assert_unknown(&falco).await;
+    let client = others.issue(&CertificateSubject::named("falco")).unwrap();
     assert_eq!(secured.send(Some(&client)).await.status, 202);
 }
 
 impl Secured {
-    async fn assert_known_no_more(&self, client: &Issued) {
+    async fn assert_unknown(&self, client: &IssuedCertificate) {
         let taken = self.server.sink.taken();
         if let Ok(mut connection) = self.connect(Some(client)).await {
             connection
@@ -230,13 +225,13 @@ async fn a_handshake_without_an_end_ends_the_connection(#[case] bytes: &[u8]) {
     let mut connection = secured.server.connect().await;
     connection.write_bytes(bytes).await;
     assert!(connection.is_ended().await);
-    // It held the only place there is, and gave it back.
+    // It held the only permit, and returned it.
     let client = secured.falco(None);
     assert_eq!(secured.send(Some(&client)).await.status, 202);
 }
 
 #[tokio::test]
-async fn headers_without_an_end_end_a_connection_of_tls_too() {
+async fn headers_without_an_end_end_a_tls_connection_too() {
     let limits = HttpLimits {
         header_deadline: Duration::from_millis(200),
         ..HttpLimits::default()
@@ -248,7 +243,7 @@ async fn headers_without_an_end_end_a_connection_of_tls_too() {
 }
 
 #[tokio::test]
-async fn a_handshake_under_way_does_not_hold_up_the_end() {
+async fn a_handshake_under_way_does_not_delay_the_stop() {
     let secured = Secured::start().await;
     let mut connection = secured.server.connect().await;
     connection.write_bytes(b"\x16").await;

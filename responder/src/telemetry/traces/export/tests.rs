@@ -1,4 +1,4 @@
-//! What has no room, and what nobody takes.
+//! Spans without room, and spans that no receiver takes.
 
 use std::sync::Mutex;
 
@@ -8,7 +8,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 
 use super::*;
 
-/// A queue that nobody empties.
+/// A queue that is never emptied.
 #[derive(Debug, Clone, Default)]
 struct Kept(Arc<Mutex<Vec<SpanData>>>);
 
@@ -28,15 +28,15 @@ impl SpanProcessor for Kept {
     }
 }
 
-/// A receiver that is there or is not.
+/// A receiver that can be down.
 #[derive(Debug)]
 struct Receiver {
-    is_there: Arc<AtomicBool>,
+    is_up: Arc<AtomicBool>,
 }
 
 impl SpanExporter for Receiver {
     async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
-        if self.is_there.load(Ordering::Relaxed) {
+        if self.is_up.load(Ordering::Relaxed) {
             Ok(())
         } else {
             Err(OTelSdkError::InternalFailure("away".to_owned()))
@@ -48,26 +48,26 @@ impl SpanExporter for Receiver {
 async fn every_span_is_exported_or_dropped_or_failed() {
     let counts = SpanCounts::default();
     let kept = Kept::default();
-    let gate = Gate {
+    let queue = BoundedQueue {
         queue: kept.clone(),
         counts: counts.clone(),
         is_full: AtomicBool::new(false),
     };
-    let provider = SdkTracerProvider::builder().with_span_processor(gate).build();
+    let provider = SdkTracerProvider::builder().with_span_processor(queue).build();
     let tracer = provider.tracer("test");
     for _ in 0..QUEUE + 7 {
         drop(tracer.start("span"));
     }
     assert_eq!(counts.counts(), [("exported", 0), ("dropped", 7), ("failed", 0)]);
 
-    let is_there = Arc::new(AtomicBool::new(false));
+    let is_up = Arc::new(AtomicBool::new(false));
     let receiver = Receiver {
-        is_there: Arc::clone(&is_there),
+        is_up: Arc::clone(&is_up),
     };
     let exporter = Reported::new(receiver, counts.clone());
     let batch = |size| kept.0.lock().unwrap().drain(..size).collect();
     assert!(exporter.export(batch(500)).await.is_err());
-    is_there.store(true, Ordering::Relaxed);
+    is_up.store(true, Ordering::Relaxed);
     exporter.export(batch(QUEUE - 500)).await.unwrap();
     let sent = (QUEUE - 500) as u64;
     assert_eq!(counts.counts(), [("exported", sent), ("dropped", 7), ("failed", 500)]);

@@ -1,0 +1,124 @@
+//! The state that all tasks of an engine share.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use responder_core::guard::ClaimId;
+use responder_core::playbook::Playbook;
+use responder_core::port::{Clock, Ledger};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::alert_queue::AlertQueue;
+use crate::about::{About, Author};
+use crate::config::{EngineConfig, Ports, RuleSet};
+use crate::sinks::Sinks;
+
+/// The state that all tasks of an engine share.
+pub(super) struct Shared<C, L> {
+    pub(super) config: EngineConfig,
+    pub(super) rules: Arc<RuleSet>,
+    pub(super) cluster: Arc<C>,
+    pub(super) ledger: Arc<L>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) sinks: Sinks,
+    pub(super) author: Author,
+    queue: Mutex<AlertQueue>,
+    pub(super) tasks: TaskTracker,
+    /// Nothing goes on after this.
+    pub(super) stop: CancellationToken,
+    /// The last accepted alert is finished.
+    pub(super) idle: Notify,
+    /// Turns of the verifications.
+    pub(super) readers: Semaphore,
+    /// Places of verifications, at work or waiting for their turn; a task that panics gives its own back as well.
+    pub(super) verifications: Arc<Semaphore>,
+    runtime: Handle,
+}
+
+impl<C, L> Shared<C, L> {
+    /// The state of a new engine, whose tasks run on the current tokio runtime. Panics where there is none.
+    pub(super) fn new(config: EngineConfig, rules: Arc<RuleSet>, ports: Ports<C, L>) -> Self {
+        let author = Author {
+            actor: Arc::clone(&config.actor),
+            cluster: rules.guard.cluster.as_ref().map(|cluster| cluster.name.clone()),
+        };
+        let sinks = Sinks {
+            accounting: Arc::default(),
+            audit: ports.audit,
+            notifier: ports.notifier,
+            clock: Arc::clone(&ports.clock),
+        };
+        Self {
+            queue: Mutex::new(AlertQueue::new(config.queue, config.dedup, Instant::now())),
+            readers: Semaphore::new(config.verify.concurrency.max(1)),
+            verifications: Arc::new(Semaphore::new(config.verify.pending)),
+            config,
+            rules,
+            cluster: ports.cluster,
+            ledger: ports.ledger,
+            clock: ports.clock,
+            sinks,
+            author,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            idle: Notify::new(),
+            runtime: Handle::current(),
+        }
+    }
+
+    pub(super) fn queue(&self) -> MutexGuard<'_, AlertQueue> {
+        // The queue is whole after every call: a panic of a response happens outside this lock.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.tasks.spawn_on(task, &self.runtime));
+    }
+
+    /// Waits until no accepted alert is unfinished.
+    pub(super) async fn until_idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            tokio::pin!(idle);
+            idle.as_mut().enable();
+            if self.queue().work.is_idle() {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// The playbook of this name, if one is loaded.
+    pub(super) fn loaded(&self, name: &str) -> Option<&Arc<Playbook>> {
+        let mut playbooks = self.rules.index.playbooks().iter();
+        playbooks.find(|playbook| playbook.name.as_str() == name)
+    }
+
+    /// The head of what belongs to the playbook of this name, which may not be loaded any more.
+    pub(super) fn about_named(&self, playbook: &str) -> About {
+        match self.loaded(playbook) {
+            Some(loaded) => self.author.about(loaded),
+            None => self.author.about_named(playbook.to_owned()),
+        }
+    }
+}
+
+impl<C, L: Ledger> Shared<C, L> {
+    /// Takes a claim back, for which nothing was changed. `false`: the ledger could not do so, and it stays spent.
+    pub(super) async fn refund(&self, claim: ClaimId, incident: &str) -> bool {
+        match self.ledger.refund(claim).await {
+            Ok(()) => {
+                self.sinks.accounting.refunded();
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, incident, "a claim could not be taken back and stays spent");
+                false
+            }
+        }
+    }
+}
