@@ -12,9 +12,9 @@ use responder_core::error::chain;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
-use super::Intake;
 use super::causes::NakCause;
 use super::delivery::{ANSWER, Delivery};
+use super::intake::Intake;
 use super::setup::{self, SetupError};
 use super::subscription::JetStream;
 use crate::SettlingSink;

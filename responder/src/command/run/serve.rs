@@ -24,7 +24,7 @@ use crate::clock::WallClock;
 use crate::config::Configuration;
 use crate::notify::{FromCluster, LogNotifier};
 use crate::rules::{Ceiling, LoadedRules};
-use crate::telemetry::{Counted, Process, Traces, audit_trail};
+use crate::telemetry::{CountedCluster, Process, Traces, audit_trail};
 
 /// The parts of `run` beside the cluster.
 pub(super) struct Parts {
@@ -55,7 +55,7 @@ pub(super) async fn serve(parts: Parts, cluster: AnyCluster, place: &str) -> any
     let ceiling = rules.ceiling(configuration.mode);
     announce(place, &rules, ceiling);
     let process = Process::starting(rules.guard.cluster.as_ref(), traces.as_ref());
-    let cluster = Arc::new(Counted::new(cluster, Arc::clone(&process.read_errors)));
+    let cluster = Arc::new(CountedCluster::new(cluster, Arc::clone(&process.read_errors)));
     let engine = engine(&configuration, rules, ceiling, Arc::clone(&cluster));
 
     let stop = CancellationToken::new();
@@ -128,7 +128,7 @@ fn engine(
     configuration: &Configuration,
     rules: LoadedRules,
     ceiling: Ceiling,
-    cluster: Arc<Counted<AnyCluster>>,
+    cluster: Arc<CountedCluster>,
 ) -> RunningEngine {
     let own = own_identity();
     let config = EngineConfig {

@@ -1,15 +1,14 @@
 //! Hands alerts from the intake to the engine, and the engine's receipts back.
 
-use responder_cluster::AnyCluster;
 use responder_core::alert::{Alert, AlertId};
 use responder_engine::{Engine, MemoryLedger, ShedCause, Submission};
 use responder_intake::{Arrival, Receipt, Settling, SettlingSink, Sink};
 use tracing::Span;
 
-use crate::telemetry::{Counted, Traces};
+use crate::telemetry::{CountedCluster, Traces};
 
 /// The engine that `run` drives.
-pub(super) type RunningEngine = Engine<Counted<AnyCluster>, MemoryLedger>;
+pub(super) type RunningEngine = Engine<CountedCluster, MemoryLedger>;
 
 /// The engine as the sink of the intake.
 pub(super) struct EngineSink {
