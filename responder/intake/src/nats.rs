@@ -23,6 +23,7 @@ mod core;
 mod counts;
 mod dead_letter;
 mod delivery;
+mod exchange;
 mod intake;
 mod jetstream;
 mod name;

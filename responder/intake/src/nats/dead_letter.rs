@@ -6,7 +6,7 @@ use async_nats::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
 
 use super::causes::DeadLetterCause;
-use super::delivery::ANSWER;
+use super::exchange::ANSWER_DEADLINE;
 use super::subscription::JetStream;
 
 /// Bytes for the names that the protocol adds, and for the header about a payload that is left out.
@@ -70,7 +70,7 @@ pub(super) async fn send(
         Err(error) if error.kind() == PublishErrorKind::StreamNotFound && settings.create.is_none() => {
             let client = message.context.client();
             let publish = client.publish_with_headers(subject, headers, payload);
-            Ok(tokio::time::timeout(ANSWER, publish).await??)
+            Ok(tokio::time::timeout(ANSWER_DEADLINE, publish).await??)
         }
         Err(error) => Err(error.into()),
     }
