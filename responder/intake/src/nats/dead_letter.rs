@@ -86,7 +86,7 @@ fn headers(message: &jetstream::Message, settings: &JetStream, reason: &DeadLett
             }
         }
     }
-    headers.insert("Responder-DeadLetterReason", reason.cause.as_str());
+    headers.insert("Responder-Reason", reason.cause.as_str());
     headers.insert("Responder-Detail", one_line(reason.detail));
     headers.insert("Responder-Subject", one_line(&message.subject));
     headers.insert("Responder-Deliveries", HeaderValue::from(u64::from(reason.deliveries)));
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn no_text_of_an_alert_begins_another_header() {
-        let value = one_line("a\r\nResponder-DeadLetterReason: none\n");
+        let value = one_line("a\r\nResponder-Reason: none\n");
         assert!(!value.as_str().contains(['\r', '\n']));
         assert_eq!(one_line(&"x".repeat(5000)).as_str().len(), LONGEST_DETAIL);
     }
