@@ -3,6 +3,7 @@
 //!
 //! `cargo bench --profile dist -p integration --bench decide`; the first line of the output says the profile.
 
+#![expect(clippy::print_stdout, reason = "the profile belongs to the figures")]
 #![expect(
     clippy::expect_used,
     reason = "the inputs are part of the benchmark, and a bad one must end it"

@@ -30,7 +30,7 @@ pub struct Identity {
 
 /// A certificate authority.
 pub struct Authority {
-    authority: TestAuthority,
+    issuer: TestAuthority,
     directory: PathBuf,
     name: &'static str,
 }
@@ -47,11 +47,11 @@ impl Authority {
     /// Makes an authority whose files in the directory have names that begin with its own.
     pub fn create(name: &'static str, directory: &Path) -> Result<Self, AuthorityError> {
         let authority = Self {
-            authority: TestAuthority::new(name)?,
+            issuer: TestAuthority::new(name)?,
             directory: directory.to_owned(),
             name,
         };
-        fs::write(authority.certificate(), authority.authority.pem())?;
+        fs::write(authority.certificate(), authority.issuer.pem())?;
         Ok(authority)
     }
 
@@ -75,7 +75,7 @@ impl Authority {
     }
 
     fn issue(&self, name: &str, subject: &CertificateSubject<'_>) -> Result<Identity, AuthorityError> {
-        let issued = self.authority.issue(subject)?;
+        let issued = self.issuer.issue(subject)?;
         let at = |ending: &str| self.directory.join(format!("{}-{name}.{ending}", self.name));
         let identity = Identity {
             certificate: at("crt"),

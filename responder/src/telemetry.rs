@@ -11,5 +11,5 @@ mod traces;
 pub(crate) use audit::audit_trail;
 pub(crate) use log::start_logging;
 pub(crate) use metrics::{Exposed, Process, render as render_metrics};
-pub(crate) use reads::Counted;
+pub(crate) use reads::CountedCluster;
 pub(crate) use traces::Traces;

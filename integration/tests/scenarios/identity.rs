@@ -11,12 +11,16 @@ use integration::{
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Node, Pod};
-use kube::{Api, ResourceExt as _, api::DeleteParams};
+use kube::{
+    Api, ResourceExt as _,
+    api::{DeleteParams, Patch, PatchParams},
+};
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::{
     gate::AdmissionGate,
+    modes::taints,
     scenario::{Scenario, eventually, expect_responses, in_words, post_shells, uid},
 };
 
@@ -257,4 +261,37 @@ async fn a_node_that_changes_before_its_cordon_is_neither_touched_nor_made(
             && live.spec.unwrap_or_default().unschedulable != Some(true)
     ));
     assert_eq!(scenario.mutations(), []);
+}
+
+/// A merge patch replaces the whole list of taints. After a change of another writer it is a conflict, and computed again.
+#[tokio::test]
+async fn a_taint_that_another_writer_adds_before_ours_stays() {
+    let scenario = Scenario::new("late-taint").await;
+    let nodes: Api<Node> = Api::all(scenario.client.clone());
+    let gate = AdmissionGate::after(&scenario, 0).await;
+    let spec = "mode: Enforce\n  match: {rules: [Read sensitive file untrusted]}\n  target: Node";
+    let mut responder = scenario.responder(&playbook("host", spec, &["taint: {}"])).await;
+
+    let answer = responder.post(&alert::file_read_on(&scenario.name)).await.unwrap();
+    assert_eq!(answer.outcome(), "accepted");
+    gate.wait_for(1).await;
+    let late = json!({"spec": {"taints": [{"key": "example.org/late", "effect": "PreferNoSchedule"}]}});
+    nodes
+        .patch(&scenario.name, &PatchParams::default(), &Patch::Merge(&late))
+        .await
+        .unwrap();
+    gate.open();
+
+    expect_responses(&mut responder, 1, &[("Done", 1)]).await;
+    let taints = taints(&scenario.node().await);
+    assert!(
+        taints.contains(&"example.org/late=:PreferNoSchedule".to_owned()),
+        "{taints:?}"
+    );
+    assert!(
+        taints.iter().any(|taint| taint.starts_with("responder.dev/incident=")),
+        "{taints:?}"
+    );
+    let codes: Vec<_> = scenario.writes().iter().map(|event| event.code).collect();
+    assert!(codes.contains(&409), "{codes:?}");
 }

@@ -102,7 +102,7 @@ async fn undo_changes<C: Cluster, R: Wait>(
     reverts: bool,
 ) -> Vec<UndoReport> {
     let is_vain = matches!(stopped_by, PlanStop::TargetGone | PlanStop::TargetReplaced);
-    let wanted = |planned: &PlannedRequest| reverts || is_vain && matches!(planned.undo, Undo::DeleteCreated { .. });
+    let wanted = |planned: &PlannedRequest| reverts || is_vain && matches!(planned.undo, Undo::DeleteCreated);
     let mut undone = Vec::new();
     for changed in changed(plan, reports).into_iter().rev() {
         if wanted(changed.planned) {

@@ -142,7 +142,7 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
                 return attempt.failed(Some(&error));
             }
             self.wait.wait(pause).await;
-            if error.kind == SendErrorKind::Conflict && attempt.is_rebased() {
+            if error.kind == SendErrorKind::Conflict && attempt.rebases_on_conflict() {
                 match self.rebased(attempt, &error).await {
                     Ok(request) => attempt.request = Cow::Owned(request),
                     Err(outcome) => return outcome,
@@ -201,7 +201,11 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
             Reaction::Stop => Err(failed()),
             Reaction::ReadThenStop => Err(self.second_look(request, attempt).await.unwrap_or_else(failed)),
             // The rebase reads the object after the pause.
-            Reaction::ReadThenRepeat(pace) if error.kind == SendErrorKind::Conflict && attempt.is_rebased() => Ok(pace),
+            Reaction::ReadThenRepeat(pace)
+                if error.kind == SendErrorKind::Conflict && attempt.rebases_on_conflict() =>
+            {
+                Ok(pace)
+            }
             Reaction::ReadThenRepeat(pace) => match self.second_look(request, attempt).await {
                 Some(outcome) => Err(outcome),
                 // The patch was right for the state that was read, which has changed: the caller reads again.
@@ -279,7 +283,7 @@ impl Attempt<'_> {
     }
 
     /// Whether a conflict rebases the request. An undo is not rebased: `revert` decides again what it may restore.
-    fn is_rebased(&self) -> bool {
+    fn rebases_on_conflict(&self) -> bool {
         let replaces_a_list = matches!(&*self.request, Request::Patch { patch, .. } if patch.replaces_a_list());
         replaces_a_list && !self.tries.undoes
     }

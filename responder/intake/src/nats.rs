@@ -23,6 +23,8 @@ mod core;
 mod counts;
 mod dead_letter;
 mod delivery;
+mod exchange;
+mod intake;
 mod jetstream;
 mod name;
 mod servers;
@@ -43,6 +45,7 @@ pub use self::causes::{DeadLetterCause, NakCause};
 pub use self::config::{NatsConfig, NatsTls};
 pub use self::config_error::ConfigError;
 pub use self::counts::NatsSnapshot;
+use self::intake::Intake;
 pub use self::name::{NameError, QueueGroup, StreamName, SubjectFilter};
 pub use self::servers::Servers;
 pub use self::state::NatsState;
@@ -94,16 +97,6 @@ pub async fn start<S: SettlingSink>(
         }
     });
     Ok(Nats { client, state, taking })
-}
-
-/// The shared state of the intake's parts.
-struct Intake<S> {
-    client: Client,
-    state: Arc<NatsState>,
-    sink: Arc<S>,
-    bounds: Bounds,
-    stop: CancellationToken,
-    notices: crate::notices::Notices,
 }
 
 impl Nats {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
-use responder_cluster::{AssumedTargets, ConnectOptions, KubeCluster, SimulatedCluster};
+use responder_cluster::{AnyCluster, AssumedTargets, ConnectOptions, KubeCluster, SimulatedCluster};
 use responder_core::alert::Alert;
 use responder_core::decide::OwnIdentity;
 use responder_core::mode::Mode;
@@ -41,13 +41,8 @@ pub(super) struct Consultation {
     ceiling: Ceiling,
     own: OwnIdentity,
     ledger: MemoryLedger,
-    cluster: ConsultedCluster,
+    cluster: AnyCluster,
     cluster_name: String,
-}
-
-enum ConsultedCluster {
-    Simulated(SimulatedCluster),
-    Kube(KubeCluster),
 }
 
 impl Consultation {
@@ -87,12 +82,7 @@ impl Consultation {
         };
         let clock = FixedClock(now);
         // Boxed: the future has 25 kB.
-        match &self.cluster {
-            ConsultedCluster::Simulated(cluster) => {
-                Box::pin(explain(cluster, &self.ledger, &clock, options, alert)).await
-            }
-            ConsultedCluster::Kube(cluster) => Box::pin(explain(cluster, &self.ledger, &clock, options, alert)).await,
-        }
+        Box::pin(explain(&self.cluster, &self.ledger, &clock, options, alert)).await
     }
 
     /// All playbooks, in the order in which they decide.
@@ -133,7 +123,7 @@ impl ConsultArgs {
     async fn open_cluster<'a>(
         &self,
         alerts: impl IntoIterator<Item = &'a Alert>,
-    ) -> anyhow::Result<(ConsultedCluster, String)> {
+    ) -> anyhow::Result<(AnyCluster, String)> {
         let ClusterArgs {
             simulate,
             kubeconfig,
@@ -152,10 +142,7 @@ impl ConsultArgs {
                 assumed.as_ref().map(described),
             ];
             let parts: Vec<String> = parts.into_iter().flatten().collect();
-            return Ok((
-                ConsultedCluster::Simulated(cluster),
-                format!("simulated: {}", parts.join(" and ")),
-            ));
+            return Ok((cluster.into(), format!("simulated: {}", parts.join(" and "))));
         }
         let options = ConnectOptions {
             kubeconfig: kubeconfig.clone(),
@@ -165,7 +152,7 @@ impl ConsultArgs {
             "cannot reach a cluster; --simulate DIR takes manifests, and --assume-targets assumes what the alerts name",
         )?;
         let name = cluster.server().to_owned();
-        Ok((ConsultedCluster::Kube(cluster), name))
+        Ok((cluster.into(), name))
     }
 }
 

@@ -119,14 +119,16 @@ impl Prepared {
             traces,
             intake,
         };
-        match cluster {
+        let (cluster, place) = match cluster {
             ClusterChoice::Simulated(directory) => {
                 let cluster = SimulatedCluster::from_dir(&directory)?.with_clock(Arc::new(WallClock));
-                serve(parts, cluster, &format!("simulated from {}", directory.display())).await
+                (cluster.into(), format!("simulated from {}", directory.display()))
             }
             ClusterChoice::Kubernetes(options) => {
-                serve(parts, KubeCluster::connect(&options).await?, "the API server").await
+                let cluster = KubeCluster::connect(&options).await?;
+                (cluster.into(), "the API server".to_owned())
             }
-        }
+        };
+        serve(parts, cluster, &place).await
     }
 }

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
+use super::log_format::LogFormat;
 use crate::arguments::LogArgs;
 
 /// The form and the filter of log lines, which go to standard error.
@@ -20,17 +21,6 @@ pub(crate) struct LogDoc {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub(super) filter: Option<String>,
-}
-
-/// The form of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum LogFormat {
-    /// One line for a person
-    #[default]
-    Text,
-    /// One JSON object a line
-    Json,
 }
 
 /// The form and the filter of log lines.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use responder_cluster::AnyCluster;
 use responder_core::object::{Locator, Name, Namespace};
 use responder_core::port::{ClusterReader, ClusterWriter, OwnerObject, ReadError, ReadErrorKind, Reply, SendError};
 use responder_core::request::Armed;
@@ -14,8 +15,8 @@ use serde_json::Value;
 
 /// A cluster with a count of its failed reads.
 #[derive(Debug)]
-pub(crate) struct Counted<C> {
-    cluster: C,
+pub(crate) struct CountedCluster {
+    cluster: AnyCluster,
     errors: Arc<ReadErrors>,
 }
 
@@ -47,9 +48,9 @@ impl ReadErrors {
     }
 }
 
-impl<C> Counted<C> {
+impl CountedCluster {
     /// Counts the failed reads of this cluster.
-    pub(crate) fn new(cluster: C, errors: Arc<ReadErrors>) -> Self {
+    pub(crate) fn new(cluster: AnyCluster, errors: Arc<ReadErrors>) -> Self {
         Self { cluster, errors }
     }
 
@@ -58,7 +59,7 @@ impl<C> Counted<C> {
     }
 }
 
-impl<C: ClusterReader> ClusterReader for Counted<C> {
+impl ClusterReader for CountedCluster {
     async fn object(&self, at: &Locator) -> Result<Option<Arc<Value>>, ReadError> {
         self.counted(self.cluster.object(at).await)
     }
@@ -104,7 +105,7 @@ impl<C: ClusterReader> ClusterReader for Counted<C> {
     }
 }
 
-impl<C: ClusterWriter> ClusterWriter for Counted<C> {
+impl ClusterWriter for CountedCluster {
     async fn send(&self, request: Armed<'_>, deadline: Duration) -> Result<Reply, SendError> {
         self.cluster.send(request, deadline).await
     }

@@ -214,7 +214,7 @@ async fn a_missing_secret_file_is_named() {
     is_refused(
         guarded,
         &settings,
-        "the secret for NATS can't be used: /nowhere/token: No such file",
+        "the secret for NATS cannot be used: /nowhere/token: No such file",
     )
     .await;
 }

@@ -284,6 +284,9 @@ async fn a_silent_server_times_out_at_the_deadline() {
 async fn one_object_is_read_from_the_store_and_lists_from_the_cache() {
     let (cluster, asked) = answering(200, json!({"items": [], "groups": [], "metadata": {"uid": "u-1"}}));
     cluster.pod(&namespace("web"), &name("web-0")).await.unwrap();
+    cluster.object(&pod().at).await.unwrap();
+    let policy = Locator::namespaced(Kind::NetworkPolicy, namespace("web"), name("isolate")).unwrap();
+    cluster.object(&policy).await.unwrap();
     cluster
         .owner(&Locator::namespaced(Kind::CronJob, namespace("web"), name("a")).unwrap())
         .await
@@ -301,6 +304,8 @@ async fn one_object_is_read_from_the_store_and_lists_from_the_cache() {
     cluster.policy_engine().await.unwrap();
     insta::assert_snapshot!(asked.take().join("\n"), @"
     GET /api/v1/namespaces/web/pods/web-0
+    GET /api/v1/namespaces/web/pods/web-0
+    GET /apis/networking.k8s.io/v1/namespaces/web/networkpolicies?&fieldSelector=metadata.name%3Disolate
     GET /apis/batch/v1/namespaces/web/cronjobs/a
     GET /api/v1/namespaces/web
     GET /api/v1/pods?&fieldSelector=metadata.name%3Dfalco-x&resourceVersion=0

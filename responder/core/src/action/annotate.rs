@@ -36,7 +36,7 @@ impl ActionDoc for AnnotateDoc {
         Ok(Box::new(Entries {
             info: &Self::INFO,
             map: EntryMap::Annotation,
-            entries: compile_entries("annotations", &self.annotations, check_value)?,
+            texts: compile_entries("annotations", &self.annotations, check_value)?,
             encode: annotation_safe,
         }))
     }

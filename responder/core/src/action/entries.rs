@@ -22,7 +22,7 @@ pub(super) const UNDO: &str = "restores the entries that have not changed since"
 pub(super) struct Entries {
     pub(super) info: &'static ActionInfo,
     pub(super) map: EntryMap,
-    pub(super) entries: BTreeMap<String, Option<Text>>,
+    pub(super) texts: BTreeMap<String, Option<Text>>,
     /// Encodes alert text for this map.
     pub(super) encode: fn(&str) -> String,
 }
@@ -47,7 +47,7 @@ impl Action for Entries {
         let current = self.current(context).unwrap_or_default();
         let mut changes: Vec<Change> = Vec::new();
         let noun = self.map.noun();
-        for (key, text) in &self.entries {
+        for (key, text) in &self.texts {
             let value = match text {
                 None => None,
                 Some(text) => {

@@ -36,7 +36,7 @@ impl ActionDoc for LabelDoc {
         Ok(Box::new(Entries {
             info: &Self::INFO,
             map: EntryMap::Label,
-            entries: compile_entries("labels", &self.labels, check_value)?,
+            texts: compile_entries("labels", &self.labels, check_value)?,
             encode: label_safe,
         }))
     }

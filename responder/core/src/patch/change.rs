@@ -33,6 +33,7 @@ impl Change {
     }
 
     /// The change that restores the value from before.
+    #[must_use]
     pub fn reversed(&self) -> Self {
         match self {
             Self::Entry(change) => Self::Entry(change.reversed()),

@@ -65,6 +65,7 @@ impl Entry {
     }
 
     /// The change that restores the value from before.
+    #[must_use]
     pub fn reversed(&self) -> Self {
         Self {
             value: self.before.clone(),

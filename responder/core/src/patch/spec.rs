@@ -86,6 +86,7 @@ pub struct SpecChange {
 
 impl SpecChange {
     /// The change that restores the value from before.
+    #[must_use]
     pub const fn reversed(self) -> Self {
         self.field.change(self.before, self.value)
     }

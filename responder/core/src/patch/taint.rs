@@ -87,6 +87,7 @@ impl TaintChange {
     }
 
     /// The opposite change, not computed for any node.
+    #[must_use]
     pub fn reversed(&self) -> Self {
         Self {
             taint: self.taint.clone(),

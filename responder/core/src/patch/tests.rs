@@ -19,16 +19,16 @@ fn target() -> ObjectRef {
     }
 }
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
+fn owned(text: &str) -> String {
+    text.to_owned()
 }
 
 /// A replaced label, a removed label, a new annotation and a cordon.
 fn everything_plain() -> Patch {
     Patch::new(vec![
-        Entry::label("app", some("caught"), some("web")).into(),
-        Entry::label("example.org/team", None, some("shop")).into(),
-        Entry::annotation("responder.dev/by", some("p/abc"), None).into(),
+        Entry::label("app", Some(owned("caught")), Some(owned("web"))).into(),
+        Entry::label("example.org/team", None, Some(owned("shop"))).into(),
+        Entry::annotation("responder.dev/by", Some(owned("p/abc")), None).into(),
         UNSCHEDULABLE.change(Scalar::Bool(true), Scalar::Bool(false)).into(),
     ])
 }
@@ -66,7 +66,7 @@ fn foreign() -> Value {
 
 #[test]
 fn every_patch_carries_the_uid_of_its_target() {
-    let patch = Patch::new(vec![Entry::label("app", None, some("web")).into()]);
+    let patch = Patch::new(vec![Entry::label("app", None, Some(owned("web"))).into()]);
     assert_eq!(
         patch.body(&target()),
         json!({"metadata": {"uid": "1d3a", "labels": {"app": null}}})
@@ -98,7 +98,7 @@ fn a_patch_and_its_undo_are_readable() {
 fn a_patch_is_serialized_with_the_values_from_before() {
     let patch = Patch::against(
         vec![
-            Entry::label("app", some("caught"), some("web")).into(),
+            Entry::label("app", Some(owned("caught")), Some(owned("web"))).into(),
             taint("abc").into(),
         ],
         &tainted(&json!([foreign()])),
@@ -238,6 +238,6 @@ fn a_taint_of_another_writer_stays(#[case] taints: Value, #[case] others: &[&str
 
 #[test]
 fn alert_text_in_a_value_is_escaped() {
-    let patch = Patch::new(vec![Entry::annotation("a", some("\u{1b}[2J"), None).into()]);
+    let patch = Patch::new(vec![Entry::annotation("a", Some(owned("\u{1b}[2J")), None).into()]);
     assert_eq!(patch.to_string(), "[annotation a=\\u{1b}[2J]");
 }

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::handle::{self, Peer};
 use super::linger::Lingering;
+use super::server::{HttpServer, Pages};
 use super::tls::{self, Secured};
-use super::{HttpServer, Pages};
 use crate::Sink;
 
 /// Bytes that are read ahead, which bounds the headers. Those of Falco have 200.

@@ -12,7 +12,7 @@ use responder_core::alert::{Alert, DecodeError, Sender};
 
 use super::answer::{self, HttpAnswer};
 use super::body::{self, NoBody};
-use super::{HttpServer, Pages};
+use super::server::{HttpServer, Pages};
 use crate::auth::{AuthenticationFailure, ClientCertificate};
 use crate::{Arrival, Receipt, Sink};
 

@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::linger::Lingering;
-use super::{HttpServer, Pages};
+use super::server::{HttpServer, Pages};
 use crate::Sink;
 use crate::auth::{ClientCertificate, ServerTls};
 

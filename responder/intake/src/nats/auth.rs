@@ -32,7 +32,7 @@ pub enum NatsAuth {
 /// Why this client can't authenticate. Never holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NatsAuthError {
-    #[error("the secret for NATS can't be used: {0}")]
+    #[error("the secret for NATS cannot be used: {0}")]
     Secret(Flaw),
     #[error("{} holds no user JWT and seed: write it with `nsc generate creds`", .0.display())]
     Credentials(PathBuf),

@@ -7,7 +7,7 @@ use async_nats::{Message, Subscriber};
 use futures_util::FutureExt as _;
 use tokio_stream::StreamMap;
 
-use super::Intake;
+use super::intake::Intake;
 use super::subscription::Core;
 use crate::{Receipt, Sink};
 

@@ -6,7 +6,7 @@ use async_nats::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
 
 use super::causes::DeadLetterCause;
-use super::delivery::ANSWER;
+use super::exchange::ANSWER_DEADLINE;
 use super::subscription::JetStream;
 
 /// Bytes for the names that the protocol adds, and for the header about a payload that is left out.
@@ -70,7 +70,7 @@ pub(super) async fn send(
         Err(error) if error.kind() == PublishErrorKind::StreamNotFound && settings.create.is_none() => {
             let client = message.context.client();
             let publish = client.publish_with_headers(subject, headers, payload);
-            Ok(tokio::time::timeout(ANSWER, publish).await??)
+            Ok(tokio::time::timeout(ANSWER_DEADLINE, publish).await??)
         }
         Err(error) => Err(error.into()),
     }
@@ -86,7 +86,7 @@ fn headers(message: &jetstream::Message, settings: &JetStream, reason: &DeadLett
             }
         }
     }
-    headers.insert("Responder-DeadLetterReason", reason.cause.as_str());
+    headers.insert("Responder-Reason", reason.cause.as_str());
     headers.insert("Responder-Detail", one_line(reason.detail));
     headers.insert("Responder-Subject", one_line(&message.subject));
     headers.insert("Responder-Deliveries", HeaderValue::from(u64::from(reason.deliveries)));
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn no_text_of_an_alert_begins_another_header() {
-        let value = one_line("a\r\nResponder-DeadLetterReason: none\n");
+        let value = one_line("a\r\nResponder-Reason: none\n");
         assert!(!value.as_str().contains(['\r', '\n']));
         assert_eq!(one_line(&"x".repeat(5000)).as_str().len(), LONGEST_DETAIL);
     }

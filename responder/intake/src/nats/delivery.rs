@@ -9,15 +9,14 @@ use async_nats::jetstream::{self, AckKind};
 use responder_core::alert::AlertOutcome;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::Intake;
 use super::causes::{DeadLetterCause, NakCause};
 use super::counts::InFlight;
 use super::dead_letter::{self, DeadLetterReason};
+use super::exchange::ANSWER_DEADLINE;
+use super::intake::Intake;
 use super::subscription::JetStream;
 use crate::{Receipt, Settling, SettlingSink};
 
-/// For one exchange with the server.
-pub(super) const ANSWER: Duration = Duration::from_secs(5);
 /// Before the next delivery of a message that was given back: doubling from the first to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -149,7 +148,7 @@ impl<S: SettlingSink> Delivery<S> {
 
     /// Sends one answer, which the server does not confirm. A lost answer leads to another delivery.
     async fn answer(&self, kind: AckKind) {
-        let sent = tokio::time::timeout(ANSWER, self.message.ack_with(kind)).await;
+        let sent = tokio::time::timeout(ANSWER_DEADLINE, self.message.ack_with(kind)).await;
         if !matches!(sent, Ok(Ok(()))) {
             self.intake.state.counts().unconfirmed();
         }
@@ -161,7 +160,7 @@ impl<S: SettlingSink> Delivery<S> {
         let Some(reply) = self.message.reply.clone() else {
             return;
         };
-        let request = Request::new().payload(kind.into()).timeout(Some(ANSWER));
+        let request = Request::new().payload(kind.into()).timeout(Some(ANSWER_DEADLINE));
         match self.intake.client.send_request(reply, request).await {
             Ok(_) => self.intake.state.counts().acknowledged(),
             Err(error) => {

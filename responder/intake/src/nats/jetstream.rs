@@ -12,9 +12,10 @@ use responder_core::error::chain;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
-use super::Intake;
 use super::causes::NakCause;
-use super::delivery::{ANSWER, Delivery};
+use super::delivery::Delivery;
+use super::exchange::ANSWER_DEADLINE;
+use super::intake::Intake;
 use super::setup::{self, SetupError};
 use super::subscription::JetStream;
 use crate::SettlingSink;
@@ -43,7 +44,7 @@ enum PullError {
 /// Takes messages until the stop. Returns the tasks of the messages that are not answered by then.
 pub(super) async fn run<S: SettlingSink>(intake: Arc<Intake<S>>, settings: JetStream) -> JoinSet<()> {
     let mut context = jetstream::new(intake.client.clone());
-    context.set_timeout(ANSWER);
+    context.set_timeout(ANSWER_DEADLINE);
     let pauses = ExponentialBuilder::default()
         .with_min_delay(SHORTEST)
         .with_max_delay(LONGEST)

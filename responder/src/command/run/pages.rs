@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use responder_core::port::Cluster;
 use responder_intake::auth::Access;
 use responder_intake::http::Pages;
 use responder_intake::nats::NatsState;
@@ -13,8 +12,8 @@ use super::sink::RunningEngine;
 use crate::telemetry::{Exposed, Process, render_metrics};
 
 /// The parts that the pages show.
-pub(super) struct EnginePages<C> {
-    pub(super) engine: RunningEngine<C>,
+pub(super) struct EnginePages {
+    pub(super) engine: RunningEngine,
     pub(super) process: Process,
     pub(super) access: Arc<Access>,
     pub(super) reachable: Arc<AtomicBool>,
@@ -22,7 +21,7 @@ pub(super) struct EnginePages<C> {
     pub(super) stop: CancellationToken,
 }
 
-impl<C: Cluster> Pages for EnginePages<C> {
+impl Pages for EnginePages {
     fn ready(&self) -> Result<(), String> {
         if self.stop.is_cancelled() {
             return Err("stopping".to_owned());

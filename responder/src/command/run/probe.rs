@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use responder_core::object::Namespace;
-use responder_core::port::{ClusterReader, ReadErrorKind};
+use responder_core::port::{ClusterReader as _, ReadErrorKind};
 use tokio_util::sync::CancellationToken;
+
+use crate::telemetry::CountedCluster;
 
 /// Between two probes.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Sets `reachable` by whether the cluster answers, and logs changes, until `stop`.
-pub(super) async fn probe<C: ClusterReader>(cluster: Arc<C>, reachable: Arc<AtomicBool>, stop: CancellationToken) {
+pub(super) async fn probe(cluster: Arc<CountedCluster>, reachable: Arc<AtomicBool>, stop: CancellationToken) {
     let Some(namespace) = Namespace::new("default") else {
         return;
     };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use responder_cluster::AnyCluster;
 use responder_core::playbook::Index;
-use responder_core::port::Cluster;
 use responder_core::rbac::highest_mode;
 use responder_engine::{Engine, EngineConfig, MemoryLedger, Ports, QueueLimits, RuleSet};
 use responder_intake::auth::Access;
@@ -24,7 +24,7 @@ use crate::clock::WallClock;
 use crate::config::Configuration;
 use crate::notify::{FromCluster, LogNotifier};
 use crate::rules::{Ceiling, LoadedRules};
-use crate::telemetry::{Counted, Process, Traces, audit_trail};
+use crate::telemetry::{CountedCluster, Process, Traces, audit_trail};
 
 /// The parts of `run` beside the cluster.
 pub(super) struct Parts {
@@ -44,7 +44,7 @@ pub(super) struct HttpIntake {
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// Serves until a signal, and then finishes the accepted alerts.
-pub(super) async fn serve<C: Cluster>(parts: Parts, cluster: C, place: &str) -> anyhow::Result<ExitCode> {
+pub(super) async fn serve(parts: Parts, cluster: AnyCluster, place: &str) -> anyhow::Result<ExitCode> {
     let Parts {
         configuration,
         rules,
@@ -55,7 +55,7 @@ pub(super) async fn serve<C: Cluster>(parts: Parts, cluster: C, place: &str) -> 
     let ceiling = rules.ceiling(configuration.mode);
     announce(place, &rules, ceiling);
     let process = Process::starting(rules.guard.cluster.as_ref(), traces.as_ref());
-    let cluster = Arc::new(Counted::new(cluster, Arc::clone(&process.read_errors)));
+    let cluster = Arc::new(CountedCluster::new(cluster, Arc::clone(&process.read_errors)));
     let engine = engine(&configuration, rules, ceiling, Arc::clone(&cluster));
 
     let stop = CancellationToken::new();
@@ -124,12 +124,12 @@ pub(super) async fn serve<C: Cluster>(parts: Parts, cluster: C, place: &str) -> 
     Ok(ExitCode::SUCCESS)
 }
 
-fn engine<C: Cluster>(
+fn engine(
     configuration: &Configuration,
     rules: LoadedRules,
     ceiling: Ceiling,
-    cluster: Arc<Counted<C>>,
-) -> RunningEngine<C> {
+    cluster: Arc<CountedCluster>,
+) -> RunningEngine {
     let own = own_identity();
     let config = EngineConfig {
         process_mode: ceiling.mode,

@@ -1,23 +1,22 @@
 //! Hands alerts from the intake to the engine, and the engine's receipts back.
 
 use responder_core::alert::{Alert, AlertId};
-use responder_core::port::Cluster;
 use responder_engine::{Engine, MemoryLedger, ShedCause, Submission};
 use responder_intake::{Arrival, Receipt, Settling, SettlingSink, Sink};
 use tracing::Span;
 
-use crate::telemetry::{Counted, Traces};
+use crate::telemetry::{CountedCluster, Traces};
 
 /// The engine that `run` drives.
-pub(super) type RunningEngine<C> = Engine<Counted<C>, MemoryLedger>;
+pub(super) type RunningEngine = Engine<CountedCluster, MemoryLedger>;
 
 /// The engine as the sink of the intake.
-pub(super) struct EngineSink<C> {
-    pub(super) engine: RunningEngine<C>,
+pub(super) struct EngineSink {
+    pub(super) engine: RunningEngine,
     pub(super) traces: Option<Traces>,
 }
 
-impl<C> EngineSink<C> {
+impl EngineSink {
     /// The root span of an alert's trace; none while traces are off.
     fn root(&self, alert: &Alert, id: AlertId, arrival: &Arrival<'_>) -> Span {
         self.traces
@@ -26,7 +25,7 @@ impl<C> EngineSink<C> {
     }
 }
 
-impl<C: Cluster> Sink for EngineSink<C> {
+impl Sink for EngineSink {
     fn submit(&self, alert: Alert, arrival: Arrival<'_>) -> Receipt {
         let root = |alert: &Alert, id| self.root(alert, id, &arrival);
         receipt(self.engine.submit_from(alert, arrival.sender, root))
@@ -41,7 +40,7 @@ impl<C: Cluster> Sink for EngineSink<C> {
     }
 }
 
-impl<C: Cluster> SettlingSink for EngineSink<C> {
+impl SettlingSink for EngineSink {
     fn submit_and_follow(&self, alert: Alert, arrival: Arrival<'_>) -> (Receipt, Option<Settling>) {
         let root = |alert: &Alert, id| self.root(alert, id, &arrival);
         let (submission, settlement) = self.engine.submit_and_follow(alert, arrival.sender, root);

@@ -1,4 +1,4 @@
-//! The files of intake that are read again when they change.
+//! The reloads of the intake's files.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use responder_intake::auth::Reloads;
 
-use super::Page;
+use super::page::Page;
 
-/// The files of intake that are read again.
+/// The reloads, by kind of file.
 #[derive(Debug)]
-pub(super) struct ReloadedFiles(pub(super) Vec<(&'static str, Reloads)>);
+pub(super) struct FileMetrics(pub(super) Vec<(&'static str, Reloads)>);
 
-impl Collector for ReloadedFiles {
+impl Collector for FileMetrics {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page(encoder);
         let reloads = self.0.iter().flat_map(|(files, reloads)| {
@@ -22,7 +22,7 @@ impl Collector for ReloadedFiles {
         });
         page.families(
             "file_reloads",
-            "ReloadedFiles that changed and were read again, by whether what is in them can be used",
+            "Reloads of changed files, by whether the change is in force",
             MetricType::Counter,
             reloads,
         )?;
@@ -32,7 +32,7 @@ impl Collector for ReloadedFiles {
         });
         page.families(
             "files_outdated",
-            "1 where what is in the files can't be used, and what was read before is in force",
+            "1 while changed files can't be used and the previous contents are in force",
             MetricType::Gauge,
             outdated,
         )

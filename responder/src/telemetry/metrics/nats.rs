@@ -1,4 +1,4 @@
-//! The intake over NATS.
+//! The counts of the NATS intake.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use responder_intake::nats::NatsSnapshot;
 
-use super::Page;
+use super::page::Page;
 
-/// The intake over NATS.
+/// The counts of the NATS intake.
 #[derive(Debug)]
-pub(super) struct OverNats(pub(super) NatsSnapshot);
+pub(super) struct NatsMetrics(pub(super) NatsSnapshot);
 
-impl Collector for OverNats {
+impl Collector for NatsMetrics {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let nats = &self.0;
         let mut page = Page(encoder);
@@ -23,12 +23,12 @@ impl Collector for OverNats {
         )?;
         page.counter(
             "nats_reconnects",
-            "Connections to NATS beyond the first",
+            "Connections to NATS after the first",
             nats.reconnects,
         )?;
         page.counter(
             "nats_messages_received",
-            "Messages, each delivery of one",
+            "Messages; each delivery counts",
             nats.received,
         )?;
         page.counter(
@@ -38,12 +38,12 @@ impl Collector for OverNats {
         )?;
         page.counter(
             "nats_messages_overflowed",
-            "Messages of core NATS that came faster than they could be read: lost",
+            "Messages of core NATS that were lost because they arrived faster than they could be read",
             nats.overflowed,
         )?;
         page.counter(
             "nats_messages_acknowledged",
-            "Messages of a stream that are done with",
+            "Messages of a stream that were acknowledged or terminated",
             nats.acknowledged,
         )?;
         page.counter(
@@ -54,20 +54,20 @@ impl Collector for OverNats {
         let given_back = nats.naks.iter().map(|(cause, count)| (cause.as_str(), *count));
         page.counters(
             "nats_messages_given_back",
-            "Messages of a stream to be delivered again, by cause",
+            "Messages of a stream given back for another delivery, by cause",
             "cause",
             given_back,
         )?;
         let dead_letters = nats.dead_letters.iter().map(|(cause, count)| (cause.as_str(), *count));
         page.counters(
             "nats_dead_letters",
-            "Messages that nobody will decide, by cause",
+            "Messages that became dead letters, by cause",
             "cause",
             dead_letters,
         )?;
         page.gauge(
             "nats_messages_in_flight",
-            "Messages of a stream that are worked on",
+            "Messages of a stream that are delivered and not answered",
             nats.in_flight,
         )?;
         page.gauge(

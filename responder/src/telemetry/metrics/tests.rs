@@ -1,16 +1,22 @@
-//! The page as a whole: that it is OpenMetrics, and that the README knows all of it.
+//! The page is valid OpenMetrics, and the README documents all of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use responder_core::mode::Mode;
 use responder_core::port::SendErrorKind;
+use responder_core::request::Verb;
 use responder_engine::accounting::RequestLabels;
+use responder_engine::latency::{BUCKETS, Histogram, PipelineStage};
+use responder_engine::outcome::ResponseOutcome;
+use responder_engine::verify::Effectiveness;
+use responder_engine::{QuarantineEnd, QueueClass, ShedCause};
 use responder_intake::nats::{DeadLetterCause, NakCause};
 
 use super::*;
 
 const README: &str = include_str!("../README.md");
 
-/// A page on which every family has a sample.
+/// A page with a sample of every family.
 fn page() -> String {
     let mut accounts = AccountingSnapshot::default();
     let labels = RequestLabels {
@@ -43,14 +49,14 @@ fn page() -> String {
     })
 }
 
-/// One sample: its name, its labels with their values as written, and its value.
+/// The name of a sample, its labels with their values as written, and its value.
 type Sample<'a> = (&'a str, Vec<(&'a str, &'a str)>, f64);
 
 fn sample(line: &str) -> Sample<'_> {
     let (head, value) = line.rsplit_once(' ').unwrap();
     let (name, labels) = head.split_once('{').unwrap_or((head, "}"));
     let labels = labels.strip_suffix('}').unwrap();
-    // No value of the page has `",` inside.
+    // No label value on the page contains `",`.
     let labels = labels.split("\",").filter(|label| !label.is_empty());
     let labels = labels.map(|label| label.trim_end_matches('"').split_once("=\"").unwrap());
     (name, labels.collect(), value.parse().unwrap())
@@ -110,7 +116,7 @@ fn the_page_is_open_metrics() {
 }
 
 #[test]
-fn the_buckets_of_a_histogram_hold_what_is_shorter_too() {
+fn the_buckets_of_a_histogram_are_cumulative() {
     let page = page();
     let families = families(&page);
     let samples = &families[&("responder_stage_seconds", "histogram")];
@@ -134,7 +140,7 @@ fn the_buckets_of_a_histogram_hold_what_is_shorter_too() {
     assert_eq!(of_act("responder_stage_seconds_sum"), [(None, 61.0035)]);
 }
 
-/// The rows of the README's table: kind and labels by the name that one asks for.
+/// The rows of the README's table: kind and labels by the name in queries.
 fn documented() -> BTreeMap<&'static str, (&'static str, BTreeSet<&'static str>)> {
     let rows = README.lines().filter_map(|line| line.strip_prefix("| `"));
     let rows = rows.filter(|row| row.starts_with("responder_") || row.starts_with("process_"));
@@ -162,7 +168,7 @@ fn the_readme_has_every_metric_with_its_labels_and_no_other() {
                 .iter()
                 .flat_map(|(_, labels, _)| labels)
                 .map(|(label, _)| *label);
-            // One is of every metric, and one is part of every histogram.
+            // `cluster` is a label of every metric, and `le` of every histogram.
             let labels = labels.filter(|label| !["cluster", "le"].contains(label));
             (format!("{name}{suffix}"), (kind, labels.collect()))
         })
