@@ -43,7 +43,7 @@ fn crate_of(target: &Value, root: &Path) -> Option<(String, String)> {
     let name = target["name"].as_str().unwrap();
     let name = match target["kind"][0].as_str().unwrap() {
         "lib" => name.to_owned(),
-        // Nobody can import it.
+        // No crate can import a program.
         "bin" => format!("bin {name}"),
         _ => return None,
     };

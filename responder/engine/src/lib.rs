@@ -3,8 +3,8 @@
 //!
 //! Start with [`Engine`]. The flow is `submit → queue → screen → snapshot → decide → commit → audit → execute → settle →
 //! verify`, and quarantines that expire are ended beside it. The modules show which side they are on: `snapshot` and
-//! [`verify`] read, `decision` decides (with core's pure functions), `execute` and `revert` write. Whatever happens is
-//! an `event`, which every one of the `sinks` is told: [`accounting`], [`spans`], [`audit`] and `notify`.
+//! [`verify`] read, `decision` decides (with core's pure functions), `execute` and `revert` write. Everything that
+//! happens is an `event`, and each of the `sinks` is told it: [`accounting`], [`spans`], [`audit`] and `notify`.
 //!
 //! Knows tokio and core's ports, no Kubernetes client.
 

@@ -1,7 +1,7 @@
 //! The sources of alerts: HTTP from Falco and falcosidekick ([`http`]), NATS from falcosidekick ([`nats`]), and files
 //! ([`file`]). The first step of the flow: authenticate the sender ([`auth`]), bound, decode, hand over to the [`Sink`].
 //!
-//! Whatever comes from the network has a bound in bytes, in time and in number before any code interprets it.
+//! Everything from the network has a bound in bytes, in time and in number before any code interprets it.
 
 mod arrival;
 pub mod auth;

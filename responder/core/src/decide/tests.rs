@@ -715,7 +715,7 @@ fn a_plan_that_goes_to_another_object_is_found() {
     let decision = World::new().decide(&delete());
     let mut plan = plan(&decision).clone();
     if let crate::request::Request::Delete { target, .. } = &mut plan.steps[0].plan.requests[0].request {
-        target.uid = Uid::new("somebody-else").unwrap();
+        target.uid = Uid::new("another-pod").unwrap();
     }
     assert!(matches!(
         lint(&plan),

@@ -96,7 +96,7 @@ async fn a_pod_that_is_there_and_does_not_end_shows_that_it_did_not_work() {
         again["metadata"].as_object_mut().unwrap().remove(field);
     }
     let again = again.to_string();
-    // Whatever ends it, it is there again, with the same uid.
+    // After each deletion the object is there again, with the same uid.
     world.cluster.before(move |cluster, _| {
         cluster.apply(&again).unwrap();
         Then::Go

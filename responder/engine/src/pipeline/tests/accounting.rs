@@ -1,4 +1,4 @@
-//! Promise 1: every alert is counted, and so is its outcome, at every moment and whatever comes.
+//! Promise 1: every alert is counted, and so is its outcome, at every moment and for any sequence of alerts.
 
 use proptest::prelude::*;
 
