@@ -14,6 +14,7 @@ mod read;
 mod schema;
 mod suggest;
 mod tree;
+mod userinfo;
 
 use std::path::PathBuf;
 

@@ -59,7 +59,8 @@ impl NatsDoc {
 
     /// The meaning of the section. `None` where it can't work, which is reported.
     pub(super) fn compile(&self, path: &Path, findings: &mut Findings<'_>) -> Option<NatsConfig> {
-        let servers = self.servers(&path.key("servers"), findings);
+        let servers = Servers::parse(self.servers.iter().map(String::as_str));
+        let servers = reported(servers, &path.key("servers"), findings);
         let auth = self.auth.as_ref().map(|auth| auth.compile(&path.key("auth"), findings));
         let tls = self.tls.as_ref().map(|tls| tls.compile(&path.key("tls"), findings));
         let subscription = self.subscription(path, findings);
@@ -73,21 +74,6 @@ impl NatsDoc {
             tls,
             subscription: subscription?,
         })
-    }
-
-    fn servers(&self, path: &Path, findings: &mut Findings<'_>) -> Option<Servers> {
-        let error = match Servers::parse(self.servers.iter().map(String::as_str)) {
-            Ok(servers) => return Some(servers),
-            Err(error) => error,
-        };
-        let problem = Problem::new(error.to_string());
-        // The excerpt of such an address would print its password.
-        let problem = match error {
-            ConfigError::SecretInUrl => problem.before_a_secret(),
-            _ => problem,
-        };
-        findings.error(path, problem);
-        None
     }
 
     fn subscription(&self, path: &Path, findings: &mut Findings<'_>) -> Option<Subscription> {

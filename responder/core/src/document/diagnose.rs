@@ -9,6 +9,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
 use super::path::Path;
+use super::userinfo::masked;
 
 /// How severe a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -270,6 +271,7 @@ impl<'t> DiagnosticText<'t> {
             .get(begin..)
             .and_then(|rest| rest.split(['\n', '\r']).next())
             .unwrap_or_default();
+        let whole = &*masked(whole);
         // From a long line, the part around the mark.
         let skip = boundary(whole, (start - begin).saturating_sub(LONGEST_EXCERPT / 2));
         let skip = if whole.len() > LONGEST_EXCERPT { skip } else { 0 };

@@ -70,3 +70,13 @@ fn every_scalar_has_its_line() {
     let found: Vec<_> = found.iter().map(|(path, line)| (path.as_str(), *line)).collect();
     assert_eq!(found, [("a", 1), ("b[0].c", 3), ("b[0].d", 4), ("b[1]", 5)]);
 }
+
+#[test]
+fn no_excerpt_prints_the_password_of_a_url_beside_a_mistake() {
+    let found = read("{boilFor: 3m, lids: [\"nats://me:hunter2@nats:4222\"], lamp: on}\n").unwrap_err();
+    let text = found.to_string();
+    assert!(
+        text.contains("unknown key `lamp`") && !text.contains("hunter2"),
+        "{text}"
+    );
+}
