@@ -390,7 +390,7 @@ async fn a_critical_alert_is_answered_while_a_flood_waits() {
 
 /// Each ordinary slot is held by a response that pauses between two tries: others work meanwhile.
 #[tokio::test(start_paused = true)]
-async fn targets_that_are_slow_delay_themselves_and_nobody_else() {
+async fn slow_targets_delay_themselves_and_no_others() {
     let world = TestWorld::new(&enforced("p", "[{evict: {gracePeriodSeconds: 0}}]"));
     world.flood(20);
     world.apply(

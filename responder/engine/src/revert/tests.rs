@@ -54,14 +54,14 @@ async fn undone(world: &TestWorld, plan: &Plan) -> UndoOutcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_as_we_left_it_is_restorable() {
+async fn a_label_that_is_as_we_left_it_is_given_back() {
     let (world, plan) = labelled().await;
     assert_eq!(undone(&world, &plan).await, UndoOutcome::Undone);
     assert_eq!(labels(&world), json!({"app": "solo", "team": "shop"}));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_somebody_else_has_changed_since_stays() {
+async fn a_label_that_another_writer_has_changed_since_stays() {
     let (world, plan) = labelled().await;
     edit(&world.cluster.inner, "{app: caught, suspect: cleared, team: bank}");
     let outcome = undone(&world, &plan).await;
@@ -157,7 +157,7 @@ async fn a_pod_that_took_the_name_is_not_touched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pod_that_is_gone_has_nothing_to_be_restorable() {
+async fn a_pod_that_is_gone_needs_no_undo() {
     let (world, plan) = labelled().await;
     world.cluster.inner.remove(&pod_at("solo-1"));
     let outcome = undone(&world, &plan).await;
@@ -234,7 +234,7 @@ async fn our_cordon_is_taken_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cordon_that_somebody_has_taken_over_stays() {
+async fn a_cordon_that_another_writer_has_taken_over_stays() {
     for take_over in [json!("sre/maintenance"), Value::Null] {
         let (world, plan) = cordoned().await;
         let mut annotations = node(&world)["metadata"]["annotations"].clone();
@@ -254,7 +254,7 @@ async fn a_cordon_that_somebody_has_taken_over_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_somebody_has_uncordoned_stays_so() {
+async fn a_node_that_another_writer_has_uncordoned_stays_so() {
     let (world, plan) = cordoned().await;
     let annotations = node(&world)["metadata"]["annotations"].clone();
     write_node(&world, &annotations, false);
@@ -356,6 +356,28 @@ async fn a_taint_that_another_writer_adds_during_the_undo_stays() {
     });
     assert_eq!(undone(&world, &plan).await, UndoOutcome::Undone);
     assert_eq!(taints(&world), ["late=:NoSchedule"]);
+}
+
+/// A conflict of an undo is decided anew and not only sent anew: an annotation that another writer has taken over stays.
+#[tokio::test(start_paused = true)]
+async fn an_annotation_that_another_writer_takes_over_during_the_undo_of_a_taint_stays() {
+    let (world, plan) = tainted().await;
+    let key = format!("responder.dev/tainted-for.{}", plan.incident);
+    let taken_over = key.clone();
+    world.cluster.before(move |cluster, before| {
+        if let Before::Send(_, 0) = before {
+            let mut node = cluster.objects().remove("Node/worker-1").unwrap();
+            node["metadata"]["annotations"][&taken_over] = "by hand".into();
+            cluster
+                .apply(&node.to_string())
+                .unwrap_or_else(|error| panic!("{error}"));
+        }
+        Then::Go
+    });
+    let left = vec![format!("annotation {key}")];
+    assert_eq!(undone(&world, &plan).await, UndoOutcome::PartlyUndone { left });
+    assert_eq!(node(&world)["metadata"]["annotations"][&key], "by hand");
+    assert_eq!(taints(&world), ["example.org/gpu=a100:NoSchedule"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -169,7 +169,7 @@ async fn chain(world: &TestWorld, subject: &Subject) -> OwnerChain {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bare_pod_has_a_chain_without_anybody() {
+async fn a_bare_pod_has_an_empty_chain() {
     assert_eq!(chain(&world(), &solo()).await, OwnerChain::default());
 }
 
@@ -363,7 +363,7 @@ async fn a_tenants_pod_that_is_called_like_falcos_points_nowhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_falco_pods_of_one_name_nobody_knows_which_spoke() {
+async fn two_falco_pods_of_one_name_name_no_node() {
     let world = world();
     world.apply(&named_like_falco("falco-system"));
     let snapshot = read(&world, &host("falco-x7k2p"), Needs::default()).await.unwrap();

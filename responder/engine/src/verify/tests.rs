@@ -149,7 +149,7 @@ async fn labels_that_are_not_as_patched_are_named(#[case] key: &str, #[case] val
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_an_object_that_is_gone_since_nobody_can_tell() {
+async fn the_effect_on_an_object_that_is_gone_since_is_inconclusive() {
     let (world, checks) = done(&step(LABELS)).await;
     let at = pod_at("solo-1");
     world.cluster.inner.replace(at.namespace().unwrap(), at.name()).unwrap();
@@ -172,7 +172,7 @@ async fn what_can_not_be_read_is_inconclusive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cordon_holds_until_somebody_takes_it_away() {
+async fn a_cordon_holds_until_another_writer_removes_it() {
     let (world, checks) = done("mode: Enforce\ntarget: Node\nsteps: [{cordon: {}}]").await;
     assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);
     let mut node = world.object("Node/worker-1").unwrap();
@@ -296,7 +296,7 @@ async fn what_was_predicted_to_leak_is_no_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_known_network_nobody_can_tell() {
+async fn without_a_known_network_isolation_is_inconclusive() {
     let (world, checks) = quarantined().await;
     let at = Locator::namespaced(
         responder_core::object::Kind::DaemonSet,
@@ -308,7 +308,7 @@ async fn without_a_known_network_nobody_can_tell() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quarantined_pod_that_is_gone_reaches_nobody() {
+async fn a_quarantined_pod_that_is_gone_is_isolated() {
     let (world, checks) = quarantined().await;
     world.cluster.inner.remove(&pod_at("solo-1"));
     assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);

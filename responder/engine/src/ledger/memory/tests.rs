@@ -127,7 +127,7 @@ async fn a_full_ledger_has_room_again_after_a_refund() {
 }
 
 #[tokio::test]
-async fn whoever_looks_keeps_what_was_seen() {
+async fn a_view_keeps_the_claims_that_it_was_made_of() {
     let ledger = MemoryLedger::default();
     commit(&ledger, claim("a", 0, 60)).await.unwrap();
     let view = ledger.view().await.unwrap();
