@@ -8,8 +8,8 @@ use std::{
     io::{self, Write as _},
 };
 
-use aws_lc_rs::digest;
 use flate2::{Compression, GzBuilder};
+use ring::digest;
 use serde::Serialize;
 use serde_json::json;
 

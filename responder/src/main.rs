@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     // An error would mean that a provider is installed already: this is the only call.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     if !matches!(cli.command, Command::Run(_)) {
         telemetry::start_logging(&Log::of_command(&cli.log), None, None)?;

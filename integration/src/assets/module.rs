@@ -2,7 +2,7 @@
 
 use std::env;
 
-use aws_lc_rs::digest;
+use ring::digest;
 
 /// The Kubernetes release in `control-plane/go.mod`. It is stamped into the programs, because clients refuse a server
 /// of version v0.0.0.

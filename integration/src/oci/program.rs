@@ -70,7 +70,7 @@ pub fn build(profile: Profile, target: &Path) -> Result<Vec<u8>, ProgramError> {
         .arg(target)
         .current_dir(&root)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
-        // Assertions in the C code of aws-lc and mimalloc contain file names.
+        // Assertions in the C code of ring and mimalloc contain file names.
         .env(
             "CFLAGS_x86_64_unknown_linux_musl",
             remap("-ffile-prefix-map=").join(" "),

@@ -1,7 +1,7 @@
 //! Decide: the pure function from (alert, playbook, guard, snapshot, ledger, now) to a plan or a refusal.
 
-use aws_lc_rs::digest;
 use jiff::Timestamp;
+use ring::digest;
 
 use crate::guard::{Claim, ClaimKind, Guard, LedgerView};
 use crate::limit::BudgetScope;

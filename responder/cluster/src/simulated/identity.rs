@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use ring::digest::{SHA256, digest};
 
 /// The characters of generated names. Without vowels, they don't form words.
 /// Source: `k8s.io/apimachinery/pkg/util/rand`.

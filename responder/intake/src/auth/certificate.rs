@@ -4,9 +4,15 @@ use std::time::Duration;
 
 use responder_core::alert::{Sender, SenderName};
 use rustls::pki_types::{CertificateDer, UnixTime};
-use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::FromDer as _;
+use x509_cert::certificate::{CertificateInner, Raw};
+use x509_cert::der::asn1::{PrintableStringRef, Utf8StringRef};
+use x509_cert::der::oid::db::rfc4519::COMMON_NAME;
+use x509_cert::der::{Any, Decode as _};
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+
+/// A certificate as it was issued. `Raw`: TLS has accepted it, so a serial number of unusual length is no reason to refuse.
+pub(super) type Certificate = CertificateInner<Raw>;
 
 /// The sender in a connection's client certificate. TLS has verified the certificate: one of the authorities has signed
 /// it, and it has not expired.
@@ -21,7 +27,7 @@ pub(crate) struct ClientCertificate {
 impl ClientCertificate {
     /// Reads a certificate; `None` for a malformed one, which TLS refuses before.
     pub(crate) fn read(der: &CertificateDer<'_>, allowed: &[SenderName]) -> Option<Self> {
-        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let certificate = Certificate::from_der(der).ok()?;
         let name = allowed_name(&certificate, allowed);
         Some(Self {
             sender: name.cloned().map(Sender::Certificate),
@@ -31,36 +37,40 @@ impl ClientCertificate {
 }
 
 /// The time until a certificate expires; zero if it has expired.
-pub(super) fn valid_for(certificate: &X509Certificate<'_>) -> Duration {
-    let end = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
-    Duration::from_secs(end.saturating_sub(UnixTime::now().as_secs()))
+pub(super) fn valid_for(certificate: &Certificate) -> Duration {
+    let end = certificate.tbs_certificate.validity.not_after.to_unix_duration();
+    Duration::from_secs(end.as_secs().saturating_sub(UnixTime::now().as_secs()))
 }
 
 /// The first of the allowed names that the certificate carries. The common name counts only in a certificate without
 /// alternative names (RFC 6125).
-fn allowed_name<'a>(certificate: &X509Certificate<'_>, allowed: &'a [SenderName]) -> Option<&'a SenderName> {
-    // A certificate with a duplicate or malformed extension names no sender.
-    let alternatives = match certificate.subject_alternative_name() {
-        Ok(None) => None,
-        Ok(Some(extension)) => Some(&extension.value.general_names),
-        Err(_) => return None,
-    };
+fn allowed_name<'a>(certificate: &Certificate, allowed: &'a [SenderName]) -> Option<&'a SenderName> {
+    let certificate = &certificate.tbs_certificate;
     let mut allowed = allowed.iter();
-    let Some(names) = alternatives else {
-        let mut common = certificate.subject().iter_common_name();
+    // A certificate with a duplicate or malformed extension names no sender.
+    let Some((_, SubjectAltName(names))) = certificate.get::<SubjectAltName>().ok()? else {
+        let attributes = certificate.subject.0.iter().flat_map(|name| name.0.iter());
+        let mut common = attributes.filter(|attribute| attribute.oid == COMMON_NAME);
         let (Some(name), None) = (common.next(), common.next()) else {
             return None;
         };
-        let name = name.as_str().ok()?;
+        let name = text(&name.value)?;
         return allowed.find(|allowed| allowed.as_str() == name);
     };
     allowed.find(|allowed| {
         names.iter().any(|name| match name {
-            GeneralName::DNSName(name) => name.eq_ignore_ascii_case(allowed.as_str()),
-            GeneralName::URI(uri) => *uri == allowed.as_str(),
+            GeneralName::DnsName(name) => name.as_str().eq_ignore_ascii_case(allowed.as_str()),
+            GeneralName::UniformResourceIdentifier(uri) => uri.as_str() == allowed.as_str(),
             _ => false,
         })
     })
+}
+
+/// The text of an attribute of a name, which RFC 5280 wants in one of these two encodings.
+fn text(value: &Any) -> Option<&str> {
+    let text = value.decode_as::<Utf8StringRef<'_>>().map(|text| text.as_str());
+    let printable = || value.decode_as::<PrintableStringRef<'_>>().map(|text| text.as_str());
+    text.or_else(|_| printable()).ok()
 }
 
 #[cfg(test)]

@@ -6,14 +6,14 @@
 use std::fmt;
 use std::path::Path;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use responder_core::alert::{Sender, SenderName};
+use ring::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
+use subtle::ConstantTimeEq as _;
 
 use super::failure::AuthenticationFailure;
 use super::reload::FileLoader;
@@ -155,7 +155,7 @@ impl Credentials {
         let mut found = None;
         // No early return: the time must not tell which of them matched.
         for credential in &self.known {
-            if verify_slices_are_equal(&credential.digest, &presented).is_ok() {
+            if credential.digest.ct_eq(&presented).into() {
                 found = Some(&credential.sender);
             }
         }

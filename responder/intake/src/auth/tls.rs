@@ -10,10 +10,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use secrecy::ExposeSecret as _;
-use x509_parser::certificate::X509Certificate;
-use x509_parser::prelude::FromDer as _;
+use x509_cert::der::Decode as _;
 
-use super::certificate::valid_for;
+use super::certificate::{Certificate, valid_for};
 use super::reload::FileLoader;
 use crate::secret::{Contents, Flaw};
 
@@ -89,7 +88,7 @@ impl TlsFiles {
         key: PrivateKeyDer<'static>,
         authorities: Option<RootCertStore>,
     ) -> Result<ServerTls, Flaw> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| Flaw::new(self.certificate.display(), error.to_string()))?;
@@ -166,10 +165,10 @@ fn roots(file: &Path, certificates: Vec<CertificateDer<'static>>) -> Result<Root
 /// worse.
 fn in_time(file: &Path, chain: &[CertificateDer<'_>]) -> Result<(), Flaw> {
     let Some(first) = chain.first() else { return Ok(()) };
-    let (_, certificate) = X509Certificate::from_der(first)
-        .map_err(|_| Flaw::new(file.display(), "its first certificate can't be read"))?;
+    let certificate =
+        Certificate::from_der(first).map_err(|_| Flaw::new(file.display(), "its first certificate can't be read"))?;
     if valid_for(&certificate).is_zero() {
-        let end = certificate.validity().not_after;
+        let end = certificate.tbs_certificate.validity.not_after;
         return Err(Flaw::new(
             file.display(),
             format!("the certificate has expired: it was valid until {end}"),
