@@ -56,7 +56,7 @@ reasons! {
     Contradicted => "look for a forged or wrongly enriched alert",
     /// The live object does not confirm the alert to the level that the playbook requires.
     Uncorroborated => "let Falco add k8s.pod.uid (append_output), or lower the playbook's corroboration where its class allows it",
-    /// The target is already being deleted.
+    /// The target is being deleted already, and ends no later than this response would end it.
     Terminating => "nothing: it is on its way out",
     /// The pod has ended.
     Completed => "nothing: none of its containers run any more",
@@ -66,12 +66,6 @@ reasons! {
     OwnPod => "act on the controller's pod by hand",
     /// The pod is static: the API server's object is only a mirror.
     MirrorPod => "remove its manifest from the node, or cordon the node",
-    /// The pod belongs to a DaemonSet, which recreates a deleted pod on the same node.
-    DaemonSetPod => "quarantine the pod or cordon its node instead",
-    /// The pod uses the host's network, where NetworkPolicies don't apply.
-    HostNetwork => "delete the pod or cordon its node instead",
-    /// Other policies allow so much that a quarantine would isolate nothing.
-    WouldNotIsolate => "narrow the policies that are named, or delete the pod instead",
     /// The target is already in the state that the step would set.
     AlreadyDone => "nothing: it is already so",
     /// Too few nodes would stay schedulable.

@@ -17,8 +17,8 @@ use responder_core::port::{ClusterReader, ReadError, Reply};
 use responder_core::request::Request;
 use serde::Serialize;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
+use crate::execute::ran;
 use crate::lookup::{Lookup, lookup};
 use crate::outcome::{RequestOutcome, StepReport};
 
@@ -133,17 +133,14 @@ pub(crate) struct OpenExpectation {
     patches: Vec<Patch>,
     /// How the API server took the deletion, for [`Expectation::Gone`].
     is_gone: bool,
-    grace: Option<Duration>,
     predicted: Option<Isolation>,
 }
 
 /// The expectations of the steps whose requests were all carried out.
 pub(crate) fn open_expectations(plan: &Plan, reports: &[StepReport]) -> Vec<OpenExpectation> {
-    let done = plan.steps.iter().zip(reports).filter(|(_, report)| {
-        report
-            .requests
-            .iter()
-            .all(|request| matches!(request.outcome, RequestOutcome::Done { .. }))
+    let done = ran(plan, reports).filter(|(_, report)| {
+        let mut requests = report.requests.iter();
+        requests.all(|request| matches!(request.outcome, RequestOutcome::Done { .. }))
     });
     done.flat_map(|(step, report)| {
         step.plan
@@ -159,10 +156,6 @@ fn open(step: &PlannedStep, report: &StepReport, expectation: &Expectation) -> O
         .requests
         .iter()
         .any(|request| matches!(request.outcome, RequestOutcome::Done { reply: Reply::Gone }));
-    let grace = step.plan.requests.iter().find_map(|planned| match planned.request {
-        Request::Delete { grace_seconds, .. } | Request::Evict { grace_seconds, .. } => grace_seconds,
-        Request::Create { .. } | Request::Patch { .. } => None,
-    });
     let patches = step.plan.requests.iter().filter_map(|planned| match &planned.request {
         Request::Patch { patch, .. } => Some(patch.clone()),
         Request::Create { .. } | Request::Delete { .. } | Request::Evict { .. } => None,
@@ -171,20 +164,7 @@ fn open(step: &PlannedStep, report: &StepReport, expectation: &Expectation) -> O
         expectation: expectation.clone(),
         patches: patches.collect(),
         is_gone,
-        grace: grace.map(|seconds| Duration::from_secs(seconds.into())),
         predicted: step.plan.isolation.clone(),
-    }
-}
-
-impl OpenExpectation {
-    /// The verdict, where it needs no look.
-    pub(crate) fn known(&self) -> Option<Finding> {
-        match &self.expectation {
-            Expectation::Gone { target } if self.is_gone => {
-                Some(Finding::new(Effectiveness::Effective, format!("{} is gone", target.at)))
-            }
-            _ => None,
-        }
     }
 }
 
@@ -195,50 +175,22 @@ pub(crate) async fn verify<C: ClusterReader>(
     limits: VerifyLimits,
     readers: &Semaphore,
 ) -> Finding {
-    if let Some(finding) = open.known() {
-        return finding;
-    }
     match &open.expectation {
-        Expectation::Gone { target } => gone(cluster, target, open.grace, limits, readers).await,
+        Expectation::Gone {
+            target,
+            grace_seconds,
+            node,
+        } => {
+            let removal = Removal {
+                target,
+                node: node.as_ref(),
+                is_gone: open.is_gone,
+                lasts: Duration::from_secs((*grace_seconds).into()) + limits.slack,
+            };
+            removal.verify(cluster, readers).await
+        }
         Expectation::Patched { target } => patched(cluster, target, &open.patches, readers).await,
         Expectation::Isolated { pod, policy } => isolated(cluster, pod, policy, open.predicted.as_ref(), readers).await,
-    }
-}
-
-/// Kubernetes' own `terminationGracePeriodSeconds` where a pod says nothing.
-const DEFAULT_GRACE: Duration = Duration::from_secs(30);
-
-async fn gone<C: ClusterReader>(
-    cluster: &C,
-    target: &ObjectRef,
-    grace: Option<Duration>,
-    limits: VerifyLimits,
-    readers: &Semaphore,
-) -> Finding {
-    let end = Instant::now() + grace.unwrap_or(DEFAULT_GRACE) + limits.slack;
-    let mut pause = Duration::from_secs(1);
-    loop {
-        tokio::time::sleep(pause).await;
-        let seen = reading(readers, lookup(cluster, target)).await;
-        let is_last = Instant::now() >= end;
-        match seen {
-            Ok(Lookup::Gone | Lookup::Replaced(_)) => {
-                return Finding::new(Effectiveness::Effective, format!("{} is gone", target.at));
-            }
-            Ok(Lookup::Same(seen)) if is_last && seen.is_ending() => {
-                return Finding::new(Effectiveness::Inconclusive, format!("{} is still ending", target.at));
-            }
-            Ok(Lookup::Same(_)) if is_last => {
-                return Finding::new(Effectiveness::Ineffective, format!("{} is still there", target.at));
-            }
-            Err(error) if is_last => return Finding::unread(&error),
-            Ok(Lookup::Same(_)) | Err(_) => {}
-        }
-        // The last look is at the end of its time and not after it.
-        let left = end.saturating_duration_since(Instant::now());
-        pause = (pause * 2)
-            .min(Duration::from_secs(10))
-            .min(left.max(Duration::from_millis(1)));
     }
 }
 
@@ -324,6 +276,10 @@ async fn reading<T>(readers: &Semaphore, read: impl Future<Output = T>) -> T {
     let _turn = readers.acquire().await.ok();
     read.await
 }
+
+mod removal;
+
+use removal::Removal;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use super::age::{AHEAD, max_age};
 use super::context::Context;
 use crate::guard::{Claim, ClaimKind, LedgerView, RESERVED_FOR};
 use crate::refusal::{Refusal, RefusalReason};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{OwnerChain, Snapshot};
 use crate::target::Target;
 use crate::trace::{CheckName, Trace};
 
@@ -27,11 +27,7 @@ pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target,
         .unwrap_or(RESERVED_FOR);
     let owner = match target {
         Target::Owner { owner, .. } => Some(owner.uid.clone()),
-        Target::Pod { .. } => snapshot
-            .owners
-            .found()
-            .and_then(|chain| chain.topmost())
-            .map(|owner| owner.object.uid.clone()),
+        Target::Pod { .. } => snapshot.owners.found().and_then(OwnerChain::counted).cloned(),
         Target::Node { .. } => None,
     };
     Claim {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{Node, Pod};
 
 use super::context::Context;
+use crate::corroboration::Corroboration;
 use crate::guard::corroborate::corroborate;
 use crate::node;
 use crate::object::ObjectRef;
@@ -14,19 +15,19 @@ use crate::snapshot::{Part, Snapshot};
 use crate::target::{PodClaim, Subject, Target, TargetKind};
 use crate::trace::{CheckName, Trace};
 
-/// The corroborated target.
+/// The corroborated target, and how certainly the live pod is the alert's; `None` for a host.
 pub(super) fn target(
     context: &Context<'_>,
     subject: &Subject,
     snapshot: &Snapshot,
     trace: &mut Trace,
-) -> Result<Target, Refusal> {
+) -> Result<(Target, Option<Corroboration>), Refusal> {
     match subject {
         Subject::Pod(claim) => {
-            let (live, reference) = live_pod(context, claim, snapshot, trace)?;
-            of_pod(context, live, reference, snapshot, trace)
+            let (live, reference, level) = live_pod(context, claim, snapshot, trace)?;
+            Ok((of_pod(context, live, reference, snapshot, trace)?, Some(level)))
         }
-        Subject::Host { hostname } => of_host(context, hostname, snapshot, trace),
+        Subject::Host { hostname } => Ok((of_host(context, hostname, snapshot, trace)?, None)),
     }
 }
 
@@ -35,7 +36,7 @@ fn live_pod<'a>(
     claim: &PodClaim,
     snapshot: &'a Snapshot,
     trace: &mut Trace,
-) -> Result<(&'a Arc<Pod>, ObjectRef), Refusal> {
+) -> Result<(&'a Arc<Pod>, ObjectRef, Corroboration), Refusal> {
     let live = match &snapshot.pod {
         Part::Found(live) => live,
         Part::Missing => {
@@ -50,8 +51,8 @@ fn live_pod<'a>(
     let reference = pod::reference(live).ok_or_else(|| unread("the pod's identity"))?;
     trace.passed(CheckName::Pod, format!("{reference} is there"));
     let nodes = snapshot.nodes.found().map(Vec::as_slice);
-    corroborate(claim, context.alert, live, nodes, context.playbook.corroboration, trace)?;
-    Ok((live, reference))
+    let level = corroborate(claim, context.alert, live, nodes, context.playbook.corroboration, trace)?;
+    Ok((live, reference, level))
 }
 
 fn of_pod(
@@ -62,9 +63,11 @@ fn of_pod(
     trace: &mut Trace,
 ) -> Result<Target, Refusal> {
     let kind = context.playbook.target;
-    // A pod that has ended can still lead to its node or its owner, but is not itself a target.
-    if kind == TargetKind::Pod {
-        refuse_ending(live, &reference, trace)?;
+    // A pod that has ended can still lead to its node or its owner, but is not itself a target. A pod that is being
+    // deleted is one: its containers run until its end, which its tenant may have put years away.
+    if kind == TargetKind::Pod && pod::is_completed(live) {
+        let detail = format!("{} has ended", reference.at);
+        return Err(trace.refused(CheckName::Ending, RefusalReason::Completed, detail));
     }
     match kind {
         TargetKind::Pod => Ok(Target::Pod { pod: reference }),
@@ -80,18 +83,6 @@ fn of_pod(
             node_named(name, snapshot, trace)
         }
     }
-}
-
-fn refuse_ending(live: &Pod, reference: &ObjectRef, trace: &mut Trace) -> Result<(), Refusal> {
-    let (reason, what) = if pod::is_terminating(live) {
-        (RefusalReason::Terminating, "is being deleted already")
-    } else if pod::is_completed(live) {
-        (RefusalReason::Completed, "has ended")
-    } else {
-        return Ok(());
-    };
-    let detail = format!("{} {what}", reference.at);
-    Err(trace.refused(CheckName::Ending, reason, detail))
 }
 
 fn owner_of(reference: ObjectRef, live: &Pod, snapshot: &Snapshot, trace: &mut Trace) -> Result<Target, Refusal> {
