@@ -32,6 +32,7 @@ pub(crate) fn write(trail: &dyn AuditTrail, at: Timestamp, event: &Event<'_>) {
             rule: accepted.alert.rule().to_string(),
             sender: accepted.sender.clone(),
             guard_hash: guard_hash.map(|hash| hash.to_string()),
+            repeats: accepted.repeats().len(),
             claim,
             decision: Arc::clone(decision),
         },

@@ -17,6 +17,7 @@ use super::alert_queue::AlertQueue;
 use super::expiry;
 use super::shared::Shared;
 use super::submission::Submission;
+use super::unqueued;
 use super::worker::dispatch;
 use crate::accepted::{AcceptedAlert, Settlement};
 use crate::accounting::{Accounting, AccountingSnapshot};
@@ -105,12 +106,13 @@ impl<C: Cluster, L: Ledger> Engine<C, L> {
             return (Submission::Unmatched, None);
         }
         let playbooks: Vec<Arc<Playbook>> = matching.into_iter().cloned().collect();
-        let (submission, seen) = {
+        let (submission, seen, unqueued) = {
             let mut queue = shared.queue();
-            let submission = queue.take(alert, sender.clone(), playbooks, &shared.sinks.accounting, root);
+            let (submission, unqueued) = queue.take(alert, sender.clone(), playbooks, &shared.sinks.accounting, root);
             let seen = look(&queue, &submission);
-            (submission, seen)
+            (submission, seen, unqueued)
         };
+        unqueued::tell(shared, unqueued);
         if matches!(submission, Submission::Accepted { .. }) {
             dispatch(shared);
         }
