@@ -80,7 +80,7 @@ pub(crate) fn write(trail: &dyn AuditTrail, at: Timestamp, event: &Event<'_>) {
                 .map(|playbook| playbook.hash.to_string())
                 .collect(),
         },
-        Event::Panicked { .. } => return,
+        Event::LedgerFills { .. } | Event::Panicked { .. } => return,
     };
     trail.write(&record);
 }

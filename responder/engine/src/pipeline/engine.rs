@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use responder_core::alert::{Alert, AlertId, AlertOutcome, Sender};
+use responder_core::guard::ClaimKind;
 use responder_core::mode::Mode;
 use responder_core::playbook::Playbook;
 use responder_core::port::{Cluster, Ledger};
@@ -132,8 +133,10 @@ impl<C: Cluster, L: Ledger> Engine<C, L> {
             .into_iter()
             .map(|class| (class, queue.work.depth(class, now)))
             .collect();
+        let ledger = ClaimKind::ALL.map(|kind| (kind, self.shared.ledger.usage(kind)));
         AccountingSnapshot {
             depths,
+            ledger: ledger.into(),
             ..self.shared.sinks.accounting.snapshot()
         }
     }

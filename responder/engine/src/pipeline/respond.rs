@@ -61,6 +61,7 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
         let claim = committed.claim;
         let about = self.about().of_decision(&committed.decision);
         let decision = self.record(committed, &about);
+        self.shared.watch_ledger();
         if let Outcome::Act { plan, .. } = &decision.outcome {
             self.act(plan, claim, about).await;
         }

@@ -162,7 +162,7 @@ async fn an_alert_is_refused_as_stale_when_the_cluster_stays_away_for_too_long()
 #[tokio::test(start_paused = true)]
 async fn an_alert_for_which_the_ledger_had_no_room_is_no_duplicate() {
     let mut world = TestWorld::new(&enforced("p", DELETE));
-    world.ledger = Arc::new(MemoryLedger::new(0));
+    world.ledger = Arc::new(MemoryLedger::new(0, 0));
     let engine = world.engine();
     for _ in 0..2 {
         assert!(is_accepted(&engine.submit(solo())));

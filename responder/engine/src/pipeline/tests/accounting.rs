@@ -65,7 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// Three playbooks over the same alerts: one ends pods, one marks them, one marks nodes.
 fn rules() -> String {
     let over_all = |name: &str, spec: &str| playbook_for("p", name, spec);
-    let budget = "budgets: [{scope: Cluster, class: Destroy, max: 5, per: 10m}]";
+    let budget = "budgets: [{scope: Cluster, class: Destroy, max: 5, per: 10m, perNamespace: unlimited}]";
     over_all("end", &format!("mode: Enforce\nsteps: {DELETE}"))
         + &over_all(
             "mark",

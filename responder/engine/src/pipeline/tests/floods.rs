@@ -1,6 +1,7 @@
 //! Promise 8: a flood delays itself. Decisions are counted, not time.
 
 use responder_core::alert::{AlertOutcome, Sender};
+use responder_core::guard::ClaimKind;
 use responder_core::trace::CheckName;
 use tracing::Span;
 
@@ -197,4 +198,48 @@ async fn five_pods_that_fill_the_critical_lane_take_no_room_from_an_emergency() 
     let accounts = engine.accounts();
     assert!(accounts.is_balanced(), "{accounts:?}");
     assert!(accounts.alerts.shed.contains_key(&QueueClass::Critical), "{accounts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_that_is_three_quarters_full_is_told_once() {
+    let notify = "notify: [{to: [soc], on: [Failed]}]";
+    let mut world = TestWorld::new(&playbook("p", &format!("mode: Enforce\nsteps: {MARK}\n{notify}")));
+    world.flood(8);
+    world.ledger = Arc::new(MemoryLedger::new(8, 8));
+    let engine = world.engine();
+    let mut told = Vec::new();
+    for place in 0..8 {
+        engine.submit(raised(place, place, "Notice"));
+        at_rest(&engine).await;
+        told.push(world.witness.notifications().len());
+    }
+    assert_eq!(told, [0, 0, 0, 0, 0, 1, 1, 1]);
+    let page = &world.witness.notifications()[0];
+    assert_eq!(
+        (&page.to[..], page.moment),
+        (&["soc".to_owned()][..], NotifyMoment::Failed)
+    );
+    assert!(
+        page.message.starts_with("the ledger holds 6 of at most 8 real claims"),
+        "{page:?}"
+    );
+    let usage = engine.accounts().ledger[&ClaimKind::Real];
+    assert_eq!((usage.claims, usage.bound), (8, 8));
+}
+
+/// One pod that is answered all the time.
+#[tokio::test(start_paused = true)]
+async fn one_pod_does_not_fill_the_ledger() {
+    let mut world = TestWorld::new(&enforced("p", MARK));
+    world.flood(1);
+    world.ledger = Arc::new(MemoryLedger::new(8, 8));
+    let engine = world.engine();
+    for nth in 0..40 {
+        engine.submit(raised(0, nth, "Notice"));
+        at_rest(&engine).await;
+    }
+    engine.submit(outside("Notice"));
+    let accounts = at_rest(&engine).await;
+    assert_eq!(accounts.decisions.planned, [(Mode::Enforce, 41)].into());
+    assert!(world.witness.notifications().is_empty());
 }
