@@ -14,11 +14,11 @@ use super::work_queue::{Admission, Displaced, WorkQueue};
 /// A bound that is exceeded.
 enum Excess {
     /// The alerts about the subject.
-    OfSubject,
+    Subject,
     /// The tenant's share of the lane.
-    OfTenant(Measure),
+    Tenant(Measure),
     /// The lane.
-    OfLane(Measure),
+    Lane(Measure),
 }
 
 /// What there is too much of.
@@ -51,9 +51,9 @@ impl Measure {
 impl Excess {
     const fn cause(&self) -> ShedCause {
         match self {
-            Self::OfSubject => ShedCause::SubjectFull,
-            Self::OfTenant(_) => ShedCause::NamespaceFull,
-            Self::OfLane(_) => ShedCause::QueueFull,
+            Self::Subject => ShedCause::SubjectFull,
+            Self::Tenant(_) => ShedCause::NamespaceFull,
+            Self::Lane(_) => ShedCause::QueueFull,
         }
     }
 }
@@ -92,7 +92,7 @@ impl<J> WorkQueue<J> {
     fn excess(&self, class: QueueClass, subject: &TargetKey) -> Option<Excess> {
         let line = self.lines.get(subject).map(|line| line.tally).unwrap_or_default();
         if line.alerts() > self.limits.per_subject {
-            return Some(Excess::OfSubject);
+            return Some(Excess::Subject);
         }
         let share = self.limits.share(class);
         let tenant = self
@@ -101,24 +101,24 @@ impl<J> WorkQueue<J> {
             .map(|state| state.tally)
             .unwrap_or_default();
         if let Some(measure) = Measure::exceeded(tenant.held(class), share.alerts, share.bytes) {
-            return Some(Excess::OfTenant(measure));
+            return Some(Excess::Tenant(measure));
         }
         let bound = self.limits.bound(class);
-        Measure::exceeded(self.total.held(class), bound.alerts, bound.bytes).map(Excess::OfLane)
+        Measure::exceeded(self.total.held(class), bound.alerts, bound.bytes).map(Excess::Lane)
     }
 
     /// The line and the priority that give way.
     fn victim(&self, excess: &Excess, class: QueueClass, subject: &TargetKey) -> Option<(TargetKey, Priority)> {
         match excess {
-            Excess::OfSubject => {
+            Excess::Subject => {
                 let (priority, _) = self.lines.get(subject)?.waiting.first_key_value()?;
                 Some((subject.clone(), *priority))
             }
-            Excess::OfTenant(measure) => {
+            Excess::Tenant(measure) => {
                 let tenant = self.tenants.get(&subject.tenant())?;
                 self.largest(tenant.subjects.iter(), *measure, class)
             }
-            Excess::OfLane(measure) => {
+            Excess::Lane(measure) => {
                 let size = |tally: &Tally| measure.of(tally.waiting(class));
                 let most = self.tenants.values().map(|state| size(&state.tally)).max()?;
                 let largest = self.tenants.values().filter(|state| size(&state.tally) == most);
