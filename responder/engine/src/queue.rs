@@ -27,7 +27,7 @@ pub use limits::{QueueBound, QueueLimits, ShedCause};
 pub(crate) use target_key::TargetKey;
 pub(crate) use ticket::{Ticket, Turn};
 pub use work_queue::QueueDepth;
-pub(crate) use work_queue::{Admission, Arrival, Displaced, WorkQueue};
+pub(crate) use work_queue::{Displaced, NewJob, QueueAnswer, WorkQueue};
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use super::submission::Submission;
 use crate::accepted::{AcceptedAlert, Settlement};
 use crate::accounting::Accounting;
 use crate::dedup::{DedupLimits, DedupWindow};
-use crate::queue::{Admission, Arrival, Displaced, QueueClass, QueueLimits, ShedCause, TargetKey, WorkQueue};
+use crate::queue::{Displaced, NewJob, QueueAnswer, QueueClass, QueueLimits, ShedCause, TargetKey, WorkQueue};
 use crate::repeat;
 
 /// What is to be told of an alert that was taken in, once the lock is free.
@@ -67,7 +67,7 @@ impl AlertQueue {
         let (priority, bytes) = (alert.priority(), weight(&alert));
         let names: Vec<_> = playbooks.iter().map(|playbook| playbook.name.clone()).collect();
         let accepted = Arc::new(AcceptedAlert::new(alert, id, sender, playbooks, class, now));
-        let arrival = Arrival {
+        let arrival = NewJob {
             priority,
             subject,
             bytes,
@@ -83,15 +83,15 @@ impl AlertQueue {
             displaced,
         };
         match admission {
-            Admission::Shed(cause) => {
+            QueueAnswer::Shed(cause) => {
                 accounting.shed(class, cause);
                 return (Submission::Shed { class, cause }, unqueued);
             }
-            Admission::Joined(original) => {
+            QueueAnswer::Joined(original) => {
                 original.join(id);
                 unqueued.joined = Some((Arc::clone(&accepted), original.id));
             }
-            Admission::Queued => {}
+            QueueAnswer::Queued => {}
         }
         // No worker has it before the lock is free: this is its first span.
         accepted.trace(root(&accepted.alert, id));

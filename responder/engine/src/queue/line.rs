@@ -68,22 +68,22 @@ impl Tally {
 
 /// Where a line that is ready stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Standing {
     pub(super) priority: Priority,
     pub(super) tier: Tier,
 }
 
-pub(super) struct Line<J> {
+pub(super) struct SubjectLine<J> {
     /// The alerts that have not begun, by priority and in their order.
     pub(super) waiting: BTreeMap<Priority, VecDeque<Ticket<J>>>,
     /// The alert that has begun and whose next playbook is to answer. It holds the subject's key.
     pub(super) begun: Option<Ticket<J>>,
     pub(super) tally: Tally,
     pub(super) tier: Tier,
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<Standing>,
 }
 
-impl<J> Line<J> {
+impl<J> SubjectLine<J> {
     pub(super) const fn new(tier: Tier) -> Self {
         Self {
             waiting: BTreeMap::new(),

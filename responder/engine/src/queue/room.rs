@@ -7,9 +7,9 @@ use responder_core::alert::Priority;
 
 use super::class::QueueClass;
 use super::limits::ShedCause;
-use super::line::{Line, Load, Tally};
+use super::line::{Load, SubjectLine, Tally};
 use super::target_key::{TargetKey, Tenant};
-use super::work_queue::{Admission, Displaced, WorkQueue};
+use super::work_queue::{Displaced, QueueAnswer, WorkQueue};
 
 /// A bound that is exceeded.
 enum Excess {
@@ -72,7 +72,7 @@ impl<J> WorkQueue<J> {
         class: QueueClass,
         subject: &TargetKey,
         newcomer: u64,
-    ) -> (Admission<J>, Vec<Displaced<J>>) {
+    ) -> (QueueAnswer<J>, Vec<Displaced<J>>) {
         let mut displaced = Vec::new();
         while let Some(excess) = self.excess(class, subject) {
             let cause = excess.cause();
@@ -82,11 +82,11 @@ impl<J> WorkQueue<J> {
                 break;
             };
             if seq == newcomer {
-                return (Admission::Shed(cause), displaced);
+                return (QueueAnswer::Shed(cause), displaced);
             }
             displaced.push(Displaced { job, cause });
         }
-        (Admission::Queued, displaced)
+        (QueueAnswer::Queued, displaced)
     }
 
     fn excess(&self, class: QueueClass, subject: &TargetKey) -> Option<Excess> {
@@ -136,7 +136,7 @@ impl<J> WorkQueue<J> {
         class: QueueClass,
     ) -> Option<(TargetKey, Priority)> {
         let lines = subjects.filter_map(|subject| {
-            let line: &Line<J> = self.lines.get(subject)?;
+            let line: &SubjectLine<J> = self.lines.get(subject)?;
             let (least, newest) = line.least(class)?;
             let size = measure.of(line.tally.waiting(class));
             Some(((size, Reverse(least), newest), subject))

@@ -54,16 +54,16 @@ fn offer<J>(
     bytes: usize,
     job: J,
 ) -> Result<(), ShedCause> {
-    let arrival = Arrival {
+    let arrival = NewJob {
         priority,
         subject,
         bytes,
         job: Arc::new(job),
     };
     match queue.accept(arrival, Instant::now(), |_| false).0 {
-        Admission::Queued => Ok(()),
-        Admission::Shed(cause) => Err(cause),
-        Admission::Joined(_) => panic!("there are no repeats"),
+        QueueAnswer::Queued => Ok(()),
+        QueueAnswer::Shed(cause) => Err(cause),
+        QueueAnswer::Joined(_) => panic!("there are no repeats"),
     }
 }
 
@@ -389,7 +389,7 @@ fn the_depth_of_a_class_tells_the_age_of_its_oldest_alert() {
         (QueueClass::Ordinary, 2),
     ] {
         let at = begin + Duration::from_secs(seconds);
-        let arrival = Arrival {
+        let arrival = NewJob {
             priority: priority_of(class),
             subject: somewhere(),
             bytes: 1,

@@ -12,7 +12,7 @@ use super::class::QueueClass;
 use super::keys::HeldKeys;
 use super::lane::{Candidate, Lane, Tier};
 use super::limits::{QueueLimits, ShedCause};
-use super::line::{Line, Place, Tally};
+use super::line::{Standing, SubjectLine, Tally};
 use super::recent::RecentSubjects;
 use super::target_key::{TargetKey, Tenant};
 use super::ticket::{Ticket, Turn};
@@ -25,7 +25,7 @@ struct Unfinished<J> {
 }
 
 /// A job on the way in.
-pub(crate) struct Arrival<J> {
+pub(crate) struct NewJob<J> {
     pub(crate) priority: Priority,
     pub(crate) subject: TargetKey,
     /// About how many bytes it takes.
@@ -35,7 +35,7 @@ pub(crate) struct Arrival<J> {
 
 /// What became of a job on the way in.
 #[derive(Debug)]
-pub(crate) enum Admission<J> {
+pub(crate) enum QueueAnswer<J> {
     /// It has its place.
     Queued,
     /// It is a repeat of this one, which waits.
@@ -82,7 +82,7 @@ pub(crate) struct WorkQueue<J> {
     pub(super) limits: QueueLimits,
     lanes: [Lane<J>; 2],
     pub(super) keys: HeldKeys<J>,
-    pub(super) lines: HashMap<TargetKey, Line<J>>,
+    pub(super) lines: HashMap<TargetKey, SubjectLine<J>>,
     pub(super) tenants: HashMap<Tenant, TenantState>,
     pub(super) total: Tally,
     recent: RecentSubjects,
@@ -123,18 +123,18 @@ impl<J> WorkQueue<J> {
     /// was accepted before and gives way is handed out.
     pub(crate) fn accept(
         &mut self,
-        arrival: Arrival<J>,
+        arrival: NewJob<J>,
         now: Instant,
         is_repeat: impl Fn(&J) -> bool,
-    ) -> (Admission<J>, Vec<Displaced<J>>) {
+    ) -> (QueueAnswer<J>, Vec<Displaced<J>>) {
         let class = QueueClass::of(arrival.priority);
         self.now = Some(now);
         self.recent.forget_old(now);
         if arrival.bytes > self.limits.share(class).bytes {
-            return (Admission::Shed(ShedCause::QueueFull), Vec::new());
+            return (QueueAnswer::Shed(ShedCause::QueueFull), Vec::new());
         }
         if let Some(original) = self.join(class, &arrival, is_repeat) {
-            return (Admission::Joined(original), Vec::new());
+            return (QueueAnswer::Joined(original), Vec::new());
         }
         let subject = arrival.subject.clone();
         let seq = self.admit(class, arrival, now);
@@ -144,7 +144,7 @@ impl<J> WorkQueue<J> {
     }
 
     /// Joins a repeat to a ticket that waits.
-    fn join(&mut self, class: QueueClass, arrival: &Arrival<J>, is_repeat: impl Fn(&J) -> bool) -> Option<Arc<J>> {
+    fn join(&mut self, class: QueueClass, arrival: &NewJob<J>, is_repeat: impl Fn(&J) -> bool) -> Option<Arc<J>> {
         if !self.has_room(class, &arrival.subject.tenant(), REPEAT_BYTES) {
             return None;
         }
@@ -163,9 +163,9 @@ impl<J> WorkQueue<J> {
     }
 
     /// Gives a job its place, past every bound.
-    fn admit(&mut self, class: QueueClass, arrival: Arrival<J>, now: Instant) -> u64 {
+    fn admit(&mut self, class: QueueClass, arrival: NewJob<J>, now: Instant) -> u64 {
         self.last_seq += 1;
-        let Arrival {
+        let NewJob {
             priority,
             subject,
             bytes,
@@ -182,7 +182,10 @@ impl<J> WorkQueue<J> {
         } else {
             Tier::Fresh
         };
-        let line = self.lines.entry(subject.clone()).or_insert_with(|| Line::new(tier));
+        let line = self
+            .lines
+            .entry(subject.clone())
+            .or_insert_with(|| SubjectLine::new(tier));
         line.tally.accept(class, bytes);
         self.total.accept(class, bytes);
         let tenant = self.tenants.entry(subject.tenant()).or_default();
@@ -255,7 +258,7 @@ impl<J> WorkQueue<J> {
         };
         let stands = line.place;
         let place = match line.urgency() {
-            Some(priority) if line.begun.is_some() || !is_held => Some(Place {
+            Some(priority) if line.begun.is_some() || !is_held => Some(Standing {
                 priority,
                 tier: line.tier,
             }),
@@ -266,10 +269,10 @@ impl<J> WorkQueue<J> {
             self.lines.remove(subject);
         }
         if stands != place {
-            if let Some(Place { priority, tier }) = stands {
+            if let Some(Standing { priority, tier }) = stands {
                 self.lane(QueueClass::of(priority)).remove_line(priority, tier, subject);
             }
-            if let Some(Place { priority, tier }) = place {
+            if let Some(Standing { priority, tier }) = place {
                 self.lane(QueueClass::of(priority))
                     .push_line(priority, tier, subject.clone());
             }

@@ -184,7 +184,7 @@ fn displaced(
     subject: &TargetKey,
     job: &str,
 ) -> Vec<(String, ShedCause)> {
-    let arrival = Arrival {
+    let arrival = NewJob {
         priority,
         subject: subject.clone(),
         bytes: 1,
@@ -192,7 +192,7 @@ fn displaced(
     };
     let (admission, displaced) = queue.accept(arrival, Instant::now(), |_| false);
     let shed = match admission {
-        Admission::Shed(cause) => Some((job.to_owned(), cause)),
+        QueueAnswer::Shed(cause) => Some((job.to_owned(), cause)),
         _ => None,
     };
     let displaced = displaced
@@ -262,7 +262,7 @@ fn a_repeat_is_joined_to_a_ticket_that_waits_and_to_none_at_work() {
     let mut queue = one_slot();
     let pod = in_namespace("a", "x");
     let offer = |queue: &mut WorkQueue<String>| {
-        let arrival = Arrival {
+        let arrival = NewJob {
             priority: Priority::Notice,
             subject: pod.clone(),
             bytes: 100,
@@ -270,7 +270,7 @@ fn a_repeat_is_joined_to_a_ticket_that_waits_and_to_none_at_work() {
         };
         queue.accept(arrival, Instant::now(), |waiting| waiting == "same").0
     };
-    assert!(matches!(offer(&mut queue), Admission::Queued));
+    assert!(matches!(offer(&mut queue), QueueAnswer::Queued));
     for _ in 0..300 {
         offer(&mut queue);
     }
@@ -285,7 +285,7 @@ fn a_repeat_is_joined_to_a_ticket_that_waits_and_to_none_at_work() {
     }) else {
         panic!()
     };
-    assert!(matches!(offer(&mut queue), Admission::Queued), "it is at work");
+    assert!(matches!(offer(&mut queue), QueueAnswer::Queued), "it is at work");
     queue.finish(second, true);
     assert_eq!(answered(&mut queue), ["same"]);
     assert_eq!(queue.total, crate::queue::line::Tally::default());

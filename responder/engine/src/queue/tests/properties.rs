@@ -85,14 +85,14 @@ impl Model {
         match *step {
             Step::Accept { priority, subject } => {
                 let subject = subject.map_or(TargetKey::Nothing, subject_key);
-                let arrival = Arrival {
+                let arrival = NewJob {
                     priority,
                     subject,
                     bytes: 1,
                     job: Arc::new(self.accepted),
                 };
                 let (admission, displaced) = self.queue.accept(arrival, Instant::now(), |_| false);
-                self.accepted += u32::from(matches!(admission, Admission::Queued));
+                self.accepted += u32::from(matches!(admission, QueueAnswer::Queued));
                 for Displaced { job, .. } in displaced {
                     assert!(self.finished.insert(*job), "finished before it gave way");
                 }
