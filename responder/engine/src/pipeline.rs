@@ -11,6 +11,7 @@ mod outage;
 mod respond;
 mod shared;
 mod submission;
+mod unqueued;
 mod verification;
 mod worker;
 
