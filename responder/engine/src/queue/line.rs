@@ -68,7 +68,7 @@ impl Tally {
 
 /// Where a line that is ready stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(super) struct LinePlace {
     pub(super) priority: Priority,
     pub(super) tier: Tier,
 }
@@ -80,7 +80,7 @@ pub(super) struct SubjectLine<J> {
     pub(super) begun: Option<Ticket<J>>,
     pub(super) tally: Tally,
     pub(super) tier: Tier,
-    pub(super) place: Option<Standing>,
+    pub(super) place: Option<LinePlace>,
 }
 
 impl<J> SubjectLine<J> {

@@ -12,7 +12,7 @@ use super::class::QueueClass;
 use super::keys::HeldKeys;
 use super::lane::{Candidate, Lane, Tier};
 use super::limits::{QueueLimits, ShedCause};
-use super::line::{Standing, SubjectLine, Tally};
+use super::line::{LinePlace, SubjectLine, Tally};
 use super::recent::RecentSubjects;
 use super::target_key::{TargetKey, Tenant};
 use super::ticket::{Ticket, Turn};
@@ -258,7 +258,7 @@ impl<J> WorkQueue<J> {
         };
         let stands = line.place;
         let place = match line.urgency() {
-            Some(priority) if line.begun.is_some() || !is_held => Some(Standing {
+            Some(priority) if line.begun.is_some() || !is_held => Some(LinePlace {
                 priority,
                 tier: line.tier,
             }),
@@ -269,10 +269,10 @@ impl<J> WorkQueue<J> {
             self.lines.remove(subject);
         }
         if stands != place {
-            if let Some(Standing { priority, tier }) = stands {
+            if let Some(LinePlace { priority, tier }) = stands {
                 self.lane(QueueClass::of(priority)).remove_line(priority, tier, subject);
             }
-            if let Some(Standing { priority, tier }) = place {
+            if let Some(LinePlace { priority, tier }) = place {
                 self.lane(QueueClass::of(priority))
                     .push_line(priority, tier, subject.clone());
             }
