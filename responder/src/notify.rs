@@ -42,6 +42,7 @@ impl Notifier for LogNotifier {
         let (to, message) = (to.join(", "), printable(message));
         let target = target.as_deref().map(printable);
         let target = target.as_deref().unwrap_or("nothing");
+        let playbook = playbook.as_deref().unwrap_or("none");
         if moment == &NotifyMoment::Failed {
             tracing::warn!(%to, ?moment, %playbook, %target, "tell {to}: {message}");
         } else {
@@ -70,7 +71,7 @@ mod tests {
         let notification = Notification {
             to: vec!["oncall".to_owned()],
             moment: NotifyMoment::Acted,
-            playbook: "shell".to_owned(),
+            playbook: Some("shell".to_owned()),
             target: None,
             message: "delete pod/a/b".to_owned(),
         };

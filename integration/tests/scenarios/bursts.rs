@@ -72,7 +72,9 @@ async fn of_two_alerts_that_race_for_one_slot_of_a_budget_one_acts() {
     let scenario = Scenario::new("race").await;
     let pods = scenario.running_many("web", 2).await;
     let playbooks = on_shell("Enforce", &["delete: {}"])
-        + &guard("mode: Enforce\n  budgets: [{scope: Cluster, class: Destroy, max: 1, per: 10m}]");
+        + &guard(
+            "mode: Enforce\n  budgets: [{scope: Cluster, class: Destroy, max: 1, per: 10m, perNamespace: unlimited}]",
+        );
     let mut responder = scenario.responder(&playbooks).await;
 
     post_shells(&responder, &pods).await;
@@ -91,7 +93,7 @@ async fn a_burst_stays_within_every_budget() {
     let pods = scenario.running_many("web", 40).await;
     let playbooks = on_shell("Enforce", &["delete: {}"])
         + &guard(
-            "mode: Enforce\n  budgets: [{scope: Cluster, class: Destroy, max: 9, per: 10m}, {scope: Namespace, class: Annotate, max: 7, per: 10m}]",
+            "mode: Enforce\n  budgets: [{scope: Cluster, class: Destroy, max: 9, per: 10m, perNamespace: unlimited}, {scope: Namespace, class: Annotate, max: 7, per: 10m}]",
         );
     let mut responder = scenario.responder(&playbooks).await;
 

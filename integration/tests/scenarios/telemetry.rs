@@ -224,7 +224,10 @@ async fn an_absent_receiver_costs_no_decision() {
     let accounts = responder.wait_until_at_rest(count + 1).await.unwrap();
     assert!(accounts.is_balanced(), "{accounts:?}");
     assert_eq!((accounts.matched, accounts.shed), (count + 1, 0));
-    assert_eq!(accounts.planned, [("Observe".to_owned(), count + 1)].into());
+    // Repeats that wait together are joined to one decision, so how many there are depends on the machine's speed.
+    let count_of = |counts: &BTreeMap<String, u64>, name: &str| counts.get(name).copied().unwrap_or_default();
+    let planned = count_of(&accounts.planned, "Observe");
+    assert_eq!(planned + count_of(&accounts.refused, "Joined"), count + 1, "{accounts:?}");
     eventually("the loss shows", async || (lost(&responder).await > 0.0).then_some(())).await;
 
     receiver.resume().await.unwrap();

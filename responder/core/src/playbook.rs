@@ -102,6 +102,12 @@ impl Playbook {
         self.steps.iter().flat_map(Step::alternatives)
     }
 
+    /// Whether an expression reads the alert, whose every part then counts for the decision.
+    pub fn has_expression_on_alert(&self) -> bool {
+        let exceptions = self.except.iter().map(|exception| &exception.live_match);
+        exceptions.chain([&self.live_match]).any(LiveMatch::reads_alert)
+    }
+
     /// The stocks that its steps draw on.
     pub fn reserves(&self) -> Vec<Stock> {
         let stocks = self.alternatives().flat_map(|step| step.action.reserves());

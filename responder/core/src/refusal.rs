@@ -86,6 +86,10 @@ reasons! {
     Contended => "nothing: other responses took precedence; the alert can be sent again",
     /// The plan failed its own checks: a defect of responder, not of the alert.
     PlanUnsound => "report it with the output of `responder explain`",
+    /// The queue had no room for it any more.
+    Displaced => "look at what floods the queue: the largest line gives way, and the alert can be sent again",
+    /// It repeats an alert that waits, and the decision about that one is taken for both.
+    Joined => "nothing: look at the decision about the alert that is named",
     /// The controller is shutting down.
     ShuttingDown => "send the alert again",
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use responder_core::alert::{Alert, AlertId, AlertOutcome, Sender};
 use responder_core::playbook::Playbook;
@@ -26,6 +26,8 @@ pub(crate) struct AcceptedAlert {
     pub(crate) accepted_at: Instant,
     /// The root of its trace; unset where it is not traced.
     span: OnceLock<Span>,
+    /// The alerts that were joined to it while it waited.
+    repeats: Mutex<Vec<AlertId>>,
     /// How many of the playbooks have a decision that was counted.
     decided: AtomicUsize,
     /// How many of the playbooks are done with it.
@@ -53,6 +55,7 @@ impl AcceptedAlert {
             class,
             accepted_at,
             span: OnceLock::new(),
+            repeats: Mutex::default(),
             decided: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
             progress: AtomicU8::new(Progress::Waiting as u8),
@@ -69,6 +72,26 @@ impl AcceptedAlert {
     /// Gives it a trace; its first one stays.
     pub(crate) fn trace(&self, root: Span) {
         let _ = self.span.set(root);
+    }
+
+    fn joined(&self) -> MutexGuard<'_, Vec<AlertId>> {
+        // A push is the only change.
+        self.repeats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An alert is decided with it.
+    pub(crate) fn join(&self, repeat: AlertId) {
+        self.joined().push(repeat);
+    }
+
+    /// The alerts that are decided with it.
+    pub(crate) fn repeats(&self) -> Vec<AlertId> {
+        self.joined().clone()
+    }
+
+    /// Whether its decision is about this alert: it is the alert, or the alert was joined to it.
+    pub(crate) fn answers(&self, id: &AlertId) -> bool {
+        self.id == *id || self.joined().contains(id)
     }
 
     pub(crate) fn set_progress(&self, progress: Progress) {
@@ -120,6 +143,7 @@ impl AcceptedAlert {
             rule: self.alert.rule().to_string(),
             target: Subject::of(&self.alert).ok().map(|subject| subject.to_string()),
             playbooks: self.unanswered().map(|playbook| playbook.name.to_string()).collect(),
+            repeats: self.joined().len(),
             progress: all
                 .into_iter()
                 .find(|known| *known as u8 == progress)

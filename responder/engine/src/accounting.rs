@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use responder_core::decide::Outcome;
+use responder_core::guard::{ClaimKind, LedgerUsage};
 use responder_core::mode::Mode;
 use responder_core::refusal::RefusalReason;
 use responder_core::request::Verb;
@@ -48,6 +49,8 @@ pub struct AccountingSnapshot {
     pub refunds: u64,
     /// Tasks that ended in a panic: defects.
     pub panics: u64,
+    /// How full the ledger is.
+    pub ledger: BTreeMap<ClaimKind, LedgerUsage>,
     /// The depth of the queue.
     pub depths: BTreeMap<QueueClass, QueueDepth>,
     /// Lengths of the steps of a response.
@@ -131,7 +134,7 @@ impl AccountingSnapshot {
 const REJECTION_KINDS: usize = 64;
 
 impl Accounting {
-    /// The counts so far. The depths are empty here; [`Engine::accounts`](crate::Engine::accounts) fills them.
+    /// The counts so far. The depths and the ledger are empty here; [`Engine::accounts`](crate::Engine::accounts) fills them.
     pub fn snapshot(&self) -> AccountingSnapshot {
         self.counts().clone()
     }
@@ -216,6 +219,7 @@ impl Accounting {
             Event::HandedBack { undecided, .. } => {
                 counts.decisions.refused(RefusalReason::ShuttingDown, *undecided);
             }
+            Event::LedgerFills { .. } => {}
             Event::Panicked { undecided } => {
                 counts.panics += 1;
                 counts.decisions.refused(RefusalReason::PlanUnsound, *undecided);

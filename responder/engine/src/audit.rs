@@ -32,6 +32,7 @@ pub(crate) fn write(trail: &dyn AuditTrail, at: Timestamp, event: &Event<'_>) {
             rule: accepted.alert.rule().to_string(),
             sender: accepted.sender.clone(),
             guard_hash: guard_hash.map(|hash| hash.to_string()),
+            repeats: accepted.repeats().len(),
             claim,
             decision: Arc::clone(decision),
         },
@@ -79,7 +80,7 @@ pub(crate) fn write(trail: &dyn AuditTrail, at: Timestamp, event: &Event<'_>) {
                 .map(|playbook| playbook.hash.to_string())
                 .collect(),
         },
-        Event::Panicked { .. } => return,
+        Event::LedgerFills { .. } | Event::Panicked { .. } => return,
     };
     trail.write(&record);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use responder_core::content_hash::ContentHash;
 use responder_core::decide::Decision;
-use responder_core::guard::ClaimId;
+use responder_core::guard::{ClaimId, ClaimKind, LedgerUsage};
 use responder_core::own::QuarantineRecord;
 use responder_core::playbook::Playbook;
 
@@ -61,6 +61,13 @@ pub(crate) enum Event<'a> {
         alert: &'a HandedBackAlert,
         /// How many of its decisions were not taken.
         undecided: usize,
+    },
+    /// Three quarters of a part of the ledger are taken. Told again only after more than half of it was free.
+    LedgerFills {
+        kind: ClaimKind,
+        usage: LedgerUsage,
+        /// Those whom the playbooks tell of failures.
+        receivers: &'a [String],
     },
     /// A task panicked: a defect.
     Panicked {

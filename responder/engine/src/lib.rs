@@ -26,6 +26,7 @@ pub mod outcome;
 mod pipeline;
 mod quarantine_end;
 pub mod queue;
+mod repeat;
 mod retry;
 mod revert;
 mod send;

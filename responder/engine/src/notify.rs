@@ -2,6 +2,7 @@
 //! stop a response.
 
 use responder_core::decide::Outcome;
+use responder_core::guard::{ClaimKind, LedgerUsage};
 use responder_core::mode::Mode;
 use responder_core::notify::NotifyMoment;
 use responder_core::playbook::Playbook;
@@ -14,6 +15,16 @@ use crate::verify::{Effectiveness, Verification};
 
 /// Sends the message about an event to each receiver of its playbook that asks for the moment.
 pub(crate) fn tell(notifier: &dyn Notifier, event: &Event<'_>) {
+    if let Event::LedgerFills { kind, usage, receivers } = event {
+        notifier.notify(&Notification {
+            to: receivers.to_vec(),
+            moment: NotifyMoment::Failed,
+            playbook: None,
+            target: None,
+            message: ledger_message(*kind, *usage),
+        });
+        return;
+    }
     let Some(message) = Message::of(event) else { return };
     let playbook = message.playbook;
     for notify in playbook
@@ -24,7 +35,7 @@ pub(crate) fn tell(notifier: &dyn Notifier, event: &Event<'_>) {
         notifier.notify(&Notification {
             to: notify.to.clone(),
             moment: message.moment,
-            playbook: playbook.name.to_string(),
+            playbook: Some(playbook.name.to_string()),
             target: message.target.clone(),
             message: message.text.clone(),
         });
@@ -89,7 +100,9 @@ impl<'a> Message<'a> {
                 target: Some(record.pod.at.to_string()),
                 text: format!("the time of quarantine {} is over: {end}", record.incident),
             }),
-            Event::Requested { .. } | Event::HandedBack { .. } | Event::Panicked { .. } => None,
+            Event::Requested { .. } | Event::HandedBack { .. } | Event::LedgerFills { .. } | Event::Panicked { .. } => {
+                None
+            }
         }
     }
 }
@@ -104,6 +117,20 @@ const fn moment(outcome: &ResponseOutcome) -> NotifyMoment {
         }
         ResponseOutcome::Failed { .. } | ResponseOutcome::PartlyDone { .. } => NotifyMoment::Failed,
     }
+}
+
+/// One line about a ledger that fills.
+fn ledger_message(kind: ClaimKind, usage: LedgerUsage) -> String {
+    let LedgerUsage { claims, bound } = usage;
+    let then = match kind {
+        ClaimKind::Real => "nothing is acted on",
+        ClaimKind::Rehearsed => "nothing is rehearsed",
+    };
+    format!(
+        "the ledger holds {claims} of at most {bound} {} claims; once it is full, {then} until older ones expire: look \
+         at what is answered so often",
+        kind.as_str()
+    )
 }
 
 /// One line about a refusal.

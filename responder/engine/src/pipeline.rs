@@ -12,6 +12,7 @@ mod outage;
 mod respond;
 mod shared;
 mod submission;
+mod unqueued;
 mod verification;
 mod worker;
 

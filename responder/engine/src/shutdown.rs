@@ -27,8 +27,16 @@ pub struct HandedBackAlert {
     pub target: Option<String>,
     /// The playbooks that have not answered it.
     pub playbooks: Vec<String>,
+    /// How many alerts had been joined to it, to be decided with it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub repeats: usize,
     /// How far it had come.
     pub progress: Progress,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+pub(crate) const fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The progress of an alert.
@@ -53,9 +61,13 @@ impl fmt::Display for HandedBackAlert {
             Progress::Acting => "was being acted on",
         };
         let playbooks = self.playbooks.join(", ");
+        let repeats = match self.repeats {
+            0 => String::new(),
+            repeats => format!(" and {repeats} repeats"),
+        };
         write!(
             f,
-            "\"{}\" about {target} ({playbooks}; alert {}) {progress}",
+            "\"{}\" about {target} ({playbooks}; alert {}{repeats}) {progress}",
             self.rule.escape_debug(),
             self.alert
         )

@@ -112,7 +112,7 @@ pub(crate) fn record(event: &Event<'_>) {
         }
         Event::Verified { verification, .. } => ended(&span, verification.verdict.as_str(), false),
         // The span of a quarantine's end has its outcome even where it is not told again.
-        Event::Expired { .. } | Event::HandedBack { .. } | Event::Panicked { .. } => {}
+        Event::Expired { .. } | Event::HandedBack { .. } | Event::LedgerFills { .. } | Event::Panicked { .. } => {}
     }
 }
 

@@ -66,7 +66,7 @@ impl Consultation {
             // The decisions are those of the controller, which runs elsewhere.
             own: OwnIdentity::default(),
             // Without a bound: a playbook makes at most one claim for an alert, and a recording has an end.
-            ledger: MemoryLedger::new(usize::MAX),
+            ledger: MemoryLedger::new(usize::MAX, usize::MAX),
             cluster,
             cluster_name,
         }))

@@ -7,7 +7,7 @@ use super::context::Context;
 use crate::guard::{Claim, ClaimKind, LedgerView, RESERVED_FOR};
 use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::{OwnerChain, Snapshot};
-use crate::target::Target;
+use crate::target::{Subject, Target};
 use crate::trace::{CheckName, Trace};
 
 /// The share of the limits that this response would take.
@@ -44,6 +44,11 @@ pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target,
         target: target.object().uid.clone(),
         owner,
         namespace: target.at().namespace().cloned(),
+        raised_in: match Subject::of(context.alert) {
+            Ok(Subject::Pod(pod)) => Some(pod.namespace),
+            Ok(Subject::Host { .. }) | Err(_) => None,
+        },
+        priority: context.alert.priority(),
         reserves: context.playbook.reserves(),
     }
 }

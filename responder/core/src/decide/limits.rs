@@ -4,8 +4,11 @@ use jiff::Timestamp;
 
 use super::context::Context;
 use crate::class::ActionClass;
-use crate::guard::budget::{applies, cooling, count_budget, count_targets};
-use crate::guard::{Claim, Guard, LedgerView};
+use crate::guard::budget::{
+    Count, applies, cooling, count_budget, count_namespace_share, count_targets, count_unreserved,
+};
+use crate::guard::{Budget, Claim, Guard, LedgerView, Reserve};
+use crate::limit::BudgetScope;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::{OwnerChain, Snapshot};
 use crate::trace::{CheckName, Trace};
@@ -89,19 +92,51 @@ fn budgets(
         .iter()
         .filter(|budget| applies(budget, claim.class, claim))
     {
-        let count = count_budget(budget, claim, &ledger.claims, replicas);
         let check = CheckName::Budget(budget.scope, budget.class);
-        let detail = format!("{} of {} targets in {}", count.used, count.limit, budget.per);
-        if !count.has_room() {
-            trace.failed(check.clone(), detail.clone());
-            return Err(Refusal::new(
-                RefusalReason::BudgetExhausted,
-                format!("the guard's {check} stands at {detail}"),
-            ));
+        for (count, counted) in counts(budget, claim, &ledger.claims, replicas) {
+            let detail = format!("{} of {} {counted} in {}", count.used, count.limit, budget.per);
+            if !count.has_room() {
+                trace.failed(check, detail.clone());
+                return Err(Refusal::new(
+                    RefusalReason::BudgetExhausted,
+                    format!(
+                        "the guard's budget {:?}/{} stands at {detail}",
+                        budget.scope, budget.class
+                    ),
+                ));
+            }
+            trace.passed(check.clone(), detail);
         }
-        trace.passed(check, detail);
     }
     Ok(())
+}
+
+/// The counts of a budget that limit a claim, each with what was counted.
+fn counts(budget: &Budget, claim: &Claim, claims: &[Claim], replicas: Option<u32>) -> Vec<(Count, String)> {
+    let targets = budget
+        .kind
+        .map_or("targets".to_owned(), |kind| format!("targets of kind {kind}"));
+    let place = match (budget.scope, &claim.namespace) {
+        (BudgetScope::Cluster, _) => "in the cluster".to_owned(),
+        (BudgetScope::Namespace, Some(namespace)) => format!("in namespace {namespace}"),
+        (BudgetScope::Namespace, None) => "in no namespace".to_owned(),
+        (BudgetScope::Owner, _) => "under its owner".to_owned(),
+    };
+    let mut counts = vec![(
+        count_budget(budget, claim, claims, replicas),
+        format!("{targets} {place}"),
+    )];
+    if let (Some(count), Some(namespace)) = (count_namespace_share(budget, claim, claims), &claim.raised_in) {
+        counts.push((count, format!("{targets} for alerts of namespace {namespace}")));
+    }
+    if let (Some(count), Some(reserve)) = (count_unreserved(budget, claim, claims), budget.reserve) {
+        let Reserve { min_priority, slots } = reserve;
+        counts.push((
+            count,
+            format!("{targets} for alerts below {min_priority} ({slots} are reserved)"),
+        ));
+    }
+    counts
 }
 
 /// Notes a controller that is not believed. A tenant can write such a reference, so it refuses nothing; the limits count

@@ -44,14 +44,42 @@ pub fn count_budget(budget: &Budget, candidate: &Claim, claims: &[Claim], replic
         replicas,
     );
     count(candidate, claims, budget.per, limit, |claim| {
-        claim.class >= budget.class
-            && budget.kind.is_none_or(|kind| kind == claim.kind)
+        is_counted_by(budget, claim)
             && match budget.scope {
                 BudgetScope::Cluster => true,
                 BudgetScope::Namespace => claim.namespace == candidate.namespace,
                 BudgetScope::Owner => owner(claim) == owner(candidate),
             }
     })
+}
+
+/// The state of the share that the alert's namespace may take of a budget of the cluster. `None` where there is no such
+/// limit, and for an alert about a host.
+pub fn count_namespace_share(budget: &Budget, candidate: &Claim, claims: &[Claim]) -> Option<Count> {
+    let most = budget.most_per_namespace()?;
+    candidate.raised_in.as_ref()?;
+    Some(count(candidate, claims, budget.per, most as usize, |claim| {
+        is_counted_by(budget, claim) && claim.raised_in == candidate.raised_in
+    }))
+}
+
+/// The state of the part of a budget that less urgent alerts may take: all but its reserve. `None` where nothing is
+/// reserved, and for an alert that the reserve is for.
+///
+/// A target that both have acted on counts here: what is kept is never less than the reserve.
+pub fn count_unreserved(budget: &Budget, candidate: &Claim, claims: &[Claim]) -> Option<Count> {
+    let reserve = budget.reserve?;
+    if candidate.priority >= reserve.min_priority {
+        return None;
+    }
+    let most = budget.max.saturating_sub(reserve.slots) as usize;
+    Some(count(candidate, claims, budget.per, most, |claim| {
+        is_counted_by(budget, claim) && claim.priority < reserve.min_priority
+    }))
+}
+
+fn is_counted_by(budget: &Budget, claim: &Claim) -> bool {
+    claim.class >= budget.class && budget.kind.is_none_or(|kind| kind == claim.kind)
 }
 
 /// The state of a playbook's own limit for this response: the absolute number, and the percentage of the owner. `None`

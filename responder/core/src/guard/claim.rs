@@ -5,19 +5,32 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::alert::AlertId;
+use crate::alert::{AlertId, Priority};
 use crate::class::ActionClass;
 use crate::object::{Kind, Namespace, Uid};
 use crate::playbook_name::PlaybookName;
 
 /// Whether a claim is real. Rehearsals and observations are counted separately: a rehearsal shows what a limit would
 /// refuse, and takes no slot from a real response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum ClaimKind {
     /// From Enforce.
     Real,
     /// From Observe or Rehearse.
     Rehearsed,
+}
+
+impl ClaimKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Real, Self::Rehearsed];
+
+    /// A bounded name for metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Real => "real",
+            Self::Rehearsed => "rehearsed",
+        }
+    }
 }
 
 /// The share of the limits that one decision to act takes.
@@ -44,6 +57,10 @@ pub struct Claim {
     pub owner: Option<Uid>,
     /// The namespace of the target; `None` for nodes.
     pub namespace: Option<Namespace>,
+    /// The namespace of the pod that the alert is about, whatever the target; `None` for alerts about hosts.
+    pub raised_in: Option<Namespace>,
+    /// The priority of the alert.
+    pub priority: Priority,
     /// The stocks that the response draws on.
     pub reserves: Vec<Stock>,
 }
@@ -62,6 +79,27 @@ pub struct ClaimId(pub u64);
 /// The version of the ledger that a decision has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct LedgerVersion(pub u64);
+
+/// How full a ledger is, of one kind of claims. Claims that have expired count until the next one is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct LedgerUsage {
+    /// The claims that it holds.
+    pub claims: usize,
+    /// The most that it holds.
+    pub bound: usize,
+}
+
+impl LedgerUsage {
+    /// Whether three quarters are taken: it is time to tell somebody.
+    pub const fn is_high(self) -> bool {
+        self.bound > 0 && self.claims.saturating_mul(4) >= self.bound.saturating_mul(3)
+    }
+
+    /// Whether so much is free again that the next time is another time.
+    pub const fn is_low(self) -> bool {
+        self.claims.saturating_mul(2) < self.bound
+    }
+}
 
 /// All claims that still count, at one version of the ledger.
 #[derive(Debug, Clone)]

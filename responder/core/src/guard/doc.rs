@@ -3,7 +3,10 @@
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::rules::{Budget, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, Protections};
+use super::rules::{
+    Budget, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, NamespaceShare, Protections, Reserve,
+};
+use crate::alert::Priority;
 use crate::class::ActionClass;
 use crate::content_hash::ContentHash;
 use crate::document::{Findings, Path, Problem};
@@ -173,6 +176,45 @@ pub struct BudgetDoc {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 100_000))]
     pub at_least: u32,
+    /// For the scope Cluster: at most this many targets for the alerts of one namespace, or `unlimited`. By default half
+    /// of `max`, rounded up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_namespace: Option<PerNamespaceDoc>,
+    /// For the scope Cluster: targets that are kept for urgent alerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserve: Option<ReserveDoc>,
+}
+
+/// How many targets the alerts of one namespace may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "PerNamespace")]
+pub enum PerNamespaceDoc {
+    /// So many.
+    Targets(#[schemars(range(min = 1, max = 100_000))] u32),
+    /// As many as there are.
+    Word(UnlimitedDoc),
+}
+
+/// The word for no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Unlimited")]
+pub enum UnlimitedDoc {
+    /// No limit.
+    Unlimited,
+}
+
+/// Targets that are kept for urgent alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Reserve")]
+pub struct ReserveDoc {
+    /// The lowest priority of the alerts that they are kept for.
+    pub min_priority: Priority,
+    /// How many are kept, of `max`.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub slots: u32,
 }
 
 /// The kinds of target that a response can act on.
@@ -255,10 +297,56 @@ fn check_budget(doc: &BudgetDoc, path: &Path, findings: &mut Findings<'_>) {
             problem.help("write `scope: Owner`, or leave it out"),
         );
     }
+    check_shares(doc, path, findings);
     let is_node = doc.kind == Some(Kind::Node);
     if is_node && doc.scope != BudgetScope::Cluster {
         let problem = Problem::new("a node has neither a namespace nor an owner");
         findings.error(&path.key("scope"), problem.help("write `scope: Cluster`"));
+    }
+}
+
+/// Checks what keeps one namespace from a whole budget of the cluster.
+fn check_shares(doc: &BudgetDoc, path: &Path, findings: &mut Findings<'_>) {
+    if doc.scope != BudgetScope::Cluster {
+        for (key, is_written) in [
+            ("perNamespace", doc.per_namespace.is_some()),
+            ("reserve", doc.reserve.is_some()),
+        ] {
+            if is_written {
+                let problem = Problem::new("only a budget of the whole cluster is shared by namespaces");
+                findings.error(&path.key(key), problem.help("write `scope: Cluster`, or leave it out"));
+            }
+        }
+        return;
+    }
+    if let Some(PerNamespaceDoc::Targets(targets)) = doc.per_namespace
+        && targets > doc.max
+    {
+        let problem = Problem::new(format!("one namespace can't take {targets} of {} targets", doc.max));
+        let help = problem.help("write `unlimited` if it may take all of them");
+        findings.error(&path.key("perNamespace"), help);
+    }
+    if let Some(reserve) = doc.reserve
+        && reserve.slots >= doc.max
+    {
+        let problem = Problem::new(format!(
+            "{} of {} targets leave nothing for other alerts",
+            reserve.slots, doc.max
+        ));
+        findings.error(
+            &path.key("reserve").key("slots"),
+            problem.help("write a smaller number"),
+        );
+    }
+    if doc.per_namespace.is_none() && doc.reserve.is_none() && findings.is_clean(path) {
+        let half = doc.max.div_ceil(2);
+        let problem = Problem::new(format!(
+            "alerts of one namespace may take {half} of these {} targets, and none is kept for urgent ones",
+            doc.max
+        ));
+        let help =
+            "write `perNamespace: <number>`, or `unlimited`, and `reserve: {minPriority: Critical, slots: <number>}`";
+        findings.warn(path, problem.help(help));
     }
 }
 
@@ -271,5 +359,14 @@ fn budget(doc: &BudgetDoc) -> Budget {
         per: doc.per,
         percent: doc.percent,
         at_least: doc.at_least,
+        per_namespace: match doc.per_namespace {
+            None => NamespaceShare::Half,
+            Some(PerNamespaceDoc::Targets(targets)) => NamespaceShare::Targets(targets),
+            Some(PerNamespaceDoc::Word(UnlimitedDoc::Unlimited)) => NamespaceShare::Unlimited,
+        },
+        reserve: doc.reserve.map(|reserve| Reserve {
+            min_priority: reserve.min_priority,
+            slots: reserve.slots,
+        }),
     }
 }

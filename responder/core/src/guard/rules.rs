@@ -1,5 +1,6 @@
 //! The compiled guard: mode ceilings, protections, maximum age, budgets.
 
+use crate::alert::Priority;
 use crate::class::ActionClass;
 use crate::content_hash::ContentHash;
 use crate::limit::BudgetScope;
@@ -115,4 +116,40 @@ pub struct Budget {
     pub percent: Option<u32>,
     /// At least this many targets, whatever the percentage; 1 by default.
     pub at_least: u32,
+    /// For `scope: Cluster`: the share of it that one namespace may take.
+    pub per_namespace: NamespaceShare,
+    /// For `scope: Cluster`: the part of it that is kept.
+    pub reserve: Option<Reserve>,
+}
+
+/// The share of a budget of the cluster that the alerts of one namespace may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NamespaceShare {
+    /// Half of it, rounded up.
+    #[default]
+    Half,
+    /// So many targets.
+    Targets(u32),
+    /// All of it.
+    Unlimited,
+}
+
+/// The part of a budget that is kept for urgent alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reserve {
+    /// The lowest priority that it is kept for.
+    pub min_priority: Priority,
+    /// The number of targets.
+    pub slots: u32,
+}
+
+impl Budget {
+    /// The most targets that the alerts of one namespace may take; `None` for no such limit.
+    pub const fn most_per_namespace(&self) -> Option<u32> {
+        match (self.scope, self.per_namespace) {
+            (BudgetScope::Namespace | BudgetScope::Owner, _) | (_, NamespaceShare::Unlimited) => None,
+            (BudgetScope::Cluster, NamespaceShare::Half) => Some(self.max.div_ceil(2)),
+            (BudgetScope::Cluster, NamespaceShare::Targets(targets)) => Some(targets),
+        }
+    }
 }

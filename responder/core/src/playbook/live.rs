@@ -62,6 +62,11 @@ impl LiveMatch {
             && self.when.is_none()
     }
 
+    /// Whether the expression reads the alert.
+    pub fn reads_alert(&self) -> bool {
+        self.when.as_ref().is_some_and(|when| when.reads(Variable::Alert))
+    }
+
     /// The parts of the snapshot that the conditions read. The pod is always read.
     pub fn needs(&self) -> Needs {
         let reads = |variable| self.when.as_ref().is_some_and(|when| when.reads(variable));

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use crate::guard::{Claim, ClaimId, LedgerVersion, LedgerView};
+use crate::guard::{Claim, ClaimId, ClaimKind, LedgerUsage, LedgerVersion, LedgerView};
 
 /// Stores claims.
 pub trait Ledger: Send + Sync + 'static {
@@ -12,6 +12,9 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Commits a claim, if the ledger still has the version `seen`.
     fn commit(&self, claim: Claim, seen: LedgerVersion) -> impl Future<Output = Result<ClaimId, CommitError>> + Send;
+
+    /// How full it is, of one kind of claims, as far as this process knows.
+    fn usage(&self, kind: ClaimKind) -> LedgerUsage;
 
     /// Withdraws a claim whose response certainly changed nothing.
     fn refund(&self, claim: ClaimId) -> impl Future<Output = Result<(), LedgerError>> + Send;
@@ -23,9 +26,14 @@ pub enum LedgerError {
     /// The store does not respond.
     #[error("the ledger is unavailable: {0}")]
     Unavailable(String),
-    /// The ledger holds its maximum number of claims.
-    #[error("the ledger holds {0} claims, which is its bound; nothing is acted on until older ones expire")]
-    Full(usize),
+    /// The ledger holds its maximum number of claims of this kind.
+    #[error("the ledger holds {bound} {} claims, which is its bound; nothing is acted on until older ones expire", kind.as_str())]
+    Full {
+        /// The kind of the claim.
+        kind: ClaimKind,
+        /// The most of that kind.
+        bound: usize,
+    },
 }
 
 /// A claim was not committed.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::notify::NotifyMoment;
 
-/// One message about one response.
+/// One message, about one response or about the engine itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notification {
@@ -12,8 +12,8 @@ pub struct Notification {
     pub to: Vec<String>,
     /// The moment in the response's life.
     pub moment: NotifyMoment,
-    /// The playbook's name.
-    pub playbook: String,
+    /// The playbook's name; `None` for a message about the engine itself.
+    pub playbook: Option<String>,
     /// The target in words; `None` when none was resolved.
     pub target: Option<String>,
     /// One line: the outcome, or the reason for not acting.

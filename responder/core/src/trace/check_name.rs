@@ -15,6 +15,8 @@ use crate::limit::BudgetScope;
 /// labels?
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CheckName {
+    /// `queue`: the alert keeps its place in the queue until its decision. Noted only where repeats were joined to it.
+    Queue,
     /// `match.rules`: a condition of the playbook on the alert. It is made before the decision.
     AlertMatch(AlertCondition),
 
@@ -131,6 +133,7 @@ impl fmt::Display for CheckName {
             Self::AlertException(index) | Self::LiveException(index) => return write!(f, "except[{index}]"),
             Self::Step(name) => return write!(f, "step {name}"),
             Self::Budget(scope, class) => return write!(f, "budget {scope:?}/{class}"),
+            Self::Queue => "queue",
             Self::Ledger => "ledger",
             Self::Sender => "sender",
             Self::Cluster => "cluster",

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::about::About;
 use crate::outcome::{Response, SentRequest};
 use crate::quarantine_end::QuarantineEnd;
-use crate::shutdown::HandedBackAlert;
+use crate::shutdown::{HandedBackAlert, is_zero};
 use crate::verify::Verification;
 
 /// One record of the audit trail.
@@ -32,6 +32,9 @@ pub enum AuditRecord {
         sender: Sender,
         /// The digest of the guard as written; absent for the built-in one.
         guard_hash: Option<String>,
+        /// How many repeats of the alert were decided with it.
+        #[serde(skip_serializing_if = "is_zero")]
+        repeats: usize,
         /// The claim that was committed for it.
         claim: Option<ClaimId>,
         /// The decision.

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use responder_core::guard::{Claim, LedgerVersion};
+use responder_core::guard::{Claim, ClaimKind, LedgerUsage, LedgerVersion};
 use responder_core::port::{LedgerError, ReadErrorKind};
 use serde_json::json;
 
@@ -14,7 +14,8 @@ use crate::ledger::MemoryLedger;
 use crate::testing::{Before, TestWorld, Then, alert, enforced, guard, pod_at, reason, uid_of};
 
 fn deletes(max: u32) -> String {
-    let budget = format!("budgets: [{{scope: Cluster, class: Destroy, max: {max}, per: 10m}}]");
+    let budget =
+        format!("budgets: [{{scope: Cluster, class: Destroy, max: {max}, per: 10m, perNamespace: unlimited}}]");
     enforced("p", "[{delete: {gracePeriodSeconds: 0}}]") + &guard(&budget)
 }
 
@@ -38,6 +39,10 @@ impl Ledger for Yielding<'static> {
 
     async fn refund(&self, claim: ClaimId) -> Result<(), LedgerError> {
         self.0.refund(claim).await
+    }
+
+    fn usage(&self, kind: ClaimKind) -> LedgerUsage {
+        self.0.usage(kind)
     }
 }
 
@@ -121,7 +126,8 @@ async fn race(world: &TestWorld, alerts: &[Alert], seed: u64) -> (u64, Vec<usize
 /// A world in which every alert leaves a mark of its own, on at most `max` targets.
 fn marks(max: u32) -> TestWorld {
     let mark = "[{annotate: {annotations: {mark: {field: proc.name}}}}]";
-    let budget = format!("budgets: [{{scope: Cluster, class: Annotate, max: {max}, per: 10m}}]");
+    let budget =
+        format!("budgets: [{{scope: Cluster, class: Annotate, max: {max}, per: 10m, perNamespace: unlimited}}]");
     TestWorld::new(&(enforced("p", mark) + &guard(&budget)))
 }
 
@@ -201,6 +207,10 @@ impl Ledger for Busy {
     async fn refund(&self, _: ClaimId) -> Result<(), LedgerError> {
         Ok(())
     }
+
+    fn usage(&self, _: ClaimKind) -> LedgerUsage {
+        LedgerUsage::default()
+    }
 }
 
 /// A ledger that does not answer.
@@ -217,6 +227,10 @@ impl Ledger for Broken {
 
     async fn refund(&self, _: ClaimId) -> Result<(), LedgerError> {
         Ok(())
+    }
+
+    fn usage(&self, _: ClaimKind) -> LedgerUsage {
+        LedgerUsage::default()
     }
 }
 
@@ -252,7 +266,7 @@ async fn without_the_ledger_nothing_is_acted_on() {
 #[tokio::test(start_paused = true)]
 async fn a_full_ledger_refuses() {
     let world = TestWorld::new(&deletes(9));
-    let ledger = MemoryLedger::new(1);
+    let ledger = MemoryLedger::new(1, 1);
     let [first, second] = &racers(2, 0)[..] else { panic!() };
     assert!(decided_by(&world, &ledger, first).await.claim.is_some());
     let committed = decided_by(&world, &ledger, second).await;

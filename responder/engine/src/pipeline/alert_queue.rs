@@ -14,7 +14,17 @@ use super::submission::Submission;
 use crate::accepted::{AcceptedAlert, Settlement};
 use crate::accounting::Accounting;
 use crate::dedup::{DedupLimits, DedupWindow};
-use crate::queue::{QueueClass, QueueLimits, ShedCause, TargetKey, WorkQueue};
+use crate::queue::{Displaced, NewJob, QueueAnswer, QueueClass, QueueLimits, ShedCause, TargetKey, WorkQueue};
+use crate::repeat;
+
+/// What is to be told of an alert that was taken in, once the lock is free.
+#[derive(Default)]
+pub(super) struct Unqueued {
+    /// The alert itself, where it was joined to another.
+    pub(super) joined: Option<(Arc<AcceptedAlert>, AlertId)>,
+    /// The alerts that gave way to it.
+    pub(super) displaced: Vec<Displaced<AcceptedAlert>>,
+}
 
 /// The accepted alerts, and the window in which a second delivery is known as one.
 pub(super) struct AlertQueue {
@@ -40,44 +50,70 @@ impl AlertQueue {
         playbooks: Vec<Arc<Playbook>>,
         accounting: &Accounting,
         root: impl FnOnce(&Alert, AlertId) -> Span,
-    ) -> Submission {
+    ) -> (Submission, Unqueued) {
         let now = Instant::now();
         let id = alert.id();
         let class = QueueClass::of(alert.priority());
         if self.is_stopping {
             let cause = ShedCause::Stopping;
             accounting.shed(class, cause);
-            return Submission::Shed { class, cause };
+            return (Submission::Shed { class, cause }, Unqueued::default());
         }
         if self.window.contains(&id, now) {
             accounting.duplicate();
-            return Submission::Duplicate { id };
+            return (Submission::Duplicate { id }, Unqueued::default());
         }
-        let key = Subject::of(&alert).ok().map(|subject| TargetKey::of(&subject));
-        let bytes = weight(&alert);
+        let subject = Subject::of(&alert).map_or(TargetKey::Nothing, |subject| TargetKey::of(&subject));
+        let (priority, bytes) = (alert.priority(), weight(&alert));
         let names: Vec<_> = playbooks.iter().map(|playbook| playbook.name.clone()).collect();
         let accepted = Arc::new(AcceptedAlert::new(alert, id, sender, playbooks, class, now));
-        if let Err(cause) = self.work.accept(class, key, bytes, Arc::clone(&accepted), now) {
-            accounting.shed(class, cause);
-            return Submission::Shed { class, cause };
+        let arrival = NewJob {
+            priority,
+            subject,
+            bytes,
+            job: Arc::clone(&accepted),
+        };
+        let is_repeat = |waiting: &AcceptedAlert| repeat::is_repeat(waiting, &accepted);
+        let (admission, displaced) = self.work.accept(arrival, now, is_repeat);
+        for Displaced { job, .. } in &displaced {
+            self.forget(job);
+        }
+        let mut unqueued = Unqueued {
+            joined: None,
+            displaced,
+        };
+        match admission {
+            QueueAnswer::Shed(cause) => {
+                accounting.shed(class, cause);
+                return (Submission::Shed { class, cause }, unqueued);
+            }
+            QueueAnswer::Joined(original) => {
+                original.join(id);
+                unqueued.joined = Some((Arc::clone(&accepted), original.id));
+            }
+            QueueAnswer::Queued => {}
         }
         // No worker has it before the lock is free: this is its first span.
         accepted.trace(root(&accepted.alert, id));
         self.window.insert(id, now);
         accounting.accepted(names.len());
-        Submission::Accepted { id, playbooks: names }
+        (Submission::Accepted { id, playbooks: names }, unqueued)
     }
 
     /// The settlement of an accepted alert; `None` where it is settled already. Looks from the newest on, which is where
-    /// one that was just accepted is; a duplicate of an old one costs a walk over all that are unfinished.
+    /// one that was just accepted is; one that was joined to another is settled with that. A duplicate of an old one costs a walk over all that are unfinished.
     pub(super) fn settlement(&self, id: &AlertId) -> Option<Settlement> {
-        let accepted = self.work.unfinished().rev().find(|accepted| accepted.id == *id)?;
+        let accepted = self.work.unfinished().rev().find(|accepted| accepted.answers(id))?;
         Some(Settlement::of(accepted))
     }
 
-    /// Takes the alert's next delivery for a new one: its decision asked for it to be sent again.
-    pub(super) fn forget(&mut self, id: &AlertId) {
-        self.window.forget(id);
+    /// Takes the next delivery of an alert, or of one that was joined to it, for a new one: its decision asked for it to
+    /// be sent again.
+    pub(super) fn forget(&mut self, accepted: &AcceptedAlert) {
+        self.window.forget(&accepted.id);
+        for repeat in accepted.repeats() {
+            self.window.forget(&repeat);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use responder_core::alert::{Alert, AlertId, AlertOutcome, Sender};
+use responder_core::guard::ClaimKind;
 use responder_core::mode::Mode;
 use responder_core::playbook::Playbook;
 use responder_core::port::{Cluster, Ledger};
@@ -17,6 +18,7 @@ use super::alert_queue::AlertQueue;
 use super::expiry;
 use super::shared::Shared;
 use super::submission::Submission;
+use super::unqueued;
 use super::worker::dispatch;
 use crate::accepted::{AcceptedAlert, Settlement};
 use crate::accounting::{Accounting, AccountingSnapshot};
@@ -105,12 +107,13 @@ impl<C: Cluster, L: Ledger> Engine<C, L> {
             return (Submission::Unmatched, None);
         }
         let playbooks: Vec<Arc<Playbook>> = matching.into_iter().cloned().collect();
-        let (submission, seen) = {
+        let (submission, seen, unqueued) = {
             let mut queue = shared.queue();
-            let submission = queue.take(alert, sender.clone(), playbooks, &shared.sinks.accounting, root);
+            let (submission, unqueued) = queue.take(alert, sender.clone(), playbooks, &shared.sinks.accounting, root);
             let seen = look(&queue, &submission);
-            (submission, seen)
+            (submission, seen, unqueued)
         };
+        unqueued::tell(shared, unqueued);
         if matches!(submission, Submission::Accepted { .. }) {
             dispatch(shared);
         }
@@ -130,8 +133,10 @@ impl<C: Cluster, L: Ledger> Engine<C, L> {
             .into_iter()
             .map(|class| (class, queue.work.depth(class, now)))
             .collect();
+        let ledger = ClaimKind::ALL.map(|kind| (kind, self.shared.ledger.usage(kind)));
         AccountingSnapshot {
             depths,
+            ledger: ledger.into(),
             ..self.shared.sinks.accounting.snapshot()
         }
     }

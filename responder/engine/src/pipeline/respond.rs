@@ -9,7 +9,7 @@ use responder_core::playbook::Playbook;
 use responder_core::port::{Cluster, Ledger, ReadError};
 use responder_core::refusal::RefusalReason;
 use responder_core::target::{Subject, Target, TargetKind};
-use responder_core::trace::CheckName;
+use responder_core::trace::{Check, CheckName, Verdict};
 
 use super::branch_slots::BranchSlots;
 use super::outage::Outage;
@@ -62,6 +62,7 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
         let claim = committed.claim;
         let about = self.about().of_decision(&committed.decision);
         let decision = self.record(committed, &about);
+        self.shared.watch_ledger();
         if let Outcome::Act { plan, claim: asked } = &decision.outcome {
             let slots = BranchSlots::new(self.shared, asked, plan.owner_replicas);
             self.act(plan, claim, slots, about).await;
@@ -179,14 +180,25 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
 
     /// Tells the decision, before its first request is sent.
     fn record(&self, committed: CommittedDecision, about: &About) -> Arc<Decision> {
-        let CommittedDecision { decision, claim, .. } = committed;
+        let CommittedDecision {
+            mut decision, claim, ..
+        } = committed;
+        let repeats = self.accepted.repeats().len();
+        if repeats > 0 {
+            let check = Check {
+                name: CheckName::Queue,
+                verdict: Verdict::Passed,
+                detail: format!("decided for {} alerts: {repeats} repeats waited with it", repeats + 1),
+            };
+            decision.trace.checks.insert(0, check);
+        }
         let decision = Arc::new(decision);
         self.accepted.count_decided();
         if let Outcome::Refuse(refusal) = &decision.outcome
             && SEND_AGAIN.contains(&refusal.reason)
         {
             self.accepted.ask_again(refusal.reason);
-            self.shared.queue().forget(&self.accepted.id);
+            self.shared.queue().forget(self.accepted);
         }
         self.shared.sinks.tell(&Event::Decided {
             accepted: self.accepted,

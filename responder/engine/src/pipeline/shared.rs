@@ -1,9 +1,12 @@
 //! The state that all tasks of an engine share.
 
+use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use responder_core::guard::ClaimId;
+use responder_core::guard::{ClaimId, ClaimKind};
+use responder_core::notify::NotifyMoment;
 use responder_core::playbook::Playbook;
 use responder_core::port::{Clock, Ledger};
 use tokio::runtime::Handle;
@@ -15,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::alert_queue::AlertQueue;
 use crate::about::{About, Author};
 use crate::config::{EngineConfig, Ports, RuleSet};
+use crate::event::Event;
 use crate::sinks::Sinks;
 
 /// The state that all tasks of an engine share.
@@ -36,6 +40,8 @@ pub(super) struct Shared<C, L> {
     pub(super) readers: Semaphore,
     /// Places of verifications, at work or waiting for their turn; a task that panics gives its own back as well.
     pub(super) verifications: Arc<Semaphore>,
+    /// Whether somebody was told that a part of the ledger fills, by kind of claim in the order of [`ClaimKind::ALL`].
+    told_of_ledger: [AtomicBool; 2],
     runtime: Handle,
 }
 
@@ -66,6 +72,7 @@ impl<C, L> Shared<C, L> {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             idle: Notify::new(),
+            told_of_ledger: [const { AtomicBool::new(false) }; 2],
             runtime: Handle::current(),
         }
     }
@@ -108,6 +115,43 @@ impl<C, L> Shared<C, L> {
 }
 
 impl<C, L: Ledger> Shared<C, L> {
+    /// Tells once of each part of the ledger that has become three quarters full.
+    pub(super) fn watch_ledger(&self) {
+        for (kind, told) in ClaimKind::ALL.into_iter().zip(&self.told_of_ledger) {
+            let usage = self.ledger.usage(kind);
+            if usage.is_low() {
+                told.store(false, Ordering::Relaxed);
+            }
+            if usage.is_high() && !told.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    kind = kind.as_str(),
+                    claims = usage.claims,
+                    bound = usage.bound,
+                    "the ledger fills"
+                );
+                let receivers = self.told_of_failures();
+                self.sinks.tell(&Event::LedgerFills {
+                    kind,
+                    usage,
+                    receivers: &receivers,
+                });
+            }
+        }
+    }
+
+    /// Those whom the playbooks tell of failures.
+    fn told_of_failures(&self) -> Vec<String> {
+        let notify = self
+            .rules
+            .index
+            .playbooks()
+            .iter()
+            .flat_map(|playbook| &playbook.notify);
+        let of_failures = notify.filter(|notify| notify.on.contains(&NotifyMoment::Failed));
+        let receivers: BTreeSet<&String> = of_failures.flat_map(|notify| &notify.to).collect();
+        receivers.into_iter().cloned().collect()
+    }
+
     /// Takes a claim back, for which nothing was changed. `false`: the ledger could not do so, and it stays spent.
     pub(super) async fn refund(&self, claim: ClaimId, incident: &str) -> bool {
         match self.ledger.refund(claim).await {

@@ -2,6 +2,7 @@
 
 mod accounting;
 mod ending;
+mod floods;
 mod story;
 mod targets;
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use responder_cluster::simulated::SendFault;
-use responder_core::alert::Alert;
+use responder_core::alert::{Alert, AlertId};
 use responder_core::decide::Outcome;
 use responder_core::mode::Mode;
 use responder_core::notify::NotifyMoment;
@@ -26,7 +27,9 @@ use crate::config::EngineConfig;
 use crate::ledger::MemoryLedger;
 use crate::outcome::ResponseOutcome;
 use crate::queue::{QueueClass, ShedCause};
-use crate::testing::{Before, TestWorld, Then, alert, at_rest, enforced, guard, playbook, playbook_for, pod_at, shell};
+use crate::testing::{
+    Before, TestEngine, TestWorld, Then, alert, at_rest, enforced, guard, playbook, playbook_for, pod_at, shell,
+};
 use crate::verify::Effectiveness;
 
 const DELETE: &str = "[{delete: {gracePeriodSeconds: 0}}]";
@@ -159,7 +162,7 @@ async fn an_alert_is_refused_as_stale_when_the_cluster_stays_away_for_too_long()
 #[tokio::test(start_paused = true)]
 async fn an_alert_for_which_the_ledger_had_no_room_is_no_duplicate() {
     let mut world = TestWorld::new(&enforced("p", DELETE));
-    world.ledger = Arc::new(MemoryLedger::new(0));
+    world.ledger = Arc::new(MemoryLedger::new(0, 0));
     let engine = world.engine();
     for _ in 0..2 {
         assert!(is_accepted(&engine.submit(solo())));
@@ -194,7 +197,7 @@ async fn an_alert_that_was_shed_can_come_again() {
     assert!(is_accepted(&engine.submit(shell("p", "solo-2", 18, 2))));
     let shed = Submission::Shed {
         class: QueueClass::Ordinary,
-        cause: ShedCause::QueueFull,
+        cause: ShedCause::NamespaceFull,
     };
     assert_eq!(engine.submit(solo()), shed);
     drop(hold);

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use responder_core::alert::Priority;
 use tokio::sync::oneshot;
 
-use super::class::QueueClass;
 use super::target_key::TargetKey;
 use super::ticket::Ticket;
 
@@ -15,10 +15,19 @@ enum Waiter<J> {
 }
 
 impl<J> Waiter<J> {
-    const fn is_urgent(&self) -> bool {
+    /// A task comes before all tickets: it ends what a ticket began.
+    const fn urgency(&self) -> Option<Priority> {
         match self {
-            Self::Ticket(ticket) => matches!(ticket.class, QueueClass::Critical),
-            Self::Task(_) => true,
+            Self::Ticket(ticket) => Some(ticket.priority()),
+            Self::Task(_) => None,
+        }
+    }
+
+    fn is_before(&self, other: &Self) -> bool {
+        match (self.urgency(), other.urgency()) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(own), Some(other)) => own > other,
         }
     }
 }
@@ -45,7 +54,12 @@ impl<J> HeldKeys<J> {
         true
     }
 
-    /// Lets a ticket wait for a key; critical tickets come before ordinary ones.
+    pub(super) fn is_held(&self, key: &TargetKey) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// Lets a ticket wait for the key of its resolved target; those of a higher priority come first. Whose ticket it is
+    /// does not matter: all that wait would act on that same target.
     pub(super) fn wait(&mut self, key: TargetKey, ticket: Ticket<J>) {
         self.enqueue(key, Waiter::Ticket(ticket));
     }
@@ -62,11 +76,7 @@ impl<J> HeldKeys<J> {
 
     fn enqueue(&mut self, key: TargetKey, waiter: Waiter<J>) {
         let line = self.0.entry(key).or_default();
-        let at = if waiter.is_urgent() {
-            line.iter().position(|other| !other.is_urgent())
-        } else {
-            None
-        };
+        let at = line.iter().position(|other| waiter.is_before(other));
         line.insert(at.unwrap_or(line.len()), waiter);
     }
 
@@ -77,11 +87,7 @@ impl<J> HeldKeys<J> {
         while let Some(waiter) = line.pop_front() {
             match waiter {
                 Waiter::Ticket(mut ticket) => {
-                    if ticket.holds_subject {
-                        ticket.object = Some(key.clone());
-                    } else {
-                        ticket.holds_subject = true;
-                    }
+                    ticket.object = Some(key.clone());
                     return Some(ticket);
                 }
                 Waiter::Task(wake) => {

@@ -1,4 +1,4 @@
-//! The key of a target: only one response at a time may be about it.
+//! The key of a target: only one response at a time may be about it. And the tenant that a subject belongs to.
 
 use std::sync::Arc;
 
@@ -12,10 +12,24 @@ pub(crate) enum TargetKey {
     Pod(Namespace, Name),
     /// A subject: the host that an alert names, by the node's name or by that of the Falco pod on it.
     Host(Arc<str>),
+    /// The subject of all alerts that name none: they are refused without a read.
+    Nothing,
     /// A resolved target.
     Node(Name),
     /// A resolved target.
     Owner(Uid),
+}
+
+/// Those who share one turn of a round and one bound of a lane. Their number is bounded by that of the alerts in the
+/// queue.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Tenant {
+    /// The pods of one namespace.
+    Namespace(Namespace),
+    /// One host: its alerts are about no namespace.
+    Host(Arc<str>),
+    /// The alerts that name nothing.
+    Nothing,
 }
 
 impl TargetKey {
@@ -23,6 +37,15 @@ impl TargetKey {
         match subject {
             Subject::Pod(claim) => Self::Pod(claim.namespace.clone(), claim.name.clone()),
             Subject::Host { hostname } => Self::Host(hostname.as_str().into()),
+        }
+    }
+
+    /// The tenant of a subject.
+    pub(super) fn tenant(&self) -> Tenant {
+        match self {
+            Self::Pod(namespace, _) => Tenant::Namespace(namespace.clone()),
+            Self::Host(hostname) => Tenant::Host(Arc::clone(hostname)),
+            Self::Nothing | Self::Node(_) | Self::Owner(_) => Tenant::Nothing,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use responder_core::alert::Priority;
 use tokio::sync::oneshot;
 
 use super::class::QueueClass;
@@ -11,10 +12,16 @@ use super::target_key::TargetKey;
 #[derive(Debug)]
 pub(crate) struct Ticket<J> {
     pub(super) seq: u64,
-    pub(super) class: QueueClass,
+    pub(super) priority: Priority,
+    /// The bytes that it counts for, those of its repeats included.
+    pub(super) bytes: usize,
+    /// How many repeats of it were joined to it.
+    pub(super) repeats: usize,
+    /// The lane that its slot is of, while it has one. A ticket that more urgent ones of its subject wait for goes on in
+    /// their lane.
+    pub(super) lane: QueueClass,
     /// The key of the subject, held from the first start on.
-    pub(super) subject: Option<TargetKey>,
-    pub(super) holds_subject: bool,
+    pub(super) subject: TargetKey,
     /// The key of the resolved target of the playbook at hand, where it is held.
     pub(super) object: Option<TargetKey>,
     /// The playbook at hand.
@@ -25,8 +32,18 @@ pub(crate) struct Ticket<J> {
 }
 
 impl<J> Ticket<J> {
-    pub(crate) const fn class(&self) -> QueueClass {
-        self.class
+    /// The class of its priority, whose bounds it counts for.
+    pub(super) fn class(&self) -> QueueClass {
+        QueueClass::of(self.priority)
+    }
+
+    pub(crate) const fn priority(&self) -> Priority {
+        self.priority
+    }
+
+    /// The lane that its slot is of.
+    pub(crate) const fn lane(&self) -> QueueClass {
+        self.lane
     }
 
     /// The key of the resolved target, where it is held.
@@ -40,6 +57,6 @@ impl<J> Ticket<J> {
 pub(crate) enum Turn<J> {
     /// Start, or go on from the playbook at hand.
     Start(Ticket<J>),
-    /// Wake a response that pauses. Where its receiver is gone, the slot of this class is to be given back.
+    /// Wake a response that pauses. Where its receiver is gone, the slot of this lane is to be given back.
     Resume(QueueClass, oneshot::Sender<()>),
 }

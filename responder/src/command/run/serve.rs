@@ -151,7 +151,7 @@ fn engine(
     };
     let ports = Ports {
         cluster,
-        ledger: Arc::new(MemoryLedger::new(MemoryLedger::DEFAULT_BOUND)),
+        ledger: Arc::new(MemoryLedger::default()),
         notifier: Arc::new(notifier),
         audit: audit_trail(configuration.log.format),
         clock: Arc::new(WallClock),

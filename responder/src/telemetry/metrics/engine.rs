@@ -8,6 +8,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use responder_core::alert::DecodeError;
+use responder_core::guard::{ClaimKind, LedgerUsage};
 use responder_core::mode::Mode;
 use responder_core::refusal::RefusalReason;
 use responder_core::request::Verb;
@@ -163,6 +164,24 @@ impl EngineMetrics {
             "ledger_conflicts",
             "Decisions taken again because another one was committed first",
             counts.ledger_conflicts,
+        )?;
+        let ledger = |value: fn(LedgerUsage) -> usize| {
+            ClaimKind::ALL.map(|kind| {
+                let usage = counts.ledger.get(&kind).copied().unwrap_or_default();
+                (vec![("claims", kind.as_str())], value(usage) as u64)
+            })
+        };
+        page.families(
+            "ledger_claims",
+            "Claims in the ledger",
+            MetricType::Gauge,
+            ledger(|usage| usage.claims),
+        )?;
+        page.families(
+            "ledger_bound",
+            "The most claims that the ledger holds",
+            MetricType::Gauge,
+            ledger(|usage| usage.bound),
         )?;
         page.counter(
             "claims_refunded",

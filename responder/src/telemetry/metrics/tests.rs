@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use responder_core::guard::ClaimKind;
 use responder_core::mode::Mode;
 use responder_core::port::SendErrorKind;
 use responder_core::request::Verb;
@@ -183,6 +184,7 @@ fn the_readme_has_every_metric_with_its_labels_and_no_other() {
 #[test]
 fn the_readme_has_every_value_of_the_small_label_sets() {
     let classes = QueueClass::ALL.map(QueueClass::as_str);
+    let claims = ClaimKind::ALL.map(ClaimKind::as_str);
     let stages = PipelineStage::ALL.map(PipelineStage::as_str);
     let verbs = Verb::ALL.map(Verb::as_str);
     let verdicts = Effectiveness::ALL.map(Effectiveness::as_str);
@@ -193,6 +195,7 @@ fn the_readme_has_every_value_of_the_small_label_sets() {
     let read_errors = ReadErrors::default().counts().map(|(kind, _)| kind);
     let sets = [
         ("queue", &classes[..]),
+        ("claims", &claims),
         ("stage", &stages),
         ("verb", &verbs),
         ("verdict", &verdicts),

@@ -42,6 +42,26 @@ fn a_budget_of_the_guard_is_not_exceeded() {
 }
 
 #[test]
+fn a_budget_of_the_cluster_says_what_it_counted_and_keeps_a_reserve() {
+    let mut world = World::new();
+    world.guard = "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec:\n  mode: Enforce\n  budgets: [{scope: Cluster, class: Destroy, max: 2, per: 10m, reserve: {minPriority: Critical, slots: 1}}]\n";
+    let decision = world.decide(&delete());
+    let counted: Vec<String> = decision
+        .trace
+        .checks
+        .iter()
+        .filter(|check| matches!(check.name, CheckName::Budget(..)))
+        .map(|check| check.detail.clone())
+        .collect();
+    let of_this_budget = [
+        "0 of 2 targets in the cluster in 10m",
+        "0 of 1 targets for alerts of namespace web in 10m",
+        "0 of 1 targets for alerts below Critical (1 are reserved) in 10m",
+    ];
+    assert_eq!(counted, of_this_budget);
+}
+
+#[test]
 fn a_limit_that_counts_by_owner_refuses_when_the_owner_is_unknown() {
     let spec = playbook("mode: Enforce\nlimits: {cooldown: {per: Owner, for: 10m}}\nsteps: [{delete: {}}]");
     let world = World {

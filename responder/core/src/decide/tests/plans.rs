@@ -60,7 +60,7 @@ fn the_trace_of_a_decision() {
 fn the_checks_of_a_trace_come_in_the_order_of_their_names() {
     let mut world = World {
         sender: Some(Sender::Anonymous),
-        guard: "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec:\n  mode: Enforce\n  cluster: {name: prod-eu-1, field: cluster}\n  budgets:\n    - {scope: Namespace, class: Destroy, max: 9, per: 10m}\n    - {scope: Cluster, class: Annotate, max: 9, per: 10m}\n",
+        guard: "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec:\n  mode: Enforce\n  cluster: {name: prod-eu-1, field: cluster}\n  budgets:\n    - {scope: Namespace, class: Destroy, max: 9, per: 10m}\n    - {scope: Cluster, class: Annotate, max: 9, per: 10m, perNamespace: unlimited}\n",
         ..World::new()
     };
     world.alert["output_fields"]["k8s.pod.uid"] = json!("pod-uid");

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::alert::{Alert, AlertId, Bounds};
-use crate::guard::ClaimKind;
+use crate::alert::{Alert, AlertId, Bounds, Priority};
+use crate::guard::{ClaimKind, NamespaceShare, Reserve};
 use crate::object::{Kind, Namespace, Uid};
 use crate::playbook_name::PlaybookName;
 
@@ -26,6 +26,8 @@ fn claim(target: &str, second: i64) -> Claim {
         target: Uid::new(target).unwrap(),
         owner: Some(Uid::new("owner").unwrap()),
         namespace: Namespace::new("web"),
+        raised_in: Namespace::new("web"),
+        priority: Priority::Notice,
         reserves: Vec::new(),
     }
 }
@@ -39,7 +41,97 @@ fn budget(scope: BudgetScope, max: u32) -> Budget {
         per: Span::minutes::<10>(),
         percent: None,
         at_least: 1,
+        per_namespace: NamespaceShare::Half,
+        reserve: None,
     }
+}
+
+/// A claim of an alert of this namespace and priority.
+fn raised(target: &str, namespace: &str, priority: Priority) -> Claim {
+    Claim {
+        raised_in: Namespace::new(namespace),
+        priority,
+        ..claim(target, 0)
+    }
+}
+
+#[rstest]
+#[case::half_of_an_even_number(4, NamespaceShare::Half, Some(2))]
+#[case::half_is_rounded_up(5, NamespaceShare::Half, Some(3))]
+#[case::of_one(1, NamespaceShare::Half, Some(1))]
+#[case::as_the_guard_says(5, NamespaceShare::Targets(4), Some(4))]
+#[case::all_of_it(5, NamespaceShare::Unlimited, None)]
+fn one_namespace_takes_half_of_a_budget_of_the_cluster_unless_the_guard_says_more(
+    #[case] max: u32,
+    #[case] per_namespace: NamespaceShare,
+    #[case] most: Option<usize>,
+) {
+    let budget = Budget {
+        per_namespace,
+        ..budget(BudgetScope::Cluster, max)
+    };
+    let claims: Vec<Claim> = (0..most.unwrap_or(9))
+        .map(|number| raised(&format!("t{number}"), "flood", Priority::Notice))
+        .collect();
+    let count = count_namespace_share(&budget, &raised("next", "flood", Priority::Notice), &claims);
+    assert_eq!(
+        count.map(|count| (count.limit, count.has_room())),
+        most.map(|most| (most, false))
+    );
+    let other = count_namespace_share(&budget, &raised("next", "web", Priority::Notice), &claims);
+    assert!(other.is_none_or(Count::has_room));
+}
+
+/// A node is in no namespace; the alert that led to it is.
+#[test]
+fn a_namespace_takes_no_more_than_its_half_of_the_nodes() {
+    let budget = Budget {
+        kind: Some(Kind::Node),
+        ..budget(BudgetScope::Cluster, 4)
+    };
+    let node = |name: &str, namespace: &str| Claim {
+        kind: Kind::Node,
+        namespace: None,
+        owner: None,
+        ..raised(name, namespace, Priority::Emergency)
+    };
+    let claims = [node("a", "flood"), node("b", "flood")];
+    let has_room = |claim: &Claim| count_namespace_share(&budget, claim, &claims).is_none_or(Count::has_room);
+    assert!(!has_room(&node("c", "flood")) && has_room(&node("c", "web")));
+    let of_a_host = Claim {
+        raised_in: None,
+        ..node("c", "flood")
+    };
+    assert!(has_room(&of_a_host));
+}
+
+#[test]
+fn what_is_reserved_is_kept_for_alerts_of_that_priority() {
+    let budget = Budget {
+        reserve: Some(Reserve {
+            min_priority: Priority::Critical,
+            slots: 2,
+        }),
+        ..budget(BudgetScope::Cluster, 5)
+    };
+    let mut claims: Vec<Claim> = ["a", "b", "c"]
+        .map(|target| raised(target, "flood", Priority::Error))
+        .into();
+    let unreserved = |claims: &[Claim], target: &str, priority| {
+        count_unreserved(&budget, &raised(target, "web", priority), claims).map(Count::has_room)
+    };
+    assert_eq!(unreserved(&claims, "d", Priority::Error), Some(false));
+    assert_eq!(
+        unreserved(&claims, "a", Priority::Error),
+        Some(true),
+        "it is counted already"
+    );
+    assert_eq!(unreserved(&claims, "d", Priority::Critical), None);
+    // What urgent alerts take of the reserve gives the others nothing more.
+    claims.push(raised("d", "web", Priority::Emergency));
+    assert_eq!(unreserved(&claims, "e", Priority::Error), Some(false));
+    assert_eq!(unreserved(&claims[1..], "e", Priority::Error), Some(true));
+    assert!(count_budget(&budget, &raised("e", "web", Priority::Critical), &claims, None).has_room());
 }
 
 #[rstest]

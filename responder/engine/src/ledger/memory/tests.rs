@@ -1,7 +1,7 @@
 //! Versions, ids, expiry and the bound.
 
+use responder_core::alert::Priority;
 use responder_core::class::ActionClass;
-use responder_core::guard::ClaimKind;
 use responder_core::object::{Kind, Uid};
 use responder_core::playbook_name::PlaybookName;
 
@@ -24,6 +24,8 @@ fn claim(target: &str, made: i64, until: i64) -> Claim {
         target: Uid::new(target).unwrap(),
         owner: None,
         namespace: None,
+        raised_in: None,
+        priority: Priority::Notice,
         reserves: Vec::new(),
     }
 }
@@ -102,14 +104,17 @@ async fn the_id_of_a_claim_is_its_own_when_others_have_expired_or_were_taken_bac
 
 #[tokio::test]
 async fn a_full_ledger_refuses_until_a_claim_expires() {
-    let ledger = MemoryLedger::new(2);
+    let ledger = MemoryLedger::new(2, 0);
     commit(&ledger, claim("a", 0, 60)).await.unwrap();
     commit(&ledger, claim("b", 0, 90)).await.unwrap();
     // Less than a second after the last look for expired claims, too.
     for made in [0, 59] {
         assert_eq!(
             commit(&ledger, claim("c", made, 600)).await,
-            Err(CommitError::Ledger(LedgerError::Full(2)))
+            Err(CommitError::Ledger(LedgerError::Full {
+                kind: ClaimKind::Real,
+                bound: 2
+            }))
         );
     }
     assert_eq!(targets(&ledger).await, ["a", "b"]);
@@ -119,7 +124,7 @@ async fn a_full_ledger_refuses_until_a_claim_expires() {
 
 #[tokio::test]
 async fn a_full_ledger_has_room_again_after_a_refund() {
-    let ledger = MemoryLedger::new(1);
+    let ledger = MemoryLedger::new(1, 0);
     let id = commit(&ledger, claim("a", 0, 60)).await.unwrap();
     ledger.refund(id).await.unwrap();
     commit(&ledger, claim("b", 0, 60)).await.unwrap();
@@ -134,4 +139,85 @@ async fn a_view_keeps_the_claims_that_it_was_made_of() {
     commit(&ledger, claim("b", 0, 60)).await.unwrap();
     assert_eq!(view.claims.len(), 1);
     assert_ne!(view.version, ledger.view().await.unwrap().version);
+}
+
+/// One pod whose alerts are answered all the time.
+#[tokio::test]
+async fn a_target_that_is_acted_on_all_the_time_takes_two_places() {
+    let ledger = MemoryLedger::default();
+    let mut last = commit(&ledger, claim("quiet", 0, 600)).await.unwrap();
+    for second in 0..1000 {
+        last = commit(&ledger, claim("loud", second / 100, 600)).await.unwrap();
+    }
+    assert_eq!(targets(&ledger).await, ["quiet", "loud", "loud"]);
+    assert_eq!(ledger.usage(ClaimKind::Real).claims, 3);
+    // The one before counts again.
+    ledger.refund(last).await.unwrap();
+    assert_eq!(targets(&ledger).await, ["quiet", "loud"]);
+    ledger.refund(last).await.unwrap();
+    assert_eq!(targets(&ledger).await, ["quiet", "loud"]);
+}
+
+#[tokio::test]
+async fn claims_that_count_for_something_else_are_all_kept() {
+    let ledger = MemoryLedger::default();
+    let base = claim("a", 0, 600);
+    let others = [
+        base.clone(),
+        Claim {
+            class: ActionClass::Contain,
+            ..base.clone()
+        },
+        Claim {
+            priority: Priority::Critical,
+            ..base.clone()
+        },
+        Claim {
+            playbook: PlaybookName::new("q").unwrap(),
+            ..base.clone()
+        },
+        Claim {
+            claim_kind: ClaimKind::Rehearsed,
+            ..base
+        },
+    ];
+    for _ in 0..3 {
+        for claim in &others {
+            commit(&ledger, claim.clone()).await.unwrap();
+        }
+    }
+    assert_eq!(targets(&ledger).await.len(), 2 * others.len());
+}
+
+#[tokio::test]
+async fn rehearsals_fill_a_part_of_their_own() {
+    let ledger = MemoryLedger::new(4, 2);
+    let rehearsed = |target: &str| Claim {
+        claim_kind: ClaimKind::Rehearsed,
+        ..claim(target, 0, 600)
+    };
+    commit(&ledger, rehearsed("a")).await.unwrap();
+    commit(&ledger, rehearsed("b")).await.unwrap();
+    let full = LedgerError::Full {
+        kind: ClaimKind::Rehearsed,
+        bound: 2,
+    };
+    assert_eq!(commit(&ledger, rehearsed("c")).await, Err(CommitError::Ledger(full)));
+    for target in ["a", "b", "c", "d"] {
+        commit(&ledger, claim(target, 0, 600)).await.unwrap();
+    }
+    let usage = |kind| ledger.usage(kind);
+    assert_eq!(
+        (usage(ClaimKind::Real).claims, usage(ClaimKind::Rehearsed).claims),
+        (4, 2)
+    );
+}
+
+#[test]
+fn three_quarters_are_high_and_less_than_half_is_low() {
+    let of = |claims| LedgerUsage { claims, bound: 8 };
+    let high: Vec<usize> = (0..=8).filter(|&claims| of(claims).is_high()).collect();
+    let low: Vec<usize> = (0..=8).filter(|&claims| of(claims).is_low()).collect();
+    assert_eq!((high, low), (vec![6, 7, 8], vec![0, 1, 2, 3]));
+    assert!(!LedgerUsage::default().is_high());
 }

@@ -12,6 +12,8 @@ enum Kind {
     /// About a pod that is there, or was.
     Pod(u32),
     Critical(u32),
+    /// More urgent than the others of its pod, which give way.
+    Urgent(u32),
     Stale,
     Protected,
     Nowhere,
@@ -36,6 +38,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         1 => Just(Kind::Rejected),
         6 => (0..12_u32).prop_map(Kind::Pod),
         2 => (0..12_u32).prop_map(Kind::Critical),
+        2 => (0..12_u32).prop_map(Kind::Urgent),
         1 => Just(Kind::Stale),
         1 => Just(Kind::Protected),
         1 => Just(Kind::Nowhere),
@@ -62,7 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// Three playbooks over the same alerts: one ends pods, one marks them, one marks nodes.
 fn rules() -> String {
     let over_all = |name: &str, spec: &str| playbook_for("p", name, spec);
-    let budget = "budgets: [{scope: Cluster, class: Destroy, max: 5, per: 10m}]";
+    let budget = "budgets: [{scope: Cluster, class: Destroy, max: 5, per: 10m, perNamespace: unlimited}]";
     over_all("end", &format!("mode: Enforce\nsteps: {DELETE}"))
         + &over_all(
             "mark",
@@ -80,16 +83,18 @@ fn of(kind: Kind, nth: u32) -> Alert {
     let at = format!("2026-11-24T03:00:00.5{nth:06}Z");
     match kind {
         Kind::Pod(place) => flood("p", place, nth),
-        Kind::Critical(place) => {
+        Kind::Critical(place) | Kind::Urgent(place) => {
+            let priority = if matches!(kind, Kind::Urgent(_)) {
+                "Error"
+            } else {
+                "Critical"
+            };
             let number = 1000 + place;
             let fields = json!({
                 "k8s.pod.name": format!("flood-{place}"),
                 "container.id": &crate::testing::uid_of(number).replace('-', "")[..12],
             });
-            alert(
-                "p",
-                json!({"priority": "Critical", "time": at, "output_fields": fields}),
-            )
+            alert("p", json!({"priority": priority, "time": at, "output_fields": fields}))
         }
         Kind::Stale => alert("p", json!({"time": format!("2026-11-24T02:00:00.5{nth:06}Z")})),
         Kind::Protected => alert(
@@ -118,6 +123,7 @@ fn small(world: &TestWorld) -> EngineConfig {
             critical_share: 1,
             critical: bound(4),
             ordinary: bound(8),
+            namespace_percent: 100,
             per_subject: 3,
         },
         ..world.config()
@@ -206,26 +212,26 @@ async fn a_flood_over_the_bounds_is_shed_and_counted_by_cause() {
     let mut steps: Vec<Step> = (0..5).map(|_| Step::Alert(Kind::Pod(0))).collect();
     steps.extend((1..12).map(|place| Step::Alert(Kind::Pod(place))));
     steps.extend((1..8).map(|place| Step::Alert(Kind::Critical(place))));
+    steps.extend((1..4).map(|place| Step::Alert(Kind::Urgent(place))));
     steps.extend([Kind::Unmatched, Kind::Rejected, Kind::Again(0)].map(Step::Alert));
     steps.push(Step::Wait(60_000));
     steps.extend([Kind::Stale, Kind::Protected, Kind::Nowhere, Kind::Host].map(Step::Alert));
     let accounts = run(steps, None).await.unwrap();
     let alerts = &accounts.alerts;
-    assert_eq!((alerts.received, alerts.unmatched, alerts.duplicate), (30, 1, 1));
+    assert_eq!((alerts.received, alerts.unmatched, alerts.duplicate), (33, 1, 1));
     assert_eq!(alerts.rejected, [("not json", 1)].into());
     assert_eq!(
         alerts.shed,
         [
-            (QueueClass::Critical, [(ShedCause::QueueFull, 3)].into()),
-            (
-                QueueClass::Ordinary,
-                [(ShedCause::QueueFull, 6), (ShedCause::SubjectFull, 2)].into()
-            ),
+            (QueueClass::Critical, [(ShedCause::NamespaceFull, 3)].into()),
+            (QueueClass::Ordinary, [(ShedCause::NamespaceFull, 5)].into()),
         ]
         .into()
     );
     for reason in [
         RefusalReason::BudgetExhausted,
+        RefusalReason::Displaced,
+        RefusalReason::Joined,
         RefusalReason::Stale,
         RefusalReason::Protected,
         RefusalReason::NoTarget,

@@ -189,7 +189,7 @@ async fn after_a_panic_its_slot_and_its_target_are_free() {
     });
     let engine = world.engine();
     for nth in 0..10 {
-        engine.submit(shell("p", "solo-1", 17, nth));
+        engine.submit(alert("p", json!({"time": format!("2026-11-24T03:00:00.5{nth:06}Z"), "output_fields": {"proc.name": format!("m{nth}")}})));
     }
     assert_eq!(at_rest(&engine).await.panics, 20);
     for (place, nth) in [(1, 50), (2, 51), (3, 52), (4, 53)] {

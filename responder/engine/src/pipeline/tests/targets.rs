@@ -10,7 +10,8 @@ use crate::testing::uid_of;
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn on_many_threads_no_more_targets_are_hit_than_the_budget_has() {
     const MAX: usize = 7;
-    let budget = format!("budgets: [{{scope: Cluster, class: Destroy, max: {MAX}, per: 10m}}]");
+    let budget =
+        format!("budgets: [{{scope: Cluster, class: Destroy, max: {MAX}, per: 10m, perNamespace: unlimited}}]");
     let world = TestWorld::new(&(enforced("p", DELETE) + &guard(&budget)));
     world.flood(60);
     // Readings end in another order than they began.

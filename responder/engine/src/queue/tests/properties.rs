@@ -6,13 +6,14 @@ use proptest::prelude::*;
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::queue::line::Tally;
 
 const CONCURRENCY: usize = 4;
 
 #[derive(Debug, Clone)]
 enum Step {
     Accept {
-        class: QueueClass,
+        priority: Priority,
         subject: Option<u8>,
     },
     Next,
@@ -21,6 +22,8 @@ enum Step {
     Pause(usize),
     Resume(usize),
     Finish(usize),
+    /// Another playbook is to answer.
+    GiveWay(usize),
     /// The end of a quarantine asks for a pod's key.
     Hold(u8),
     /// One that waits for a key gives up.
@@ -29,15 +32,16 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let class = prop::sample::select(QueueClass::ALL.to_vec());
+    let priority = prop::sample::select(Priority::ALL.to_vec());
     let place = 0..8_usize;
     prop_oneof![
-        4 => (class, prop::option::weighted(0.9, 0..4_u8)).prop_map(|(class, subject)| Step::Accept { class, subject }),
+        4 => (priority, prop::option::weighted(0.9, 0..4_u8)).prop_map(|(priority, subject)| Step::Accept { priority, subject }),
         4 => Just(Step::Next),
         2 => (place.clone(), 0..2_u8).prop_map(|(place, node)| Step::Climb(place, node)),
         1 => place.clone().prop_map(Step::Pause),
         1 => place.clone().prop_map(Step::Resume),
         3 => place.clone().prop_map(Step::Finish),
+        2 => place.clone().prop_map(Step::GiveWay),
         1 => (0..4_u8).prop_map(Step::Hold),
         1 => place.clone().prop_map(Step::Abandon),
         1 => place.prop_map(Step::Release),
@@ -64,6 +68,8 @@ impl Model {
         Self {
             queue: WorkQueue::new(QueueLimits {
                 per_subject: 6,
+                critical: QueueBound { alerts: 8, bytes: 100 },
+                ordinary: QueueBound { alerts: 12, bytes: 100 },
                 ..limits(CONCURRENCY, 1)
             }),
             accepted: 0,
@@ -77,11 +83,18 @@ impl Model {
 
     fn take(&mut self, step: &Step) {
         match *step {
-            Step::Accept { class, subject } => {
-                let job = Arc::new(self.accepted);
-                let subject = subject.map(subject_key);
-                if self.queue.accept(class, subject, 1, job, Instant::now()).is_ok() {
-                    self.accepted += 1;
+            Step::Accept { priority, subject } => {
+                let subject = subject.map_or(TargetKey::Nothing, subject_key);
+                let arrival = NewJob {
+                    priority,
+                    subject,
+                    bytes: 1,
+                    job: Arc::new(self.accepted),
+                };
+                let (admission, displaced) = self.queue.accept(arrival, Instant::now(), |_| false);
+                self.accepted += u32::from(matches!(admission, QueueAnswer::Queued));
+                for Displaced { job, .. } in displaced {
+                    assert!(self.finished.insert(*job), "finished before it gave way");
                 }
             }
             Step::Next => {
@@ -90,7 +103,7 @@ impl Model {
             Step::Climb(place, number) if !self.working.is_empty() => {
                 let mut ticket = self.working.remove(place % self.working.len());
                 let key = node(&format!("node-{number}"));
-                if ticket.subject.is_none() {
+                if ticket.subject == TargetKey::Nothing {
                     // An alert that names nothing leads to no node.
                     self.working.push(ticket);
                 } else if self.queue.try_hold(&mut ticket, &key) {
@@ -101,19 +114,24 @@ impl Model {
             }
             Step::Pause(place) if !self.working.is_empty() => {
                 let ticket = self.working.remove(place % self.working.len());
-                self.queue.release_slot(ticket.class());
+                self.queue.release_slot(ticket.lane());
                 self.pausing.push((ticket, None));
             }
             Step::Resume(place) if !self.pausing.is_empty() => {
                 let place = place % self.pausing.len();
                 let (ticket, woken) = &mut self.pausing[place];
                 if woken.is_none() {
-                    *woken = Some(self.queue.resume(ticket.class()));
+                    *woken = Some(self.queue.resume(ticket.lane(), ticket.priority()));
                 }
             }
             Step::Finish(place) if !self.working.is_empty() => {
                 let ticket = self.working.remove(place % self.working.len());
                 self.finish(ticket, true);
+            }
+            Step::GiveWay(place) if !self.working.is_empty() => {
+                let mut ticket = self.working.remove(place % self.working.len());
+                self.queue.release_object(&mut ticket);
+                self.queue.give_way(ticket, true);
             }
             Step::Hold(number) => {
                 let key = subject_key(number);
@@ -170,18 +188,14 @@ impl Model {
     }
 
     fn check(&self) {
-        let running: usize = self.queue.states.iter().map(|state| state.running).sum();
+        let depth = |class| self.queue.depth(class, Instant::now()).running;
+        let running: usize = QueueClass::ALL.into_iter().map(depth).sum();
         assert_eq!(running, self.working.len(), "slots");
         assert!(running <= CONCURRENCY, "too many at work");
         let mut keys = HashSet::new();
         let tickets = self.working.iter().chain(self.pausing.iter().map(|(ticket, _)| ticket));
-        let of_tickets = tickets.flat_map(|ticket| {
-            assert!(
-                ticket.holds_subject || ticket.subject.is_none(),
-                "at work without its key"
-            );
-            [ticket.subject.as_ref(), ticket.object.as_ref()].into_iter().flatten()
-        });
+        let of_tickets =
+            tickets.flat_map(|ticket| [Some(&ticket.subject), ticket.object.as_ref()].into_iter().flatten());
         for key in of_tickets.chain(&self.holding) {
             assert!(keys.insert(key.clone()), "{key:?} is held twice");
             assert!(self.queue.keys.keys().contains(&key), "{key:?} counts as free");
@@ -229,10 +243,10 @@ proptest! {
         prop_assert_eq!(model.finished.len(), model.accepted as usize);
         prop_assert!(model.queue.is_idle());
         prop_assert!(model.queue.keys.keys().is_empty(), "{:?}", model.queue.keys.keys());
-        prop_assert!(model.queue.per_subject.is_empty());
+        prop_assert!(model.queue.lines.is_empty() && model.queue.tenants.is_empty());
+        prop_assert_eq!(model.queue.total, Tally::default());
         for class in QueueClass::ALL {
             prop_assert_eq!(model.queue.depth(class, Instant::now()), QueueDepth::default());
-            prop_assert_eq!(model.queue.states[class.index()].bytes, 0);
         }
     }
 }
