@@ -29,6 +29,7 @@ mod steps;
 
 use steps::StepInput;
 
+pub use claim::end_claim;
 pub use context::{Context, OwnIdentity};
 pub use decision::{Decision, Outcome};
 pub use limits::branch_claim;
@@ -95,7 +96,11 @@ fn act(
     let subject = screen::screen(context, ledger, trace)?;
     let snapshot =
         snapshot.map_err(|error| trace.refused(CheckName::Readings, RefusalReason::Unreadable, error.to_string()))?;
-    let (target, corroboration) = resolve::target(context, &subject, snapshot, trace)?;
+    let resolve::Resolved {
+        target,
+        corroboration,
+        obstacle,
+    } = resolve::target(context, &subject, snapshot, trace)?;
     *resolved = Some(target.clone());
     protection::of_target(context, snapshot, &target, trace)?;
     selection::check(context, &subject, snapshot, trace)?;
@@ -114,6 +119,7 @@ fn act(
         snapshot,
         target: &target,
         corroboration,
+        obstacle: obstacle.as_ref(),
         ledger,
         claim: &claim,
         incident: &incident,

@@ -14,6 +14,10 @@ pub enum ObstacleKind {
     HostNetwork,
     /// The pod belongs to a DaemonSet, which recreates a removed pod on the same node.
     DaemonSetPod,
+    /// The playbook acts on controllers, and the pod names none.
+    NoOwner,
+    /// The playbook acts on controllers, and the chain that the pod names is not believed.
+    OwnerUnknown,
     /// Other policies allow so much that a quarantine would isolate nothing.
     WouldNotIsolate,
 }
@@ -24,6 +28,8 @@ impl ObstacleKind {
         match self {
             Self::HostNetwork => "HostNetwork",
             Self::DaemonSetPod => "DaemonSetPod",
+            Self::NoOwner => "NoOwner",
+            Self::OwnerUnknown => "OwnerUnknown",
             Self::WouldNotIsolate => "WouldNotIsolate",
         }
     }
@@ -33,6 +39,8 @@ impl ObstacleKind {
         match self {
             Self::HostNetwork => "delete the pod (`otherwise: {delete: {}}`), or cordon its node",
             Self::DaemonSetPod => "quarantine the pod, or cordon its node",
+            Self::NoOwner => "write a playbook with `target: Pod` for pods without a controller",
+            Self::OwnerUnknown => "act on the pod, or on the controller by hand",
             Self::WouldNotIsolate => {
                 "delete the pod (`otherwise: {delete: {}}`), or narrow the policies that are named"
             }

@@ -70,10 +70,6 @@ reasons! {
     AlreadyDone => "nothing: it is already so",
     /// Too few nodes would stay schedulable.
     LastSchedulableNode => "let another node take pods first, or lower the guard's keepSchedulable",
-    /// The pod has no controller.
-    NoOwner => "write `target: Pod` for pods without a controller",
-    /// The chain of controllers could not be followed to its top.
-    OwnerUnknown => "act on the pod, or on the controller by hand",
     /// The playbook's cooldown has not ended.
     Cooldown => "wait, or shorten the playbook's cooldown",
     /// A limit of the playbook is exhausted.

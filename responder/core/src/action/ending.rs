@@ -96,6 +96,27 @@ impl Ending {
     }
 }
 
+/// The deletion of a pod at the end of its quarantine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastDeletion {
+    /// Sent with this grace, in seconds; `None` for the pod's own.
+    Sent(Option<u32>),
+    /// The pod is being deleted, and ends no later than a deletion of ours would end it.
+    Ending,
+}
+
+/// The deletion of this pod at the end of its quarantine, which leaves it at most `most` from now.
+pub fn last_deletion(live: &Pod, now: Timestamp, most: Span) -> LastDeletion {
+    let grace = Grace::of(None, live, most);
+    match Ending::of(live, now) {
+        None => LastDeletion::Sent(grace.asked),
+        Some(ending) => match ending.cut_to(now, grace.length) {
+            Some(seconds) => LastDeletion::Sent(Some(seconds)),
+            None => LastDeletion::Ending,
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;

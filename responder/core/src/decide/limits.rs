@@ -80,7 +80,7 @@ pub(super) fn replicas(snapshot: &Snapshot) -> Option<u32> {
     snapshot.owners.found().and_then(OwnerChain::topmost)?.replicas
 }
 
-fn budgets(
+pub(super) fn budgets(
     guard: &Guard,
     ledger: &LedgerView,
     claim: &Claim,

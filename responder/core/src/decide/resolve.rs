@@ -9,25 +9,46 @@ use crate::corroboration::Corroboration;
 use crate::guard::corroborate::corroborate;
 use crate::node;
 use crate::object::ObjectRef;
+use crate::obstacle::{Obstacle, ObstacleKind};
 use crate::pod;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::{Part, Snapshot};
 use crate::target::{PodClaim, Subject, Target, TargetKind};
 use crate::trace::{CheckName, Trace};
 
-/// The corroborated target, and how certainly the live pod is the alert's; `None` for a host.
+/// The live object that the alert means.
+pub(super) struct Resolved {
+    /// The corroborated target.
+    pub(super) target: Target,
+    /// How certainly the live pod is the alert's; `None` for a host.
+    pub(super) corroboration: Option<Corroboration>,
+    /// Why no step of the playbook can be done: it acts on controllers, and the pod has none that is believed. The pod's
+    /// tenant can bring that about, so it refuses nothing; the target is the pod then.
+    pub(super) obstacle: Option<Obstacle>,
+}
+
+/// Resolves the target.
 pub(super) fn target(
     context: &Context<'_>,
     subject: &Subject,
     snapshot: &Snapshot,
     trace: &mut Trace,
-) -> Result<(Target, Option<Corroboration>), Refusal> {
+) -> Result<Resolved, Refusal> {
     match subject {
         Subject::Pod(claim) => {
             let (live, reference, level) = live_pod(context, claim, snapshot, trace)?;
-            Ok((of_pod(context, live, reference, snapshot, trace)?, Some(level)))
+            let (target, obstacle) = of_pod(context, live, reference, snapshot, trace)?;
+            Ok(Resolved {
+                target,
+                corroboration: Some(level),
+                obstacle,
+            })
         }
-        Subject::Host { hostname } => Ok((of_host(context, hostname, snapshot, trace)?, None)),
+        Subject::Host { hostname } => Ok(Resolved {
+            target: of_host(context, hostname, snapshot, trace)?,
+            corroboration: None,
+            obstacle: None,
+        }),
     }
 }
 
@@ -61,7 +82,7 @@ fn of_pod(
     reference: ObjectRef,
     snapshot: &Snapshot,
     trace: &mut Trace,
-) -> Result<Target, Refusal> {
+) -> Result<(Target, Option<Obstacle>), Refusal> {
     let kind = context.playbook.target;
     // A pod that has ended can still lead to its node or its owner, but is not itself a target. A pod that is being
     // deleted is one: its containers run until its end, which its tenant may have put years away.
@@ -70,7 +91,7 @@ fn of_pod(
         return Err(trace.refused(CheckName::Ending, RefusalReason::Completed, detail));
     }
     match kind {
-        TargetKind::Pod => Ok(Target::Pod { pod: reference }),
+        TargetKind::Pod => Ok((Target::Pod { pod: reference }, None)),
         TargetKind::Owner => owner_of(reference, live, snapshot, trace),
         TargetKind::Node => {
             let Some(name) = pod::node_name(live) else {
@@ -80,31 +101,37 @@ fn of_pod(
                     format!("{} runs on no node", reference.at),
                 ));
             };
-            node_named(name, snapshot, trace)
+            Ok((node_named(name, snapshot, trace)?, None))
         }
     }
 }
 
-fn owner_of(reference: ObjectRef, live: &Pod, snapshot: &Snapshot, trace: &mut Trace) -> Result<Target, Refusal> {
+fn owner_of(
+    reference: ObjectRef,
+    live: &Pod,
+    snapshot: &Snapshot,
+    trace: &mut Trace,
+) -> Result<(Target, Option<Obstacle>), Refusal> {
     let Some(chain) = snapshot.owners.found() else {
         return Err(unread("the pod's controllers"));
     };
-    if pod::controller(live).is_none() {
-        let detail = format!("{} has no controller", reference.at);
-        return Err(trace.refused(CheckName::Owner, RefusalReason::NoOwner, detail));
-    }
-    let Some(owner) = chain.topmost() else {
-        let why = chain
-            .broken
-            .clone()
-            .unwrap_or_else(|| "its controller was not found".to_owned());
-        return Err(trace.refused(CheckName::Owner, RefusalReason::OwnerUnknown, why));
+    let obstacle = match (pod::controller(live), chain.topmost()) {
+        (None, _) => Obstacle::new(ObstacleKind::NoOwner, format!("{} names no controller", reference.at)),
+        (Some(_), None) => {
+            let why = chain.broken.as_deref().unwrap_or("its controller was not found");
+            Obstacle::new(ObstacleKind::OwnerUnknown, why)
+        }
+        (Some(_), Some(owner)) => {
+            trace.passed(CheckName::Owner, owner.object.to_string());
+            let target = Target::Owner {
+                owner: owner.object.clone(),
+                pod: reference,
+            };
+            return Ok((target, None));
+        }
     };
-    trace.passed(CheckName::Owner, owner.object.to_string());
-    Ok(Target::Owner {
-        owner: owner.object.clone(),
-        pod: reference,
-    })
+    trace.failed(CheckName::Owner, obstacle.to_string());
+    Ok((Target::Pod { pod: reference }, Some(obstacle)))
 }
 
 fn of_host(context: &Context<'_>, hostname: &str, snapshot: &Snapshot, trace: &mut Trace) -> Result<Target, Refusal> {

@@ -5,6 +5,7 @@ use crate::action::{ActionContext, StepProblem};
 use crate::class::ActionClass;
 use crate::corroboration::Corroboration;
 use crate::guard::{Claim, LedgerView, Reserved};
+use crate::obstacle::Obstacle;
 use crate::plan::{Branch, PlannedStep, StepPlan};
 use crate::playbook::Step;
 use crate::pod;
@@ -20,6 +21,8 @@ pub(super) struct StepInput<'a> {
     pub(super) target: &'a Target,
     /// How certainly the live pod is the alert's; `None` for a host.
     pub(super) corroboration: Option<Corroboration>,
+    /// Why no step can be done; `None` where it depends on the step.
+    pub(super) obstacle: Option<&'a Obstacle>,
     pub(super) ledger: &'a LedgerView,
     pub(super) claim: &'a Claim,
     pub(super) incident: &'a str,
@@ -47,12 +50,11 @@ pub(super) fn plan(input: &StepInput<'_>, trace: &mut Trace) -> Result<Vec<Plann
     };
     let mut steps = Vec::with_capacity(context.playbook.steps.len());
     for step in &context.playbook.steps {
-        steps.push(planned(
-            step,
-            CheckName::Step(step.name.clone()),
-            &action_context,
-            trace,
-        )?);
+        let check = CheckName::Step(step.name.clone());
+        steps.push(match input.obstacle {
+            Some(obstacle) => blocked(step, check, obstacle, trace),
+            None => planned(step, check, &action_context, trace)?,
+        });
     }
     if !steps.is_empty() && steps.iter().all(PlannedStep::is_idle) {
         let notes: Vec<&str> = steps
@@ -115,6 +117,21 @@ fn planned(
         plan,
         otherwise: step.otherwise.as_deref().map(|next| branch(next, context, trace)),
     })
+}
+
+/// A step of a playbook none of whose steps can be done.
+fn blocked(step: &Step, check: CheckName, obstacle: &Obstacle, trace: &mut Trace) -> PlannedStep {
+    trace.failed(check, format!("can't be done: {obstacle}"));
+    PlannedStep {
+        name: step.name.clone(),
+        action: step.action.name(),
+        class: step.class,
+        timeout: step.timeout,
+        on_failure: step.on_failure,
+        obstacle: Some(obstacle.clone()),
+        plan: StepPlan::default(),
+        otherwise: None,
+    }
 }
 
 /// The step that runs instead of one that fails. What stands against it is told, and refuses nothing else.

@@ -4,12 +4,12 @@ use std::sync::{Mutex, PoisonError};
 
 use responder_core::class::ActionClass;
 use responder_core::decide::branch_claim;
-use responder_core::guard::{Claim, ClaimId};
-use responder_core::port::{CommitError, Ledger, LedgerError};
-use responder_core::refusal::{Refusal, RefusalReason};
+use responder_core::guard::{Claim, ClaimId, LedgerView};
+use responder_core::port::Ledger;
+use responder_core::refusal::Refusal;
 
+use super::reserve::reserve;
 use super::shared::Shared;
-use crate::decision::MOST_COMMITS;
 use crate::execute::BranchBudget;
 
 /// The slots of one response.
@@ -44,27 +44,11 @@ impl<C: Send + Sync, L: Ledger> BranchBudget for BranchSlots<'_, C, L> {
         if class <= self.claim.class {
             return Ok(());
         }
-        let shared = self.shared;
-        let unavailable = |error: LedgerError| Refusal::new(RefusalReason::LedgerUnavailable, error.to_string());
-        for _ in 0..MOST_COMMITS {
-            let view = shared.ledger.view().await.map_err(unavailable)?;
-            let guard = &shared.rules.guard;
-            let claim = branch_claim(guard, &view, self.claim, class, self.owner_replicas, shared.clock.now())?;
-            let seen = view.version;
-            drop(view);
-            match shared.ledger.commit(claim, seen).await {
-                Ok(id) => {
-                    self.taken.lock().unwrap_or_else(PoisonError::into_inner).push(id);
-                    return Ok(());
-                }
-                Err(CommitError::Conflict) => {
-                    shared.sinks.accounting.conflicted();
-                    tokio::task::yield_now().await;
-                }
-                Err(CommitError::Ledger(error)) => return Err(unavailable(error)),
-            }
-        }
-        let detail = format!("other claims were committed first {MOST_COMMITS} times");
-        Err(Refusal::new(RefusalReason::Contended, detail))
+        let Shared { rules, clock, .. } = self.shared;
+        let claim =
+            |view: &LedgerView| branch_claim(&rules.guard, view, self.claim, class, self.owner_replicas, clock.now());
+        let id = reserve(self.shared, claim).await?;
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+        Ok(())
     }
 }
