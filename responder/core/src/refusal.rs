@@ -4,6 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
+mod basis;
+
+pub use basis::{RefusalAuthor, RefusalBasis};
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident => $advice:literal,)+) => {
         /// Why a decision is not to act. A closed set: a metric label and part of the interface.

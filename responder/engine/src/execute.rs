@@ -211,9 +211,10 @@ pub(crate) fn ran<'a>(
 }
 
 fn is_refundable(permit: &Permit, reports: &[StepReport]) -> bool {
-    // A plan without requests (only notes, or only notifications) has changed nothing and was answered all the same.
+    // A plan without requests (only notes, or only notifications) has changed nothing and was answered all the same; one
+    // whose steps can't be done was not.
     if requests(reports).next().is_none() {
-        return false;
+        return reports.iter().any(|report| report.obstacle.is_some());
     }
     match permit {
         Permit::Act(_) => requests(reports).all(|request| request.outcome.is_certainly_nothing()),

@@ -138,10 +138,15 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
                 Ok(pace) => pace,
                 Err(outcome) => return outcome,
             };
-            let pause = pauses.next(pace, error.retry_after);
-            let mut left = options.deadline.saturating_duration_since(Instant::now());
+            let mut pause = pauses.next(pace, error.retry_after);
+            let left = options.deadline.saturating_duration_since(Instant::now());
             if let (SendErrorKind::BlockedByBudget, Some(patience)) = (error.kind, blocked_for(&attempt.request)) {
-                left = left.min((begun + patience).saturating_duration_since(Instant::now()));
+                let patience = (begun + patience).saturating_duration_since(Instant::now());
+                if patience.is_zero() {
+                    return attempt.failed(Some(&error));
+                }
+                // The last try is at the end of the patience and not before it.
+                pause = pause.min(patience);
             }
             if pause >= left {
                 return attempt.failed(Some(&error));

@@ -17,6 +17,7 @@ use crate::limit::{Cooldown, Limits, TargetLimit};
 use crate::notify::Notify;
 use crate::playbook_name::PlaybookName;
 use crate::selector::Selector;
+use crate::span::Span;
 use crate::target::TargetKind;
 
 mod matching;
@@ -56,8 +57,10 @@ pub(super) fn playbook(
         .collect();
     check_order(&steps, &spec.key("steps"), findings);
     check_ways_on(&steps, &spec.key("steps"), findings);
+    check_patience(&steps, written.limits.max_alert_age, &spec.key("steps"), findings);
     let class = steps.iter().map(|step| step.class).max().unwrap_or(ActionClass::Notify);
     check_corroboration(written, &alert_match.sources, class, &spec, findings);
+    lint::evasions(&written.r#match, &spec.key("match"), findings);
     lint::matching(
         &written.r#match,
         None,
@@ -68,6 +71,7 @@ pub(super) fn playbook(
     let except = written.except.iter().enumerate().map(|(index, except)| {
         let path = spec.key("except").index(index);
         let exception = compile_exception(except, &path, now, findings);
+        lint::loopholes(&except.r#match, &path, findings);
         lint::matching(
             &except.r#match,
             written.r#match.rules.as_deref(),
@@ -308,6 +312,23 @@ fn check_ways_on(steps: &[Step], path: &Path, findings: &mut Findings<'_>) {
         findings.warn(
             &path.index(index).key(step.action.name()),
             problem.help("write what happens then beside it: `otherwise: {delete: {}}`"),
+        );
+    }
+}
+
+/// Refuses a step that waits for longer than its alert is acted on: its way on would come too late.
+fn check_patience(steps: &[Step], max_age: Option<Span>, path: &Path, findings: &mut Findings<'_>) {
+    let Some(max_age) = max_age else { return };
+    for (index, step) in steps.iter().enumerate() {
+        let Some(patience) = step.action.patience().filter(|patience| *patience >= max_age) else {
+            continue;
+        };
+        let problem = Problem::new(format!(
+            "this waits for {patience}, and after the {max_age} of `maxAlertAge` nothing is sent any more"
+        ));
+        findings.error(
+            &path.index(index).key(step.action.name()).key("blockedFor"),
+            problem.help("wait for less, or raise `limits.maxAlertAge`"),
         );
     }
 }

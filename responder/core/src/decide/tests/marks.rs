@@ -387,6 +387,21 @@ proptest! {
     }
 
     #[test]
+    fn a_tenant_that_also_deletes_its_pod_refuses_only_what_it_does_itself(
+        changes in proptest::collection::vec(tenant_change(), 0..5),
+        spec in proptest::sample::select(acting()),
+        since in 0_i64..100_000, grace in 0_i64..200_000_000,
+    ) {
+        let now: Timestamp = NOW.parse().unwrap();
+        let end = Timestamp::from_second(now.as_second() - since + grace).unwrap();
+        let world = changed(ending(&end.to_string(), grace), &changes);
+        if let Some(reason) = world.refusal(&spec) {
+            let authors = reason.basis().authors;
+            prop_assert!(authors.contains(&crate::refusal::RefusalAuthor::Tenant), "{:?} {:?}", reason, changes);
+        }
+    }
+
+    #[test]
     fn however_long_a_tenant_lets_its_pod_end_the_response_ends_it_by_the_guards_grace(
         since in 0_i64..1_000_000, grace in 0_i64..200_000_000, own in 0_i64..1_000_000,
     ) {

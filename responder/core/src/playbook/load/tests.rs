@@ -254,6 +254,20 @@ fn corroboration_fits_what_the_sources_can_say(#[case] spec: &str, #[case] expec
     assert_eq!(said(with(spec)), expected);
 }
 
+#[rstest]
+#[case::less("  limits: {maxAlertAge: 1m}\n  steps: [{evict: {blockedFor: 30s}, otherwise: {delete: {}}}]\n", &[])]
+#[case::as_long(
+    "  limits: {maxAlertAge: 1m}\n  steps: [{evict: {blockedFor: 60s}, otherwise: {delete: {}}}]\n",
+    &["spec.steps[0].evict.blockedFor: this waits for 1m, and after the 1m of `maxAlertAge` nothing is sent any more"]
+)]
+#[case::twice_the_end(
+    "  steps: [{evict: {blockedFor: 5s}, otherwise: {delete: {}}}, {delete: {}}]\n",
+    &["spec.steps[1]: `evict` ends the target, and then `delete` has nothing to end"]
+)]
+fn a_way_on_can_come_to_pass(#[case] spec: &str, #[case] expected: &[&str]) {
+    assert_eq!(said(with(spec)), expected);
+}
+
 #[test]
 fn the_same_meaning_has_the_same_hash_and_another_has_another() {
     let hash = |text: &str| with(text).unwrap().playbooks[0].hash;
