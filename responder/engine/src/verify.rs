@@ -3,8 +3,6 @@
 //! A verification holds no slot and no key. At most [`VerifyLimits::concurrency`] of them read at a time, so that watching
 //! a hundred pods end does not slow down the next response.
 
-use std::fmt;
-use std::future::Future;
 use std::time::Duration;
 
 use responder_core::guard::{Isolation, isolation};
@@ -13,14 +11,21 @@ use responder_core::own::QuarantinePolicy;
 use responder_core::patch::Patch;
 use responder_core::plan::{Expectation, Plan, PlannedStep};
 use responder_core::pod;
-use responder_core::port::{ClusterReader, ReadError, Reply};
+use responder_core::port::{ClusterReader, Reply};
 use responder_core::request::Request;
-use serde::Serialize;
 use tokio::sync::Semaphore;
 
+use self::reading::reading;
+use self::removal::RemovalCheck;
 use crate::execute::ran;
 use crate::lookup::{Lookup, lookup};
 use crate::outcome::{RequestOutcome, StepReport};
+
+mod finding;
+mod reading;
+mod removal;
+
+pub use finding::{Effectiveness, Finding, Verification};
 
 /// Bounds of the verifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,88 +44,6 @@ impl Default for VerifyLimits {
             concurrency: 2,
             pending: 2048,
             slack: Duration::from_secs(30),
-        }
-    }
-}
-
-/// The effect of a response, or of one step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Effectiveness {
-    /// The object is as it should be.
-    Effective,
-    /// No reading could tell, or none came in time.
-    Inconclusive,
-    /// The object is not as it should be.
-    Ineffective,
-}
-
-impl Effectiveness {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Effective, Self::Inconclusive, Self::Ineffective];
-
-    /// A bounded name for metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Effective => "effective",
-            Self::Inconclusive => "inconclusive",
-            Self::Ineffective => "ineffective",
-        }
-    }
-}
-
-/// The verdict on a whole response: the worst of its findings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Verification {
-    /// The worst.
-    pub verdict: Effectiveness,
-    /// One for each expectation.
-    pub findings: Vec<Finding>,
-}
-
-/// The verdict on one expectation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Finding {
-    /// The verdict.
-    pub verdict: Effectiveness,
-    /// What was seen.
-    pub detail: String,
-}
-
-impl Finding {
-    fn new(verdict: Effectiveness, detail: impl Into<String>) -> Self {
-        Self {
-            verdict,
-            detail: detail.into(),
-        }
-    }
-
-    fn unread(error: &ReadError) -> Self {
-        Self::new(Effectiveness::Inconclusive, error.to_string())
-    }
-}
-
-impl Verification {
-    pub(crate) fn of(findings: Vec<Finding>) -> Self {
-        let verdict = findings
-            .iter()
-            .map(|finding| finding.verdict)
-            .max()
-            .unwrap_or(Effectiveness::Effective);
-        Self { verdict, findings }
-    }
-}
-
-impl fmt::Display for Verification {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.verdict.as_str())?;
-        let details: Vec<&str> = self.findings.iter().map(|finding| finding.detail.as_str()).collect();
-        if details.is_empty() {
-            Ok(())
-        } else {
-            write!(f, ": {}", details.join("; "))
         }
     }
 }
@@ -181,7 +104,7 @@ pub(crate) async fn verify<C: ClusterReader>(
             grace_seconds,
             node,
         } => {
-            let removal = Removal {
+            let removal = RemovalCheck {
                 target,
                 node: node.as_ref(),
                 is_gone: open.is_gone,
@@ -269,17 +192,6 @@ async fn isolated<C: ClusterReader>(
         }
     }
 }
-
-/// Reads, once one of the [`VerifyLimits::concurrency`] turns is free.
-async fn reading<T>(readers: &Semaphore, read: impl Future<Output = T>) -> T {
-    // The semaphore is never closed; were it, reading without a turn does no harm.
-    let _turn = readers.acquire().await.ok();
-    read.await
-}
-
-mod removal;
-
-use removal::Removal;
 
 #[cfg(test)]
 mod tests;

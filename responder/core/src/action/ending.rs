@@ -59,14 +59,14 @@ impl Grace {
 
 /// The end of a pod that is being deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ending {
+pub(super) struct PodEnd {
     /// `deletionTimestamp`: the deletion plus the grace.
     pub(super) at: Timestamp,
     /// The time of the deletion.
     begun: Timestamp,
 }
 
-impl Ending {
+impl PodEnd {
     /// The end of this pod; `None` if it is not being deleted.
     pub(super) fn of(live: &Pod, now: Timestamp) -> Option<Self> {
         let at = live.metadata.deletion_timestamp.as_ref()?.0;
@@ -108,7 +108,7 @@ pub enum LastDeletion {
 /// The deletion of this pod at the end of its quarantine, which leaves it at most `most` from now.
 pub fn last_deletion(live: &Pod, now: Timestamp, most: Span) -> LastDeletion {
     let grace = Grace::of(None, live, most);
-    match Ending::of(live, now) {
+    match PodEnd::of(live, now) {
         None => LastDeletion::Sent(grace.asked),
         Some(ending) => match ending.cut_to(now, grace.length) {
             Some(seconds) => LastDeletion::Sent(Some(seconds)),
@@ -130,10 +130,10 @@ mod tests {
         NOW.parse().unwrap()
     }
 
-    fn ending(at: &str, grace: i64) -> Ending {
+    fn ending(at: &str, grace: i64) -> PodEnd {
         let pod =
             serde_json::from_value(json!({"metadata": {"deletionTimestamp": at, "deletionGracePeriodSeconds": grace}}));
-        Ending::of(&pod.unwrap(), now()).unwrap()
+        PodEnd::of(&pod.unwrap(), now()).unwrap()
     }
 
     #[rstest]

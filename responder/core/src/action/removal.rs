@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::contract::{Action, ActionContext, ActionInfo, ActionProblem, StepProblem};
-use super::ending::{Ending, Grace};
+use super::ending::{Grace, PodEnd};
 use crate::object::{Kind, Name, ObjectRef};
 use crate::obstacle::{Obstacle, ObstacleKind};
 use crate::permission::Permission;
@@ -99,7 +99,7 @@ impl Action for Removal {
         let mut notes = disbelieved_daemon_set(context.snapshot, live, target)?;
         let grace = Grace::of(self.grace_seconds, live, context.max_grace);
         notes.extend(grace.note.clone());
-        let grace_seconds = match Ending::of(live, context.now) {
+        let grace_seconds = match PodEnd::of(live, context.now) {
             None => grace.asked,
             Some(ending) => match ending.cut_to(context.now, grace.length) {
                 Some(seconds) => {

@@ -54,7 +54,7 @@ impl RefusalReason {
                 &[Operator, Sensor],
             ),
             Self::Stale | Self::Future => ("the alert's time and the controller's clock", &[Sensor, Responder]),
-            Self::Duplicate => ("the ledger", &[Responder]),
+            Self::Duplicate | Self::LedgerUnavailable => ("the ledger", &[Responder]),
             Self::Protected => (
                 "the floor, the guard, the name and labels of the namespace, the labels of the node",
                 &[Operator, Platform],
@@ -68,8 +68,9 @@ impl RefusalReason {
                 "the uid of the object that has the name: the target is gone",
                 &[Platform, Tenant],
             ),
-            Self::Contradicted => ("the kubelet's status of the pod against the alert", &[Platform, Sensor]),
-            Self::Uncorroborated => ("the kubelet's status of the pod against the alert", &[Platform, Sensor]),
+            Self::Contradicted | Self::Uncorroborated => {
+                ("the kubelet's status of the pod against the alert", &[Platform, Sensor])
+            }
             Self::Terminating => (
                 "the pod's end, which comes no later than the response's own: at most the guard's `maxGrace` from now",
                 &[Platform, Tenant],
@@ -93,7 +94,6 @@ impl RefusalReason {
                 "the ledger, against the playbook's limits and the guard's budgets",
                 &[Responder, Operator],
             ),
-            Self::LedgerUnavailable => ("the ledger", &[Responder]),
             Self::Contended => (
                 "the ledger, and an owner or node that changes at every look",
                 &[Responder, Platform],

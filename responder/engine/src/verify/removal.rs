@@ -14,11 +14,12 @@ use serde::Deserialize as _;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::{Effectiveness, Finding, reading};
+use super::finding::{Effectiveness, Finding};
+use super::reading::reading;
 use crate::lookup::{LiveObject, Lookup, lookup};
 
 /// A removal that the API server has accepted.
-pub(super) struct Removal<'a> {
+pub(super) struct RemovalCheck<'a> {
     pub(super) target: &'a ObjectRef,
     /// The pod's node; `None` before it was scheduled.
     pub(super) node: Option<&'a Name>,
@@ -28,7 +29,7 @@ pub(super) struct Removal<'a> {
     pub(super) lasts: Duration,
 }
 
-impl Removal<'_> {
+impl RemovalCheck<'_> {
     pub(super) async fn verify<C: ClusterReader>(&self, cluster: &C, readers: &Semaphore) -> Finding {
         let end = Instant::now() + self.lasts;
         let mut pause = Duration::from_secs(1);

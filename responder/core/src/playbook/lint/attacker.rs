@@ -104,11 +104,11 @@ pub(in crate::playbook) fn evasions(doc: &MatchDoc, path: &Path, findings: &mut 
 
 fn is_chosen_by_the_tenant(field: &str) -> bool {
     // `k8s.pod.label.team` is another spelling of `k8s.pod.label[team]`.
-    let is_label = |prefix: &&str| field.strip_prefix(*prefix).is_some_and(|key| key.starts_with('.'));
+    let is_label = |prefix: &str| field.strip_prefix(prefix).is_some_and(|key| key.starts_with('.'));
     CHOSEN_BY_THE_TENANT.contains(&field)
         || ["k8s.pod.label", "container.label"]
             .iter()
-            .any(|prefix| is_label(&prefix))
+            .any(|prefix| is_label(prefix))
 }
 
 fn image(globs: Option<&OneOrMany>, path: &Path, findings: &mut Findings<'_>) {

@@ -12,7 +12,7 @@ use responder_core::port::{Cluster, ClusterReader, Ledger, ReadError, Reply};
 use responder_core::request::Request;
 use serde::Deserialize as _;
 
-use super::end::{ExpirySender, failed, remove};
+use super::close::{ExpirySender, failed, remove};
 use crate::lookup::LiveObject;
 use crate::outcome::RequestOutcome;
 use crate::pipeline::reserve::reserve;

@@ -4,8 +4,9 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use responder_core::mode::{EffectiveMode, Permit};
 use responder_core::object::{ObjectRef, Uid};
 use responder_core::own::{OnExpiry, QuarantinePolicy, QuarantineRecord};
-use responder_core::port::{Cluster, Ledger, ReadError};
+use responder_core::port::{Cluster, Ledger};
 
+use super::close::{ExpirySender, failed, remove};
 use super::deletion::delete;
 use crate::about::About;
 use crate::lookup::{Lookup, lookup};
@@ -15,8 +16,6 @@ use crate::quarantine_end::QuarantineEnd;
 use crate::revert;
 use crate::send::RequestSender;
 use crate::wait::WaitInPlace;
-
-pub(super) type ExpirySender<'a, C> = RequestSender<'a, C, WaitInPlace>;
 
 /// Ends one quarantine.
 pub(super) async fn end<C: Cluster, L: Ledger>(
@@ -69,12 +68,6 @@ pub(super) async fn end<C: Cluster, L: Ledger>(
     }
 }
 
-pub(super) fn failed(error: &ReadError) -> QuarantineEnd {
-    QuarantineEnd::Failed {
-        because: error.to_string(),
-    }
-}
-
 /// Gives the pod its labels back, and removes the policy.
 async fn release<C: Cluster>(
     sender: &ExpirySender<'_, C>,
@@ -88,17 +81,4 @@ async fn release<C: Cluster>(
         UndoOutcome::Failed { because } => return QuarantineEnd::Failed { because },
     };
     remove(sender, policy, permit, QuarantineEnd::Released { left }).await
-}
-
-/// Removes the policy, as the last act of this end.
-pub(super) async fn remove<C: Cluster>(
-    sender: &ExpirySender<'_, C>,
-    policy: ObjectRef,
-    permit: &Permit,
-    end: QuarantineEnd,
-) -> QuarantineEnd {
-    match revert::delete(sender, policy, permit).await {
-        UndoOutcome::Failed { because } => QuarantineEnd::Failed { because },
-        _ => end,
-    }
 }
