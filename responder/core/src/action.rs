@@ -1,12 +1,13 @@
 //! Actions: the operations that a step of a playbook can name. Each action has one file and compiles to requests.
 //!
 //! `contract` defines the interface, `list` enumerates the actions. Two actions that share logic have a file for it:
-//! `entries` (label, annotate), `removal` (delete, evict), `schedulable` (cordon, taint).
+//! `entries` (label, annotate), `removal` with `ending` (delete, evict), `schedulable` (cordon, taint).
 
 mod annotate;
 mod contract;
 mod cordon;
 mod delete;
+mod ending;
 mod entries;
 mod evict;
 mod label;
@@ -17,13 +18,14 @@ mod schedulable;
 mod taint;
 mod text;
 
-pub use contract::{Action, ActionContext, ActionDoc, ActionInfo, ActionProblem, Widening};
+pub use contract::{Action, ActionContext, ActionDoc, ActionInfo, ActionProblem, StepProblem, Widening};
 pub use list::{ACTIONS, ActionDocs};
 pub use text::{Text, TextDoc};
 
 pub use annotate::AnnotateDoc;
 pub use cordon::{CORDONED_AT, CORDONED_BY, CORDONED_FOR, CordonDoc, UNSCHEDULABLE};
 pub use delete::DeleteDoc;
+pub use ending::{LastDeletion, last_deletion};
 pub use evict::EvictDoc;
 pub use label::LabelDoc;
 pub use quarantine::{Detach, QuarantineAllowDoc, QuarantineDoc};

@@ -27,8 +27,12 @@ mod screen;
 mod selection;
 mod steps;
 
+use steps::StepInput;
+
+pub use claim::end_claim;
 pub use context::{Context, OwnIdentity};
 pub use decision::{Decision, Outcome};
+pub use limits::branch_claim;
 
 /// The parts of the snapshot that the playbook reads, and those that the guard needs for a response of its class.
 pub fn needs(playbook: &Playbook, guard: &Guard) -> Needs {
@@ -37,7 +41,7 @@ pub fn needs(playbook: &Playbook, guard: &Guard) -> Needs {
     needs.owners |= guard
         .budgets
         .iter()
-        .any(|budget| budget.scope == BudgetScope::Owner && playbook.class() >= budget.class);
+        .any(|budget| budget.scope == BudgetScope::Owner && playbook.strongest_class() >= budget.class);
     needs
 }
 
@@ -92,7 +96,11 @@ fn act(
     let subject = screen::screen(context, ledger, trace)?;
     let snapshot =
         snapshot.map_err(|error| trace.refused(CheckName::Readings, RefusalReason::Unreadable, error.to_string()))?;
-    let target = resolve::target(context, &subject, snapshot, trace)?;
+    let resolve::Resolved {
+        target,
+        corroboration,
+        obstacle,
+    } = resolve::target(context, &subject, snapshot, trace)?;
     *resolved = Some(target.clone());
     protection::of_target(context, snapshot, &target, trace)?;
     selection::check(context, &subject, snapshot, trace)?;
@@ -106,7 +114,19 @@ fn act(
     claim::duplicate(context, ledger, claim_kind, trace)?;
     let claim = claim::claim(context, snapshot, &target, claim_kind);
     let incident = incident(context, &target);
-    let steps = steps::plan(context, snapshot, &target, ledger, &claim, &incident, trace)?;
+    let input = StepInput {
+        context,
+        snapshot,
+        target: &target,
+        corroboration,
+        obstacle: obstacle.as_ref(),
+        ledger,
+        claim: &claim,
+        incident: &incident,
+    };
+    let steps = steps::plan(&input, trace)?;
+    let class = steps.iter().map(|step| step.class).max().unwrap_or(claim.class);
+    let claim = Claim { class, ..claim };
     limits::check(context, snapshot, ledger, &claim, trace)?;
 
     let valid_until = context
@@ -121,6 +141,7 @@ fn act(
         steps,
         decided_at: context.now,
         valid_until,
+        owner_replicas: limits::replicas(snapshot),
     };
     if let Some(fault) = lint(&plan) {
         return Err(trace.refused(CheckName::Plan, RefusalReason::PlanUnsound, fault.to_string()));

@@ -18,6 +18,7 @@ pub mod mode;
 pub mod node;
 pub mod notify;
 pub mod object;
+pub mod obstacle;
 pub mod on_failure;
 pub mod own;
 pub mod patch;

@@ -18,14 +18,16 @@ pub fn is_cordoned(node: &Node) -> bool {
     node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false)
 }
 
-/// Whether the node is ready and not cordoned. A node without a `Ready` condition counts as not ready: its state is
+/// Whether the node's kubelet reports it as ready. A node without a `Ready` condition counts as not ready: its state is
 /// unknown.
+pub fn is_ready(node: &Node) -> bool {
+    let mut conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// Whether the node is ready and not cordoned.
 pub fn takes_pods(node: &Node) -> bool {
-    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let is_ready = conditions
-        .into_iter()
-        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    is_ready && !is_cordoned(node)
+    is_ready(node) && !is_cordoned(node)
 }
 
 /// Whether the node runs the control plane, by the labels that kubeadm and the distributions set.

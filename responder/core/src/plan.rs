@@ -1,6 +1,7 @@
 //! Plans: the requests of a response, in order, each with its undo.
 
 use std::fmt;
+use std::iter;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,10 +10,12 @@ use serde::Serialize;
 use crate::class::ActionClass;
 use crate::guard::Isolation;
 use crate::mode::{EffectiveMode, Permit};
-use crate::object::{Locator, ObjectRef};
+use crate::object::{Locator, Name, ObjectRef};
+use crate::obstacle::Obstacle;
 use crate::on_failure::OnFailure;
 use crate::own::OwnObject;
 use crate::patch::Patch;
+use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::target::Target;
 
@@ -32,6 +35,9 @@ pub struct StepPlan {
     pub notes: Vec<String>,
     /// The predicted isolation of a quarantine; `None` for other actions.
     pub isolation: Option<Isolation>,
+    /// The class of the requests, where the live object makes it stronger than the action's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raised_to: Option<ActionClass>,
 }
 
 impl StepPlan {
@@ -112,8 +118,12 @@ pub enum Undo {
 pub enum Expectation {
     /// The object is gone; an object of the same name with another uid counts as gone.
     Gone {
-        /// The object with its uid.
+        /// The pod with its uid.
         target: ObjectRef,
+        /// Its grace period, in seconds.
+        grace_seconds: u32,
+        /// Its node, which alone knows that the containers have ended; `None` before it is scheduled.
+        node: Option<Name>,
     },
     /// Every patched value of the step still stands.
     Patched {
@@ -137,15 +147,51 @@ pub struct PlannedStep {
     pub name: String,
     /// The name of the action.
     pub action: &'static str,
-    /// The class of the action.
+    /// The class of its requests.
     pub class: ActionClass,
     /// The limit for all requests of the step together, retries included.
     pub timeout: Duration,
     /// How the plan continues when the step fails.
     pub on_failure: OnFailure,
+    /// Why it can't be done on this target; it has no requests then, and fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<Obstacle>,
     /// The requests of the step.
     #[serde(flatten)]
     pub plan: StepPlan,
+    /// The step that runs instead, if this one can't be done or fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<Branch>,
+}
+
+/// The way on from a step that fails. It takes its own slot of the budgets when it starts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Branch {
+    /// The step that runs.
+    Planned(Box<PlannedStep>),
+    /// What stands against it: the alert does not corroborate its class, or a protection covers the target.
+    Lacking(Refusal),
+}
+
+impl PlannedStep {
+    /// The step that runs instead, if it is planned.
+    pub fn next(&self) -> Option<&Self> {
+        match &self.otherwise {
+            Some(Branch::Planned(step)) => Some(step),
+            Some(Branch::Lacking(_)) | None => None,
+        }
+    }
+
+    /// The step, then those that run instead of it, in order.
+    pub fn alternatives(&self) -> impl Iterator<Item = &Self> {
+        iter::successors(Some(self), |step| step.next())
+    }
+
+    /// Whether nothing is left to do: no request, no failure.
+    pub fn is_idle(&self) -> bool {
+        self.plan.requests.is_empty() && self.obstacle.is_none()
+    }
 }
 
 /// The plan of a response.
@@ -164,6 +210,9 @@ pub struct Plan {
     pub decided_at: Timestamp,
     /// The alert's time plus its maximum age. No request is sent later.
     pub valid_until: Timestamp,
+    /// `spec.replicas` of the topmost controller, of which budgets may be a percentage.
+    #[serde(skip)]
+    pub owner_replicas: Option<u32>,
 }
 
 impl Plan {
@@ -172,7 +221,7 @@ impl Plan {
         self.mode.permit()
     }
 
-    /// The strongest class of the steps; `Notify` without steps.
+    /// The strongest class of the steps, without those that run instead of one; `Notify` without steps.
     pub fn class(&self) -> ActionClass {
         self.steps
             .iter()
@@ -181,7 +230,7 @@ impl Plan {
             .unwrap_or(ActionClass::Notify)
     }
 
-    /// All requests, in order.
+    /// All requests, in order, without those of the steps that run instead of one.
     pub fn requests(&self) -> impl Iterator<Item = &PlannedRequest> {
         self.steps.iter().flat_map(|step| &step.plan.requests)
     }
@@ -200,23 +249,40 @@ impl fmt::Display for Plan {
         )?;
         for (number, step) in self.steps.iter().enumerate() {
             writeln!(f, "  {}. {}", number + 1, step.name)?;
-            for planned in &step.plan.requests {
-                writeln!(f, "     {}", planned.request)?;
-                match (&planned.undo, &planned.request) {
-                    (Undo::Restore, Request::Patch { patch, .. }) => writeln!(f, "       undo: {}", patch.reversed())?,
-                    (Undo::DeleteCreated, request) => writeln!(f, "       undo: delete {}", request.at())?,
-                    (Undo::Irreversible { because }, _) => writeln!(f, "       no undo: {because}")?,
-                    // The lint refuses this plan.
-                    (Undo::Restore, _) => writeln!(f, "       no undo: the request is no patch")?,
-                }
+            write_step(f, step)?;
+            let mut last = step;
+            for next in step.alternatives().skip(1) {
+                writeln!(f, "     otherwise {}", next.name)?;
+                write_step(f, next)?;
+                last = next;
             }
-            if let Some(isolation) = &step.plan.isolation {
-                writeln!(f, "     isolation: {isolation}")?;
-            }
-            for note in &step.plan.notes {
-                writeln!(f, "     note: {note}")?;
+            if let Some(Branch::Lacking(refusal)) = &last.otherwise {
+                writeln!(f, "     otherwise nothing: {refusal}")?;
             }
         }
         Ok(())
     }
+}
+
+fn write_step(f: &mut fmt::Formatter<'_>, step: &PlannedStep) -> fmt::Result {
+    if let Some(obstacle) = &step.obstacle {
+        writeln!(f, "     can't be done: {obstacle}")?;
+    }
+    for planned in &step.plan.requests {
+        writeln!(f, "     {}", planned.request)?;
+        match (&planned.undo, &planned.request) {
+            (Undo::Restore, Request::Patch { patch, .. }) => writeln!(f, "       undo: {}", patch.reversed())?,
+            (Undo::DeleteCreated, request) => writeln!(f, "       undo: delete {}", request.at())?,
+            (Undo::Irreversible { because }, _) => writeln!(f, "       no undo: {because}")?,
+            // The lint refuses this plan.
+            (Undo::Restore, _) => writeln!(f, "       no undo: the request is no patch")?,
+        }
+    }
+    if let Some(isolation) = &step.plan.isolation {
+        writeln!(f, "     isolation: {isolation}")?;
+    }
+    for note in &step.plan.notes {
+        writeln!(f, "     note: {note}")?;
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@
 //! `index` finds the playbooks of an alert, and `live` holds the parts that read the live object.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -81,13 +82,24 @@ pub struct Playbook {
 }
 
 impl Playbook {
-    /// The strongest class of the steps.
+    /// The strongest class of the steps, without the branches that start later.
     pub fn class(&self) -> ActionClass {
-        self.steps
-            .iter()
-            .map(|step| step.action.class())
-            .max()
-            .unwrap_or(ActionClass::Notify)
+        let classes = self.steps.iter().map(|step| step.class);
+        classes.max().unwrap_or(ActionClass::Notify)
+    }
+
+    /// The strongest class that a response can come to, branches and ends included.
+    pub fn strongest_class(&self) -> ActionClass {
+        let classes = self.alternatives().flat_map(|step| {
+            let strongest = step.action.strongest_class(self.target);
+            [Some(strongest), step.action.end_class()].into_iter().flatten()
+        });
+        classes.max().unwrap_or(ActionClass::Notify)
+    }
+
+    /// Every step, each followed by those that run instead of it.
+    pub fn alternatives(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().flat_map(Step::alternatives)
     }
 
     /// Whether an expression reads the alert, whose every part then counts for the decision.
@@ -98,7 +110,7 @@ impl Playbook {
 
     /// The stocks that its steps draw on.
     pub fn reserves(&self) -> Vec<Stock> {
-        let stocks = self.steps.iter().flat_map(|step| step.action.reserves());
+        let stocks = self.alternatives().flat_map(|step| step.action.reserves());
         stocks.copied().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
@@ -108,8 +120,8 @@ impl Playbook {
         for exception in &self.except {
             needs = needs.union(exception.live_match.needs());
         }
-        for step in &self.steps {
-            needs = needs.union(step.action.needs());
+        for step in self.alternatives() {
+            needs = needs.union(step.action.needs(self.target));
         }
         needs.namespace |= !self.rollout.is_empty();
         needs.owners |= self.target == TargetKind::Owner
@@ -155,8 +167,19 @@ pub struct Step {
     pub name: String,
     /// The compiled action, with its parameters.
     pub action: Box<dyn Action>,
+    /// The class of the action on the playbook's target.
+    pub class: ActionClass,
     /// The time for all requests of the step together, retries included; 30 s by default.
     pub timeout: Duration,
     /// How the plan continues when the step fails.
     pub on_failure: OnFailure,
+    /// The step that runs instead, if this one can't be done or fails.
+    pub otherwise: Option<Box<Step>>,
+}
+
+impl Step {
+    /// The step, then those that run instead of it, in order.
+    pub fn alternatives(&self) -> impl Iterator<Item = &Self> {
+        iter::successors(Some(self), |step| step.otherwise.as_deref())
+    }
 }

@@ -24,21 +24,13 @@ pub fn labels(pod: &Pod) -> BTreeMap<String, String> {
     pod.metadata.labels.clone().unwrap_or_default()
 }
 
-/// Whether the pod is the mirror of a static pod. The kubelet creates mirrors, and changes to a mirror do not reach the
-/// containers. Source: <https://kubernetes.io/docs/tasks/configure-pod-container/static-pod/>
+/// Whether the pod is the mirror of a static pod, by its annotation alone: the API server lets no update add it, and a
+/// kubelet runs no pod that carries it without a static pod behind it. An owner reference to a node proves nothing, since
+/// any author of a pod can write one. Changes to a mirror do not reach the containers.
+/// Source: <https://kubernetes.io/docs/tasks/configure-pod-container/static-pod/>
 pub fn is_mirror(pod: &Pod) -> bool {
-    let annotated = pod
-        .metadata
-        .annotations
-        .as_ref()
-        .is_some_and(|map| map.contains_key("kubernetes.io/config.mirror"));
-    let owned_by_node = pod
-        .metadata
-        .owner_references
-        .iter()
-        .flatten()
-        .any(|owner| owner.kind == "Node" && owner.api_version == "v1");
-    annotated || owned_by_node
+    let annotations = pod.metadata.annotations.as_ref();
+    annotations.is_some_and(|map| map.contains_key("kubernetes.io/config.mirror"))
 }
 
 /// Whether the pod is being deleted.

@@ -55,6 +55,7 @@ impl Needs {
         policies: true,
         services: true,
         nodes: true,
+        removal: true,
     };
 
     /// The permissions to read these parts.
@@ -64,7 +65,8 @@ impl Needs {
             permissions.extend(Kind::OWNERS.map(|kind| Permission::on(kind, "get")));
         }
         let parts = [
-            (self.node, Permission::on(Kind::Node, "get")),
+            (self.node || self.removal, Permission::on(Kind::Node, "get")),
+            (self.removal && !self.owners, Permission::on(Kind::DaemonSet, "get")),
             (self.namespace, Permission::on(Kind::Namespace, "get")),
             (self.policies, Permission::on(Kind::NetworkPolicy, "list")),
             (self.services, LIST_SERVICES),
@@ -152,8 +154,7 @@ pub fn highest_mode(playbook: &Playbook, guard: &Guard, ceiling: Mode) -> Mode {
 fn writes(playbook: &Playbook) -> impl Iterator<Item = Permission> + '_ {
     let target = playbook.target;
     playbook
-        .steps
-        .iter()
+        .alternatives()
         .flat_map(move |step| step.action.permissions(target))
 }
 

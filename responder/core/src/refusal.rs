@@ -4,6 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
+mod basis;
+
+pub use basis::{RefusalAuthor, RefusalBasis};
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident => $advice:literal,)+) => {
         /// Why a decision is not to act. A closed set: a metric label and part of the interface.
@@ -56,7 +60,7 @@ reasons! {
     Contradicted => "look for a forged or wrongly enriched alert",
     /// The live object does not confirm the alert to the level that the playbook requires.
     Uncorroborated => "let Falco add k8s.pod.uid (append_output), or lower the playbook's corroboration where its class allows it",
-    /// The target is already being deleted.
+    /// The target is being deleted already, and ends no later than this response would end it.
     Terminating => "nothing: it is on its way out",
     /// The pod has ended.
     Completed => "nothing: none of its containers run any more",
@@ -66,20 +70,10 @@ reasons! {
     OwnPod => "act on the controller's pod by hand",
     /// The pod is static: the API server's object is only a mirror.
     MirrorPod => "remove its manifest from the node, or cordon the node",
-    /// The pod belongs to a DaemonSet, which recreates a deleted pod on the same node.
-    DaemonSetPod => "quarantine the pod or cordon its node instead",
-    /// The pod uses the host's network, where NetworkPolicies don't apply.
-    HostNetwork => "delete the pod or cordon its node instead",
-    /// Other policies allow so much that a quarantine would isolate nothing.
-    WouldNotIsolate => "narrow the policies that are named, or delete the pod instead",
     /// The target is already in the state that the step would set.
     AlreadyDone => "nothing: it is already so",
     /// Too few nodes would stay schedulable.
     LastSchedulableNode => "let another node take pods first, or lower the guard's keepSchedulable",
-    /// The pod has no controller.
-    NoOwner => "write `target: Pod` for pods without a controller",
-    /// The chain of controllers could not be followed to its top.
-    OwnerUnknown => "act on the pod, or on the controller by hand",
     /// The playbook's cooldown has not ended.
     Cooldown => "wait, or shorten the playbook's cooldown",
     /// A limit of the playbook is exhausted.

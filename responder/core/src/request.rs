@@ -12,6 +12,7 @@ use crate::mode::{EnforcePermit, Permit};
 use crate::object::{Locator, ObjectRef};
 use crate::own::OwnObject;
 use crate::patch::Patch;
+use crate::span::Span;
 
 /// One request, with its preconditions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -43,6 +44,9 @@ pub enum Request {
         target: ObjectRef,
         /// The grace period; `None` for the pod's own `terminationGracePeriodSeconds`.
         grace_seconds: Option<u32>,
+        /// How long a PodDisruptionBudget may block it; `None` for as long as its step lasts.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        blocked_for: Option<Span>,
     },
 }
 

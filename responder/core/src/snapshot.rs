@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Servic
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-use crate::object::ObjectRef;
+use crate::object::{ObjectRef, Uid};
 
 /// The parts of a snapshot that a decision reads. A delete reads only the pod: one GET.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,6 +30,9 @@ pub struct Needs {
     pub services: bool,
     /// All nodes, to count those that stay schedulable.
     pub nodes: bool,
+    /// For the removal of a pod: the DaemonSet that it names as its controller, if it does, and for its verification the
+    /// node.
+    pub removal: bool,
 }
 
 impl Needs {
@@ -43,6 +46,7 @@ impl Needs {
             policies: self.policies || other.policies,
             services: self.services || other.services,
             nodes: self.nodes || other.nodes,
+            removal: self.removal || other.removal,
         }
     }
 }
@@ -95,11 +99,25 @@ pub struct Owner {
 pub struct OwnerChain {
     /// From the pod's own controller to the top.
     pub owners: Vec<Owner>,
-    /// Why the chain ends before its top: a controller is gone, replaced, or of an unknown kind.
+    /// Why a link of the chain is not believed: a controller is gone, replaced, of an unknown kind, or does not select
+    /// what refers to it.
     pub broken: Option<String>,
+    /// The topmost uid that the references claim, believed or not; `None` for a pod without a controller. Responses are
+    /// counted by it, so a broken reference is no way out of the limits of an owner.
+    pub claimed: Option<Uid>,
 }
 
 impl OwnerChain {
+    /// Notes why a link is not believed, unless an earlier one is not.
+    pub fn disbelieve(&mut self, why: String) {
+        self.broken.get_or_insert(why);
+    }
+
+    /// The uid by which limits count the pod's owner: that of the topmost controller, or else the claimed one.
+    pub fn counted(&self) -> Option<&Uid> {
+        self.topmost().map(|owner| &owner.object.uid).or(self.claimed.as_ref())
+    }
+
     /// The topmost controller; `None` when there is none or the chain is broken.
     pub fn topmost(&self) -> Option<&Owner> {
         if self.broken.is_some() {

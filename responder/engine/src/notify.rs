@@ -10,7 +10,7 @@ use responder_core::port::{Notification, Notifier};
 use responder_core::refusal::Refusal;
 
 use crate::event::Event;
-use crate::outcome::{RequestOutcome, Response, ResponseOutcome};
+use crate::outcome::{RequestOutcome, Response, ResponseOutcome, StepReport};
 use crate::verify::{Effectiveness, Verification};
 
 /// Sends the message about an event to each receiver of its playbook that asks for the moment.
@@ -145,7 +145,7 @@ fn refusal_message(rule: &str, refusal: &Refusal) -> String {
 /// One line about a response: the requests that were done, and those that were not.
 fn response_message(rule: &str, response: &Response) -> String {
     let rule = rule.escape_debug();
-    let all = || response.steps.iter().flat_map(|step| &step.requests);
+    let all = || response.steps.iter().flat_map(StepReport::all_requests);
     let named = |wanted: &dyn Fn(&RequestOutcome) -> bool| {
         let names: Vec<&str> = all()
             .filter(|report| wanted(&report.outcome))

@@ -6,6 +6,6 @@ mod sent;
 mod undo;
 
 pub use request::{FailureReason, NotSentReason, RequestOutcome, RequestReport};
-pub use response::{Response, ResponseOutcome, StepReport};
+pub use response::{BranchReport, Response, ResponseOutcome, StepReport};
 pub use sent::SentRequest;
 pub use undo::{UndoOutcome, UndoReport};

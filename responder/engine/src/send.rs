@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use responder_core::mode::Permit;
 use responder_core::port::{Clock, Cluster, ReadError, Reply, SendError, SendErrorKind};
 use responder_core::request::{Armed, DEFAULT_DEADLINE, Request, Verb};
+use responder_core::span::Span;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -103,6 +104,7 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
 
     async fn attempt(&self, attempt: &mut Attempt<'_>, options: SendOptions) -> RequestOutcome {
         let verb = attempt.request.verb();
+        let begun = Instant::now();
         let mut pauses = Pauses::new();
         let mut last: Option<SendError> = None;
         loop {
@@ -136,8 +138,16 @@ impl<C: Cluster, R: Wait> RequestSender<'_, C, R> {
                 Ok(pace) => pace,
                 Err(outcome) => return outcome,
             };
-            let pause = pauses.next(pace, error.retry_after);
+            let mut pause = pauses.next(pace, error.retry_after);
             let left = options.deadline.saturating_duration_since(Instant::now());
+            if let (SendErrorKind::BlockedByBudget, Some(patience)) = (error.kind, blocked_for(&attempt.request)) {
+                let patience = (begun + patience).saturating_duration_since(Instant::now());
+                if patience.is_zero() {
+                    return attempt.failed(Some(&error));
+                }
+                // The last try is at the end of the patience and not before it.
+                pause = pause.min(patience);
+            }
             if pause >= left {
                 return attempt.failed(Some(&error));
             }
@@ -286,6 +296,14 @@ impl Attempt<'_> {
     fn rebases_on_conflict(&self) -> bool {
         let replaces_a_list = matches!(&*self.request, Request::Patch { patch, .. } if patch.replaces_a_list());
         replaces_a_list && !self.tries.undoes
+    }
+}
+
+/// How long a PodDisruptionBudget may block the request.
+fn blocked_for(request: &Request) -> Option<Duration> {
+    match request {
+        Request::Evict { blocked_for, .. } => blocked_for.map(Span::get),
+        Request::Create { .. } | Request::Patch { .. } | Request::Delete { .. } => None,
     }
 }
 

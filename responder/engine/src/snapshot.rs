@@ -12,8 +12,10 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use responder_core::guard::FALCO_NAMESPACES;
 use responder_core::object::{Kind, Locator, Name, Namespace, Uid};
+use responder_core::own::{QUARANTINE_LABEL, QuarantinePolicy, QuarantineRecord};
 use responder_core::pod;
 use responder_core::port::{Clock, ClusterReader, ControllerRef, ReadError};
+use responder_core::selector::Selector;
 use responder_core::snapshot::{Needs, OwnerChain, Part, Policies, Snapshot};
 use responder_core::target::{PodClaim, Subject, TargetKind};
 
@@ -55,8 +57,11 @@ async fn of_pod<C: ClusterReader, R: Wait>(
     };
     let namespace = &claim.namespace;
     let node = pod::node_name(&live).and_then(Name::new);
+    let names_a_daemon_set =
+        || pod::controller(&live).is_some_and(|owner| pod::controller_kind(owner) == Some(Kind::DaemonSet));
+    let owners = needs.owners || needs.removal && names_a_daemon_set();
     let (owners, node, object, policies, services, nodes) = tokio::join!(
-        asked(needs.owners, owner_chain(cluster, &live, namespace)),
+        asked(owners, owner_chain(cluster, &live, namespace)),
         asked(needs.node, async {
             match &node {
                 Some(name) => cluster.node(name).await,
@@ -188,47 +193,83 @@ async fn policies<C: ClusterReader>(cluster: &C, namespace: &Namespace) -> Resul
     })
 }
 
-/// The controllers above a pod, each hop checked by uid: a controller that was made anew under the same name is not the
-/// one that made the pod.
+/// The controllers above a pod, each hop checked by uid and, where the kind has one, by its selector: anyone who writes a
+/// pod can name a controller that did not make it. A hop that is not believed is followed all the same, as far as it goes,
+/// for the uid by which limits count.
 async fn owner_chain<C: ClusterReader>(
     cluster: &C,
     live: &Pod,
     namespace: &Namespace,
 ) -> Result<OwnerChain, ReadError> {
     let mut chain = OwnerChain::default();
+    if let Some(recorded) = recorded_owner(cluster, live, namespace).await? {
+        chain.broken = Some("a quarantine has detached it from its controller".to_owned());
+        chain.claimed = Some(recorded);
+        return Ok(chain);
+    }
     let mut next = pod::controller(live).map(as_written);
+    let mut labels = pod::labels(live);
     while let Some(reference) = next {
         let shown = format!(
             "the {} {}",
             reference.kind.escape_debug(),
             reference.name.escape_debug()
         );
+        chain.claimed = Uid::new(&reference.uid).or(chain.claimed);
         if chain.owners.len() >= MOST_OWNERS {
-            chain.broken = Some(format!("more than {MOST_OWNERS} controllers are above it"));
+            chain.disbelieve(format!("more than {MOST_OWNERS} controllers are above it"));
             break;
         }
         let Some(at) = followed(&reference, namespace) else {
-            chain.broken = Some(format!(
+            chain.disbelieve(format!(
                 "{shown} ({}) is of a kind that is not followed",
                 reference.api_version.escape_debug()
             ));
             break;
         };
         let Some(found) = cluster.owner(&at).await? else {
-            chain.broken = Some(format!("{shown} is gone"));
+            chain.disbelieve(format!("{shown} is gone"));
             break;
         };
-        if Uid::new(&reference.uid).as_ref() != Some(&found.owner.object.uid) {
-            chain.broken = Some(format!(
+        if chain.claimed.as_ref() != Some(&found.owner.object.uid) {
+            chain.disbelieve(format!(
                 "{shown} has the uid {}, and the reference says another",
                 found.owner.object.uid
             ));
             break;
         }
+        let selector = found.owner.selector.as_ref().and_then(Selector::of);
+        if selector.is_some_and(|selector| !selector.matches(&labels)) {
+            chain.disbelieve(format!("{shown} does not select it"));
+        }
+        labels.clone_from(&found.owner.labels);
         chain.owners.push(found.owner);
         next = found.controlled_by;
     }
     Ok(chain)
+}
+
+/// The owner that the record of a quarantine names, for a pod that wears its label: its controller has let it go, and it
+/// still counts against the limits of that owner. The label alone proves nothing: an untouched policy of ours must name
+/// this very pod.
+async fn recorded_owner<C: ClusterReader>(
+    cluster: &C,
+    live: &Pod,
+    namespace: &Namespace,
+) -> Result<Option<Uid>, ReadError> {
+    let labels = live.metadata.labels.as_ref();
+    let (Some(incident), Some(object)) = (
+        labels.and_then(|labels| labels.get(QUARANTINE_LABEL)),
+        pod::reference(live),
+    ) else {
+        return Ok(None);
+    };
+    let policies = cluster.network_policies(namespace).await?;
+    let untouched = policies.iter().filter(|policy| QuarantinePolicy::is_untouched(policy));
+    let mut records = untouched.filter_map(|policy| QuarantineRecord::of(policy)?.ok());
+    let ours =
+        records.find(|record| record.incident == *incident && record.pod == object && !record.detached.is_empty());
+    Ok(ours.and_then(|record| record.owner))
 }
 
 fn as_written(owner: &OwnerReference) -> ControllerRef {

@@ -3,8 +3,6 @@
 //! A verification holds no slot and no key. At most [`VerifyLimits::concurrency`] of them read at a time, so that watching
 //! a hundred pods end does not slow down the next response.
 
-use std::fmt;
-use std::future::Future;
 use std::time::Duration;
 
 use responder_core::guard::{Isolation, isolation};
@@ -13,14 +11,21 @@ use responder_core::own::QuarantinePolicy;
 use responder_core::patch::Patch;
 use responder_core::plan::{Expectation, Plan, PlannedStep};
 use responder_core::pod;
-use responder_core::port::{ClusterReader, ReadError, Reply};
+use responder_core::port::{ClusterReader, Reply};
 use responder_core::request::Request;
-use serde::Serialize;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
+use self::reading::reading;
+use self::removal::RemovalCheck;
+use crate::execute::ran;
 use crate::lookup::{Lookup, lookup};
 use crate::outcome::{RequestOutcome, StepReport};
+
+mod finding;
+mod reading;
+mod removal;
+
+pub use finding::{Effectiveness, Finding, Verification};
 
 /// Bounds of the verifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,88 +48,6 @@ impl Default for VerifyLimits {
     }
 }
 
-/// The effect of a response, or of one step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Effectiveness {
-    /// The object is as it should be.
-    Effective,
-    /// No reading could tell, or none came in time.
-    Inconclusive,
-    /// The object is not as it should be.
-    Ineffective,
-}
-
-impl Effectiveness {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Effective, Self::Inconclusive, Self::Ineffective];
-
-    /// A bounded name for metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Effective => "effective",
-            Self::Inconclusive => "inconclusive",
-            Self::Ineffective => "ineffective",
-        }
-    }
-}
-
-/// The verdict on a whole response: the worst of its findings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Verification {
-    /// The worst.
-    pub verdict: Effectiveness,
-    /// One for each expectation.
-    pub findings: Vec<Finding>,
-}
-
-/// The verdict on one expectation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Finding {
-    /// The verdict.
-    pub verdict: Effectiveness,
-    /// What was seen.
-    pub detail: String,
-}
-
-impl Finding {
-    fn new(verdict: Effectiveness, detail: impl Into<String>) -> Self {
-        Self {
-            verdict,
-            detail: detail.into(),
-        }
-    }
-
-    fn unread(error: &ReadError) -> Self {
-        Self::new(Effectiveness::Inconclusive, error.to_string())
-    }
-}
-
-impl Verification {
-    pub(crate) fn of(findings: Vec<Finding>) -> Self {
-        let verdict = findings
-            .iter()
-            .map(|finding| finding.verdict)
-            .max()
-            .unwrap_or(Effectiveness::Effective);
-        Self { verdict, findings }
-    }
-}
-
-impl fmt::Display for Verification {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.verdict.as_str())?;
-        let details: Vec<&str> = self.findings.iter().map(|finding| finding.detail.as_str()).collect();
-        if details.is_empty() {
-            Ok(())
-        } else {
-            write!(f, ": {}", details.join("; "))
-        }
-    }
-}
-
 /// An expectation of a step that was done, not yet verified.
 #[derive(Debug)]
 pub(crate) struct OpenExpectation {
@@ -133,17 +56,14 @@ pub(crate) struct OpenExpectation {
     patches: Vec<Patch>,
     /// How the API server took the deletion, for [`Expectation::Gone`].
     is_gone: bool,
-    grace: Option<Duration>,
     predicted: Option<Isolation>,
 }
 
 /// The expectations of the steps whose requests were all carried out.
 pub(crate) fn open_expectations(plan: &Plan, reports: &[StepReport]) -> Vec<OpenExpectation> {
-    let done = plan.steps.iter().zip(reports).filter(|(_, report)| {
-        report
-            .requests
-            .iter()
-            .all(|request| matches!(request.outcome, RequestOutcome::Done { .. }))
+    let done = ran(plan, reports).filter(|(_, report)| {
+        let mut requests = report.requests.iter();
+        requests.all(|request| matches!(request.outcome, RequestOutcome::Done { .. }))
     });
     done.flat_map(|(step, report)| {
         step.plan
@@ -159,10 +79,6 @@ fn open(step: &PlannedStep, report: &StepReport, expectation: &Expectation) -> O
         .requests
         .iter()
         .any(|request| matches!(request.outcome, RequestOutcome::Done { reply: Reply::Gone }));
-    let grace = step.plan.requests.iter().find_map(|planned| match planned.request {
-        Request::Delete { grace_seconds, .. } | Request::Evict { grace_seconds, .. } => grace_seconds,
-        Request::Create { .. } | Request::Patch { .. } => None,
-    });
     let patches = step.plan.requests.iter().filter_map(|planned| match &planned.request {
         Request::Patch { patch, .. } => Some(patch.clone()),
         Request::Create { .. } | Request::Delete { .. } | Request::Evict { .. } => None,
@@ -171,20 +87,7 @@ fn open(step: &PlannedStep, report: &StepReport, expectation: &Expectation) -> O
         expectation: expectation.clone(),
         patches: patches.collect(),
         is_gone,
-        grace: grace.map(|seconds| Duration::from_secs(seconds.into())),
         predicted: step.plan.isolation.clone(),
-    }
-}
-
-impl OpenExpectation {
-    /// The verdict, where it needs no look.
-    pub(crate) fn known(&self) -> Option<Finding> {
-        match &self.expectation {
-            Expectation::Gone { target } if self.is_gone => {
-                Some(Finding::new(Effectiveness::Effective, format!("{} is gone", target.at)))
-            }
-            _ => None,
-        }
     }
 }
 
@@ -195,50 +98,22 @@ pub(crate) async fn verify<C: ClusterReader>(
     limits: VerifyLimits,
     readers: &Semaphore,
 ) -> Finding {
-    if let Some(finding) = open.known() {
-        return finding;
-    }
     match &open.expectation {
-        Expectation::Gone { target } => gone(cluster, target, open.grace, limits, readers).await,
+        Expectation::Gone {
+            target,
+            grace_seconds,
+            node,
+        } => {
+            let removal = RemovalCheck {
+                target,
+                node: node.as_ref(),
+                is_gone: open.is_gone,
+                lasts: Duration::from_secs((*grace_seconds).into()) + limits.slack,
+            };
+            removal.verify(cluster, readers).await
+        }
         Expectation::Patched { target } => patched(cluster, target, &open.patches, readers).await,
         Expectation::Isolated { pod, policy } => isolated(cluster, pod, policy, open.predicted.as_ref(), readers).await,
-    }
-}
-
-/// Kubernetes' own `terminationGracePeriodSeconds` where a pod says nothing.
-const DEFAULT_GRACE: Duration = Duration::from_secs(30);
-
-async fn gone<C: ClusterReader>(
-    cluster: &C,
-    target: &ObjectRef,
-    grace: Option<Duration>,
-    limits: VerifyLimits,
-    readers: &Semaphore,
-) -> Finding {
-    let end = Instant::now() + grace.unwrap_or(DEFAULT_GRACE) + limits.slack;
-    let mut pause = Duration::from_secs(1);
-    loop {
-        tokio::time::sleep(pause).await;
-        let seen = reading(readers, lookup(cluster, target)).await;
-        let is_last = Instant::now() >= end;
-        match seen {
-            Ok(Lookup::Gone | Lookup::Replaced(_)) => {
-                return Finding::new(Effectiveness::Effective, format!("{} is gone", target.at));
-            }
-            Ok(Lookup::Same(seen)) if is_last && seen.is_ending() => {
-                return Finding::new(Effectiveness::Inconclusive, format!("{} is still ending", target.at));
-            }
-            Ok(Lookup::Same(_)) if is_last => {
-                return Finding::new(Effectiveness::Ineffective, format!("{} is still there", target.at));
-            }
-            Err(error) if is_last => return Finding::unread(&error),
-            Ok(Lookup::Same(_)) | Err(_) => {}
-        }
-        // The last look is at the end of its time and not after it.
-        let left = end.saturating_duration_since(Instant::now());
-        pause = (pause * 2)
-            .min(Duration::from_secs(10))
-            .min(left.max(Duration::from_millis(1)));
     }
 }
 
@@ -316,13 +191,6 @@ async fn isolated<C: ClusterReader>(
             Finding::new(Effectiveness::Effective, observed.to_string())
         }
     }
-}
-
-/// Reads, once one of the [`VerifyLimits::concurrency`] turns is free.
-async fn reading<T>(readers: &Semaphore, read: impl Future<Output = T>) -> T {
-    // The semaphore is never closed; were it, reading without a turn does no harm.
-    let _turn = readers.acquire().await.ok();
-    read.await
 }
 
 #[cfg(test)]

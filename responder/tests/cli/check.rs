@@ -38,7 +38,7 @@ fn warnings_are_errors_with_strict() {
     assert_eq!(ran.code, 2);
     assert!(
         ran.stderr
-            .ends_with("1 playbook, 0 guards: not ok, 6 warnings (--strict)\n"),
+            .ends_with("1 playbook, 0 guards: not ok, 7 warnings (--strict)\n"),
         "{}",
         ran.stderr
     );

@@ -16,6 +16,7 @@ fn request(verb: Verb, target: &ObjectRef) -> Request {
     let target = target.clone();
     match verb {
         Verb::Evict => Request::Evict {
+            blocked_for: None,
             target,
             grace_seconds: Some(0),
         },

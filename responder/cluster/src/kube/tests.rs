@@ -106,6 +106,7 @@ fn requests() -> Vec<Request> {
         Request::Evict {
             target: pod(),
             grace_seconds: None,
+            blocked_for: None,
         },
     ]
 }
@@ -182,6 +183,7 @@ async fn a_failure_inside_a_2xx_is_a_failure() {
     let request = Request::Evict {
         target: pod(),
         grace_seconds: None,
+        blocked_for: None,
     };
     let error = cluster
         .send(request.rehearsed(), Duration::from_secs(5))

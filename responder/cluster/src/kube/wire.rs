@@ -50,7 +50,9 @@ pub(super) fn request(armed: Armed<'_>) -> Result<Request<Vec<u8>>, http::Error>
         Planned::Delete { target, grace_seconds } => {
             json_to(Method::DELETE, &path(&target.at)).body(bytes(&delete_options(target, *grace_seconds, dry_run)))
         }
-        Planned::Evict { target, grace_seconds } => {
+        Planned::Evict {
+            target, grace_seconds, ..
+        } => {
             // Not kube's `Request::evict`: it writes `delete_options`, which the API server silently drops together
             // with the uid and the dry run (kube-core 5.0.0, `subresource.rs`).
             let eviction = json!({

@@ -41,15 +41,17 @@ impl State {
                 return Reply::Terminating;
             }
         }
-        self.finish(key, &object, wanted, now)
+        // As the API server does, a shorter grace is counted from the first deletion.
+        let begun = deletion_began(&object).unwrap_or(now);
+        self.finish(key, &object, wanted, begun)
     }
 
-    fn finish(&mut self, key: &ObjectKey, object: &Value, grace: i64, now: Timestamp) -> Reply {
+    fn finish(&mut self, key: &ObjectKey, object: &Value, grace: i64, begun: Timestamp) -> Reply {
         if grace == 0 && !has_finalizers(object) {
-            self.remove(key, now);
+            self.remove(key, begun);
             return Reply::Gone;
         }
-        let end = now
+        let end = begun
             .checked_add(SignedDuration::from_secs(grace))
             .unwrap_or(Timestamp::MAX);
         let mut ending = object.clone();
@@ -62,7 +64,7 @@ impl State {
             key: key.clone(),
             uid: uid(object).to_owned(),
         });
-        self.react(key, Some(object), now);
+        self.react(key, Some(object), begun);
         Reply::Terminating
     }
 
@@ -100,4 +102,11 @@ impl State {
             }
         }
     }
+}
+
+/// The time of the deletion of an object that is being deleted: its end less its grace.
+fn deletion_began(object: &Value) -> Option<Timestamp> {
+    let end: Timestamp = object.pointer("/metadata/deletionTimestamp")?.as_str()?.parse().ok()?;
+    let grace = object.pointer("/metadata/deletionGracePeriodSeconds")?.as_i64()?;
+    end.checked_sub(SignedDuration::from_secs(grace)).ok()
 }

@@ -82,7 +82,9 @@ impl State {
                     self.delete(&key, *grace_seconds, now)
                 })
             }
-            Request::Evict { target, grace_seconds } => {
+            Request::Evict {
+                target, grace_seconds, ..
+            } => {
                 let (key, object) = self.target(target)?;
                 // The eviction endpoint checks the budget before the uid, and for a dry run too.
                 self.within_budget(&key, &object)?;

@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use crate::alert::Alert;
 use crate::class::ActionClass;
 use crate::guard::{Protections, Reserved, Stock};
+use crate::obstacle::Obstacle;
 use crate::permission::Permission;
 use crate::plan::StepPlan;
 use crate::playbook_name::PlaybookName;
 use crate::refusal::Refusal;
 use crate::request::Verb;
 use crate::snapshot::{Needs, Snapshot};
+use crate::span::Span;
 use crate::target::{Target, TargetKind};
 
 /// A compiled action of a step.
@@ -25,9 +27,29 @@ pub trait Action: fmt::Debug + Send + Sync {
         self.info().name
     }
 
-    /// The class, with these parameters.
-    fn class(&self) -> ActionClass {
+    /// The class of its requests, with these parameters and on this target.
+    fn class(&self, _target: TargetKind) -> ActionClass {
         self.info().class
+    }
+
+    /// The strongest class that its requests can have, where the live object decides; by default [`Action::class`].
+    fn strongest_class(&self, target: TargetKind) -> ActionClass {
+        self.class(target)
+    }
+
+    /// The class of its end, after a `ttl`; `None` for an action that only gives back what it took.
+    fn end_class(&self) -> Option<ActionClass> {
+        None
+    }
+
+    /// How a tenant can block it, as a clause; `None` for an action that no tenant can.
+    fn blocked_by(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// How long its requests may have to wait for others, such as a PodDisruptionBudget; `None` for as long as its step.
+    fn patience(&self) -> Option<Span> {
+        None
     }
 
     /// The kinds of target that it accepts.
@@ -36,7 +58,7 @@ pub trait Action: fmt::Debug + Send + Sync {
     }
 
     /// The parts of a snapshot that [`Action::plan`] reads.
-    fn needs(&self) -> Needs {
+    fn needs(&self, _target: TargetKind) -> Needs {
         Needs::default()
     }
 
@@ -53,9 +75,30 @@ pub trait Action: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// The refusal of a target on which the action has no effect (a mirror pod, the host network), or that a protection
-    /// covers.
-    fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, Refusal>;
+    /// A refusal of the whole response, where a protection covers the target; an obstacle to this step, where the action
+    /// has no effect on the target.
+    fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, StepProblem>;
+}
+
+/// Why an action plans no requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepProblem {
+    /// The response is refused.
+    Refused(Refusal),
+    /// The step can't be done; its `otherwise` can.
+    Blocked(Obstacle),
+}
+
+impl From<Refusal> for StepProblem {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Obstacle> for StepProblem {
+    fn from(obstacle: Obstacle) -> Self {
+        Self::Blocked(obstacle)
+    }
 }
 
 /// The parameters of an action, as written in a step.
@@ -88,6 +131,10 @@ pub struct ActionContext<'a> {
     pub now: Timestamp,
     /// The protections of the guard.
     pub protect: &'a Protections,
+    /// The longest grace that a deletion takes over from a pod.
+    pub max_grace: Span,
+    /// What the alert lacks for a branch of class Destroy; `None` if it corroborates the target well enough.
+    pub destroy_lacks: Option<&'a Refusal>,
     /// The reservations of other responses.
     pub reserved: Reserved<'a>,
 }

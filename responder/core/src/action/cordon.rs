@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::contract::{Action, ActionContext, ActionDoc, ActionInfo, ActionProblem};
+use super::contract::{Action, ActionContext, ActionDoc, ActionInfo, ActionProblem, StepProblem};
 use super::schedulable::{self, RESERVES, TARGETS};
 use crate::class::ActionClass;
 use crate::guard::Stock;
@@ -12,7 +12,6 @@ use crate::object::Kind;
 use crate::patch::{Change, Patch, Scalar, SpecField};
 use crate::permission::Permission;
 use crate::plan::StepPlan;
-use crate::refusal::Refusal;
 use crate::request::Verb;
 use crate::snapshot::Needs;
 use crate::target::TargetKind;
@@ -61,7 +60,7 @@ impl Action for Cordon {
         &CordonDoc::INFO
     }
 
-    fn needs(&self) -> Needs {
+    fn needs(&self, _: TargetKind) -> Needs {
         Needs {
             node: true,
             nodes: true,
@@ -77,7 +76,7 @@ impl Action for Cordon {
         vec![Permission::on(Kind::Node, "patch")]
     }
 
-    fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, Refusal> {
+    fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, StepProblem> {
         let (target, live) = schedulable::node(context)?;
         if node::is_cordoned(live) {
             let by = node::annotation(live, CORDONED_BY).map_or_else(

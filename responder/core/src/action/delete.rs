@@ -12,7 +12,8 @@ use crate::request::Verb;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeleteDoc {
-    /// The grace period in seconds; by default the pod's own `terminationGracePeriodSeconds`. With 0 the pod is removed
+    /// The grace period in seconds; by default the pod's own `terminationGracePeriodSeconds`, as far as the guard's
+    /// `maxGrace` allows. With 0 the pod is removed
     /// immediately, without waiting for its containers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 3600))]
@@ -32,6 +33,6 @@ impl ActionDoc for DeleteDoc {
     };
 
     fn compile(&self) -> Result<Box<dyn Action>, ActionProblem> {
-        Removal::compile(&Self::INFO, RemovalVerb::Delete, self.grace_period_seconds)
+        Removal::compile(&Self::INFO, RemovalVerb::Delete, self.grace_period_seconds, None)
     }
 }

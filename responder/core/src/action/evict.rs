@@ -7,16 +7,22 @@ use super::contract::{Action, ActionDoc, ActionInfo, ActionProblem};
 use super::removal::{Removal, RemovalVerb, TARGETS};
 use crate::class::ActionClass;
 use crate::request::Verb;
+use crate::span::Span;
 
 /// Evicts a pod, if its PodDisruptionBudget allows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EvictDoc {
-    /// The grace period in seconds; by default the pod's own `terminationGracePeriodSeconds`. With 0 the pod is removed
+    /// The grace period in seconds; by default the pod's own `terminationGracePeriodSeconds`, as far as the guard's
+    /// `maxGrace` allows. With 0 the pod is removed
     /// immediately, without waiting for its containers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 3600))]
     pub grace_period_seconds: Option<u32>,
+    /// How long a PodDisruptionBudget may block the eviction before the step fails; by default the step's `timeout`. Its
+    /// `otherwise` says how the response goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked_for: Option<Span>,
 }
 
 impl ActionDoc for EvictDoc {
@@ -32,6 +38,11 @@ impl ActionDoc for EvictDoc {
     };
 
     fn compile(&self) -> Result<Box<dyn Action>, ActionProblem> {
-        Removal::compile(&Self::INFO, RemovalVerb::Evict, self.grace_period_seconds)
+        Removal::compile(
+            &Self::INFO,
+            RemovalVerb::Evict,
+            self.grace_period_seconds,
+            self.blocked_for,
+        )
     }
 }

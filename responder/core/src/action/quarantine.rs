@@ -7,13 +7,15 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::contract::{Action, ActionContext, ActionDoc, ActionInfo, ActionProblem, Widening};
+use super::contract::{Action, ActionContext, ActionDoc, ActionInfo, ActionProblem, StepProblem, Widening};
 use crate::class::ActionClass;
-use crate::guard::isolation;
+use crate::guard::{Isolation, isolation};
 use crate::object::{Kind, ObjectRef};
+use crate::obstacle::{Obstacle, ObstacleKind};
 use crate::own::{OnExpiry, OwnObject, QUARANTINE_LABEL, QuarantinePolicy, QuarantineRecord};
 use crate::permission::Permission;
 use crate::plan::{Expectation, PlannedRequest, StepPlan};
@@ -21,7 +23,7 @@ use crate::pod;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::request::Verb;
 use crate::selector::Selector;
-use crate::snapshot::{Needs, Snapshot};
+use crate::snapshot::{Needs, OwnerChain, Snapshot};
 use crate::span::Span;
 use crate::target::{Target, TargetKind};
 
@@ -113,14 +115,22 @@ impl Action for Quarantine {
         &QuarantineDoc::INFO
     }
 
-    fn needs(&self) -> Needs {
-        let detaches = self.detach != Detach::Never;
+    fn needs(&self, _: TargetKind) -> Needs {
         Needs {
             policies: true,
-            services: detaches,
-            owners: detaches,
+            services: self.detach != Detach::Never,
+            // The record names the owner: a detached pod still counts against its limits.
+            owners: true,
             ..Needs::default()
         }
+    }
+
+    fn blocked_by(&self) -> Option<&'static str> {
+        Some("policies of others that allow everything, or `hostNetwork`, make a quarantine useless")
+    }
+
+    fn end_class(&self) -> Option<ActionClass> {
+        (self.on_expiry == OnExpiry::Delete).then_some(ActionClass::Destroy)
     }
 
     fn permissions(&self, _: TargetKind) -> Vec<Permission> {
@@ -136,30 +146,38 @@ impl Action for Quarantine {
         permissions
     }
 
-    fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, Refusal> {
+    fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, StepProblem> {
         let (Target::Pod { pod: target }, Some(live), Some(policies)) = (
             context.target,
             context.snapshot.pod.found(),
             context.snapshot.policies.found(),
         ) else {
-            return Err(Refusal::new(
-                RefusalReason::PlanUnsound,
-                "the snapshot holds no pod or no policies",
-            ));
+            return Err(Refusal::new(RefusalReason::PlanUnsound, "the snapshot holds no pod or no policies").into());
         };
         refuse_untouchable(live, target)?;
         let mut step = StepPlan::default();
         let labels = pod::labels(live);
+        if let Some(incident) = labels.get(QUARANTINE_LABEL) {
+            if is_quarantined(target, incident, &policies.policies) {
+                let isolation = isolation(&labels, &policies.policies, policies.engine.as_ref());
+                isolates(target, &isolation)?;
+                return Ok(StepPlan::noting(format!(
+                    "{} is already in quarantine {}",
+                    target.at,
+                    incident.escape_debug()
+                )));
+            }
+            step.notes.push(format!(
+                "the label {QUARANTINE_LABEL}={} was on it without a quarantine of ours, and is replaced",
+                incident.escape_debug()
+            ));
+        }
         let detached = self.labels_to_detach(live, context.snapshot, &mut step.notes);
-
         let mut after = labels.clone();
         after.retain(|key, _| !detached.contains(key));
         after.insert(QUARANTINE_LABEL.to_owned(), context.incident.to_owned());
         let isolation = isolation(&after, &policies.policies, policies.engine.as_ref());
-        if isolation.is_futile() {
-            let detail = format!("a quarantine of {} would isolate nothing: {isolation}", target.at);
-            return Err(Refusal::new(RefusalReason::WouldNotIsolate, detail));
-        }
+        isolates(target, &isolation)?;
         step.isolation = Some(isolation);
         step.notes.push(
             "connections that are open already may persist: what a policy does to them is up to the network".to_owned(),
@@ -169,9 +187,10 @@ impl Action for Quarantine {
             pod: target.clone(),
             incident: context.incident.to_owned(),
             playbook: context.playbook.as_str().to_owned(),
+            owner: context.snapshot.owners.found().and_then(OwnerChain::counted).cloned(),
             // An end beyond the calendar is none.
             expires_at: self.ttl.and_then(|ttl| context.now.checked_add(ttl.signed()).ok()),
-            on_expiry: self.on_expiry,
+            on_expiry: self.allowed_end(context, &mut step.notes),
             detached: labels.into_iter().filter(|(key, _)| detached.contains(key)).collect(),
         };
         let policy = QuarantinePolicy::of(&record, self.allow_dns).ok_or_else(|| {
@@ -190,34 +209,57 @@ impl Action for Quarantine {
     }
 }
 
-fn refuse_untouchable(live: &Pod, target: &ObjectRef) -> Result<(), Refusal> {
-    if pod::is_host_network(live) {
-        let detail = format!(
-            "{} shares its node's network, where NetworkPolicies don't reach",
-            target.at
-        );
-        return Err(Refusal::new(RefusalReason::HostNetwork, detail));
-    }
+fn refuse_untouchable(live: &Pod, target: &ObjectRef) -> Result<(), StepProblem> {
     if pod::is_mirror(live) {
         let detail = format!(
             "{} is the mirror of a static pod: labels on it are not the container's",
             target.at
         );
-        return Err(Refusal::new(RefusalReason::MirrorPod, detail));
+        return Err(Refusal::new(RefusalReason::MirrorPod, detail).into());
     }
-    if let Some(incident) = live
-        .metadata
-        .labels
-        .as_ref()
-        .and_then(|labels| labels.get(QUARANTINE_LABEL))
-    {
-        let detail = format!("{} is already in quarantine {}", target.at, incident.escape_debug());
-        return Err(Refusal::new(RefusalReason::AlreadyDone, detail));
+    if pod::is_host_network(live) {
+        let detail = format!(
+            "{} shares its node's network, where NetworkPolicies don't reach",
+            target.at
+        );
+        return Err(Obstacle::new(ObstacleKind::HostNetwork, detail).into());
     }
     Ok(())
 }
 
+/// The obstacle where other policies allow everything.
+fn isolates(target: &ObjectRef, isolation: &Isolation) -> Result<(), Obstacle> {
+    if !isolation.is_futile() {
+        return Ok(());
+    }
+    let detail = format!("a quarantine of {} would isolate nothing: {isolation}", target.at);
+    Err(Obstacle::new(ObstacleKind::WouldNotIsolate, detail))
+}
+
+/// Whether an untouched policy of ours holds this very pod in this incident. The pod's label alone proves nothing: its
+/// tenant can write it.
+fn is_quarantined(target: &ObjectRef, incident: &str, policies: &[NetworkPolicy]) -> bool {
+    policies.iter().any(|policy| {
+        QuarantinePolicy::is_untouched(policy)
+            && matches!(
+                QuarantineRecord::of(policy),
+                Some(Ok(record)) if record.incident == incident && record.pod == *target
+            )
+    })
+}
+
 impl Quarantine {
+    /// The end of the quarantine: a deletion only if the alert corroborates the pod well enough for one.
+    fn allowed_end(&self, context: &ActionContext<'_>, notes: &mut Vec<String>) -> OnExpiry {
+        match (self.on_expiry, context.destroy_lacks) {
+            (OnExpiry::Delete, Some(lacks)) => {
+                notes.push(format!("its end is Hold, not Delete: {}", lacks.detail));
+                OnExpiry::Hold
+            }
+            (end, _) => end,
+        }
+    }
+
     /// The label keys by which the controller and the Services select the pod, if `detach` removes them.
     fn labels_to_detach(&self, live: &Pod, snapshot: &Snapshot, notes: &mut Vec<String>) -> BTreeSet<String> {
         let kind = pod::controller(live).and_then(pod::controller_kind);
@@ -274,7 +316,8 @@ impl Quarantine {
                 keys.extend(selector.keys().cloned());
             }
         }
-        keys.retain(|key| labels.contains_key(key));
+        // A Service can select by our own label, where a tenant has set it.
+        keys.retain(|key| labels.contains_key(key) && key != QUARANTINE_LABEL);
         keys
     }
 }

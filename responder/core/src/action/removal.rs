@@ -1,14 +1,19 @@
 //! The shared logic of `delete` and `evict`: a pod is removed, by one of two verbs.
 
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-use super::contract::{Action, ActionContext, ActionInfo, ActionProblem};
-use crate::object::{Kind, ObjectRef};
+use super::contract::{Action, ActionContext, ActionInfo, ActionProblem, StepProblem};
+use super::ending::{Grace, PodEnd};
+use crate::object::{Kind, Name, ObjectRef};
+use crate::obstacle::{Obstacle, ObstacleKind};
 use crate::permission::Permission;
 use crate::plan::{Expectation, PlannedRequest, StepPlan};
 use crate::pod;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::request::Request;
+use crate::snapshot::{Needs, Snapshot};
+use crate::span::Span;
 use crate::target::{Target, TargetKind};
 
 /// The kinds of target that both accept.
@@ -34,6 +39,7 @@ pub(super) struct Removal {
     info: &'static ActionInfo,
     verb: RemovalVerb,
     grace_seconds: Option<u32>,
+    blocked_for: Option<Span>,
 }
 
 impl Removal {
@@ -41,6 +47,7 @@ impl Removal {
         info: &'static ActionInfo,
         verb: RemovalVerb,
         grace_seconds: Option<u32>,
+        blocked_for: Option<Span>,
     ) -> Result<Box<dyn Action>, ActionProblem> {
         if let Some(seconds) = grace_seconds.filter(|seconds| *seconds > MOST_GRACE) {
             let message = format!("{seconds} s is more than an hour: what has to go does not get that long");
@@ -50,6 +57,7 @@ impl Removal {
             info,
             verb,
             grace_seconds,
+            blocked_for,
         }))
     }
 }
@@ -66,53 +74,107 @@ impl Action for Removal {
         }]
     }
 
-    fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, Refusal> {
-        let target = removable(context)?.clone();
-        let expects = vec![Expectation::Gone { target: target.clone() }];
-        let grace_seconds = self.grace_seconds;
+    fn needs(&self, _: TargetKind) -> Needs {
+        Needs {
+            removal: true,
+            ..Needs::default()
+        }
+    }
+
+    fn blocked_by(&self) -> Option<&'static str> {
+        match self.verb {
+            RemovalVerb::Delete => None,
+            RemovalVerb::Evict => {
+                Some("a PodDisruptionBudget, which a tenant can write, can block an eviction for ever")
+            }
+        }
+    }
+
+    fn patience(&self) -> Option<Span> {
+        self.blocked_for
+    }
+
+    fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, StepProblem> {
+        let (target, live) = removable(context)?;
+        let mut notes = disbelieved_daemon_set(context.snapshot, live, target)?;
+        let grace = Grace::of(self.grace_seconds, live, context.max_grace);
+        notes.extend(grace.note.clone());
+        let grace_seconds = match PodEnd::of(live, context.now) {
+            None => grace.asked,
+            Some(ending) => match ending.cut_to(context.now, grace.length) {
+                Some(seconds) => {
+                    notes.push(format!("{} is ending already, at {}: cut short", target.at, ending.at));
+                    Some(seconds)
+                }
+                None => {
+                    return Ok(StepPlan::noting(format!(
+                        "{} is being deleted already and ends at {}",
+                        target.at, ending.at
+                    )));
+                }
+            },
+        };
+        let target = target.clone();
+        let expects = vec![Expectation::Gone {
+            target: target.clone(),
+            grace_seconds: grace.length,
+            node: pod::node_name(live).and_then(Name::new),
+        }];
         let request = match self.verb {
             RemovalVerb::Delete => Request::Delete { target, grace_seconds },
-            RemovalVerb::Evict => Request::Evict { target, grace_seconds },
+            RemovalVerb::Evict => Request::Evict {
+                target,
+                grace_seconds,
+                blocked_for: self.blocked_for,
+            },
         };
         Ok(StepPlan {
             requests: vec![PlannedRequest::irreversible(request, IRREVERSIBLE)],
             expects,
+            notes,
             ..StepPlan::default()
         })
     }
 }
 
 /// The pod to remove, or the refusal of a pod whose removal has no effect.
-fn removable<'a>(context: &ActionContext<'a>) -> Result<&'a ObjectRef, Refusal> {
+fn removable<'a>(context: &ActionContext<'a>) -> Result<(&'a ObjectRef, &'a Pod), StepProblem> {
     let Target::Pod { pod: target } = context.target else {
-        return Err(Refusal::new(
-            RefusalReason::PlanUnsound,
-            format!("{} is not a pod", context.target),
-        ));
+        let detail = format!("{} is not a pod", context.target);
+        return Err(Refusal::new(RefusalReason::PlanUnsound, detail).into());
     };
-    let Some(pod) = context.snapshot.pod.found() else {
-        return Err(Refusal::new(RefusalReason::PlanUnsound, "the snapshot holds no pod"));
+    let Some(live) = context.snapshot.pod.found() else {
+        return Err(Refusal::new(RefusalReason::PlanUnsound, "the snapshot holds no pod").into());
     };
-    refuse_futile(pod, target)?;
-    Ok(target)
-}
-
-fn refuse_futile(pod: &Pod, target: &ObjectRef) -> Result<(), Refusal> {
-    if pod::is_mirror(pod) {
+    if pod::is_mirror(live) {
         let detail = format!(
             "{} is the mirror of a static pod: deleting it changes nothing on the node",
             target.at
         );
-        return Err(Refusal::new(RefusalReason::MirrorPod, detail));
+        return Err(Refusal::new(RefusalReason::MirrorPod, detail).into());
     }
-    match pod::controller(pod) {
-        Some(controller) if pod::controller_kind(controller) == Some(Kind::DaemonSet) => {
+    Ok((target, live))
+}
+
+/// The obstacle of a pod that a DaemonSet starts again on its node; a note for a pod that only claims to have one, which
+/// its tenant can write.
+fn disbelieved_daemon_set(snapshot: &Snapshot, live: &Pod, target: &ObjectRef) -> Result<Vec<String>, Obstacle> {
+    let claims = |owner: &OwnerReference| pod::controller_kind(owner) == Some(Kind::DaemonSet);
+    let Some(claimed) = pod::controller(live).filter(|owner| claims(owner)) else {
+        return Ok(Vec::new());
+    };
+    let name = claimed.name.escape_debug();
+    let chain = snapshot.owners.found();
+    let why = match chain.map(|chain| (chain.topmost(), &chain.broken)) {
+        Some((Some(_), _)) => {
             let detail = format!(
-                "{} belongs to the DaemonSet {}, which starts it again on the same node",
-                target.at, controller.name
+                "{} belongs to the DaemonSet {name}, which starts it again on the same node",
+                target.at
             );
-            Err(Refusal::new(RefusalReason::DaemonSetPod, detail))
+            return Err(Obstacle::new(ObstacleKind::DaemonSetPod, detail));
         }
-        _ => Ok(()),
-    }
+        Some((None, Some(why))) => why.as_str(),
+        Some((None, None)) | None => "it was not read",
+    };
+    Ok(vec![format!("its DaemonSet {name} is not believed: {why}")])
 }

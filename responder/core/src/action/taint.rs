@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::contract::{Action, ActionContext, ActionDoc, ActionInfo, ActionProblem};
+use super::contract::{Action, ActionContext, ActionDoc, ActionInfo, ActionProblem, StepProblem};
 use super::schedulable::{self, RESERVES, TAINTED_BY, TARGETS};
-use super::text::{OWN_PREFIX, is_key, not_a_key};
+use super::text::{OWN_PREFIX, is_key, is_of_kubernetes, not_a_key};
 use crate::class::ActionClass;
 use crate::guard::Stock;
 use crate::node;
@@ -65,16 +65,10 @@ impl ActionDoc for TaintDoc {
 
 fn check_key(key: &str) -> Result<(), String> {
     let shown = key.escape_debug();
-    let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
-    let is_under = |domain: &str| {
-        prefix
-            .strip_suffix(domain)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    };
     if !is_key(key) {
         return Err(not_a_key(key));
     }
-    if is_under("kubernetes.io") || is_under("k8s.io") {
+    if is_of_kubernetes(key) {
         return Err(format!(
             "`{shown}` is reserved for Kubernetes, whose controllers set and remove such taints: choose another prefix"
         ));
@@ -106,7 +100,7 @@ impl Action for TaintNode {
         &TaintDoc::INFO
     }
 
-    fn needs(&self) -> Needs {
+    fn needs(&self, _: TargetKind) -> Needs {
         Needs {
             node: true,
             nodes: self.keeps_off(),
@@ -122,7 +116,7 @@ impl Action for TaintNode {
         vec![Permission::on(Kind::Node, "patch")]
     }
 
-    fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, Refusal> {
+    fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, StepProblem> {
         let (target, live) = schedulable::node(context)?;
         let fields = json!({
             "metadata": {"resourceVersion": live.metadata.resource_version},
@@ -194,6 +188,6 @@ mod tests {
     fn only_no_schedule_reserves_the_node(#[case] effect: TaintEffect, #[case] stocks: usize) {
         let action = TaintDoc { key: None, effect }.compile().unwrap();
         assert_eq!(action.reserves().len(), stocks);
-        assert_eq!(action.needs().nodes, stocks == 1);
+        assert_eq!(action.needs(TargetKind::Node).nodes, stocks == 1);
     }
 }

@@ -123,7 +123,36 @@ fn check_key(key: &str) -> Result<(), String> {
     if key.starts_with(OWN_PREFIX) {
         return Err(format!("`{key}` is responder's own: choose a key with another prefix"));
     }
-    if is_key(key) { Ok(()) } else { Err(not_a_key(key)) }
+    if !is_key(key) {
+        return Err(not_a_key(key));
+    }
+    if is_of_kubernetes(key) && !FREE_KEYS.iter().any(|free| key.starts_with(free)) {
+        let free = FREE_KEYS.join(", ");
+        return Err(format!(
+            "`{key}` is reserved for Kubernetes, whose components act on it; free are {free}: choose a key with another prefix"
+        ));
+    }
+    Ok(())
+}
+
+/// The keys, and the prefixes of keys, below Kubernetes' own domains that a playbook may set: those that are for users.
+/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/>
+const FREE_KEYS: [&str; 3] = [
+    "app.kubernetes.io/",
+    "cluster-autoscaler.kubernetes.io/safe-to-evict",
+    "controller.kubernetes.io/pod-deletion-cost",
+];
+
+/// Whether the key belongs to Kubernetes or one of its projects: its prefix is `kubernetes.io` or `k8s.io`, or ends in one
+/// of them.
+pub(super) fn is_of_kubernetes(key: &str) -> bool {
+    let Some((prefix, _)) = key.split_once('/') else {
+        return false;
+    };
+    ["kubernetes.io", "k8s.io"].iter().any(|domain| {
+        let below = prefix.strip_suffix(domain);
+        below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
+    })
 }
 
 /// Whether the text is a valid key of a label, an annotation or a taint.
@@ -146,6 +175,7 @@ pub(super) fn not_a_key(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rstest::rstest;
 
     use super::*;
 
@@ -170,5 +200,16 @@ mod tests {
         assert!(check_key("responder.dev/quarantine").is_err());
         assert!(check_key("example.org/incident").is_ok());
         assert!(check_key("a/b/c").is_err());
+    }
+
+    #[rstest]
+    #[case::of_a_load_balancer("node.kubernetes.io/exclude-from-external-load-balancers", false)]
+    #[case::of_kubernetes("kubernetes.io/hostname", false)]
+    #[case::of_its_projects("topology.k8s.io/zone", false)]
+    #[case::of_users("app.kubernetes.io/part-of", true)]
+    #[case::of_a_name_that_only_ends_alike("notkubernetes.io/suspect", true)]
+    #[case::without_a_prefix("suspect", true)]
+    fn keys_of_kubernetes_are_refused_but_for_those_of_users(#[case] key: &str, #[case] is_free: bool) {
+        assert_eq!(check_key(key).is_ok(), is_free);
     }
 }

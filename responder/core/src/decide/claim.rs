@@ -4,45 +4,34 @@ use jiff::Timestamp;
 
 use super::age::{AHEAD, max_age};
 use super::context::Context;
-use crate::guard::{Claim, ClaimKind, LedgerView, RESERVED_FOR};
+use super::limits::budgets;
+use crate::alert::Priority;
+use crate::class::ActionClass;
+use crate::guard::{Claim, ClaimKind, Guard, LedgerView, RESERVED_FOR};
+use crate::limit::Limits;
+use crate::own::QuarantineRecord;
+use crate::playbook_name::PlaybookName;
 use crate::refusal::{Refusal, RefusalReason};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{OwnerChain, Snapshot};
+use crate::span::Span;
 use crate::target::{Subject, Target};
 use crate::trace::{CheckName, Trace};
 
 /// The share of the limits that this response would take.
 pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target, claim_kind: ClaimKind) -> Claim {
-    let limits = &context.playbook.limits;
-    let windows = context.guard.budgets.iter().map(|budget| budget.per);
-    let own = limits
-        .cooldown
-        .map(|cooldown| cooldown.length)
-        .into_iter()
-        .chain(limits.targets.map(|limit| limit.per));
     // The claim marks the alert as answered for as long as a redelivery would not be too old.
-    let longest = windows
-        .chain(own)
-        .chain([max_age(context), RESERVED_FOR])
-        .max()
-        .unwrap_or(RESERVED_FOR);
+    let longest = longest_window(context.guard, Some(&context.playbook.limits)).max(max_age(context));
     let owner = match target {
         Target::Owner { owner, .. } => Some(owner.uid.clone()),
-        Target::Pod { .. } => snapshot
-            .owners
-            .found()
-            .and_then(|chain| chain.topmost())
-            .map(|owner| owner.object.uid.clone()),
+        Target::Pod { .. } => snapshot.owners.found().and_then(OwnerChain::counted).cloned(),
         Target::Node { .. } => None,
     };
     Claim {
         claim_kind,
         at: context.now,
-        counts_until: context
-            .now
-            .checked_add(longest.signed() + AHEAD)
-            .unwrap_or(Timestamp::MAX),
+        counts_until: until(context.now, longest),
         playbook: context.playbook.name.clone(),
-        alert: context.alert_id,
+        alert: Some(context.alert_id),
         class: context.playbook.class(),
         kind: target.at().kind(),
         target: target.object().uid.clone(),
@@ -57,10 +46,62 @@ pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target,
     }
 }
 
+/// The claim of a deletion at the end of a quarantine, if the guard's budgets have room for it. The response that began
+/// the quarantine has a claim of its own, for what it did then.
+pub fn end_claim(
+    guard: &Guard,
+    ledger: &LedgerView,
+    record: &QuarantineRecord,
+    limits: Option<&Limits>,
+    now: Timestamp,
+) -> Result<Claim, Refusal> {
+    let playbook = PlaybookName::new(&record.playbook).ok_or_else(|| {
+        let name = record.playbook.escape_debug();
+        Refusal::new(
+            RefusalReason::PlanUnsound,
+            format!("`{name}` can't be the name of a playbook"),
+        )
+    })?;
+    let namespace = record.pod.at.namespace().cloned();
+    let claim = Claim {
+        claim_kind: ClaimKind::Real,
+        at: now,
+        counts_until: until(now, longest_window(guard, limits)),
+        playbook,
+        alert: None,
+        class: ActionClass::Destroy,
+        kind: record.pod.at.kind(),
+        target: record.pod.uid.clone(),
+        owner: record.owner.clone(),
+        raised_in: namespace.clone(),
+        namespace,
+        priority: Priority::Debug,
+        reserves: Vec::new(),
+    };
+    budgets(guard, ledger, &claim, None, &mut Trace::default())?;
+    Ok(claim)
+}
+
+/// The longest window that counts a claim of a playbook with these limits.
+fn longest_window(guard: &Guard, limits: Option<&Limits>) -> Span {
+    let of_guard = guard.budgets.iter().map(|budget| budget.per);
+    let cooldown = limits
+        .and_then(|limits| limits.cooldown)
+        .map(|cooldown| cooldown.length);
+    let targets = limits.and_then(|limits| limits.targets).map(|limit| limit.per);
+    of_guard.chain(cooldown).chain(targets).fold(RESERVED_FOR, Ord::max)
+}
+
+fn until(now: Timestamp, longest: Span) -> Timestamp {
+    now.checked_add(longest.signed() + AHEAD).unwrap_or(Timestamp::MAX)
+}
+
 /// The claim with which this playbook has answered the alert.
 pub(super) fn answer<'a>(context: &Context<'_>, ledger: &'a LedgerView, claim_kind: ClaimKind) -> Option<&'a Claim> {
     ledger.claims.iter().find(|claim| {
-        claim.claim_kind == claim_kind && claim.alert == context.alert_id && claim.playbook == context.playbook.name
+        claim.claim_kind == claim_kind
+            && claim.alert == Some(context.alert_id)
+            && claim.playbook == context.playbook.name
     })
 }
 

@@ -1,13 +1,16 @@
 //! The limits that a response must stay within.
 
+use jiff::Timestamp;
+
 use super::context::Context;
+use crate::class::ActionClass;
 use crate::guard::budget::{
     Count, applies, cooling, count_budget, count_namespace_share, count_targets, count_unreserved,
 };
-use crate::guard::{Budget, Claim, LedgerView, Reserve};
-use crate::limit::{BudgetScope, CooldownScope};
+use crate::guard::{Budget, Claim, Guard, LedgerView, Reserve};
+use crate::limit::BudgetScope;
 use crate::refusal::{Refusal, RefusalReason};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{OwnerChain, Snapshot};
 use crate::trace::{CheckName, Trace};
 
 /// Checks the cooldown, the playbook's limit and the guard's budgets.
@@ -19,9 +22,8 @@ pub(super) fn check(
     trace: &mut Trace,
 ) -> Result<(), Refusal> {
     let limits = &context.playbook.limits;
-    let topmost = snapshot.owners.found().and_then(|chain| chain.topmost());
-    let replicas = topmost.and_then(|owner| owner.replicas);
-    known_owner(context, snapshot, trace)?;
+    let replicas = replicas(snapshot);
+    note_owner(snapshot, trace);
 
     if let Some(cooldown) = limits.cooldown {
         if let Some((earlier, until)) = cooling(cooldown, claim, &ledger.claims) {
@@ -49,8 +51,43 @@ pub(super) fn check(
             trace.passed(CheckName::Targets, detail);
         }
     }
-    for budget in context
-        .guard
+    budgets(context.guard, ledger, claim, replicas, trace)
+}
+
+/// The claim of a step that runs instead of one that failed: that of the response, with the step's class, if the guard's
+/// budgets have room for it. Cooldown and the playbook's own limit count targets, and have counted this one.
+pub fn branch_claim(
+    guard: &Guard,
+    ledger: &LedgerView,
+    response: &Claim,
+    class: ActionClass,
+    replicas: Option<u32>,
+    now: Timestamp,
+) -> Result<Claim, Refusal> {
+    let lasts = response.counts_until.duration_since(response.at);
+    let claim = Claim {
+        class,
+        at: now,
+        counts_until: now.checked_add(lasts).unwrap_or(Timestamp::MAX),
+        ..response.clone()
+    };
+    budgets(guard, ledger, &claim, replicas, &mut Trace::default())?;
+    Ok(claim)
+}
+
+/// `spec.replicas` of the topmost controller.
+pub(super) fn replicas(snapshot: &Snapshot) -> Option<u32> {
+    snapshot.owners.found().and_then(OwnerChain::topmost)?.replicas
+}
+
+pub(super) fn budgets(
+    guard: &Guard,
+    ledger: &LedgerView,
+    claim: &Claim,
+    replicas: Option<u32>,
+    trace: &mut Trace,
+) -> Result<(), Refusal> {
+    for budget in guard
         .budgets
         .iter()
         .filter(|budget| applies(budget, claim.class, claim))
@@ -102,28 +139,14 @@ fn counts(budget: &Budget, claim: &Claim, claims: &[Claim], replicas: Option<u32
     counts
 }
 
-/// Refuses if a limit counts by owner and the chain of controllers is broken: each pod would count as its own owner.
-fn known_owner(context: &Context<'_>, snapshot: &Snapshot, trace: &mut Trace) -> Result<(), Refusal> {
-    let limits = &context.playbook.limits;
-    let class = context.playbook.class();
-    let by_owner = limits
-        .cooldown
-        .is_some_and(|cooldown| cooldown.per == CooldownScope::Owner)
-        || limits.targets.is_some_and(|limit| limit.percent_of_owner.is_some())
-        || context
-            .guard
-            .budgets
-            .iter()
-            .any(|budget| budget.scope == BudgetScope::Owner && class >= budget.class);
+/// Notes a controller that is not believed. A tenant can write such a reference, so it refuses nothing; the limits count
+/// the response by the uid that it claims.
+fn note_owner(snapshot: &Snapshot, trace: &mut Trace) {
     let broken = snapshot.owners.found().and_then(|chain| chain.broken.as_ref());
-    match broken {
-        Some(why) if by_owner => {
-            trace.failed(CheckName::CountedOwner, why.clone());
-            Err(Refusal::new(
-                RefusalReason::OwnerUnknown,
-                format!("a limit counts by owner, and {why}"),
-            ))
-        }
-        _ => Ok(()),
+    if let Some(why) = broken {
+        trace.skipped(
+            CheckName::CountedOwner,
+            format!("counted as its references claim: {why}"),
+        );
     }
 }

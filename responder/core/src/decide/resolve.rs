@@ -5,28 +5,50 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{Node, Pod};
 
 use super::context::Context;
+use crate::corroboration::Corroboration;
 use crate::guard::corroborate::corroborate;
 use crate::node;
 use crate::object::ObjectRef;
+use crate::obstacle::{Obstacle, ObstacleKind};
 use crate::pod;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::{Part, Snapshot};
 use crate::target::{PodClaim, Subject, Target, TargetKind};
 use crate::trace::{CheckName, Trace};
 
-/// The corroborated target.
+/// The live object that the alert means.
+pub(super) struct Resolved {
+    /// The corroborated target.
+    pub(super) target: Target,
+    /// How certainly the live pod is the alert's; `None` for a host.
+    pub(super) corroboration: Option<Corroboration>,
+    /// Why no step of the playbook can be done: it acts on controllers, and the pod has none that is believed. The pod's
+    /// tenant can bring that about, so it refuses nothing; the target is the pod then.
+    pub(super) obstacle: Option<Obstacle>,
+}
+
+/// Resolves the target.
 pub(super) fn target(
     context: &Context<'_>,
     subject: &Subject,
     snapshot: &Snapshot,
     trace: &mut Trace,
-) -> Result<Target, Refusal> {
+) -> Result<Resolved, Refusal> {
     match subject {
         Subject::Pod(claim) => {
-            let (live, reference) = live_pod(context, claim, snapshot, trace)?;
-            of_pod(context, live, reference, snapshot, trace)
+            let (live, reference, level) = live_pod(context, claim, snapshot, trace)?;
+            let (target, obstacle) = of_pod(context, live, reference, snapshot, trace)?;
+            Ok(Resolved {
+                target,
+                corroboration: Some(level),
+                obstacle,
+            })
         }
-        Subject::Host { hostname } => of_host(context, hostname, snapshot, trace),
+        Subject::Host { hostname } => Ok(Resolved {
+            target: of_host(context, hostname, snapshot, trace)?,
+            corroboration: None,
+            obstacle: None,
+        }),
     }
 }
 
@@ -35,7 +57,7 @@ fn live_pod<'a>(
     claim: &PodClaim,
     snapshot: &'a Snapshot,
     trace: &mut Trace,
-) -> Result<(&'a Arc<Pod>, ObjectRef), Refusal> {
+) -> Result<(&'a Arc<Pod>, ObjectRef, Corroboration), Refusal> {
     let live = match &snapshot.pod {
         Part::Found(live) => live,
         Part::Missing => {
@@ -50,8 +72,8 @@ fn live_pod<'a>(
     let reference = pod::reference(live).ok_or_else(|| unread("the pod's identity"))?;
     trace.passed(CheckName::Pod, format!("{reference} is there"));
     let nodes = snapshot.nodes.found().map(Vec::as_slice);
-    corroborate(claim, context.alert, live, nodes, context.playbook.corroboration, trace)?;
-    Ok((live, reference))
+    let level = corroborate(claim, context.alert, live, nodes, context.playbook.corroboration, trace)?;
+    Ok((live, reference, level))
 }
 
 fn of_pod(
@@ -60,14 +82,16 @@ fn of_pod(
     reference: ObjectRef,
     snapshot: &Snapshot,
     trace: &mut Trace,
-) -> Result<Target, Refusal> {
+) -> Result<(Target, Option<Obstacle>), Refusal> {
     let kind = context.playbook.target;
-    // A pod that has ended can still lead to its node or its owner, but is not itself a target.
-    if kind == TargetKind::Pod {
-        refuse_ending(live, &reference, trace)?;
+    // A pod that has ended can still lead to its node or its owner, but is not itself a target. A pod that is being
+    // deleted is one: its containers run until its end, which its tenant may have put years away.
+    if kind == TargetKind::Pod && pod::is_completed(live) {
+        let detail = format!("{} has ended", reference.at);
+        return Err(trace.refused(CheckName::Ending, RefusalReason::Completed, detail));
     }
     match kind {
-        TargetKind::Pod => Ok(Target::Pod { pod: reference }),
+        TargetKind::Pod => Ok((Target::Pod { pod: reference }, None)),
         TargetKind::Owner => owner_of(reference, live, snapshot, trace),
         TargetKind::Node => {
             let Some(name) = pod::node_name(live) else {
@@ -77,43 +101,37 @@ fn of_pod(
                     format!("{} runs on no node", reference.at),
                 ));
             };
-            node_named(name, snapshot, trace)
+            Ok((node_named(name, snapshot, trace)?, None))
         }
     }
 }
 
-fn refuse_ending(live: &Pod, reference: &ObjectRef, trace: &mut Trace) -> Result<(), Refusal> {
-    let (reason, what) = if pod::is_terminating(live) {
-        (RefusalReason::Terminating, "is being deleted already")
-    } else if pod::is_completed(live) {
-        (RefusalReason::Completed, "has ended")
-    } else {
-        return Ok(());
-    };
-    let detail = format!("{} {what}", reference.at);
-    Err(trace.refused(CheckName::Ending, reason, detail))
-}
-
-fn owner_of(reference: ObjectRef, live: &Pod, snapshot: &Snapshot, trace: &mut Trace) -> Result<Target, Refusal> {
+fn owner_of(
+    reference: ObjectRef,
+    live: &Pod,
+    snapshot: &Snapshot,
+    trace: &mut Trace,
+) -> Result<(Target, Option<Obstacle>), Refusal> {
     let Some(chain) = snapshot.owners.found() else {
         return Err(unread("the pod's controllers"));
     };
-    if pod::controller(live).is_none() {
-        let detail = format!("{} has no controller", reference.at);
-        return Err(trace.refused(CheckName::Owner, RefusalReason::NoOwner, detail));
-    }
-    let Some(owner) = chain.topmost() else {
-        let why = chain
-            .broken
-            .clone()
-            .unwrap_or_else(|| "its controller was not found".to_owned());
-        return Err(trace.refused(CheckName::Owner, RefusalReason::OwnerUnknown, why));
+    let obstacle = match (pod::controller(live), chain.topmost()) {
+        (None, _) => Obstacle::new(ObstacleKind::NoOwner, format!("{} names no controller", reference.at)),
+        (Some(_), None) => {
+            let why = chain.broken.as_deref().unwrap_or("its controller was not found");
+            Obstacle::new(ObstacleKind::OwnerUnknown, why)
+        }
+        (Some(_), Some(owner)) => {
+            trace.passed(CheckName::Owner, owner.object.to_string());
+            let target = Target::Owner {
+                owner: owner.object.clone(),
+                pod: reference,
+            };
+            return Ok((target, None));
+        }
     };
-    trace.passed(CheckName::Owner, owner.object.to_string());
-    Ok(Target::Owner {
-        owner: owner.object.clone(),
-        pod: reference,
-    })
+    trace.failed(CheckName::Owner, obstacle.to_string());
+    Ok((Target::Pod { pod: reference }, Some(obstacle)))
 }
 
 fn of_host(context: &Context<'_>, hostname: &str, snapshot: &Snapshot, trace: &mut Trace) -> Result<Target, Refusal> {

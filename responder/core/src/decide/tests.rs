@@ -11,14 +11,16 @@ use serde_json::{Value, json};
 use super::*;
 use crate::alert::{Alert, Bounds, Sender, SenderName};
 use crate::document::SourceFile;
-use crate::object::{Name, Namespace, Uid};
+use crate::object::{Kind, Name, Namespace, Uid};
 use crate::playbook::load;
 use crate::port::ReadErrorKind;
 use crate::snapshot::{Owner, OwnerChain, Part, Policies, PolicyEngine};
 use crate::trace::Verdict;
 
+mod classes;
 mod limits;
 mod lint;
+mod marks;
 mod nodes;
 mod plans;
 mod refusals;
@@ -73,6 +75,8 @@ struct World {
     engine: Option<&'static str>,
     replicas: Option<u32>,
     broken: Option<String>,
+    /// Kind, name and uid of each controller, from the pod's own to the top.
+    owners: Vec<(Kind, &'static str, &'static str)>,
     falco_pod: Option<Value>,
     guard: &'static str,
     process_mode: Mode,
@@ -93,6 +97,10 @@ impl World {
             engine: Some("cilium"),
             replicas: Some(3),
             broken: None,
+            owners: vec![
+                (Kind::ReplicaSet, "web-abc", "rs-uid"),
+                (Kind::Deployment, "web", "deploy-uid"),
+            ],
             falco_pod: None,
             guard: "",
             process_mode: Mode::Enforce,
@@ -122,11 +130,13 @@ impl World {
         Snapshot {
             pod: self.pod.as_ref().map(|pod| Arc::new(typed(pod))).into(),
             owners: Part::Found(OwnerChain {
-                owners: vec![
-                    owner(crate::object::Kind::ReplicaSet, "web-abc", "rs-uid"),
-                    owner(crate::object::Kind::Deployment, "web", "deploy-uid"),
-                ],
+                owners: self
+                    .owners
+                    .iter()
+                    .map(|(kind, name, uid)| owner(*kind, name, uid))
+                    .collect(),
                 broken: self.broken.clone(),
+                claimed: self.owners.last().and_then(|(.., uid)| Uid::new(uid)),
             }),
             falco_pod: self
                 .falco_pod

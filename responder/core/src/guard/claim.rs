@@ -45,8 +45,8 @@ pub struct Claim {
     pub counts_until: Timestamp,
     /// The playbook that decided.
     pub playbook: PlaybookName,
-    /// The alert that was answered.
-    pub alert: AlertId,
+    /// The alert that was answered; `None` for the end of a quarantine.
+    pub alert: Option<AlertId>,
     /// The strongest class of the plan.
     pub class: ActionClass,
     /// The kind of the target.
@@ -59,7 +59,7 @@ pub struct Claim {
     pub namespace: Option<Namespace>,
     /// The namespace of the pod that the alert is about, whatever the target; `None` for alerts about hosts.
     pub raised_in: Option<Namespace>,
-    /// The priority of the alert.
+    /// The priority of the alert; the lowest for the end of a quarantine.
     pub priority: Priority,
     /// The stocks that the response draws on.
     pub reserves: Vec<Stock>,

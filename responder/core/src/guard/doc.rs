@@ -59,6 +59,10 @@ pub struct GuardSpecDoc {
     /// The greatest age of an alert at the decision; older ones are refused. 5m by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_alert_age: Option<Span>,
+    /// The longest grace that a deletion takes over from a pod, and the latest end that a pod may be heading for: a
+    /// later one is cut. 5m by default. The playbook's own `gracePeriodSeconds` is not cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_grace: Option<Span>,
     /// Limits on the distinct targets that all playbooks together may act on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<BudgetDoc>,
@@ -252,6 +256,7 @@ pub(crate) fn compile_guard(doc: &GuardDoc, findings: &mut Findings<'_>) -> Guar
         namespaces,
         protect: protections(&spec.protect, &path.key("protect"), findings),
         max_alert_age: spec.max_alert_age.unwrap_or(Guard::built_in().max_alert_age),
+        max_grace: spec.max_grace.unwrap_or(Guard::built_in().max_grace),
         budgets: spec.budgets.iter().map(budget).collect(),
     }
 }

@@ -26,15 +26,83 @@ const SYSTEM_NAMESPACES: &[&str] = &[
     "linkerd",
     "opa",
     // Cloud providers' components.
+    "aks-command",
     "amazon-guardduty",
     "azure-arc",
     "gatekeeper",
+    "gke-managed-cim",
+    "gke-managed-system",
+    "gmp-public",
     "gmp-system",
+    // Kubernetes itself, and what its distributions put beside it. No prefix: the author of a namespace could call it
+    // `kube-evil`, and would be protected.
+    "kube-flannel",
+    "kube-node-lease",
+    "kube-public",
+    "kube-router",
+    "kube-system",
+    // OpenShift. Source: `oc get namespaces` of a new cluster.
+    "openshift",
+    "openshift-apiserver",
+    "openshift-apiserver-operator",
+    "openshift-authentication",
+    "openshift-authentication-operator",
+    "openshift-cloud-controller-manager",
+    "openshift-cloud-credential-operator",
+    "openshift-cloud-network-config-controller",
+    "openshift-cluster-csi-drivers",
+    "openshift-cluster-machine-approver",
+    "openshift-cluster-node-tuning-operator",
+    "openshift-cluster-storage-operator",
+    "openshift-cluster-version",
+    "openshift-config",
+    "openshift-config-managed",
+    "openshift-config-operator",
+    "openshift-console",
+    "openshift-console-operator",
+    "openshift-controller-manager",
+    "openshift-controller-manager-operator",
+    "openshift-dns",
+    "openshift-dns-operator",
+    "openshift-etcd",
+    "openshift-etcd-operator",
+    "openshift-image-registry",
+    "openshift-infra",
+    "openshift-ingress",
+    "openshift-ingress-canary",
+    "openshift-ingress-operator",
+    "openshift-insights",
+    "openshift-kni-infra",
+    "openshift-kube-apiserver",
+    "openshift-kube-apiserver-operator",
+    "openshift-kube-controller-manager",
+    "openshift-kube-controller-manager-operator",
+    "openshift-kube-scheduler",
+    "openshift-kube-scheduler-operator",
+    "openshift-kube-storage-version-migrator",
+    "openshift-kube-storage-version-migrator-operator",
+    "openshift-machine-api",
+    "openshift-machine-config-operator",
+    "openshift-marketplace",
+    "openshift-monitoring",
+    "openshift-multus",
+    "openshift-network-diagnostics",
+    "openshift-network-node-identity",
+    "openshift-network-operator",
+    "openshift-node",
+    "openshift-oauth-apiserver",
+    "openshift-openstack-infra",
+    "openshift-operator-lifecycle-manager",
+    "openshift-operators",
+    "openshift-ovn-kubernetes",
+    "openshift-ovirt-infra",
+    "openshift-route-controller-manager",
+    "openshift-sdn",
+    "openshift-service-ca",
+    "openshift-service-ca-operator",
+    "openshift-user-workload-monitoring",
+    "openshift-vsphere-infra",
 ];
-
-/// Prefixes of Kubernetes and its distributions. Kubernetes reserves `kube-`
-/// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/>).
-const SYSTEM_PREFIXES: &[&str] = &["kube-", "openshift-", "gke-", "aks-"];
 
 /// Why the namespace's name makes it protected; `None` when it does not.
 pub fn protected_by_name(guard: &Guard, own: Option<&Namespace>, namespace: &Namespace) -> Option<String> {
@@ -45,7 +113,7 @@ pub fn protected_by_name(guard: &Guard, own: Option<&Namespace>, namespace: &Nam
     if FALCO_NAMESPACES.contains(&name) {
         return Some(format!("{name} is a namespace of Falco's (built-in floor)"));
     }
-    if SYSTEM_NAMESPACES.contains(&name) || SYSTEM_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+    if SYSTEM_NAMESPACES.contains(&name) {
         return Some(format!(
             "{name} is a namespace of the cluster's own parts (built-in floor)"
         ));

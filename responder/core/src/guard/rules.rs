@@ -24,6 +24,8 @@ pub struct Guard {
     pub protect: Protections,
     /// The greatest age of an alert that is acted on; 5 minutes by default.
     pub max_alert_age: Span,
+    /// The longest grace that a deletion takes over from a pod; 5 minutes by default.
+    pub max_grace: Span,
     /// Limits on distinct targets of all playbooks together.
     pub budgets: Vec<Budget>,
 }
@@ -39,6 +41,7 @@ impl Guard {
             namespaces: Vec::new(),
             protect: Protections::default(),
             max_alert_age: Span::minutes::<5>(),
+            max_grace: Span::minutes::<5>(),
             budgets: Vec::new(),
         }
     }

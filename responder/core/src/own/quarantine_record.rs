@@ -18,6 +18,7 @@ pub const QUARANTINE_LABEL: &str = "responder.dev/quarantine";
 const POD_NAME: &str = "responder.dev/pod";
 const POD_UID: &str = "responder.dev/pod-uid";
 const PLAYBOOK: &str = "responder.dev/playbook";
+const OWNER_UID: &str = "responder.dev/owner-uid";
 const EXPIRES_AT: &str = "responder.dev/expires-at";
 const ON_EXPIRY: &str = "responder.dev/on-expiry";
 /// The removed labels as a JSON object, on the pod and on the policy.
@@ -56,6 +57,8 @@ pub struct QuarantineRecord {
     pub incident: String,
     /// The playbook that started it.
     pub playbook: String,
+    /// The uid by which limits count the pod's owner, which a detached pod no longer names; `None` without an owner.
+    pub owner: Option<Uid>,
     /// The end of its `ttl`; `None` without one.
     pub expires_at: Option<Timestamp>,
     /// How the quarantine ends at that time.
@@ -92,6 +95,9 @@ impl QuarantineRecord {
             (ON_EXPIRY.to_owned(), self.on_expiry.as_str().to_owned()),
             (DETACHED_LABELS.to_owned(), self.detached_as_json()),
         ]);
+        if let Some(owner) = &self.owner {
+            annotations.insert(OWNER_UID.to_owned(), owner.to_string());
+        }
         if let Some(at) = self.expires_at {
             annotations.insert(EXPIRES_AT.to_owned(), at.to_string());
         }
@@ -173,6 +179,10 @@ impl QuarantineRecord {
             .ok_or_else(|| problem(POD_NAME))?;
         let name = Name::new(get(POD_NAME)?).ok_or_else(|| problem(POD_NAME))?;
         let uid = Uid::new(get(POD_UID)?).ok_or_else(|| problem(POD_UID))?;
+        let owner = annotations
+            .get(OWNER_UID)
+            .map(|text| Uid::new(text).ok_or_else(|| problem(OWNER_UID)))
+            .transpose()?;
         let expires_at = annotations
             .get(EXPIRES_AT)
             .map(|text| text.parse().map_err(|_| problem(EXPIRES_AT)))
@@ -189,6 +199,7 @@ impl QuarantineRecord {
             },
             incident: incident.to_owned(),
             playbook: get(PLAYBOOK)?.clone(),
+            owner,
             expires_at,
             on_expiry,
             detached,
@@ -212,6 +223,7 @@ mod tests {
             },
             incident: "abc".to_owned(),
             playbook: "remote-shell".to_owned(),
+            owner: Uid::new("rs-uid"),
             expires_at: Some("2026-11-24T05:00:00Z".parse().unwrap()),
             on_expiry: OnExpiry::Release,
             detached: BTreeMap::from([("app".to_owned(), "web".to_owned())]),
@@ -251,6 +263,7 @@ mod tests {
     #[rstest]
     #[case(POD_UID, "")]
     #[case(POD_NAME, "../web")]
+    #[case(OWNER_UID, "a b")]
     #[case(EXPIRES_AT, "soon")]
     #[case(ON_EXPIRY, "delete")]
     #[case(DETACHED_LABELS, "[]")]

@@ -53,6 +53,14 @@ pub fn lint(plan: &Plan) -> Option<PlanFault> {
     let mut ended = false;
     for (index, step) in plan.steps.iter().enumerate() {
         let number = index + 1;
+        for planned in step.alternatives().skip(1).flat_map(|other| &other.plan.requests) {
+            if let Some(fault) = fault_of(&planned.request, target, &plan.incident, number) {
+                return Some(fault);
+            }
+            if is_stray(&planned.request, &planned.undo) {
+                return Some(PlanFault::StrayUndo { step: number });
+            }
+        }
         for planned in &step.plan.requests {
             if ended {
                 return Some(PlanFault::AfterTheEnd { step: number });

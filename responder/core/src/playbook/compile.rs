@@ -17,12 +17,15 @@ use crate::limit::{Cooldown, Limits, TargetLimit};
 use crate::notify::Notify;
 use crate::playbook_name::PlaybookName;
 use crate::selector::Selector;
+use crate::span::Span;
 use crate::target::TargetKind;
 
 mod matching;
 
 /// The time for all requests of a step together, unless the step sets `timeout`.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The time that a step has for its request beside what it waits for others.
+const LEAST_BESIDE_PATIENCE: Duration = Duration::from_secs(10);
 const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 
 /// Compiles a playbook and reports all problems. The result is only valid if none of them is an error.
@@ -53,12 +56,11 @@ pub(super) fn playbook(
         .filter_map(|(index, step)| compile_step(step, written.target, &spec.key("steps").index(index), findings))
         .collect();
     check_order(&steps, &spec.key("steps"), findings);
-    let class = steps
-        .iter()
-        .map(|step| step.action.class())
-        .max()
-        .unwrap_or(ActionClass::Notify);
+    check_ways_on(&steps, &spec.key("steps"), findings);
+    check_patience(&steps, written.limits.max_alert_age, &spec.key("steps"), findings);
+    let class = steps.iter().map(|step| step.class).max().unwrap_or(ActionClass::Notify);
     check_corroboration(written, &alert_match.sources, class, &spec, findings);
+    lint::evasions(&written.r#match, &spec.key("match"), findings);
     lint::matching(
         &written.r#match,
         None,
@@ -69,6 +71,7 @@ pub(super) fn playbook(
     let except = written.except.iter().enumerate().map(|(index, except)| {
         let path = spec.key("except").index(index);
         let exception = compile_exception(except, &path, now, findings);
+        lint::loopholes(&except.r#match, &path, findings);
         lint::matching(
             &except.r#match,
             written.r#match.rules.as_deref(),
@@ -200,18 +203,20 @@ fn compile_step(doc: &StepDoc, target: TargetKind, path: &Path, findings: &mut F
             return None;
         }
     };
-    let timeout = doc.timeout.map_or(DEFAULT_TIMEOUT, crate::span::Span::get);
-    if !TIMEOUTS.contains(&timeout) {
-        findings.error(&path.key("timeout"), "the timeout of a step is between 1s and 10m");
-    }
+    let otherwise = match &doc.otherwise {
+        Some(next) => Some(Box::new(compile_step(next, target, &path.key("otherwise"), findings)?)),
+        None => None,
+    };
     match doc.action.compile()? {
         Ok(action) => {
             check_target(&*action, target, &path.key(name), findings);
             Some(Step {
                 name: doc.name.clone().unwrap_or_else(|| name.to_owned()),
+                class: action.class(target),
+                timeout: compile_timeout(doc, &*action, path, findings),
                 action,
-                timeout,
                 on_failure: doc.on_failure,
+                otherwise,
             })
         }
         Err(problem) => {
@@ -222,6 +227,29 @@ fn compile_step(doc: &StepDoc, target: TargetKind, path: &Path, findings: &mut F
     }
 }
 
+/// The time of a step. Where its action waits for others, the default leaves time for the request as well.
+fn compile_timeout(doc: &StepDoc, action: &dyn Action, path: &Path, findings: &mut Findings<'_>) -> Duration {
+    let patience = action.patience().map_or(Duration::ZERO, crate::span::Span::get);
+    let least = patience + LEAST_BESIDE_PATIENCE;
+    let Some(timeout) = doc.timeout.map(crate::span::Span::get) else {
+        return if patience.is_zero() {
+            DEFAULT_TIMEOUT
+        } else {
+            DEFAULT_TIMEOUT.max(least).min(*TIMEOUTS.end())
+        };
+    };
+    if !TIMEOUTS.contains(&timeout) {
+        findings.error(&path.key("timeout"), "the timeout of a step is between 1s and 10m");
+    } else if !patience.is_zero() && timeout <= patience {
+        let problem = Problem::new("the step's time is over before its `blockedFor`");
+        findings.error(
+            &path.key("timeout"),
+            problem.help("give the step more time, or the eviction less"),
+        );
+    }
+    timeout
+}
+
 fn check_target(action: &dyn Action, target: TargetKind, path: &Path, findings: &mut Findings<'_>) {
     if action.targets().contains(&target) {
         return;
@@ -229,11 +257,11 @@ fn check_target(action: &dyn Action, target: TargetKind, path: &Path, findings: 
     let kinds = either(action.targets().iter().map(|kind| kind.as_str()));
     let takes_pods = action.targets().contains(&TargetKind::Pod);
     let help = match target {
-        TargetKind::Owner if takes_pods && action.class() == ActionClass::Destroy => {
+        TargetKind::Owner if takes_pods && action.class(TargetKind::Pod) == ActionClass::Destroy => {
             "write `target: Pod`: the pod goes, and its owner makes a new one. Owners themselves are never deleted"
                 .to_owned()
         }
-        TargetKind::Node if takes_pods && action.class() == ActionClass::Destroy => {
+        TargetKind::Node if takes_pods && action.class(TargetKind::Pod) == ActionClass::Destroy => {
             let of_nodes = ACTIONS.iter().filter(|action| action.targets.contains(&target));
             let names = either(of_nodes.map(|action| action.name));
             format!("write `target: Pod` for the pod of the alert, or choose an action on nodes: {names}")
@@ -244,20 +272,63 @@ fn check_target(action: &dyn Action, target: TargetKind, path: &Path, findings: 
     findings.error(path, Problem::new(message).help(help));
 }
 
-/// Warns about a step after the one that ends the target, since it finds nothing to act on.
+/// Warns about a step after the one that ends the target, since it finds nothing to act on, and refuses one that repeats
+/// the end: it was meant for the case that the first is blocked.
 fn check_order(steps: &[Step], path: &Path, findings: &mut Findings<'_>) {
-    let destroys = |step: &Step| step.action.class() == ActionClass::Destroy;
+    let destroys = |step: &Step| step.class == ActionClass::Destroy;
     let Some(last) = steps.iter().position(destroys) else {
         return;
     };
-    if let Some(after) = steps.get(last + 1) {
+    let Some(after) = steps.get(last + 1) else { return };
+    let (first, second) = (&steps[last].name, &after.name);
+    if destroys(after) {
         let problem = Problem::new(format!(
-            "after `{}` the target is gone, and `{}` finds nothing to act on",
-            steps[last].name, after.name
+            "`{first}` ends the target, and then `{second}` has nothing to end"
         ));
+        let help = format!(
+            "write `otherwise: {{{}: {{}}}}` beside `{}`",
+            after.action.name(),
+            steps[last].action.name()
+        );
+        findings.error(&path.index(last + 1), problem.help(help));
+        return;
+    }
+    let problem = Problem::new(format!(
+        "after `{first}` the target is gone, and `{second}` finds nothing to act on"
+    ));
+    findings.warn(
+        &path.index(last + 1),
+        problem.help("put the step that ends the target last"),
+    );
+}
+
+/// Warns of a step without a way on, where a tenant can block it.
+fn check_ways_on(steps: &[Step], path: &Path, findings: &mut Findings<'_>) {
+    for (index, step) in steps.iter().enumerate() {
+        let Some(blocked_by) = step.action.blocked_by().filter(|_| step.otherwise.is_none()) else {
+            continue;
+        };
+        let problem = Problem::new(format!("{blocked_by}, and then this response fails"));
         findings.warn(
-            &path.index(last + 1),
-            problem.help("put the step that ends the target last"),
+            &path.index(index).key(step.action.name()),
+            problem.help("write what happens then beside it: `otherwise: {delete: {}}`"),
+        );
+    }
+}
+
+/// Refuses a step that waits for longer than its alert is acted on: its way on would come too late.
+fn check_patience(steps: &[Step], max_age: Option<Span>, path: &Path, findings: &mut Findings<'_>) {
+    let Some(max_age) = max_age else { return };
+    for (index, step) in steps.iter().enumerate() {
+        let Some(patience) = step.action.patience().filter(|patience| *patience >= max_age) else {
+            continue;
+        };
+        let problem = Problem::new(format!(
+            "this waits for {patience}, and after the {max_age} of `maxAlertAge` nothing is sent any more"
+        ));
+        findings.error(
+            &path.index(index).key(step.action.name()).key("blockedFor"),
+            problem.help("wait for less, or raise `limits.maxAlertAge`"),
         );
     }
 }

@@ -216,13 +216,17 @@ pub struct StepDoc {
     /// How the plan continues when the step fails.
     #[serde(default)]
     pub on_failure: OnFailure,
+    /// The step that runs instead, if this one can't be done on the target, is blocked or fails: an eviction that a
+    /// PodDisruptionBudget blocks, a quarantine that other policies would make useless.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<Box<StepDoc>>,
     /// The action with its parameters.
     #[serde(flatten)]
     pub action: ActionDocs,
 }
 
 /// The keys of a step that are not actions.
-pub(super) const STEP_KEYS: &[&str] = &["name", "timeout", "onFailure"];
+pub(super) const STEP_KEYS: &[&str] = &["name", "timeout", "onFailure", "otherwise"];
 
 impl<'de> Deserialize<'de> for StepDoc {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -233,12 +237,14 @@ impl<'de> Deserialize<'de> for StepDoc {
             timeout: Option<Span>,
             #[serde(default)]
             on_failure: OnFailure,
+            otherwise: Option<Box<StepDoc>>,
         }
         let (own, rest) = split::<D, Own>(deserializer, STEP_KEYS)?;
         Ok(Self {
             name: own.name,
             timeout: own.timeout,
             on_failure: own.on_failure,
+            otherwise: own.otherwise,
             action: from(rest)?,
         })
     }

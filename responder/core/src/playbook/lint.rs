@@ -1,9 +1,12 @@
 //! Warnings about matches that are allowed but probably wrong. Step of the flow: match (loading playbooks).
 
+pub(super) use self::attacker::{evasions, loopholes};
 use super::doc::{MatchDoc, PredicateDoc};
 use super::pattern::is_glob;
 use crate::alert::{ShippedRule, Source, falco_type, shipped_rule, shipped_rules};
 use crate::document::{Findings, Path, Problem, closest, listed};
+
+mod attacker;
 
 /// Warns about rules, sources and fields that no alert has. An exception without rules of its own is checked with those
 /// of the match.

@@ -47,3 +47,15 @@ pub(super) fn playbooks(matches: &[(&str, &str)]) -> Vec<Arc<Playbook>> {
 pub(super) fn playbook(asked: &str) -> Arc<Playbook> {
     playbooks(&[("test", asked)]).remove(0)
 }
+
+/// The places of the warnings about a playbook with this spec.
+pub(super) fn warned_places(spec: &str) -> Vec<String> {
+    let source = SourceFile {
+        file: "test.yaml".into(),
+        text: format!(
+            "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {{name: test}}\nspec:\n  {spec}\n"
+        ),
+    };
+    let loaded = load(&[source], "2026-06-01T00:00:00Z".parse().unwrap()).unwrap_or_else(|found| panic!("{found}"));
+    loaded.warnings.iter().map(|found| found.path.clone()).collect()
+}

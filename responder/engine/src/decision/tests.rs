@@ -10,7 +10,6 @@ use responder_core::port::{LedgerError, ReadErrorKind};
 use serde_json::json;
 
 use super::*;
-use crate::execute::execute;
 use crate::ledger::MemoryLedger;
 use crate::testing::{Before, TestWorld, Then, alert, enforced, guard, pod_at, reason, uid_of};
 
@@ -113,7 +112,7 @@ async fn race(world: &TestWorld, alerts: &[Alert], seed: u64) -> (u64, Vec<usize
             match committed.decision.outcome {
                 Outcome::Act { plan, .. } => {
                     assert!(committed.claim.is_some());
-                    execute(&world.sender(), &plan).await;
+                    world.execute(&plan).await;
                 }
                 Outcome::Refuse(refusal) => assert_eq!(refusal.reason, RefusalReason::BudgetExhausted, "{refusal}"),
             }

@@ -1,5 +1,6 @@
 //! Plans as they run: their order, their failures, and how far each mode goes. What is undone is in `undo`.
 
+mod branches;
 mod undo;
 
 use responder_cluster::simulated::SendFault;

@@ -100,6 +100,8 @@ pub enum NotSentReason {
     Stopped,
     /// The alert became too old.
     Expired,
+    /// A step that ran instead of an earlier one has ended the target.
+    TargetEnded,
 }
 
 /// Why a request failed.
@@ -146,6 +148,9 @@ impl fmt::Display for RequestOutcome {
             Self::NotSent {
                 because: NotSentReason::Expired,
             } => f.write_str("not sent (the alert became too old)"),
+            Self::NotSent {
+                because: NotSentReason::TargetEnded,
+            } => f.write_str("not sent (the target has been ended)"),
             Self::Failed {
                 because,
                 detail,

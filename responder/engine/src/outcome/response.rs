@@ -1,8 +1,11 @@
 //! The outcome of a response as a whole, and of each of its steps.
 
 use std::fmt;
+use std::iter;
 
 use responder_core::mode::Mode;
+use responder_core::obstacle::Obstacle;
+use responder_core::refusal::Refusal;
 use responder_core::target::Target;
 use serde::Serialize;
 
@@ -115,6 +118,37 @@ impl fmt::Display for ResponseOutcome {
 pub struct StepReport {
     /// The step.
     pub name: String,
+    /// Why it could not be done; it has no requests then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<Obstacle>,
     /// Its requests, in order.
     pub requests: Vec<RequestReport>,
+    /// What ran instead of it, because it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<BranchReport>,
+}
+
+/// What became of the step that runs instead of one that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BranchReport {
+    /// It ran.
+    Ran(Box<StepReport>),
+    /// It was held: the alert does not corroborate its class, a protection covers the target, or no budget has a slot.
+    Held(Refusal),
+}
+
+impl StepReport {
+    /// The reports of the step and of those that ran instead of it, in order.
+    pub fn runs(&self) -> impl Iterator<Item = &Self> {
+        iter::successors(Some(self), |report| match &report.otherwise {
+            Some(BranchReport::Ran(report)) => Some(report),
+            Some(BranchReport::Held(_)) | None => None,
+        })
+    }
+
+    /// Its requests, and those of the steps that ran instead of it, in order.
+    pub fn all_requests(&self) -> impl Iterator<Item = &RequestReport> {
+        self.runs().flat_map(|report| &report.requests)
+    }
 }

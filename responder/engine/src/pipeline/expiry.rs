@@ -5,6 +5,8 @@
 //! could write one that looks like ours and have a pod relabelled or deleted: the pod must wear the incident's label, and
 //! the labels that it gets back must be those that the pod itself has recorded.
 
+mod close;
+mod deletion;
 mod end;
 
 use std::collections::{BTreeMap, HashSet};

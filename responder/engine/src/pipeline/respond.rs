@@ -11,6 +11,7 @@ use responder_core::refusal::RefusalReason;
 use responder_core::target::{Subject, Target, TargetKind};
 use responder_core::trace::{Check, CheckName, Verdict};
 
+use super::branch_slots::BranchSlots;
 use super::outage::Outage;
 use super::shared::Shared;
 use super::verification;
@@ -18,7 +19,7 @@ use crate::about::About;
 use crate::accepted::AcceptedAlert;
 use crate::decision::{CommittedDecision, Decider, DecisionRequest};
 use crate::event::Event;
-use crate::execute::execute;
+use crate::execute::Executor;
 use crate::latency::PipelineStage;
 use crate::queue::{TargetKey, Ticket};
 use crate::send::RequestSender;
@@ -62,8 +63,9 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
         let about = self.about().of_decision(&committed.decision);
         let decision = self.record(committed, &about);
         self.shared.watch_ledger();
-        if let Outcome::Act { plan, .. } = &decision.outcome {
-            self.act(plan, claim, about).await;
+        if let Outcome::Act { plan, claim: asked } = &decision.outcome {
+            let slots = BranchSlots::new(self.shared, asked, plan.owner_replicas);
+            self.act(plan, claim, slots, about).await;
         }
         None
     }
@@ -209,7 +211,7 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
         decision
     }
 
-    async fn act(&self, plan: &Plan, claim: Option<ClaimId>, about: About) {
+    async fn act(&self, plan: &Plan, claim: Option<ClaimId>, slots: BranchSlots<'_, C, L>, about: About) {
         let shared = self.shared;
         self.accepted.set_progress(Progress::Acting);
         let sender = RequestSender {
@@ -220,11 +222,19 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
             about: &about,
         };
         let accounting = Some(&*shared.sinks.accounting);
-        let execution = timed(PipelineStage::Act, accounting, execute(&sender, plan)).await;
-        let refunded = match claim.filter(|_| execution.is_refundable) {
-            Some(claim) => shared.refund(claim, &plan.incident).await,
-            None => false,
+        let executor = Executor {
+            sender: &sender,
+            budget: &slots,
+            plan,
         };
+        // On the heap: a branch of a branch nests the future.
+        let execution = timed(PipelineStage::Act, accounting, Box::pin(executor.execute())).await;
+        let mut refunded = false;
+        if execution.is_refundable {
+            for claim in claim.into_iter().chain(slots.taken()) {
+                refunded |= shared.refund(claim, &plan.incident).await;
+            }
+        }
         let response = Arc::new(execution.response);
         shared.sinks.tell(&Event::Settled {
             accepted: self.accepted,

@@ -1,6 +1,7 @@
 //! Alerts on their way through the whole engine; its parts are tested in the modules below.
 
 mod accounting;
+mod branches;
 mod ending;
 mod floods;
 mod story;

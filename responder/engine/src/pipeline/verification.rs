@@ -14,10 +14,10 @@ use crate::event::Event;
 use crate::latency::PipelineStage;
 use crate::outcome::Response;
 use crate::spans;
-use crate::verify::{Effectiveness, Finding, OpenExpectation, Verification, open_expectations, verify};
+use crate::verify::{Effectiveness, Finding, Verification, open_expectations, verify};
 
-/// Verifies a response: at once where every answer is known already (a pod that went at once), otherwise in a task of its
-/// own, which is still a part of the trace. A plan that expects nothing is not verified.
+/// Verifies a response, in a task of its own, which is still a part of the trace. A plan that expects nothing is not
+/// verified.
 pub(super) fn begin<C: Cluster, L: Ledger>(
     shared: &Arc<Shared<C, L>>,
     playbook: &Arc<Playbook>,
@@ -30,10 +30,6 @@ pub(super) fn begin<C: Cluster, L: Ledger>(
         return;
     }
     let span = spans::step(PipelineStage::Verify);
-    let known: Option<Vec<Finding>> = expectations.iter().map(OpenExpectation::known).collect();
-    if let Some(findings) = known {
-        return span.in_scope(|| tell(shared, playbook, &about, findings));
-    }
     let Ok(place) = Arc::clone(&shared.verifications).try_acquire_owned() else {
         let findings = vec![inconclusive("too many verifications are under way")];
         return span.in_scope(|| tell(shared, playbook, &about, findings));

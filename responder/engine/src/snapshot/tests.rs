@@ -20,6 +20,7 @@ const ALL: Needs = Needs {
     policies: true,
     services: true,
     nodes: true,
+    removal: true,
 };
 
 fn world() -> TestWorld {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use responder_cluster::SimulatedCluster;
 use responder_core::alert::Alert;
+use responder_core::class::ActionClass;
 use responder_core::decide::{Decision, Outcome, OwnIdentity};
 use responder_core::document::SourceFile;
 use responder_core::guard::Guard;
@@ -16,7 +17,7 @@ use responder_core::object::{Name, Namespace};
 use responder_core::plan::Plan;
 use responder_core::playbook::{Index, load};
 use responder_core::port::{Clock, Cluster, Ledger};
-use responder_core::refusal::RefusalReason;
+use responder_core::refusal::{Refusal, RefusalReason};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -27,7 +28,7 @@ use crate::about::{About, Author};
 use crate::accounting::AccountingSnapshot;
 use crate::config::{EngineConfig, Ports, RuleSet};
 use crate::decision::{CommittedDecision, Decider, DecisionRequest};
-use crate::execute::{Execution, execute};
+use crate::execute::{BranchBudget, Execution, Executor};
 use crate::ledger::MemoryLedger;
 use crate::pipeline::Engine;
 use crate::send::RequestSender;
@@ -196,7 +197,17 @@ impl TestWorld {
     }
 
     pub(crate) async fn execute(&self, plan: &Plan) -> Execution {
-        execute(&self.sender(), plan).await
+        self.execute_with(plan, &EveryBranch).await
+    }
+
+    pub(crate) async fn execute_with(&self, plan: &Plan, budget: &(impl BranchBudget + Sync)) -> Execution {
+        let sender = self.sender();
+        let executor = Executor {
+            sender: &sender,
+            budget,
+            plan,
+        };
+        executor.execute().await
     }
 
     /// Enforce, and otherwise the defaults.
@@ -298,5 +309,14 @@ pub(crate) fn reason(decision: &Decision) -> Option<RefusalReason> {
     match &decision.outcome {
         Outcome::Act { .. } => None,
         Outcome::Refuse(refusal) => Some(refusal.reason),
+    }
+}
+
+/// Budgets with a slot for every branch.
+pub(crate) struct EveryBranch;
+
+impl BranchBudget for EveryBranch {
+    async fn reserve(&self, _: ActionClass) -> Result<(), Refusal> {
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use responder_core::port::ReadErrorKind;
 use rstest::rstest;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::*;
 use crate::execute::Execution;
@@ -47,12 +48,38 @@ fn pod(world: &TestWorld) -> Value {
 const DELETE: &str = "{delete: {gracePeriodSeconds: 20}}";
 
 #[tokio::test(start_paused = true)]
-async fn a_pod_that_went_at_once_needs_no_look() {
+async fn of_a_pod_that_went_at_once_only_its_node_is_asked() {
     let (world, checks) = done(&step("{delete: {gracePeriodSeconds: 0}}")).await;
     let reads = world.cluster.reads();
-    assert!(checks[0].known().is_some());
     assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);
-    assert_eq!(world.cluster.reads(), reads);
+    assert_eq!(world.cluster.reads(), reads + 1);
+}
+
+/// A pod can vanish from the API server while its containers run on: the node has the last word.
+#[rstest]
+#[case::that_does_not_answer(Some("Unknown"))]
+#[case::that_is_gone(None)]
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_gone_from_a_node_is_inconclusive(
+    #[case] ready: Option<&str>,
+    #[values("{delete: {gracePeriodSeconds: 0}}", DELETE)] how: &str,
+) {
+    let (world, checks) = done(&step(how)).await;
+    // The node of the plan; the pod may be gone already.
+    let Expectation::Gone { node: Some(node), .. } = &checks[0].expectation else {
+        panic!("{checks:?}");
+    };
+    match ready {
+        Some(status) => {
+            let mut live = world.object(&format!("Node/{node}")).unwrap();
+            live["status"]["conditions"] = json!([{"type": "Ready", "status": status}]);
+            world.apply(&live.to_string());
+        }
+        None => assert!(world.cluster.inner.remove(&Locator::node(node.clone()))),
+    }
+    let finding = verdict(&world, &checks).await;
+    assert_eq!(finding.verdict, Effectiveness::Inconclusive, "{finding:?}");
+    assert!(finding.detail.contains("may still run"), "{finding:?}");
 }
 
 #[rstest]
@@ -61,7 +88,6 @@ async fn a_pod_that_went_at_once_needs_no_look() {
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_ends_in_its_time_is_waited_for(#[case] how: &str) {
     let (world, checks) = done(&step(how)).await;
-    assert!(checks[0].known().is_none());
     let began = Instant::now();
     assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);
     assert!(began.elapsed() >= Duration::from_secs(20) && began.elapsed() < Duration::from_secs(31));
@@ -75,15 +101,22 @@ async fn another_pod_of_the_name_counts_as_gone() {
     assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);
 }
 
+#[rstest]
+#[case::that_run(json!({"running": {"startedAt": "2026-11-24T01:00:00Z"}}), Effectiveness::Ineffective)]
+#[case::that_have_ended(json!({"terminated": {"exitCode": 137}}), Effectiveness::Effective)]
 #[tokio::test(start_paused = true)]
-async fn a_pod_that_is_still_ending_after_its_time_is_inconclusive() {
+async fn a_pod_that_is_still_ending_after_its_time_counts_by_its_containers(
+    #[case] state: Value,
+    #[case] expected: Effectiveness,
+) {
     let (world, checks) = done(&step(DELETE)).await;
     let mut held = pod(&world);
     held["metadata"]["finalizers"] = json!(["example.org/hold"]);
+    held["status"]["containerStatuses"][0]["state"] = state;
     world.apply(&held.to_string());
     let began = Instant::now();
     let finding = verdict(&world, &checks).await;
-    assert_eq!(finding.verdict, Effectiveness::Inconclusive, "{finding:?}");
+    assert_eq!(finding.verdict, expected, "{finding:?}");
     let time = Duration::from_secs(20) + VerifyLimits::default().slack;
     assert!(began.elapsed() >= time && began.elapsed() < time + Duration::from_secs(1));
 }

@@ -60,13 +60,3 @@ fn a_budget_of_the_cluster_says_what_it_counted_and_keeps_a_reserve() {
     ];
     assert_eq!(counted, of_this_budget);
 }
-
-#[test]
-fn a_limit_that_counts_by_owner_refuses_when_the_owner_is_unknown() {
-    let spec = playbook("mode: Enforce\nlimits: {cooldown: {per: Owner, for: 10m}}\nsteps: [{delete: {}}]");
-    let world = World {
-        broken: Some("the ReplicaSet web-abc is gone".to_owned()),
-        ..World::new()
-    };
-    assert_eq!(world.refusal(&spec), Some(RefusalReason::OwnerUnknown));
-}

@@ -20,7 +20,7 @@ fn claim(target: &str, second: i64) -> Claim {
         at: Timestamp::from_second(second).unwrap(),
         counts_until: Timestamp::MAX,
         playbook: PlaybookName::new("p").unwrap(),
-        alert: alert_id(),
+        alert: Some(alert_id()),
         class: ActionClass::Destroy,
         kind: Kind::Pod,
         target: Uid::new(target).unwrap(),

@@ -43,6 +43,7 @@ fn snapshot() -> Snapshot {
     snapshot.owners = Part::Found(OwnerChain {
         owners: vec![owner],
         broken: None,
+        claimed: Uid::new("u"),
     });
     snapshot
 }

@@ -244,13 +244,27 @@ fn colour_is_given_only_when_asked_for() {
 
 #[rstest]
 #[case::syscall_destroy("  corroboration: PodUid\n  steps: [{delete: {}}]\n", &["spec.corroboration: Destroy never goes below Container for syscall alerts"])]
-#[case::any_source_destroy("  match: {minPriority: Notice}\n  corroboration: Named\n  steps: [{evict: {}}]\n", &["spec.corroboration: Destroy never goes below Container for syscall alerts"])]
-#[case::mixed_destroy("  match: {sources: [k8s_audit, syscalls]}\n  corroboration: Named\n  steps: [{evict: {}}]\n", &["spec.corroboration: Destroy never goes below Container for syscall alerts"])]
+#[case::any_source_destroy("  match: {minPriority: Notice}\n  corroboration: Named\n  steps: [{delete: {}}]\n", &["spec.corroboration: Destroy never goes below Container for syscall alerts"])]
+#[case::mixed_destroy("  match: {sources: [k8s_audit, syscalls]}\n  corroboration: Named\n  steps: [{delete: {}}]\n", &["spec.corroboration: Destroy never goes below Container for syscall alerts"])]
 #[case::audit_destroy("  match: {sources: [k8s_audit]}\n  corroboration: Named\n  steps: [{delete: {}}]\n", &[])]
 #[case::audit_default("  match: {sources: [k8s_audit]}\n", &["spec.corroboration: alerts of k8s_audit name a pod and nothing else, so the corroboration Container refuses all of them"])]
 #[case::audit_uid("  match: {sources: [k8s_audit]}\n  corroboration: PodUid\n", &["spec.corroboration: alerts of k8s_audit name a pod and nothing else, so the corroboration PodUid refuses all of them"])]
 #[case::contain_by_name("  corroboration: Named\n", &[])]
 fn corroboration_fits_what_the_sources_can_say(#[case] spec: &str, #[case] expected: &[&str]) {
+    assert_eq!(said(with(spec)), expected);
+}
+
+#[rstest]
+#[case::less("  limits: {maxAlertAge: 1m}\n  steps: [{evict: {blockedFor: 30s}, otherwise: {delete: {}}}]\n", &[])]
+#[case::as_long(
+    "  limits: {maxAlertAge: 1m}\n  steps: [{evict: {blockedFor: 60s}, otherwise: {delete: {}}}]\n",
+    &["spec.steps[0].evict.blockedFor: this waits for 1m, and after the 1m of `maxAlertAge` nothing is sent any more"]
+)]
+#[case::twice_the_end(
+    "  steps: [{evict: {blockedFor: 5s}, otherwise: {delete: {}}}, {delete: {}}]\n",
+    &["spec.steps[1]: `evict` ends the target, and then `delete` has nothing to end"]
+)]
+fn a_way_on_can_come_to_pass(#[case] spec: &str, #[case] expected: &[&str]) {
     assert_eq!(said(with(spec)), expected);
 }
 

@@ -18,7 +18,7 @@ fn claim(target: &str, made: i64, until: i64) -> Claim {
         at: at(made),
         counts_until: at(until),
         playbook: PlaybookName::new("p").unwrap(),
-        alert: format!("{:064x}", 7).parse().unwrap(),
+        alert: format!("{:064x}", 7).parse().ok(),
         class: ActionClass::Destroy,
         kind: Kind::Pod,
         target: Uid::new(target).unwrap(),

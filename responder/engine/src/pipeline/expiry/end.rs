@@ -1,26 +1,24 @@
 //! The end of one quarantine, as its playbook asks: the pod is released, deleted, or held.
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use responder_core::guard::{protected_by_labels, protected_by_name};
-use responder_core::mode::{EffectiveMode, Mode, ModeSource, Permit};
-use responder_core::object::{Namespace, ObjectRef, Uid};
+use responder_core::mode::{EffectiveMode, Permit};
+use responder_core::object::{ObjectRef, Uid};
 use responder_core::own::{OnExpiry, QuarantinePolicy, QuarantineRecord};
-use responder_core::port::{Cluster, ClusterReader, ReadError, Reply};
-use responder_core::request::Request;
+use responder_core::port::{Cluster, Ledger};
 
+use super::close::{ExpirySender, failed, remove};
+use super::deletion::delete;
 use crate::about::About;
 use crate::lookup::{Lookup, lookup};
-use crate::outcome::{RequestOutcome, UndoOutcome};
+use crate::outcome::UndoOutcome;
 use crate::pipeline::shared::Shared;
 use crate::quarantine_end::QuarantineEnd;
 use crate::revert;
-use crate::send::{RequestSender, SendOptions};
+use crate::send::RequestSender;
 use crate::wait::WaitInPlace;
 
-type ExpirySender<'a, C> = RequestSender<'a, C, WaitInPlace>;
-
 /// Ends one quarantine.
-pub(super) async fn end<C: Cluster, L>(
+pub(super) async fn end<C: Cluster, L: Ledger>(
     shared: &Shared<C, L>,
     policy: &NetworkPolicy,
     uid: &Uid,
@@ -66,20 +64,7 @@ pub(super) async fn end<C: Cluster, L>(
             because: "until a person ends it, as its playbook asks".to_owned(),
         },
         OnExpiry::Release => release(&sender, policy, record, &permit).await,
-        // A deletion was asked for before. While the pod ends, perhaps for as long as its owner has written, it stays cut
-        // off.
-        OnExpiry::Delete if seen.is_ending() => QuarantineEnd::Deleted,
-        OnExpiry::Delete => match may_delete(shared, &namespace).await {
-            Ok(Ok(mode)) => delete(&sender, policy, record, &mode.permit()).await,
-            Ok(Err(because)) => QuarantineEnd::Held { because },
-            Err(error) => failed(&error),
-        },
-    }
-}
-
-fn failed(error: &ReadError) -> QuarantineEnd {
-    QuarantineEnd::Failed {
-        because: error.to_string(),
+        OnExpiry::Delete => delete(shared, &sender, policy, record, &namespace, &seen).await,
     }
 }
 
@@ -96,76 +81,4 @@ async fn release<C: Cluster>(
         UndoOutcome::Failed { because } => return QuarantineEnd::Failed { because },
     };
     remove(sender, policy, permit, QuarantineEnd::Released { left }).await
-}
-
-/// Deletes the pod; the policy stays until the pod is gone.
-async fn delete<C: Cluster>(
-    sender: &ExpirySender<'_, C>,
-    policy: ObjectRef,
-    record: &QuarantineRecord,
-    permit: &Permit,
-) -> QuarantineEnd {
-    let request = Request::Delete {
-        target: record.pod.clone(),
-        grace_seconds: None,
-    };
-    match sender.send(&request, permit, SendOptions::expiry()).await.outcome {
-        RequestOutcome::Done {
-            reply: Reply::Terminating,
-        } => QuarantineEnd::Deleted,
-        RequestOutcome::Done { .. } => remove(sender, policy, permit, QuarantineEnd::Deleted).await,
-        RequestOutcome::TargetGone { .. } | RequestOutcome::TargetReplaced { .. } => {
-            remove(sender, policy, permit, QuarantineEnd::PodGone).await
-        }
-        other => QuarantineEnd::Failed {
-            because: other.to_string(),
-        },
-    }
-}
-
-/// Removes the policy, as the last act of this end.
-async fn remove<C: Cluster>(
-    sender: &ExpirySender<'_, C>,
-    policy: ObjectRef,
-    permit: &Permit,
-    end: QuarantineEnd,
-) -> QuarantineEnd {
-    match revert::delete(sender, policy, permit).await {
-        UndoOutcome::Failed { because } => QuarantineEnd::Failed { because },
-        _ => end,
-    }
-}
-
-/// Whether a pod of this namespace may be deleted at the end of its time, or what stands against it: that is as strong as
-/// any other deletion, so the guard of today has its say.
-async fn may_delete<C: ClusterReader, L>(
-    shared: &Shared<C, L>,
-    namespace: &Namespace,
-) -> Result<Result<EffectiveMode, String>, ReadError> {
-    let guard = &shared.rules.guard;
-    if let Some(why) = protected_by_name(guard, shared.config.own.namespace.as_ref(), namespace) {
-        return Ok(Err(why));
-    }
-    let mut ceiling = (ModeSource::Guard, guard.mode);
-    if !guard.namespaces.is_empty() || !guard.protect.selectors.is_empty() {
-        let Some(live) = shared.cluster.namespace(namespace).await? else {
-            return Ok(Err(format!("the namespace {namespace} is not there")));
-        };
-        if let Some(why) = protected_by_labels(guard, &live) {
-            return Ok(Err(why));
-        }
-        let labels = live.metadata.labels.clone().unwrap_or_default();
-        if let Some(entry) = guard.namespaces.iter().find(|entry| entry.selector.matches(&labels)) {
-            ceiling = (ModeSource::GuardNamespace, entry.mode);
-        }
-    }
-    let mode = EffectiveMode::safest(shared.config.process_mode, &[ceiling]);
-    if mode.mode() == Mode::Enforce {
-        return Ok(Ok(mode));
-    }
-    Ok(Err(format!(
-        "deleting it would be {} now, by {}",
-        mode.mode(),
-        mode.set_by()
-    )))
 }
