@@ -253,9 +253,9 @@ pub async fn a_second_deletion_counts_its_shorter_grace_from_the_first<C: Cluste
     cluster: &C,
 ) -> ScenarioResult {
     let fixture = Fixture::bare(cluster, "second").await?;
-    // A finalizer of another writer keeps the object, whoever plays the kubelet.
+    // No kubelet ends a pod on a node that is not there.
     let mut pod = fixture.pod("web-0");
-    pod["metadata"]["finalizers"] = json!(["conformance.responder.dev/hold"]);
+    pod["spec"]["nodeName"] = json!("conformance-second.absent");
     fixture.create(&[pod]).await?;
     let target = fixture.target("web-0").await?;
     let with_grace = |seconds| Request::Delete {
