@@ -2,7 +2,7 @@
 //! for NATS. Each pair is measured in the same run, alternately, and the result is their ratio.
 //!
 //! `cargo bench --profile dist -p integration --bench load`, with `-- --quick` for fewer repetitions and `-- latency`,
-//! `-- burst`, `-- http`, `-- memory`, `-- nats`, `-- jetstream` for a part of it. Figures of another profile than `dist`,
+//! `-- burst`, `-- http`, `-- memory`, `-- flood`, `-- nats`, `-- jetstream` for a part of it. Figures of another profile than `dist`,
 //! which the image ships, are printed to work with: without goals, and marked as not for publication.
 //!
 //! etcd, kube-apiserver, kube-controller-manager, kwok, responder and the client share this machine. With few cores,
@@ -11,6 +11,7 @@
 mod burst;
 mod client;
 mod cluster;
+mod flood;
 mod http;
 mod latency;
 mod memory;
@@ -54,6 +55,8 @@ enum Part {
     Http,
     /// Idle, and under floods
     Memory,
+    /// Ten thousand alerts a second that a playbook matches
+    Flood,
     /// The cost of an unmatched alert over core NATS
     Nats,
     /// The cost of an unmatched alert over a stream of JetStream
@@ -88,7 +91,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Table> {
     if wants(Part::Jetstream) {
         nats::jetstream(arguments.quick, &mut table).await?;
     }
-    if ![Part::Latency, Part::Burst, Part::Http, Part::Memory]
+    if ![Part::Latency, Part::Burst, Part::Http, Part::Memory, Part::Flood]
         .into_iter()
         .any(wants)
     {
@@ -98,10 +101,24 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Table> {
     let cluster = BenchCluster::start().await?;
     if wants(Part::Memory) {
         // Measure a process that has done nothing else.
-        let responder = responder(&cluster).await?;
+        let responder = responder(&cluster, playbooks()).await?;
         memory::measure(&responder, arguments.quick, &mut table).await?;
     }
-    let mut responder = responder(&cluster).await?;
+    if wants(Part::Flood) {
+        let spec = format!("mode: Enforce\n  match: {{rules: [{RULE}]}}");
+        let marks = playbook(
+            "mark",
+            &spec,
+            &["annotate: {annotations: {process: {field: proc.name}}}"],
+        );
+        let responder = responder(&cluster, marks).await?;
+        flood::measure(&cluster, &responder, arguments.quick, &mut table).await?;
+    }
+    if ![Part::Latency, Part::Burst, Part::Http].into_iter().any(wants) {
+        table.sort();
+        return Ok(table);
+    }
+    let mut responder = responder(&cluster, playbooks()).await?;
     if wants(Part::Http) {
         http::measure(&responder, arguments.quick, &mut table).await?;
     }
@@ -115,10 +132,10 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Table> {
     Ok(table)
 }
 
-/// Starts a responder with a hundred playbooks, of which one matches the alerts, and with defaults for everything else.
-async fn responder(cluster: &BenchCluster) -> anyhow::Result<Responder> {
+/// Starts a responder with these playbooks, and with defaults for everything else.
+async fn responder(cluster: &BenchCluster, playbooks: String) -> anyhow::Result<Responder> {
     let options = ResponderOptions {
-        playbooks: playbooks(),
+        playbooks,
         kubeconfig: Some(cluster.kubeconfig()?),
         mode: Some("Enforce"),
         ..ResponderOptions::default()

@@ -1,5 +1,6 @@
 //! Reads the audit trail from a responder's log (`--log-format json`).
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// One record of the audit trail.
@@ -20,6 +21,11 @@ impl TrailRecord {
     /// The id of the record's alert; empty if it has none.
     pub fn alert(&self) -> &str {
         self.0["alert"].as_str().unwrap_or_default()
+    }
+
+    /// The time of the record; `None` if it has none.
+    pub fn at(&self) -> Option<Timestamp> {
+        self.0["at"].as_str()?.parse().ok()
     }
 
     /// The reason of a refusal, such as `TargetReplaced`; `None` for other records.

@@ -23,7 +23,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::scenario::{Scenario, eventually, expect_refusals, in_words, post_shells, start, uid};
+use crate::scenario::{Scenario, eventually, in_words, post_shells, start, uid};
 
 const LABEL: &str = "responder.dev/quarantine";
 
@@ -149,21 +149,35 @@ async fn without_a_known_policy_engine_isolation_is_unverified() {
 }
 
 #[tokio::test]
-async fn a_quarantine_under_a_policy_that_allows_everything_is_refused() {
+async fn a_quarantine_under_a_policy_that_allows_everything_fails_by_name() {
     let scenario = Scenario::new("allow-all").await;
-    let pod = scenario.running("web").await;
-    create(
-        &scenario.client,
-        &network_policy(&scenario.name, "open", &[]).allowing_everything(),
-    )
-    .await
-    .unwrap();
+    let pod = under_a_policy_that_allows_everything(&scenario).await;
     let mut responder = scenario.responder(&on_shell("Enforce", &["quarantine: {}"])).await;
-
     post_shells(&responder, std::slice::from_ref(&pod)).await;
-
-    expect_refusals(&mut responder, 1, &[("WouldNotIsolate", 1)]).await;
+    let accounts = responder.wait_until_at_rest(1).await.unwrap();
+    assert_eq!(accounts.responses, [("Failed".to_owned(), 1)].into());
     assert_eq!(scenario.writes(), []);
+    assert!(responder.log().contains("WouldNotIsolate"), "{}", responder.log());
+}
+
+#[tokio::test]
+async fn a_quarantine_under_a_policy_that_allows_everything_becomes_a_deletion() {
+    let scenario = Scenario::new("allow-all-otherwise").await;
+    let pod = under_a_policy_that_allows_everything(&scenario).await;
+    let steps = ["quarantine: {}\n      otherwise: {delete: {gracePeriodSeconds: 0}}"];
+    let mut responder = scenario.responder(&on_shell("Enforce", &steps)).await;
+    post_shells(&responder, std::slice::from_ref(&pod)).await;
+    let accounts = responder.wait_until_at_rest(1).await.unwrap();
+    assert_eq!(accounts.responses, [("Done".to_owned(), 1)].into());
+    assert!(scenario.get(&pod).await.is_none());
+}
+
+/// A pod beside a policy that allows everything.
+async fn under_a_policy_that_allows_everything(scenario: &Scenario<'_>) -> Pod {
+    let pod = scenario.running("web").await;
+    let open = network_policy(&scenario.name, "open", &[]).allowing_everything();
+    create(&scenario.client, &open).await.unwrap();
+    pod
 }
 
 /// In its own cluster, because the API group of an engine is visible to all tests.

@@ -158,6 +158,31 @@ async fn an_alert_is_one_trace_from_its_sender_to_its_verification() {
     assert!(receiver.spans().iter().all(|span| span.trace != unwanted));
 }
 
+/// What the controller did stays on record, whatever else is left out of the log.
+#[rstest]
+#[case::nothing_but_the_start("RUST_LOG", "off,responder=info,responder_intake=info")]
+#[case::by_its_own_target("RUST_LOG", "info,audit=off")]
+#[case::by_the_programs_own_variable("RESPONDER_LOG", "off,responder=info,responder_intake=info")]
+#[tokio::test]
+async fn the_audit_trail_does_not_obey_the_filter_of_the_log(#[case] variable: &str, #[case] filter: &str) {
+    let options = ResponderOptions {
+        mode: Some("Enforce"),
+        environment: vec![(variable.to_owned(), filter.to_owned())],
+        ..demo::options(on_shell("Enforce", &["label: {labels: {incident: open}}"]))
+    };
+    let mut responder = start(&options).await;
+    assert_eq!(responder.post(&demo::shell()).await.unwrap().outcome(), "accepted");
+    responder.wait_until_at_rest(1).await.unwrap();
+    let settled = responder.wait_for("the end of the response", 1, |record| record.event() == "settled");
+    assert_eq!(settled.await.unwrap()[0].outcome(), Some("done"));
+    let events: Vec<String> = responder
+        .trail()
+        .iter()
+        .map(|record| record.event().to_owned())
+        .collect();
+    assert_eq!(&events[..3], ["decided", "requested", "settled"]);
+}
+
 async fn post_from(responder: &Responder, traceparent: &str) -> HttpReply {
     let answer = responder
         .post_with(&demo::shell(), &[("traceparent", traceparent)])

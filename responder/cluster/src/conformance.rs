@@ -29,6 +29,7 @@ macro_rules! for_each_scenario {
             answers::a_replaced_pod_under_a_budget_with_room_is_left_alone
             answers::a_budget_allows_no_more_evictions_than_it_has_room_for
             answers::a_deletion_with_grace_is_accepted_and_not_done
+            answers::a_second_deletion_counts_its_shorter_grace_from_the_first
             answers::a_finalizer_holds_a_deleted_pod
             patches::labels_and_annotations_are_set_and_removed
             patches::a_patch_that_changes_nothing_keeps_the_version

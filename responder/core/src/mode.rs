@@ -87,10 +87,13 @@ impl fmt::Display for ModeSource {
     }
 }
 
+/// A setting and the mode that it allows at most.
+pub type ModeCeiling = (ModeSource, Mode);
+
 /// The mode that a response has: the safest of all settings, with the setting that decided it.
 ///
-/// [`EffectiveMode::safest`] is its only constructor, so a permit to act can't exist before every ceiling has been
-/// consulted.
+/// [`EffectiveMode::safest`] is its only constructor and takes at least one ceiling beside the process', so a permit for a
+/// new action can't exist before one has been consulted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EffectiveMode {
     mode: Mode,
@@ -98,16 +101,16 @@ pub struct EffectiveMode {
 }
 
 impl EffectiveMode {
-    /// The safest of the process' ceiling and the other settings. On a tie the earliest of `others` is named, then the
-    /// process.
-    pub fn safest(process: Mode, others: &[(ModeSource, Mode)]) -> Self {
+    /// The safest of the process' ceiling and the other settings. On a tie `first` is named, then the earliest of
+    /// `others`, then the process.
+    pub fn safest(process: Mode, first: ModeCeiling, others: &[ModeCeiling]) -> Self {
         let mut safest = Self {
             mode: process,
             set_by: ModeSource::Process,
         };
         // On a tie the playbook is named first: that the playbook says Observe tells an operator more than that the
         // process would have stopped it too.
-        for &(source, mode) in others.iter().rev() {
+        for (source, mode) in others.iter().rev().copied().chain([first]) {
             if mode <= safest.mode {
                 safest = Self { mode, set_by: source };
             }
@@ -127,11 +130,7 @@ impl EffectiveMode {
 
     /// The requests that this mode permits.
     pub const fn permit(&self) -> Permit {
-        match self.mode {
-            Mode::Observe => Permit::Nothing,
-            Mode::Rehearse => Permit::DryRun,
-            Mode::Enforce => Permit::Act(EnforcePermit(())),
-        }
+        Permit::of(self.mode)
     }
 }
 
@@ -146,7 +145,24 @@ pub enum Permit {
     Act(EnforcePermit),
 }
 
-/// The capability to change the cluster. Its field is private and [`EffectiveMode::permit`] is its only source.
+impl Permit {
+    const fn of(mode: Mode) -> Self {
+        match mode {
+            Mode::Observe => Self::Nothing,
+            Mode::Rehearse => Self::DryRun,
+            Mode::Enforce => Self::Act(EnforcePermit(())),
+        }
+    }
+
+    /// The permit to give back what a response has taken. That is no new action, so no ceiling but that of the process
+    /// stands against it.
+    pub const fn to_give_back(process: Mode) -> Self {
+        Self::of(process)
+    }
+}
+
+/// The capability to change the cluster. Its field is private; [`EffectiveMode::permit`] and [`Permit::to_give_back`] are
+/// its only sources.
 #[derive(Debug, Clone)]
 pub struct EnforcePermit(());
 
@@ -159,9 +175,9 @@ mod tests {
         for process in Mode::ALL {
             for playbook in Mode::ALL {
                 for guard in Mode::ALL {
-                    let effective =
-                        EffectiveMode::safest(process, &[(ModeSource::Playbook, playbook), (ModeSource::Guard, guard)]);
-                    assert_eq!(effective.mode(), process.min(playbook).min(guard));
+                    let (playbook, guard) = ((ModeSource::Playbook, playbook), (ModeSource::Guard, guard));
+                    let effective = EffectiveMode::safest(process, playbook, &[guard]);
+                    assert_eq!(effective.mode(), process.min(playbook.1).min(guard.1));
                     assert_eq!(
                         matches!(effective.permit(), Permit::Act(_)),
                         effective.mode() == Mode::Enforce
@@ -175,10 +191,8 @@ mod tests {
     fn the_setting_that_lowered_the_mode_is_named() {
         let effective = EffectiveMode::safest(
             Mode::Enforce,
-            &[
-                (ModeSource::Playbook, Mode::Enforce),
-                (ModeSource::Guard, Mode::Rehearse),
-            ],
+            (ModeSource::Playbook, Mode::Enforce),
+            &[(ModeSource::Guard, Mode::Rehearse)],
         );
         assert_eq!(
             (effective.mode(), effective.set_by()),

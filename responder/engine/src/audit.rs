@@ -85,7 +85,10 @@ pub(crate) fn write(trail: &dyn AuditTrail, at: Timestamp, event: &Event<'_>) {
     trail.write(&record);
 }
 
-/// The audit trail as log lines of the target `audit`: a sentence as message, the whole record as JSON in the field
+/// The target of the audit trail's log lines.
+pub const TRAIL: &str = "audit";
+
+/// The audit trail as log lines of the target [`TRAIL`]: a sentence as message, the whole record as JSON in the field
 /// `record`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TracingAudit;
@@ -93,10 +96,10 @@ pub struct TracingAudit;
 impl AuditTrail for TracingAudit {
     fn write(&self, record: &AuditRecord) {
         // Where no subscriber takes it, neither the JSON nor the sentence is made.
-        if !tracing::enabled!(target: "audit", tracing::Level::INFO) {
+        if !tracing::enabled!(target: TRAIL, tracing::Level::INFO) {
             return;
         }
         let json = serde_json::to_string(record).unwrap_or_else(|error| format!("\"not serialisable: {error}\""));
-        tracing::info!(target: "audit", record = %json, "{}", record.summary());
+        tracing::info!(target: TRAIL, record = %json, "{}", record.summary());
     }
 }

@@ -44,7 +44,7 @@ mod testing;
 pub use about::About;
 pub use accepted::Settlement;
 pub use accounting::{Accounting, AccountingSnapshot};
-pub use audit::{AuditRecord, AuditTrail, TracingAudit};
+pub use audit::{AuditRecord, AuditTrail, TRAIL, TracingAudit};
 pub use config::{EngineConfig, Ports, RuleSet};
 pub use dedup::DedupLimits;
 pub use explain::{Explanation, explain};

@@ -17,7 +17,7 @@ pub(crate) struct LogDoc {
     #[serde(default)]
     pub(super) format: LogFormat,
     /// The lines that are logged: error, warn, info, debug, trace, or per target as in `info,responder_engine=debug`.
-    /// Default: RUST_LOG, else info. `--log`.
+    /// The audit trail is written whatever the filter says. Default: RUST_LOG, else info. `--log`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub(super) filter: Option<String>,
@@ -32,6 +32,8 @@ pub(crate) struct Log {
     pub(crate) filter: Option<String>,
     /// The filter if neither those nor RUST_LOG have one.
     pub(crate) default: &'static str,
+    /// Whether the audit trail is written whatever the filter says.
+    pub(crate) keeps_trail: bool,
 }
 
 impl Log {
@@ -41,6 +43,7 @@ impl Log {
             format: args.log_format.unwrap_or_default(),
             filter: args.log.clone(),
             default: "warn",
+            keeps_trail: false,
         }
     }
 }
@@ -60,6 +63,7 @@ impl LogDoc {
             format: self.format,
             filter: self.filter.clone(),
             default: "info",
+            keeps_trail: true,
         }
     }
 }

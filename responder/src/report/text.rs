@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use responder_core::printable::is_printable;
 use unicode_width::UnicodeWidthStr as _;
 
 /// The text with every character escaped that acts instead of being shown: control characters (C1 too, which some terminals
@@ -23,10 +24,9 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Whether a character acts on a terminal. `escape_debug` escapes what Unicode calls unprintable, and also quotes and
-/// backslashes, which are harmless here.
+/// Whether a character acts on a terminal.
 pub(super) fn acts(c: char) -> bool {
-    !matches!(c, '"' | '\'' | '\\') && !c.is_ascii_graphic() && c != ' ' && c.escape_debug().len() > 1
+    !is_printable(c)
 }
 
 /// The columns that the text takes on a terminal.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use responder_engine::{AuditRecord, AuditTrail, TracingAudit};
+use responder_engine::{AuditRecord, AuditTrail, TRAIL, TracingAudit};
 
 use crate::config::LogFormat;
 
@@ -21,9 +21,9 @@ impl AuditTrail for Sentences {
     fn write(&self, record: &AuditRecord) {
         // The record of the settled response has the result of its requests.
         if matches!(record, AuditRecord::Requested { .. }) {
-            tracing::debug!(target: "audit", "{}", record.summary());
+            tracing::debug!(target: TRAIL, "{}", record.summary());
         } else {
-            tracing::info!(target: "audit", "{}", record.summary());
+            tracing::info!(target: TRAIL, "{}", record.summary());
         }
     }
 }

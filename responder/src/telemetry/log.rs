@@ -5,8 +5,9 @@ use std::io::{self, IsTerminal as _};
 
 use anyhow::Context as _;
 use responder_core::port::Clock as _;
+use responder_engine::TRAIL;
 use responder_engine::spans::SPANS;
-use tracing::Metadata;
+use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::format::{Format, JsonFields, Writer};
 use tracing_subscriber::fmt::layer;
@@ -31,6 +32,14 @@ pub(crate) fn start_logging(log: &Log, cluster: Option<&str>, traces: Option<&Tr
     let filter = EnvFilter::try_new(&written).with_context(|| {
         format!("`{written}` of {place} is not a filter for log lines: write `debug`, or `info,responder_engine=debug`")
     })?;
+    // What the controller did stays on record, whatever else is left out.
+    let keeps_trail = log.keeps_trail;
+    let trail = filter_fn(move |metadata| keeps_trail && is_trail(metadata)).with_max_level_hint(if keeps_trail {
+        LevelFilter::INFO
+    } else {
+        LevelFilter::OFF
+    });
+    let filter = filter.or(trail);
     // Spans are for traces and not part of a line; so, while traces are off, no span is ever made.
     let filter = filter.and(filter_fn(is_line).with_max_level_hint(LevelFilter::TRACE));
     let lines = match log.format {
@@ -74,6 +83,11 @@ pub(crate) fn start_logging(log: &Log, cluster: Option<&str>, traces: Option<&Tr
 /// Not `is_event`: the metadata of `enabled!` is neither an event nor a span.
 fn is_line(metadata: &Metadata<'_>) -> bool {
     !metadata.is_span()
+}
+
+/// The records of the audit trail; those at DEBUG are in the record of the settled response too.
+fn is_trail(metadata: &Metadata<'_>) -> bool {
+    metadata.target() == TRAIL && *metadata.level() <= Level::INFO
 }
 
 fn is_engine_span(metadata: &Metadata<'_>) -> bool {

@@ -237,6 +237,55 @@ pub async fn a_deletion_with_grace_is_accepted_and_not_done<C: ClusterUnderTest>
     Ok(())
 }
 
+/// The end of a pod that is being deleted, and its grace in seconds, as the pod says them.
+async fn end_of<C: ClusterUnderTest>(fixture: &Fixture<'_, C>) -> Result<(i64, i64), Violation> {
+    let pod = fixture.read("web-0").await?;
+    let metadata = pod.map(|pod| pod.metadata.clone()).unwrap_or_default();
+    match (metadata.deletion_timestamp, metadata.deletion_grace_period_seconds) {
+        (Some(at), Some(grace)) => Ok((at.0.as_second(), grace)),
+        seen => Err(Violation::from(format!("the pod is not being deleted: {seen:?}"))),
+    }
+}
+
+/// A shorter grace of a second deletion is counted from the first one; a longer one changes nothing. An action that cuts
+/// an end works it out from that.
+pub async fn a_second_deletion_counts_its_shorter_grace_from_the_first<C: ClusterUnderTest>(
+    cluster: &C,
+) -> ScenarioResult {
+    let fixture = Fixture::bare(cluster, "second").await?;
+    // No kubelet ends a pod on a node that is not there.
+    let mut pod = fixture.pod("web-0");
+    pod["spec"]["nodeName"] = json!("conformance-second.absent");
+    fixture.create(&[pod]).await?;
+    let target = fixture.target("web-0").await?;
+    let with_grace = |seconds| Request::Delete {
+        target: target.clone(),
+        grace_seconds: Some(seconds),
+    };
+    fixture
+        .answers(&with_grace(1_000_000), false, Ok(&Reply::Terminating))
+        .await?;
+    let (first_end, first_grace) = end_of(&fixture).await?;
+    ensure!(first_grace == 1_000_000, "the first grace is {first_grace} s");
+    let begun = first_end - first_grace;
+
+    fixture
+        .answers(&with_grace(2_000_000), false, Ok(&Reply::Terminating))
+        .await?;
+    let seen = end_of(&fixture).await?;
+    ensure!(seen == (first_end, first_grace), "a longer grace made it {seen:?}");
+
+    fixture
+        .answers(&with_grace(500_000), false, Ok(&Reply::Terminating))
+        .await?;
+    let seen = end_of(&fixture).await?;
+    ensure!(
+        seen == (begun + 500_000, 500_000),
+        "a grace of 500000 s from {begun} made it {seen:?}"
+    );
+    Ok(())
+}
+
 /// A finalizer holds a pod that is deleted with a grace period of zero.
 pub async fn a_finalizer_holds_a_deleted_pod<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
     let fixture = Fixture::bare(cluster, "finalizer").await?;

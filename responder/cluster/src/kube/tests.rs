@@ -8,7 +8,7 @@ use http::{Request as HttpRequest, Response};
 use http_body_util::BodyExt;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use responder_core::action::UNSCHEDULABLE;
-use responder_core::mode::{EffectiveMode, Mode};
+use responder_core::mode::{Mode, Permit};
 use responder_core::object::{Kind, Locator, Name, Namespace, ObjectRef, Uid};
 use responder_core::own::{OwnObject, QuarantinePolicy};
 use responder_core::patch::{Entry, Patch, Scalar};
@@ -114,7 +114,7 @@ fn requests() -> Vec<Request> {
 async fn sent(mode: Mode) -> Vec<String> {
     let (cluster, asked) = answering(200, json!({"metadata": {"uid": "u-2", "resourceVersion": "9"}}));
     for request in requests() {
-        let permit = EffectiveMode::safest(mode, &[]).permit();
+        let permit = Permit::to_give_back(mode);
         cluster
             .send(request.armed(&permit).unwrap(), Duration::from_secs(5))
             .await
@@ -153,7 +153,7 @@ async fn delete(code: u16, body: Value) -> Result<Reply, SendErrorKind> {
         target: pod(),
         grace_seconds: None,
     };
-    let permit = EffectiveMode::safest(Mode::Enforce, &[]).permit();
+    let permit = Permit::to_give_back(Mode::Enforce);
     cluster
         .send(request.armed(&permit).unwrap(), Duration::from_secs(5))
         .await

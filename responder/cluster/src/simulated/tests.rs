@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use responder_core::mode::{EffectiveMode, Mode};
+use responder_core::mode::{Mode, Permit};
 use responder_core::object::{Locator, Name, Namespace, ObjectRef, Uid};
 use responder_core::port::{Clock, ClusterReader, ClusterWriter, Reply, SendError};
 use responder_core::request::Request;
@@ -72,7 +72,7 @@ fn delete(target: &ObjectRef, grace_seconds: Option<u32>) -> Request {
 }
 
 async fn enforce(cluster: &SimulatedCluster, request: &Request) -> Result<Reply, SendError> {
-    let permit = EffectiveMode::safest(Mode::Enforce, &[]).permit();
+    let permit = Permit::to_give_back(Mode::Enforce);
     cluster
         .send(request.armed(&permit).unwrap(), Duration::from_secs(1))
         .await

@@ -11,6 +11,7 @@ use crate::obstacle::Obstacle;
 use crate::permission::Permission;
 use crate::plan::StepPlan;
 use crate::playbook_name::PlaybookName;
+use crate::redact::Redactor;
 use crate::refusal::Refusal;
 use crate::request::Verb;
 use crate::snapshot::{Needs, Snapshot};
@@ -131,6 +132,8 @@ pub struct ActionContext<'a> {
     pub now: Timestamp,
     /// The protections of the guard.
     pub protect: &'a Protections,
+    /// Takes secrets out of the alert's text.
+    pub redactor: Redactor,
     /// The longest grace that a deletion takes over from a pod.
     pub max_grace: Span,
     /// What the alert lacks for a branch of class Destroy; `None` if it corroborates the target well enough.

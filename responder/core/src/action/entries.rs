@@ -82,7 +82,7 @@ impl Action for Entries {
             let value = match text {
                 None => None,
                 Some(text) => {
-                    let Some(value) = text.resolve(context.alert, self.encode) else {
+                    let Some(value) = text.resolve(context.alert, context.redactor, self.encode) else {
                         notes.push(format!(
                             "the {noun} {key} is left out: the alert does not carry its field"
                         ));

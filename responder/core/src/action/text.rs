@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::contract::ActionProblem;
 use crate::alert::{Alert, Value};
+use crate::printable::is_printable;
+use crate::redact::Redactor;
 
 /// A value as written: a text, or a field of the alert.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -45,14 +47,15 @@ impl From<&TextDoc> for Text {
 }
 
 impl Text {
-    /// The text for this alert; a field's value goes through `encode`. `None` if the alert lacks the field.
-    pub fn resolve(&self, alert: &Alert, encode: fn(&str) -> String) -> Option<String> {
+    /// The text for this alert; a field's value goes through the redactor and `encode`. `None` if the alert lacks the
+    /// field.
+    pub fn resolve(&self, alert: &Alert, redactor: Redactor, encode: fn(&str) -> String) -> Option<String> {
         match self {
             Self::Literal(text) => Some(text.clone()),
             Self::Field(field) => match alert.field(field)? {
                 Value::Null => None,
-                Value::String(text) => Some(encode(text)),
-                other => Some(encode(&other.to_string())),
+                Value::String(text) => Some(encode(&redactor.redact(text))),
+                other => Some(encode(&redactor.redact(&other.to_string()))),
             },
         }
     }
@@ -75,15 +78,12 @@ pub(super) fn label_safe(text: &str) -> String {
     replaced.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
 }
 
-/// Encodes any text as an annotation value: at most 1024 characters, no control characters and none that change the
-/// direction of text, because `kubectl describe` prints it on a terminal.
+/// Encodes any text as an annotation value: at most 1024 characters, and none that acts instead of being shown, because
+/// `kubectl describe` prints it on a terminal.
 pub(super) fn annotation_safe(text: &str) -> String {
-    let harmful = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     text.chars()
         .take(1024)
-        .map(|c| if harmful(c) { ' ' } else { c })
+        .map(|c| if is_printable(c) { c } else { ' ' })
         .collect()
 }
 
@@ -191,7 +191,7 @@ mod tests {
 
         #[test]
         fn no_alert_text_draws_on_a_terminal_from_an_annotation(text in any::<String>()) {
-            prop_assert!(!annotation_safe(&text).chars().any(char::is_control));
+            prop_assert!(annotation_safe(&text).chars().all(is_printable));
         }
     }
 

@@ -44,6 +44,7 @@ pub(super) fn plan(input: &StepInput<'_>, trace: &mut Trace) -> Result<Vec<Plann
         incident: input.incident,
         now: context.now,
         protect: &context.guard.protect,
+        redactor: context.guard.redactor,
         max_grace: context.guard.max_grace,
         destroy_lacks: destroy_lacks.as_ref(),
         reserved: Reserved::beside(input.claim, &input.ledger.claims, context.now),

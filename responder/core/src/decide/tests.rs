@@ -70,6 +70,7 @@ struct World {
     pod: Option<Value>,
     node: Value,
     nodes: Vec<Value>,
+    /// Null for a namespace that is not there.
     namespace_labels: Value,
     policies: Vec<Value>,
     engine: Option<&'static str>,
@@ -144,9 +145,12 @@ impl World {
                 .map(|pod| Arc::new(serde_json::from_value(pod.clone()).unwrap()))
                 .into(),
             node: Part::Found(Arc::new(serde_json::from_value(self.node.clone()).unwrap())),
-            namespace: Part::Found(Arc::new(
-                serde_json::from_value(json!({"metadata": {"name": "web", "labels": self.namespace_labels}})).unwrap(),
-            )),
+            namespace: match &self.namespace_labels {
+                Value::Null => Part::Missing,
+                labels => Part::Found(Arc::new(
+                    serde_json::from_value(json!({"metadata": {"name": "web", "labels": labels}})).unwrap(),
+                )),
+            },
             policies: Part::Found(Policies {
                 policies: self
                     .policies

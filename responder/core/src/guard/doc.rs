@@ -14,6 +14,7 @@ use crate::limit::BudgetScope;
 use crate::manifest::{ApiVersion, MetadataDoc, one};
 use crate::mode::Mode;
 use crate::object::{Kind, Namespace};
+use crate::redact::Redactor;
 use crate::selector::{LabelSelectorDoc, Selector};
 use crate::span::Span;
 
@@ -63,6 +64,10 @@ pub struct GuardSpecDoc {
     /// later one is cut. 5m by default. The playbook's own `gracePeriodSeconds` is not cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_grace: Option<Span>,
+    /// Whether passwords, tokens and keys in an alert's text are replaced by `***` before it reaches a label or an
+    /// annotation. On by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redactor: Option<Redactor>,
     /// Limits on the distinct targets that all playbooks together may act on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<BudgetDoc>,
@@ -257,6 +262,7 @@ pub(crate) fn compile_guard(doc: &GuardDoc, findings: &mut Findings<'_>) -> Guar
         protect: protections(&spec.protect, &path.key("protect"), findings),
         max_alert_age: spec.max_alert_age.unwrap_or(Guard::built_in().max_alert_age),
         max_grace: spec.max_grace.unwrap_or(Guard::built_in().max_grace),
+        redactor: spec.redactor.unwrap_or_default(),
         budgets: spec.budgets.iter().map(budget).collect(),
     }
 }

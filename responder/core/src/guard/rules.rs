@@ -6,6 +6,7 @@ use crate::content_hash::ContentHash;
 use crate::limit::BudgetScope;
 use crate::mode::Mode;
 use crate::object::{Kind, Namespace};
+use crate::redact::Redactor;
 use crate::selector::Selector;
 use crate::span::Span;
 
@@ -26,6 +27,8 @@ pub struct Guard {
     pub max_alert_age: Span,
     /// The longest grace that a deletion takes over from a pod; 5 minutes by default.
     pub max_grace: Span,
+    /// What takes secrets out of an alert's text before it reaches a label or an annotation.
+    pub redactor: Redactor,
     /// Limits on distinct targets of all playbooks together.
     pub budgets: Vec<Budget>,
 }
@@ -42,6 +45,7 @@ impl Guard {
             protect: Protections::default(),
             max_alert_age: Span::minutes::<5>(),
             max_grace: Span::minutes::<5>(),
+            redactor: Redactor::On,
             budgets: Vec::new(),
         }
     }

@@ -26,6 +26,36 @@ fn a_rollout_raises_the_mode_in_the_namespaces_that_it_selects() {
     assert_eq!(plan(&world.decide(&spec)).mode.mode(), Mode::Enforce);
 }
 
+#[rstest]
+#[case::an_entry_of_the_playbook(
+    "mode: Enforce\nrollout: [{namespaces: {matchLabels: {ring: prod}}, mode: Observe}]",
+    "",
+    Mode::Observe
+)]
+#[case::the_playbooks_own(
+    "mode: Observe\nrollout: [{namespaces: {matchLabels: {ring: canary}}, mode: Enforce}]",
+    "",
+    Mode::Observe
+)]
+#[case::an_entry_of_the_guard(
+    "mode: Enforce",
+    "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec:\n  mode: Enforce\n  namespaces: [{selector: {matchLabels: {ring: prod}}, mode: Rehearse}]\n",
+    Mode::Rehearse
+)]
+fn a_namespace_that_was_not_read_has_the_lowest_mode_that_it_could_have(
+    #[case] modes: &str,
+    #[case] guard: &'static str,
+    #[case] expected: Mode,
+) {
+    let world = World {
+        namespace_labels: Value::Null,
+        guard,
+        ..World::new()
+    };
+    let decision = world.decide(&playbook(&format!("{modes}\nsteps: [{{delete: {{}}}}]")));
+    assert_eq!(plan(&decision).mode.mode(), expected);
+}
+
 #[test]
 fn a_host_alert_finds_its_node_by_the_falco_pod_on_it() {
     let mut world = World::new();

@@ -105,7 +105,7 @@ async fn may_delete<C: ClusterReader, L>(
             ceiling = (ModeSource::GuardNamespace, entry.mode);
         }
     }
-    let mode = EffectiveMode::safest(shared.config.process_mode, &[ceiling]);
+    let mode = EffectiveMode::safest(shared.config.process_mode, ceiling, &[]);
     if mode.mode() == Mode::Enforce {
         return Ok(Ok(mode));
     }

@@ -1,7 +1,7 @@
 //! The end of one quarantine, as its playbook asks: the pod is released, deleted, or held.
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use responder_core::mode::{EffectiveMode, Permit};
+use responder_core::mode::Permit;
 use responder_core::object::{ObjectRef, Uid};
 use responder_core::own::{OnExpiry, QuarantinePolicy, QuarantineRecord};
 use responder_core::port::{Cluster, Ledger};
@@ -41,8 +41,7 @@ pub(super) async fn end<C: Cluster, L: Ledger>(
         sinks: &shared.sinks,
         about,
     };
-    // To give back what was taken is no new action: no ceiling but that of the process stands against it.
-    let permit = EffectiveMode::safest(shared.config.process_mode, &[]).permit();
+    let permit = Permit::to_give_back(shared.config.process_mode);
     let seen = match lookup(&*shared.cluster, &record.pod).await {
         Ok(Lookup::Same(seen)) => seen,
         Ok(Lookup::Gone | Lookup::Replaced(_)) => {
