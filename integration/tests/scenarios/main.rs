@@ -8,6 +8,7 @@
 )]
 
 mod accounting;
+mod admission;
 mod api_server;
 mod auth;
 mod bursts;
