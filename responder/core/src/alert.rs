@@ -7,6 +7,7 @@
 //!
 //! An alert's text is data from an attacker's process. Nothing here gives it a meaning beyond comparison.
 
+mod audit_verdict;
 mod bounds;
 mod decode;
 mod decode_error;
@@ -34,6 +35,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 pub use self::{
+    audit_verdict::AuditVerdict,
     bounds::Bounds,
     decode_error::{DecodeError, Position},
     excerpt::Excerpt,

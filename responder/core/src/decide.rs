@@ -15,6 +15,7 @@ use crate::target::{Subject, Target};
 use crate::trace::{CheckName, Trace};
 
 mod age;
+mod audited;
 mod ceilings;
 mod claim;
 mod context;

@@ -1,6 +1,7 @@
 //! The checks that need no reads: a flood of stale alerts costs the API server nothing.
 
 use super::age;
+use super::audited;
 use super::claim::{answer, answered_by};
 use super::context::Context;
 use super::exceptions;
@@ -16,6 +17,7 @@ pub(super) fn screen(context: &Context<'_>, ledger: &LedgerView, trace: &mut Tra
     sender(context, trace);
     cluster(context, trace)?;
     let subject = subject(context, trace)?;
+    audited::request(context, trace)?;
     exceptions::of_the_alert(context, trace)?;
     age::check(context, trace)?;
     // The kind of claim depends on the mode, and the mode may depend on the namespace's labels. An alert that this

@@ -17,6 +17,7 @@ use crate::port::ReadErrorKind;
 use crate::snapshot::{Owner, OwnerChain, Part, Policies, PolicyEngine};
 use crate::trace::Verdict;
 
+mod audited;
 mod limits;
 mod lint;
 mod nodes;

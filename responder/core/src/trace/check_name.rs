@@ -27,6 +27,8 @@ pub enum CheckName {
     Cluster,
     /// `subject`: the alert names an object that the playbook can act on.
     Subject,
+    /// `audited request`: the API server carried out the request that an audit alert reports.
+    AuditedRequest,
     /// `except[0]`: an exception that reads the alert only.
     AlertException(usize),
     /// `age`: the alert is neither too old nor ahead of the controller's clock.
@@ -138,6 +140,7 @@ impl fmt::Display for CheckName {
             Self::Sender => "sender",
             Self::Cluster => "cluster",
             Self::Subject => "subject",
+            Self::AuditedRequest => "audited request",
             Self::Age => "age",
             Self::Answered | Self::Duplicate => "duplicate",
             Self::ProtectedName | Self::Protection => "protection",
