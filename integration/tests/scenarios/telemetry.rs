@@ -227,7 +227,11 @@ async fn an_absent_receiver_costs_no_decision() {
     // Repeats that wait together are joined to one decision, so how many there are depends on the machine's speed.
     let count_of = |counts: &BTreeMap<String, u64>, name: &str| counts.get(name).copied().unwrap_or_default();
     let planned = count_of(&accounts.planned, "Observe");
-    assert_eq!(planned + count_of(&accounts.refused, "Joined"), count + 1, "{accounts:?}");
+    assert_eq!(
+        planned + count_of(&accounts.refused, "Joined"),
+        count + 1,
+        "{accounts:?}"
+    );
     eventually("the loss shows", async || (lost(&responder).await > 0.0).then_some(())).await;
 
     receiver.resume().await.unwrap();

@@ -27,7 +27,13 @@ impl Drop for Running {
 impl Running {
     fn start() -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_responder"))
-            .args(demo(&["run", "--listen", "127.0.0.1:0"]))
+            .args(demo(&[
+                "run",
+                "--listen",
+                "127.0.0.1:0",
+                "--probes-listen",
+                "127.0.0.1:0",
+            ]))
             .current_dir(root())
             .env_clear()
             .stderr(Stdio::piped())

@@ -94,7 +94,8 @@ impl TlsFiles {
             .map_err(|error| Flaw::new(self.certificate.display(), error.to_string()))?;
         let builder = match (authorities, &self.clients) {
             (Some(authorities), Some(clients)) => {
-                // A certificate is optional here: probes have none, and HTTP refuses an alert without one.
+                // A certificate is optional here: a sender may have a password instead, and HTTP refuses an alert
+                // without either.
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider)
                     .allow_unauthenticated()
                     .build()
