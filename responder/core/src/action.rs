@@ -11,6 +11,7 @@ mod entries;
 mod evict;
 mod label;
 mod list;
+mod ordinary_node;
 mod quarantine;
 mod removal;
 mod schedulable;

@@ -9,6 +9,7 @@
 
 mod audit_verdict;
 mod bounds;
+mod confinement;
 mod decode;
 mod decode_error;
 mod excerpt;
@@ -37,6 +38,7 @@ use serde_json::value::RawValue;
 pub use self::{
     audit_verdict::AuditVerdict,
     bounds::Bounds,
+    confinement::Confinement,
     decode_error::{DecodeError, Position},
     excerpt::Excerpt,
     falco_field::{FieldType, falco_type},
@@ -45,7 +47,7 @@ pub use self::{
     outcome::AlertOutcome,
     priority::{Priority, UnknownPriority},
     rule_name::RuleName,
-    sender::{Sender, SenderName, SenderNameError},
+    sender::{ConfinedSender, Sender, SenderName, SenderNameError},
     source::Source,
     value::{Integer, Value},
 };

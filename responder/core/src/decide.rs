@@ -18,6 +18,7 @@ mod age;
 mod audited;
 mod ceilings;
 mod claim;
+mod confinement;
 mod context;
 mod decision;
 mod exceptions;
@@ -95,6 +96,7 @@ fn act(
         snapshot.map_err(|error| trace.refused(CheckName::Readings, RefusalReason::Unreadable, error.to_string()))?;
     let target = resolve::target(context, &subject, snapshot, trace)?;
     *resolved = Some(target.clone());
+    confinement::of_node(context, snapshot, &target, trace)?;
     protection::of_target(context, snapshot, &target, trace)?;
     selection::check(context, &subject, snapshot, trace)?;
 

@@ -31,6 +31,7 @@ pub mod rbac;
 pub mod refusal;
 pub mod request;
 pub mod selector;
+pub mod sensor;
 pub mod snapshot;
 pub mod span;
 pub mod target;

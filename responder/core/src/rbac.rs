@@ -38,6 +38,9 @@ fn always() -> impl Iterator<Item = Permission> {
     let reads = [
         // The pod that an alert names.
         Permission::on(Kind::Pod, "get"),
+        // The node that an alert comes from, by its name or by that of the Falco pod on it, whose namespace is unknown.
+        Permission::on(Kind::Node, "get"),
+        Permission::on(Kind::Pod, "list"),
         // The readiness check reads the namespace `default`.
         Permission::on(Kind::Namespace, "get"),
     ];
@@ -89,11 +92,8 @@ fn to_find(target: TargetKind) -> Vec<Permission> {
             ..Needs::default()
         }
         .permissions(),
-        TargetKind::Node => vec![
-            Permission::on(Kind::Node, "get"),
-            // A host alert's hostname may name the Falco pod on the node, whose namespace is unknown.
-            Permission::on(Kind::Pod, "list"),
-        ],
+        // As for every alert.
+        TargetKind::Node => Vec::new(),
     }
 }
 

@@ -36,6 +36,8 @@ reasons! {
     NoTarget => "match a rule whose alerts name a pod, or choose another target",
     /// The alert is about a host process, and the playbook acts on pods or owners.
     HostProcess => "write `target: Node` to answer alerts about hosts",
+    /// The sender may not report on that part of the cluster.
+    OutsideSender => "look for a stolen credential, or widen the sender's confinedTo",
     /// The request that an audit alert reports was denied, failed or was a dry run.
     NotCarriedOut => "nothing: the request changed nothing; match on ka.response.code to leave such alerts out",
     /// The alert does not show that the request of an audit event succeeded, and the response contains or destroys.

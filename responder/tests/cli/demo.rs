@@ -103,6 +103,7 @@ fn every_alert_of_the_demo_ends_as_its_readme_says() {
     running.post("terminal-shell", |body| {
         body.replace("storefront-7c9d8b5f6d-4xkzq", "storefront-7c9d8b5f6d-hn7tb")
             .replace("ee97d9c4186f", "5892b41bcf46")
+            .replace("falco-xczjd", "worker-2")
     });
     running.wait_for(&["pod/shop/storefront-7c9d8b5f6d-hn7tb", "BudgetExhausted"]);
 }

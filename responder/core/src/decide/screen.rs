@@ -3,6 +3,7 @@
 use super::age;
 use super::audited;
 use super::claim::{answer, answered_by};
+use super::confinement;
 use super::context::Context;
 use super::exceptions;
 use super::protection;
@@ -17,6 +18,7 @@ pub(super) fn screen(context: &Context<'_>, ledger: &LedgerView, trace: &mut Tra
     sender(context, trace);
     cluster(context, trace)?;
     let subject = subject(context, trace)?;
+    confinement::of_namespace(context, &subject, trace)?;
     audited::request(context, trace)?;
     exceptions::of_the_alert(context, trace)?;
     age::check(context, trace)?;

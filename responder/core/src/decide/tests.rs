@@ -18,6 +18,7 @@ use crate::snapshot::{Owner, OwnerChain, Part, Policies, PolicyEngine};
 use crate::trace::Verdict;
 
 mod audited;
+mod confinement;
 mod limits;
 mod lint;
 mod nodes;

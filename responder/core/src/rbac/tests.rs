@@ -193,7 +193,8 @@ fn a_deletion_takes_one_write_and_the_reads_of_every_process() {
     assert_eq!(
         in_words(&access.rules()),
         [
-            "get namespaces,pods",
+            "get namespaces,nodes",
+            "get,list pods",
             "list networking.k8s.io: networkpolicies",
             "delete pods",
         ]

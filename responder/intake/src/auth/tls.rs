@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use responder_core::alert::SenderName;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
@@ -13,6 +12,7 @@ use secrecy::ExposeSecret as _;
 use x509_cert::der::Decode as _;
 
 use super::certificate::{Certificate, valid_for};
+use super::client::AllowedClient;
 use super::reload::FileLoader;
 use crate::secret::{Contents, Flaw};
 
@@ -32,8 +32,8 @@ pub struct TlsFiles {
 pub struct ClientFiles {
     /// The authorities that sign them, as PEM.
     pub authorities: PathBuf,
-    /// The names of certificates that may send.
-    pub allowed: Vec<SenderName>,
+    /// The certificates that may send.
+    pub allowed: Vec<AllowedClient>,
 }
 
 /// The TLS settings of a server.

@@ -30,6 +30,7 @@ impl Protected {
         let named = |name: &str, secret| NamedSecret {
             name: SenderName::new(name).unwrap(),
             secret: SecretSource::File(secret),
+            confined: None,
         };
         let sources = CredentialSources {
             basic: vec![named("falco", files.write("password", PASSWORD))],

@@ -42,7 +42,7 @@ impl Secured {
             key: files.write("tls.key", &server.key),
             clients: Some(ClientFiles {
                 authorities: files.write("clients.crt", &clients.pem()),
-                allowed: names.map(|name| SenderName::new(name).unwrap()).to_vec(),
+                allowed: names.map(|name| SenderName::new(name).unwrap().into()).to_vec(),
             }),
         };
         let access = Access::load(Some(tls), CredentialSources::default()).unwrap();
