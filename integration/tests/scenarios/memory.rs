@@ -40,7 +40,6 @@ async fn assert_bounded(responder: &mut Responder) {
     assert!(peak <= MOST, "{} MiB at the peak", peak >> 20);
     let accounts = responder.wait_until_at_rest(1).await.unwrap();
     assert!(accounts.is_balanced(), "{accounts:?}");
-    eprintln!("{} MiB at the peak; {accounts:?}", peak >> 20);
     let before = accounts.matched;
     assert_eq!(responder.post(&demo::shell()).await.unwrap().outcome(), "accepted");
     assert_eq!(responder.wait_until_at_rest(1).await.unwrap().matched, before + 1);

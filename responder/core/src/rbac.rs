@@ -86,14 +86,13 @@ impl Needs {
 /// The permissions to find a target, in addition to reading the pod.
 fn to_find(target: TargetKind) -> Vec<Permission> {
     match target {
-        TargetKind::Pod => Vec::new(),
+        // The node is found as that of any alert.
+        TargetKind::Pod | TargetKind::Node => Vec::new(),
         TargetKind::Owner => Needs {
             owners: true,
             ..Needs::default()
         }
         .permissions(),
-        // As for every alert.
-        TargetKind::Node => Vec::new(),
     }
 }
 

@@ -100,8 +100,8 @@ mod tests {
         })
     }
 
-    fn cilium() -> Option<PolicyEngine> {
-        Some(PolicyEngine("cilium".to_owned()))
+    fn cilium() -> PolicyEngine {
+        PolicyEngine("cilium".to_owned())
     }
 
     #[tokio::test(start_paused = true)]
@@ -134,14 +134,14 @@ mod tests {
             cache.get_or_detect(async {
                 asked.fetch_add(1, Ordering::Relaxed);
                 tokio::task::yield_now().await;
-                Ok(cilium())
+                Ok(Some(cilium()))
             })
         };
         let results = join_all((0..8).map(|_| ask())).await;
-        assert!(results.into_iter().all(|result| result == Ok(cilium())));
-        assert_eq!((ask().await, asked.load(Ordering::Relaxed)), (Ok(cilium()), 1));
+        assert!(results.into_iter().all(|result| result == Ok(Some(cilium()))));
+        assert_eq!((ask().await, asked.load(Ordering::Relaxed)), (Ok(Some(cilium())), 1));
         tokio::time::advance(TTL).await;
-        assert_eq!((ask().await, asked.load(Ordering::Relaxed)), (Ok(cilium()), 2));
+        assert_eq!((ask().await, asked.load(Ordering::Relaxed)), (Ok(Some(cilium())), 2));
     }
 
     #[tokio::test(start_paused = true)]
@@ -154,11 +154,11 @@ mod tests {
         tokio::task::yield_now().await;
         let second = tokio::spawn({
             let cache = Arc::clone(&cache);
-            async move { cache.get_or_detect(async { Ok(cilium()) }).await }
+            async move { cache.get_or_detect(async { Ok(Some(cilium())) }).await }
         });
         tokio::task::yield_now().await;
         assert!(!second.is_finished(), "it waits for the first");
         first.abort();
-        assert_eq!(second.await.unwrap(), Ok(cilium()));
+        assert_eq!(second.await.unwrap(), Ok(Some(cilium())));
     }
 }

@@ -109,7 +109,7 @@ mod tests {
     use super::*;
     use crate::alert::Bounds;
 
-    fn verdict(fields: Json) -> AuditVerdict {
+    fn verdict(fields: &Json) -> AuditVerdict {
         let alert = json!({
             "rule": "EphemeralContainers Created", "priority": "Notice", "source": "k8s_audit",
             "time": "2026-11-24T03:00:05.500000000Z", "output_fields": fields,
@@ -126,7 +126,7 @@ mod tests {
     #[case::no_parameter(json!({"ka.response.code": "200", "ka.uri.param[dryRun]": null}), 200, false)]
     #[case::not_available(json!({"ka.response.code": "200", "ka.uri.param[dryRun]": "<NA>"}), 200, false)]
     fn a_success_is_carried_out(#[case] fields: Json, #[case] code: u16, #[case] shows_dry_run: bool) {
-        assert_eq!(verdict(fields), AuditVerdict::CarriedOut { code, shows_dry_run });
+        assert_eq!(verdict(&fields), AuditVerdict::CarriedOut { code, shows_dry_run });
     }
 
     #[rstest]
@@ -143,7 +143,7 @@ mod tests {
     #[case::in_the_body(json!({"ka.response.code": "200", "jevt.value[/requestObject/dryRun/0]": "All"}))]
     #[case::without_a_code(json!({"ka.uri": "/api/v1/pods?dryRun=All"}))]
     fn a_denied_failed_or_dry_request_is_not_carried_out(#[case] fields: Json) {
-        let verdict = verdict(fields);
+        let verdict = verdict(&fields);
         assert!(matches!(verdict, AuditVerdict::NotCarriedOut { .. }), "{verdict:?}");
     }
 
@@ -155,7 +155,7 @@ mod tests {
     #[case::allowed(json!({"ka.auth.decision": "allow"}))]
     #[case::a_cut_address(json!({"ka.response.code": "200", "ka.uri": format!("/api?{}[...]", "x".repeat(502))}))]
     fn without_a_code_or_its_whole_address_the_end_is_unknown(#[case] fields: Json) {
-        let verdict = verdict(fields);
+        let verdict = verdict(&fields);
         assert!(matches!(verdict, AuditVerdict::Unknown { .. }), "{verdict:?}");
     }
 }

@@ -197,7 +197,7 @@ fn a_value_that_moves_between_fields_is_another_event() {
 #[case("→")]
 fn a_replaced_bracket_leaves_the_identity(#[case] replacement: &str) {
     let raw = edited("06", |json| {
-        json["output_fields"]["ka.req.pod.containers.image[0]"] = json!(["a"])
+        json["output_fields"]["ka.req.pod.containers.image[0]"] = json!(["a"]);
     });
     let replaced = edited("06", |json| {
         let fields = json["output_fields"].as_object_mut().unwrap();
