@@ -20,7 +20,6 @@ use crate::{
 /// A release whose account may do everything, as far as the authorizer is concerned; a shop with a Deployment; and a
 /// client with the account's token.
 struct Stolen {
-    release: Release<'static>,
     shop: Scenario<'static>,
     pod: Pod,
     client: Client,
@@ -56,7 +55,6 @@ impl Stolen {
             .unwrap();
         let (client, _) = as_service_account(&release).await;
         let stolen = Self {
-            release,
             shop,
             pod: pods[0].clone(),
             client,

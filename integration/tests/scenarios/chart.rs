@@ -302,7 +302,11 @@ fn mounted(objects: &BTreeMap<String, Value>, directory: &Path) -> Vec<String> {
     }
     let arguments = container.args.as_ref().unwrap().iter();
     arguments
-        .map(|argument| moved(argument, "=").replace("0.0.0.0:2803", "127.0.0.1:0"))
+        .map(|argument| {
+            moved(argument, "=")
+                .replace("0.0.0.0:2803", "127.0.0.1:0")
+                .replace("0.0.0.0:2804", "127.0.0.1:0")
+        })
         .collect()
 }
 

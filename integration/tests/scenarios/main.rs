@@ -23,6 +23,7 @@ mod helm;
 mod hostile;
 mod identity;
 mod image;
+mod memory;
 mod modes;
 mod nats;
 mod outage;

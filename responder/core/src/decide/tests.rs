@@ -17,7 +17,9 @@ use crate::port::ReadErrorKind;
 use crate::snapshot::{Owner, OwnerChain, Part, Policies, PolicyEngine};
 use crate::trace::Verdict;
 
+mod audited;
 mod classes;
+mod confinement;
 mod floor;
 mod limits;
 mod lint;
