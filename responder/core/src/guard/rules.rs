@@ -85,12 +85,12 @@ pub struct Protections {
 pub struct KeepSchedulable {
     /// The number of nodes; 1 by default.
     pub min: u32,
-    /// The percentage of all nodes, rounded up; 0 by default.
+    /// The percentage of the nodes beside the control plane, rounded up; 0 by default.
     pub percent: u32,
 }
 
 impl KeepSchedulable {
-    /// The number that must stay schedulable, of `nodes` in all.
+    /// The number that must stay schedulable, of `nodes` beside the control plane.
     pub fn of(self, nodes: usize) -> usize {
         let share = (nodes * self.percent.min(100) as usize).div_ceil(100);
         share.max(self.min as usize).max(1)
