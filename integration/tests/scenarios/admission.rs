@@ -198,7 +198,7 @@ async fn nodes_change_in_what_is_ours(stolen: &Stolen) {
         .allowed(Method::PATCH, &node, json!({"spec": {"unschedulable": true}}))
         .await;
     stolen
-        .allowed(Method::PATCH, &node, json!({"spec": {"taints": [ours]}}))
+        .allowed(Method::PATCH, &node, json!({"metadata": {"annotations": {"responder.dev/tainted-by.abcdefghij": "p"}}, "spec": {"taints": [ours]}}))
         .await;
     stolen
         .allowed(
@@ -210,6 +210,7 @@ async fn nodes_change_in_what_is_ours(stolen: &Stolen) {
     for taint in [
         json!({"key": "responder.dev/incident", "value": "abcdefghij", "effect": "NoExecute"}),
         json!({"key": "evil", "value": "x", "effect": "NoSchedule"}),
+        json!({"key": "evil", "value": "production", "effect": "NoSchedule"}),
         json!({"key": "node.kubernetes.io/unreachable", "value": "abcdefghij", "effect": "NoSchedule"}),
     ] {
         stolen
@@ -256,6 +257,11 @@ async fn policies_are_those_of_quarantines(stolen: &Stolen) {
             named("open", isolates.clone()),
             "policies of quarantines only",
         )
+        .await;
+    let mut open = named("responder-quarantine-abcdefghij", isolates.clone());
+    open["spec"]["egress"] = json!([{}]);
+    stolen
+        .refused(Method::POST, &policies, open, "policies of quarantines only")
         .await;
     let everything = json!({"podSelector": {}, "ingress": [{}], "policyTypes": ["Ingress"]});
     stolen
