@@ -50,7 +50,11 @@ const POLL: Duration = Duration::from_millis(20);
 pub struct Responder {
     child: WatchedProcess,
     url: String,
+    /// The address of the pages for probes and metrics.
+    pages: String,
     http: reqwest::Client,
+    /// Trusts no particular authority: the pages are plain HTTP.
+    pages_http: reqwest::Client,
     log: PathBuf,
     _directory: TempDir,
 }
@@ -71,17 +75,24 @@ impl Responder {
         let mut responder = Self {
             child,
             url: String::new(),
+            pages: String::new(),
             http,
+            pages_http: client(None)?,
             log,
             _directory: directory,
         };
-        responder.url = responder.find_address().await?;
+        (responder.url, responder.pages) = responder.find_addresses().await?;
         Ok(responder)
     }
 
     /// `http://127.0.0.1:<port>`, or `https://…`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// `http://127.0.0.1:<port>` of the pages for probes and metrics.
+    pub fn pages_url(&self) -> &str {
+        &self.pages
     }
 
     /// The process id.
@@ -115,7 +126,7 @@ impl Responder {
 
     /// Gets a page, such as `/readyz`.
     pub async fn get(&self, path: &'static str) -> Result<HttpReply, ResponderError> {
-        send(path, self.http.get(format!("{}{path}", self.url))).await
+        send(path, self.pages_http.get(format!("{}{path}", self.pages))).await
     }
 
     /// The current metrics of `/metrics`.
@@ -218,23 +229,18 @@ impl Responder {
         Ok(self.log())
     }
 
-    /// Reads the address from the log, because the system chooses the port.
-    async fn find_address(&mut self) -> Result<String, ResponderError> {
-        const HOST: &str = "127.0.0.1:";
+    /// Reads the addresses of alerts and of pages from the log, because the system chooses the ports.
+    async fn find_addresses(&mut self) -> Result<(String, String), ResponderError> {
         let started = Instant::now();
         loop {
             let log = self.log();
             // Complete lines only: the last one may lack digits of the port.
             let complete = log.rsplit_once('\n').map_or("", |(lines, _)| lines);
-            let ours = complete.lines().find(|line| line.contains("listening"));
-            if let Some((_, rest)) = ours.and_then(|line| line.split_once(HOST)) {
-                let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-                let scheme = if ours.is_some_and(|line| line.contains("https://")) {
-                    "https"
-                } else {
-                    "http"
-                };
-                return Ok(format!("{scheme}://{HOST}{port}"));
+            if let (Some(alerts), Some(pages)) = (
+                address(complete, "listening on"),
+                address(complete, "probes and metrics at"),
+            ) {
+                return Ok((alerts, pages));
             }
             if started.elapsed() > START_DEADLINE {
                 return Err(self.deadline("it to listen"));
@@ -262,6 +268,16 @@ impl Responder {
             tail: tail(&self.log),
         }
     }
+}
+
+/// The address in the line of the log that contains this text.
+fn address(log: &str, text: &str) -> Option<String> {
+    const HOST: &str = "127.0.0.1:";
+    let line = log.lines().find(|line| line.contains(text))?;
+    let (before, rest) = line.split_once(HOST)?;
+    let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    let scheme = if before.ends_with("https://") { "https" } else { "http" };
+    Some(format!("{scheme}://{HOST}{port}"))
 }
 
 impl Drop for Responder {

@@ -13,10 +13,12 @@ mod log;
 mod log_format;
 mod nats;
 mod overrides;
+mod probes;
 mod read;
 mod secret;
 mod telemetry;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use responder_core::mode::Mode;
@@ -43,6 +45,8 @@ pub(crate) struct Configuration {
     pub(crate) mode: Option<Mode>,
     /// The HTTP intake.
     pub(crate) http: Http,
+    /// The address of the pages for probes and metrics.
+    pub(crate) probes: SocketAddr,
     /// The NATS intake; `None` for HTTP only.
     pub(crate) nats: Option<NatsConfig>,
     /// The cluster.

@@ -56,3 +56,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "responder.playbooksConfigMap" -}}
 {{- default (printf "%s-playbooks" (include "responder.fullname" .)) .Values.existingPlaybooks -}}
 {{- end -}}
+
+{{/* The port of the pages for probes and metrics. */}}
+{{- define "responder.probesPort" -}}
+{{- regexFind "[0-9]+$" .Values.probes.listen -}}
+{{- end -}}

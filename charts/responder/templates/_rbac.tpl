@@ -23,6 +23,37 @@ when the process, the guard and the playbook can all be beyond Observe. Then req
 {{- if $beyond -}}true{{- end -}}
 {{- end -}}
 
+{{/* The rows of a step and of those that run instead of it, as {"rows": […]}. */}}
+{{- define "responder.stepRows" -}}
+{{- $target := .target -}}
+{{- $table := .table -}}
+{{- $rows := list -}}
+{{- range $action, $parameters := .step -}}
+{{- if and (eq $action "otherwise") (kindIs "map" $parameters) -}}
+{{- $rows = concat $rows (include "responder.stepRows" (dict "step" $parameters "target" $target "table" $table) | fromJson).rows -}}
+{{- else -}}
+{{- $row := printf "%s/%s" $action $target -}}
+{{- if hasKey $table $row -}}{{- $rows = append $rows $row -}}{{- end -}}
+{{- if kindIs "map" $parameters -}}
+{{- range $parameter, $value := $parameters -}}
+{{- if kindIs "string" $value -}}
+{{- $row := printf "%s/%s/%s=%s" $action $target $parameter $value -}}
+{{- if hasKey $table $row -}}{{- $rows = append $rows $row -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- dict "rows" $rows | toJson -}}
+{{- end -}}
+
+{{/* The documents of the playbooks and of the guard, as {"documents": […]}. */}}
+{{- define "responder.allDocuments" -}}
+{{- $files := include "responder.playbooks" . | fromJson -}}
+{{- if .Values.guard -}}{{- $_ := set $files "guard" (include "responder.text" .Values.guard) -}}{{- end -}}
+{{- include "responder.documents" $files -}}
+{{- end -}}
+
 {{/* The enabled rows, as {"rows": […]}. */}}
 {{- define "responder.rows" -}}
 {{- $table := (.Files.Get "files/rbac.yaml" | fromYaml).writes -}}
@@ -31,9 +62,7 @@ when the process, the guard and the playbook can all be beyond Observe. Then req
 {{- if not (hasKey $table .) -}}{{- fail (printf "rbac.actions: unknown action %s; known are: %s" . (keys $table | sortAlpha | join ", ")) -}}{{- end -}}
 {{- $_ := set $rows . true -}}
 {{- end -}}
-{{- $files := include "responder.playbooks" . | fromJson -}}
-{{- if .Values.guard -}}{{- $_ := set $files "guard" (include "responder.text" .Values.guard) -}}{{- end -}}
-{{- $documents := (include "responder.documents" $files | fromJson).documents -}}
+{{- $documents := (include "responder.allDocuments" . | fromJson).documents -}}
 {{- $guarded := true -}}
 {{- range $documents -}}
 {{- if and (eq (default "" .kind) "Guard") (kindIs "map" .spec) -}}
@@ -45,17 +74,8 @@ when the process, the guard and the playbook can all be beyond Observe. Then req
 {{- if include "responder.beyondObserve" (dict "mode" .spec.mode "exceptions" .spec.rollout) -}}
 {{- $target := default "Pod" .spec.target -}}
 {{- range .spec.steps -}}
-{{- range $action, $parameters := . -}}
-{{- $row := printf "%s/%s" $action $target -}}
-{{- if hasKey $table $row -}}{{- $_ := set $rows $row true -}}{{- end -}}
-{{- if kindIs "map" $parameters -}}
-{{- range $parameter, $value := $parameters -}}
-{{- if kindIs "string" $value -}}
-{{- $row := printf "%s/%s/%s=%s" $action $target $parameter $value -}}
-{{- if hasKey $table $row -}}{{- $_ := set $rows $row true -}}{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
+{{- range (include "responder.stepRows" (dict "step" . "target" $target "table" $table) | fromJson).rows -}}
+{{- $_ := set $rows . true -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

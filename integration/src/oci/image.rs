@@ -31,7 +31,7 @@ pub fn layout(program: Vec<u8>, version: &str) -> io::Result<Layout> {
             "Entrypoint": ["/responder"],
             "Cmd": ["--help"],
             "WorkingDir": "/",
-            "ExposedPorts": {"2803/tcp": {}},
+            "ExposedPorts": {"2803/tcp": {}, "2804/tcp": {}},
         },
         "rootfs": {"type": "layers", "diff_ids": [sha256(&layer)]},
         "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "cargo run -p integration --bin image"}],

@@ -55,7 +55,7 @@ pub struct RunningImage {
     child: WatchedProcess,
     /// The time from the start of the process to the first success of `/healthz`.
     pub after: Duration,
-    /// The address that the program listens on: `127.0.0.1:<port>`.
+    /// The address of the pages for probes and metrics: `127.0.0.1:<port>`.
     pub address: String,
     _root: TempDir,
 }
@@ -89,7 +89,8 @@ pub fn start(archive: &[u8]) -> Result<RunningImage, ImageStartError> {
         .arg(format!("--root={}", root.path().display()))
         .args(&settings.entrypoint)
         .args(["run", "--playbooks", "/playbooks", "--simulate", "/cluster"])
-        .arg(format!("--listen={address}"))
+        .arg("--listen=127.0.0.1:0")
+        .arg(format!("--probes-listen={address}"))
         .env_clear()
         .env("PATH", env::var_os("PATH").unwrap_or_default())
         .stdin(Stdio::null())

@@ -43,6 +43,8 @@ impl HttpReply {
 /// A client. If an authority is given, the client trusts only that one.
 pub(super) fn client(authority: Option<&Path>) -> Result<reqwest::Client, ResponderError> {
     let failed = |error| ResponderError::Http("at all", error);
+    // An error means that another client of this process has installed it.
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder().no_proxy();
     if let Some(authority) = authority {
         let pem = fs::read(authority).map_err(|error| ResponderError::Process("read the authority of", error))?;

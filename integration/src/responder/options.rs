@@ -40,7 +40,8 @@ pub(super) fn spawn(
     let output = fs::File::create(log)?;
     let mut command = Command::new(program);
     command
-        .args(["run", "--listen", "127.0.0.1:0", "--log-format", "json"])
+        .args(["run", "--listen", "127.0.0.1:0", "--probes-listen", "127.0.0.1:0"])
+        .args(["--log-format", "json"])
         .arg("--playbooks")
         .arg(&playbooks);
     if let Some(kubeconfig) = &options.kubeconfig {

@@ -224,6 +224,10 @@ fn every_action(mode: &str) -> String {
 #[case::several(every_action("Rehearse"), String::new())]
 #[case::observed(every_action("Observe"), String::new())]
 #[case::deletes_at_the_end(on_shell("Enforce", &["quarantine: {ttl: 1h, onExpiry: Delete}"]), String::new())]
+#[case::otherwise(
+    on_shell("Enforce", &["quarantine: {}\n      otherwise: {evict: {blockedFor: 5s}, otherwise: {delete: {}}}"]),
+    String::new()
+)]
 #[case::rollout(
     on_shell("Observe\n  rollout: [{namespaces: {matchLabels: {a: b}}, mode: Rehearse}]", &["evict: {}"]),
     String::new()
@@ -246,6 +250,69 @@ async fn the_charts_role_allows_exactly_the_writes_that_responder_prints(
         assert!(reads.is_superset(&in_words(&access.reads)), "{mode}");
         assert_eq!(reads, in_words(&PermissionTable::of_all_actions().unwrap().reads));
     }
+}
+
+/// What decisions read, and nodes, stay in the ClusterRoleBinding.
+#[tokio::test]
+async fn with_namespaces_the_role_writes_there_only() {
+    let helm = Helm::alone().await;
+    let mut values = values_of("Enforce", &every_action("Enforce"));
+    values["rbac"] = json!({"namespaces": ["shop"]});
+    let objects = helm.template(&values).await;
+    let rules = |name: &str| {
+        let role: ClusterRole = serde_json::from_value(objects[name].clone()).unwrap();
+        rights(&role.rules.unwrap())
+    };
+    let everywhere = rules("ClusterRole/responder-it-responder");
+    let written: Vec<&String> = everywhere.iter().filter(|right| !is_read(right)).collect();
+    assert!(
+        !written.is_empty() && written.iter().all(|right| right.contains("nodes")),
+        "{written:?}"
+    );
+    let there = rules("ClusterRole/responder-it-responder-writes");
+    assert!(
+        there.iter().all(|right| !is_read(right) && !right.contains("nodes")),
+        "{there:?}"
+    );
+    let all = access(&every_action("Enforce"), "", Mode::Enforce);
+    let both: BTreeSet<String> = there.iter().chain(written.iter().copied()).cloned().collect();
+    assert_eq!(both, in_words(&all.writes));
+
+    let binding = &objects["RoleBinding/responder-it-responder"];
+    assert_eq!(binding["metadata"]["namespace"], "shop");
+    assert_eq!(binding["roleRef"]["name"], "responder-it-responder-writes");
+    let of_all = &objects["ClusterRoleBinding/responder-it-responder"];
+    assert_eq!(of_all["roleRef"]["name"], "responder-it-responder");
+}
+
+#[tokio::test]
+async fn egress_is_closed_but_for_dns_the_api_server_and_what_is_named() {
+    let helm = Helm::alone().await;
+    let open = helm.template(&values(json!({}))).await;
+    assert_eq!(
+        open["NetworkPolicy/it-responder"]["spec"]["policyTypes"],
+        json!(["Ingress"])
+    );
+    let rule = json!({"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "nats"}}}], "ports": [{"port": 4222}]});
+    let address = json!({"ipBlock": {"cidr": "10.0.0.1/32"}});
+    let egress = json!({"enabled": true, "apiServer": {"ports": [6443], "to": [address]}, "rules": [rule]});
+    let closed = helm
+        .template(&values(json!({"networkPolicy": {"egress": egress}})))
+        .await;
+    let spec = &closed["NetworkPolicy/it-responder"]["spec"];
+    assert_eq!(spec["policyTypes"], json!(["Ingress", "Egress"]));
+    assert_eq!(
+        spec["egress"][1],
+        json!({"ports": [{"port": 6443, "protocol": "TCP"}], "to": [address]})
+    );
+    assert_eq!(spec["egress"][2], rule);
+    assert_eq!(spec["egress"].as_array().unwrap().len(), 3);
+    assert!(
+        serde_json::from_value::<k8s_openapi::api::networking::v1::NetworkPolicy>(
+            closed["NetworkPolicy/it-responder"].clone()
+        )
+        .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -302,7 +369,11 @@ fn mounted(objects: &BTreeMap<String, Value>, directory: &Path) -> Vec<String> {
     }
     let arguments = container.args.as_ref().unwrap().iter();
     arguments
-        .map(|argument| moved(argument, "=").replace("0.0.0.0:2803", "127.0.0.1:0"))
+        .map(|argument| {
+            moved(argument, "=")
+                .replace("0.0.0.0:2803", "127.0.0.1:0")
+                .replace("0.0.0.0:2804", "127.0.0.1:0")
+        })
         .collect()
 }
 

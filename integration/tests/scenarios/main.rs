@@ -8,6 +8,7 @@
 )]
 
 mod accounting;
+mod admission;
 mod api_server;
 mod auth;
 mod bursts;
@@ -22,6 +23,7 @@ mod helm;
 mod hostile;
 mod identity;
 mod image;
+mod memory;
 mod modes;
 mod nats;
 mod outage;

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::{demo, scenario::eventually};
 
 /// Options of a responder on the demo's cluster with these NATS settings.
-fn simulated(playbooks: &str, nats: &Value) -> ResponderOptions {
+pub(crate) fn simulated(playbooks: &str, nats: &Value) -> ResponderOptions {
     ResponderOptions {
         mode: Some("Enforce"),
         nats: Some(nats.to_string()),
@@ -28,12 +28,12 @@ fn simulated(playbooks: &str, nats: &Value) -> ResponderOptions {
 }
 
 /// Settings for core NATS with all defaults.
-fn core(server: &NatsServer) -> Value {
+pub(crate) fn core(server: &NatsServer) -> Value {
     json!({ "servers": [server.url()] })
 }
 
 /// Settings for a stream that the responder creates, with all other defaults.
-fn stream(server: &NatsServer) -> Value {
+pub(crate) fn stream(server: &NatsServer) -> Value {
     json!({ "servers": [server.url()], "jetStream": { "stream": "falco", "createStream": {} } })
 }
 
@@ -44,15 +44,15 @@ fn on_everything() -> String {
 }
 
 /// The payload that falcosidekick publishes for an alert.
-fn payload(alert: &Value) -> Vec<u8> {
+pub(crate) fn payload(alert: &Value) -> Vec<u8> {
     let mut body = alert::by_falcosidekick(alert, "2435103e-c7ec-4118-b737-5f9979c00310");
     assert_eq!(body.pop(), Some(b'\n'));
     body
 }
 
-const SUBJECT: &str = "falco.critical.terminal_shell_in_container";
+pub(crate) const SUBJECT: &str = "falco.critical.terminal_shell_in_container";
 
-async fn connect(server: &NatsServer) -> Client {
+pub(crate) async fn connect(server: &NatsServer) -> Client {
     async_nats::connect(server.url()).await.unwrap()
 }
 

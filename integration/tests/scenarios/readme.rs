@@ -141,6 +141,12 @@ async fn of_two_replicas_with_the_readmes_stream_one_is_killed_and_a_server_lost
     let mut nats = values["config"]["nats"].clone();
     assert_eq!(nats["servers"].as_array().unwrap().len(), cluster.urls().len());
     nats["servers"] = json!(cluster.urls());
+    // The servers here ask for neither; `nats::access` has those that do.
+    let mount = format!("/secrets/{}/", values["secretMounts"][0]["name"].as_str().unwrap());
+    for (section, file) in [("auth", "credentialsFile"), ("tls", "caFile")] {
+        let section = nats.as_object_mut().unwrap().remove(section).unwrap();
+        assert!(section[file].as_str().unwrap().starts_with(&mount), "{section}");
+    }
     // The messages of the killed responder are redelivered after this time instead of the default of 30 s.
     nats["jetStream"]["ackWait"] = json!("5s");
     let options = ResponderOptions {
@@ -152,7 +158,7 @@ async fn of_two_replicas_with_the_readmes_stream_one_is_killed_and_a_server_lost
     // falcosidekick publishes to one address and does not wait for the stream.
     let written = block("falcosidekick.yaml", 1);
     let address = reqwest::Url::parse(written["nats"]["hostport"].as_str().unwrap()).unwrap();
-    assert_eq!((address.scheme(), address.port()), ("nats", Some(4222)));
+    assert_eq!((address.scheme(), address.port()), ("tls", Some(4222)));
     let client = async_nats::connect(cluster.urls()[0].clone()).await.unwrap();
     let publish = async |from: u32| {
         for number in from..from + 50 {

@@ -19,7 +19,7 @@ use serde_json::json;
 use crate::{
     helm::{Release, as_service_account, values_of},
     modes::{ANNOTATE, ActionCase, CORDON, DELETE, EVICT, LABEL, QUARANTINE, TAINT},
-    scenario::{eventually, expect_responses, in_words, post_shells, start},
+    scenario::{Scenario, eventually, expect_responses, in_words, post_shells, start},
 };
 
 async fn release(name: &str, mode: &str, playbooks: &str) -> Release<'static> {
@@ -68,24 +68,23 @@ async fn wait_for_role(client: &Client) {
     .await;
 }
 
-/// A release in this mode, a running pod behind a Service, and a responder in Enforce with the release's token that has
-/// received an alert about the pod.
-async fn alerted(name: &str, mode: &str, action: ActionCase) -> (Release<'static>, Pod, Responder) {
+/// The namespace of a running pod behind a Service, and a responder in Enforce with the token of a release in this mode that
+/// has received an alert about the pod.
+async fn alerted(name: &str, mode: &str, action: ActionCase) -> (Scenario<'static>, Pod, Responder) {
     let playbooks = action.playbook("Enforce");
     let release = release(&format!("{name}-{}", action.name), mode, &playbooks).await;
-    let scenario = &release.scenario;
+    // The release's own namespace is protected.
+    let mut scenario = Scenario::new(&format!("{name}-{}-shop", action.name)).await;
+    scenario.user.clone_from(&release.scenario.user);
     create(&scenario.client, &service(&scenario.name, "web", &[("app", "web")]))
         .await
         .unwrap();
     let (client, options) = options(&release, &playbooks).await;
     wait_for_role(&client).await;
-    // The pod is in the release's namespace, which the program without POD_NAMESPACE does not protect as its own. The
-    // level `restricted` is meant for the chart's pod and not for this one.
-    scenario.allow_any_pod().await;
     let pod = scenario.running("web").await;
     let responder = start(&options).await;
     post_shells(&responder, std::slice::from_ref(&pod)).await;
-    (release, pod, responder)
+    (scenario, pod, responder)
 }
 
 #[rstest]
@@ -93,11 +92,10 @@ async fn alerted(name: &str, mode: &str, action: ActionCase) -> (Release<'static
 async fn with_the_charts_token_every_enabled_action_is_done(
     #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, TAINT, EVICT, DELETE)] action: ActionCase,
 ) {
-    let (release, pod, mut responder) = alerted("token", "Enforce", action).await;
-    let scenario = &release.scenario;
+    let (scenario, pod, mut responder) = alerted("token", "Enforce", action).await;
 
     expect_responses(&mut responder, 1, &[("Done", 1)]).await;
-    assert!(action.is_done(scenario, &pod).await);
+    assert!(action.is_done(&scenario, &pod).await);
     let writes = scenario.writes();
     let asked: Vec<_> = writes
         .iter()
@@ -119,11 +117,10 @@ async fn with_the_token_of_observe_the_api_server_refuses_every_write(
     #[values(LABEL, ANNOTATE, QUARANTINE, CORDON, TAINT, EVICT, DELETE)] action: ActionCase,
 ) {
     // Enforce with the rights of Observe: even a fault in the program's modes would change nothing.
-    let (release, pod, mut responder) = alerted("token-observe", "Observe", action).await;
-    let scenario = &release.scenario;
+    let (scenario, pod, mut responder) = alerted("token-observe", "Observe", action).await;
 
     expect_responses(&mut responder, 1, &[("Failed", 1)]).await;
-    assert!(!action.is_done(scenario, &pod).await);
+    assert!(!action.is_done(&scenario, &pod).await);
     let mut writes = scenario.writes();
     writes.retain(|event| event.resource != "selfsubjectaccessreviews");
     assert_eq!(

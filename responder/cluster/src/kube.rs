@@ -6,6 +6,7 @@
 mod answer;
 mod classify;
 mod connect;
+mod engine_cache;
 mod read;
 mod wire;
 mod write;
@@ -15,28 +16,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::kube::Client;
-use responder_core::snapshot::PolicyEngine;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 pub use self::connect::{ConnectError, ConnectOptions};
+use self::engine_cache::EngineCache;
 
 /// Deadline of one read: the connection and the answer together.
 const READ_DEADLINE: Duration = Duration::from_secs(10);
-
-/// How long the detected policy engine is cached. It changes with a cluster's installation, not with its pods.
-const ENGINE_CACHE_TTL: Duration = Duration::from_secs(60);
 
 /// A Kubernetes API server. Clones share its connections.
 #[derive(Clone)]
 pub struct KubeCluster {
     client: Client,
     server: Arc<str>,
-    engine: Arc<Mutex<Option<CachedEngine>>>,
+    engine: Arc<EngineCache>,
 }
-
-/// When the policy engine was detected, and the result.
-type CachedEngine = (Instant, Option<PolicyEngine>);
 
 impl KubeCluster {
     fn on(client: Client, server: &str) -> Self {

@@ -12,6 +12,7 @@ mod entries;
 mod evict;
 mod label;
 mod list;
+mod ordinary_node;
 mod quarantine;
 mod removal;
 mod schedulable;

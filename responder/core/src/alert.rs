@@ -7,7 +7,9 @@
 //!
 //! An alert's text is data from an attacker's process. Nothing here gives it a meaning beyond comparison.
 
+mod audit_verdict;
 mod bounds;
+mod confinement;
 mod decode;
 mod decode_error;
 mod excerpt;
@@ -34,7 +36,9 @@ use serde::{
 use serde_json::value::RawValue;
 
 pub use self::{
+    audit_verdict::AuditVerdict,
     bounds::Bounds,
+    confinement::Confinement,
     decode_error::{DecodeError, Position},
     excerpt::Excerpt,
     falco_field::{FieldType, falco_type},
@@ -43,7 +47,7 @@ pub use self::{
     outcome::AlertOutcome,
     priority::{Priority, UnknownPriority},
     rule_name::RuleName,
-    sender::{Sender, SenderName, SenderNameError},
+    sender::{ConfinedSender, Sender, SenderName, SenderNameError},
     source::Source,
     value::{Integer, Value},
 };

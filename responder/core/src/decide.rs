@@ -15,8 +15,10 @@ use crate::target::{Subject, Target};
 use crate::trace::{CheckName, Trace};
 
 mod age;
+mod audited;
 mod ceilings;
 mod claim;
+mod confinement;
 mod context;
 mod decision;
 mod exceptions;
@@ -102,6 +104,7 @@ fn act(
         obstacle,
     } = resolve::target(context, &subject, snapshot, trace)?;
     *resolved = Some(target.clone());
+    confinement::of_node(context, snapshot, &target, trace)?;
     protection::of_target(context, snapshot, &target, trace)?;
     selection::check(context, &subject, snapshot, trace)?;
 

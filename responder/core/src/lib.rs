@@ -34,6 +34,7 @@ pub mod redact;
 pub mod refusal;
 pub mod request;
 pub mod selector;
+pub mod sensor;
 pub mod snapshot;
 pub mod span;
 pub mod target;

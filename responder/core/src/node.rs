@@ -33,8 +33,9 @@ pub fn takes_pods(node: &Node) -> bool {
 /// Whether the node runs the control plane, by the labels that kubeadm and the distributions set.
 /// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane>
 pub fn is_control_plane(node: &Node) -> bool {
-    const ROLES: [&str; 3] = [
+    const ROLES: [&str; 4] = [
         "node-role.kubernetes.io/control-plane",
+        "node-role.kubernetes.io/controlplane",
         "node-role.kubernetes.io/master",
         "node-role.kubernetes.io/etcd",
     ];

@@ -38,6 +38,9 @@ fn always() -> impl Iterator<Item = Permission> {
     let reads = [
         // The pod that an alert names.
         Permission::on(Kind::Pod, "get"),
+        // The node that an alert comes from, by its name or by that of the Falco pod on it, whose namespace is unknown.
+        Permission::on(Kind::Node, "get"),
+        Permission::on(Kind::Pod, "list"),
         // The readiness check reads the namespace `default`.
         Permission::on(Kind::Namespace, "get"),
     ];
@@ -85,17 +88,13 @@ impl Needs {
 /// The permissions to find a target, in addition to reading the pod.
 fn to_find(target: TargetKind) -> Vec<Permission> {
     match target {
-        TargetKind::Pod => Vec::new(),
+        // The node is found as that of any alert.
+        TargetKind::Pod | TargetKind::Node => Vec::new(),
         TargetKind::Owner => Needs {
             owners: true,
             ..Needs::default()
         }
         .permissions(),
-        TargetKind::Node => vec![
-            Permission::on(Kind::Node, "get"),
-            // A host alert's hostname may name the Falco pod on the node, whose namespace is unknown.
-            Permission::on(Kind::Pod, "list"),
-        ],
     }
 }
 

@@ -40,6 +40,12 @@ reasons! {
     NoTarget => "match a rule whose alerts name a pod, or choose another target",
     /// The alert is about a host process, and the playbook acts on pods or owners.
     HostProcess => "write `target: Node` to answer alerts about hosts",
+    /// The sender may not report on that part of the cluster.
+    OutsideSender => "look for a stolen credential, or widen the sender's confinedTo",
+    /// The request that an audit alert reports was denied, failed or was a dry run.
+    NotCarriedOut => "nothing: the request changed nothing; match on ka.response.code to leave such alerts out",
+    /// The alert does not show that the request of an audit event succeeded, and the response contains or destroys.
+    OutcomeUnknown => "let Falco append ka.response.code and ka.uri to alerts of k8s_audit (append_output), or only annotate and label",
     /// An exception of the playbook matches.
     Excepted => "nothing, if the exception is right; else remove it from the playbook",
     /// The alert is older than the guard's `maxAlertAge`.

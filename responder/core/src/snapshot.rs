@@ -10,6 +10,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use crate::object::{ObjectRef, Uid};
+use crate::sensor::SensorNode;
 
 /// The parts of a snapshot that a decision reads. A delete reads only the pod: one GET.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -154,6 +155,8 @@ pub struct Snapshot {
     pub falco_pod: Part<Arc<Pod>>,
     /// The pod's node, or the host that the alert names.
     pub node: Part<Arc<Node>>,
+    /// The node that the alert comes from.
+    pub sensor: SensorNode,
     /// The pod's namespace.
     pub namespace: Part<Arc<NamespaceObject>>,
     /// The NetworkPolicies of the namespace.
@@ -173,6 +176,7 @@ impl Snapshot {
             owners: Part::NotAsked,
             falco_pod: Part::NotAsked,
             node: Part::NotAsked,
+            sensor: SensorNode::NotAsked,
             namespace: Part::NotAsked,
             policies: Part::NotAsked,
             services: Part::NotAsked,

@@ -20,6 +20,7 @@ use responder_core::trace::{CheckName, Trace};
 use crate::accounting::Accounting;
 use crate::config::RuleSet;
 use crate::latency::PipelineStage;
+use crate::sensor::SensorNodes;
 use crate::snapshot::snapshot;
 use crate::timed::timed;
 use crate::wait::Wait;
@@ -33,6 +34,7 @@ pub(crate) struct Decider<'a, C, L, R> {
     pub(crate) ledger: &'a L,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) wait: &'a R,
+    pub(crate) sensors: &'a SensorNodes,
     pub(crate) rules: &'a RuleSet,
     pub(crate) process_mode: Mode,
     pub(crate) own: &'a OwnIdentity,
@@ -147,7 +149,9 @@ impl<C: ClusterReader, L: Ledger, R: Wait> Decider<'_, C, L, R> {
 
     async fn read(&self, request: DecisionRequest<'_>, subject: &Subject) -> Result<Snapshot, ReadError> {
         let needs = needs(request.playbook, &self.rules.guard);
-        snapshot(self.cluster, self.clock, self.wait, subject, needs, self.patience).await
+        let mut snapshot = snapshot(self.cluster, self.clock, self.wait, subject, needs, self.patience).await?;
+        snapshot.sensor = self.sensors.of(self.cluster, request.alert, &snapshot).await?;
+        Ok(snapshot)
     }
 
     /// Decides on the snapshot, and commits.

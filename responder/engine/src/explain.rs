@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::config::RuleSet;
 use crate::decision::{Decider, DecisionRequest};
+use crate::sensor::SensorNodes;
 use crate::wait::WaitInPlace;
 
 /// The rules and the identity that an alert is explained by.
@@ -61,11 +62,13 @@ pub async fn explain<C: ClusterReader, L: Ledger>(
     alert: &Alert,
 ) -> Explanation {
     let id = alert.id();
+    let sensors = SensorNodes::default();
     let decider = Decider {
         cluster,
         ledger,
         clock,
         wait: &WaitInPlace,
+        sensors: &sensors,
         rules: options.rules,
         process_mode: options.process_mode,
         own: options.own,

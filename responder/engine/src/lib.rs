@@ -30,6 +30,7 @@ mod repeat;
 mod retry;
 mod revert;
 mod send;
+mod sensor;
 mod shutdown;
 mod sinks;
 mod snapshot;

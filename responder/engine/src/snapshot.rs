@@ -106,6 +106,12 @@ struct ResolvedHost {
     falco_pod: Part<Arc<Pod>>,
 }
 
+/// The name of the node of a host.
+pub(crate) async fn node_of_host<C: ClusterReader>(cluster: &C, hostname: &str) -> Result<Option<Name>, ReadError> {
+    let node = find_host(cluster, hostname).await?.node;
+    Ok(node.and_then(|node| Name::new(node.metadata.name.as_deref()?)))
+}
+
 /// A host by its hostname: the node of that name; otherwise the node of the Falco pod of that name. Where two of Falco's
 /// namespaces have such a pod, the host is unknown.
 async fn find_host<C: ClusterReader>(cluster: &C, hostname: &str) -> Result<ResolvedHost, ReadError> {
@@ -319,12 +325,7 @@ pub(crate) async fn key_above<C: ClusterReader>(
             let chain = owner_chain(cluster, &live, &claim.namespace).await?;
             Ok(chain.topmost().map(|owner| TargetKey::Owner(owner.object.uid.clone())))
         }
-        (Subject::Host { hostname }, _) => {
-            let node = find_host(cluster, hostname).await?.node;
-            Ok(node
-                .and_then(|node| Name::new(node.metadata.name.as_deref()?))
-                .map(TargetKey::Node))
-        }
+        (Subject::Host { hostname }, _) => Ok(node_of_host(cluster, hostname).await?.map(TargetKey::Node)),
     }
 }
 

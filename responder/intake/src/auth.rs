@@ -6,12 +6,14 @@
 
 mod access;
 mod certificate;
+mod client;
 mod credentials;
 mod failure;
 mod reload;
 mod tls;
 
 pub use access::{Access, AccessError};
+pub use client::{AllowedClient, ClientNodes};
 pub use credentials::{CredentialSources, NamedSecret};
 pub use reload::Reloads;
 pub use tls::{ClientFiles, TlsFiles};

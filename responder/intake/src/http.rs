@@ -1,8 +1,8 @@
-//! The HTTP intake: `POST /` from Falco's `http_output` and falcosidekick's `webhook` and `talon`, and the pages for
-//! probes and metrics. Step of the flow: intake.
+//! The HTTP intake: `POST /` from Falco's `http_output` and falcosidekick's `webhook` and `talon`. Step of the flow:
+//! intake.
 //!
 //! The sender of an alert is authenticated, as far as [`auth`](crate::auth) requires it, before any of the body is read.
-//! The pages need no authentication, since probes have no credentials.
+//! The pages for probes and metrics have a listener of their own.
 //!
 //! The server is bare hyper, because an alert without a matching playbook should cost little more than its reading; and
 //! HTTP/1.1, because Falco's curl is built without HTTP/2. Everything that a sender can stretch has a bound: the body, the
@@ -11,13 +11,18 @@
 mod answer;
 mod body;
 mod connection;
+mod connections;
 mod handle;
 mod linger;
 mod listen;
+mod probes;
+mod serve;
 mod server;
 mod tls;
 
 #[cfg(test)]
 mod tests;
 
-pub use self::server::{HttpLimits, HttpServer, Pages};
+pub use self::connections::{ConnectionCounts, Connections};
+pub use self::probes::{Pages, ProbeServer};
+pub use self::server::{HttpLimits, HttpServer};

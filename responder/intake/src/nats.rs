@@ -15,6 +15,7 @@
 
 mod arrival;
 mod auth;
+mod backlog;
 mod causes;
 mod config;
 mod config_error;
@@ -79,21 +80,21 @@ pub async fn start<S: SettlingSink>(
 ) -> Result<Nats, StartError> {
     let state = Arc::new(NatsState::new(&config));
     let client = connect::connect(&config, &state).await.map_err(StartError)?;
-    let intake = Intake {
+    let intake = Arc::new(Intake {
         client: client.clone(),
         state: Arc::clone(&state),
         sink,
         bounds,
         stop,
         notices: crate::notices::Notices::default(),
-    };
+    });
     let taking = tokio::spawn(async move {
         match config.subscription {
             Subscription::Core(core) => {
-                core::run(&intake, &core).await;
+                core::run(intake, core).await;
                 JoinSet::new()
             }
-            Subscription::JetStream(jetstream) => jetstream::run(Arc::new(intake), jetstream).await,
+            Subscription::JetStream(jetstream) => jetstream::run(intake, jetstream).await,
         }
     });
     Ok(Nats { client, state, taking })

@@ -108,6 +108,10 @@ impl Prepared {
         let listener = TcpListener::bind(http.listen)
             .await
             .with_context(|| format!("cannot listen on {}: choose another address with --listen", http.listen))?;
+        let address = configuration.probes;
+        let probes = TcpListener::bind(address).await.with_context(|| {
+            format!("cannot listen for probes on {address}: choose another address with --probes-listen")
+        })?;
         let intake = HttpIntake {
             listener,
             access: Arc::new(access),
@@ -118,6 +122,7 @@ impl Prepared {
             rules,
             traces,
             intake,
+            probes,
         };
         let (cluster, place) = match cluster {
             ClusterChoice::Simulated(directory) => {

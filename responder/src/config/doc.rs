@@ -15,6 +15,7 @@ use super::http::HttpDoc;
 use super::kubernetes::KubernetesDoc;
 use super::log::LogDoc;
 use super::nats::NatsDoc;
+use super::probes::ProbesDoc;
 use super::telemetry::TelemetryDoc;
 
 /// `kind: Configuration`.
@@ -48,6 +49,9 @@ pub(crate) struct ConfigurationDoc {
     /// Alerts over HTTP.
     #[serde(default)]
     pub(super) http: HttpDoc,
+    /// The pages for probes and metrics.
+    #[serde(default)]
+    pub(super) probes: ProbesDoc,
     /// Alerts over NATS, beside HTTP. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) nats: Option<NatsDoc>,
@@ -87,6 +91,7 @@ impl ConfigurationDoc {
             guard: self.guard.clone(),
             mode: self.mode,
             http: self.http.compile(&root.key("http"), findings),
+            probes: self.probes.listen,
             nats: self
                 .nats
                 .as_ref()

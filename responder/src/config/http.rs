@@ -1,6 +1,7 @@
 //! The section `http`: the address, the accepted senders, and the bounds of the HTTP intake.
 
 mod auth;
+mod confined_to;
 mod limits;
 mod tls;
 

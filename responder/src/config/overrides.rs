@@ -32,6 +32,9 @@ pub(crate) struct Overrides {
     /// The address for alerts over HTTP; 127.0.0.1:2803 by default
     #[arg(long, value_name = "ADDRESS", env = "RESPONDER_LISTEN", hide_env = true)]
     listen: Option<SocketAddr>,
+    /// The address of /healthz, /readyz and /metrics; 127.0.0.1:2804 by default
+    #[arg(long, value_name = "ADDRESS", env = "RESPONDER_PROBES_LISTEN", hide_env = true)]
+    probes_listen: Option<SocketAddr>,
     /// Listens beyond loopback without authentication of senders
     // Without an environment variable, so that it stands where a person reads it.
     #[arg(long)]
@@ -145,11 +148,12 @@ fn ratio(text: &str) -> Result<f64, String> {
 
 /// The id of each option that overrides a setting, with the setting's place in the file. The names of the flag and of the
 /// variable come from the id, except for the variables that OpenTelemetry defines.
-const SETTINGS: [(&str, &str); 19] = [
+const SETTINGS: [(&str, &str); 20] = [
     ("playbooks", "playbooks"),
     ("guard", "guard"),
     ("mode", "mode"),
     ("listen", "http.listen"),
+    ("probes_listen", "probes.listen"),
     ("insecure_no_auth", "http.insecureNoAuth"),
     ("kubeconfig", "kubernetes.kubeconfig"),
     ("context", "kubernetes.context"),
@@ -196,6 +200,7 @@ impl Overrides {
         over(&mut doc.telemetry.otlp_ca_file, self.traces.otlp_ca_file.as_ref());
         over(&mut doc.telemetry.otlp_sample, self.traces.otlp_sample.as_ref());
         doc.http.listen = self.listen.unwrap_or(doc.http.listen);
+        doc.probes.listen = self.probes_listen.unwrap_or(doc.probes.listen);
         doc.http.insecure_no_auth |= self.insecure_no_auth;
         doc.max_in_flight = self.max_in_flight.unwrap_or(doc.max_in_flight);
         doc.shutdown_deadline = self.shutdown_deadline.unwrap_or(doc.shutdown_deadline);

@@ -3,6 +3,7 @@
 //! Every label value is one of a closed set that this program defines: no text of an alert becomes one. The values of small
 //! sets are present from the start with zeros, so that `increase()` sees the first event of each.
 
+mod connections;
 mod engine;
 mod files;
 mod nats;
@@ -19,8 +20,10 @@ use responder_core::guard::ClusterIdentity;
 use responder_core::port::Clock as _;
 use responder_engine::AccountingSnapshot;
 use responder_intake::auth::Reloads;
+use responder_intake::http::ConnectionCounts;
 use responder_intake::nats::NatsSnapshot;
 
+use self::connections::ConnectionMetrics;
 use self::engine::EngineMetrics;
 use self::files::FileMetrics;
 use self::nats::NatsMetrics;
@@ -59,6 +62,8 @@ impl Process {
 pub(crate) struct Exposed<'a> {
     /// The counts of the engine.
     pub(crate) accounts: AccountingSnapshot,
+    /// The connections of the HTTP intake.
+    pub(crate) connections: ConnectionCounts,
     /// The counts of the NATS intake, if there is one.
     pub(crate) nats: Option<NatsSnapshot>,
     /// The reloads of the intake's files, by kind of file.
@@ -71,6 +76,7 @@ pub(crate) struct Exposed<'a> {
 pub(crate) fn render(exposed: Exposed<'_>) -> String {
     let Exposed {
         accounts,
+        connections,
         nats,
         reloads,
         process,
@@ -84,6 +90,7 @@ pub(crate) fn render(exposed: Exposed<'_>) -> String {
         read_errors: Arc::clone(&process.read_errors),
         spans: process.spans.clone(),
     }));
+    prefixed.register_collector(Box::new(ConnectionMetrics(connections)));
     prefixed.register_collector(Box::new(FileMetrics(reloads)));
     if let Some(nats) = nats {
         prefixed.register_collector(Box::new(NatsMetrics(nats)));

@@ -27,7 +27,13 @@ impl Drop for Running {
 impl Running {
     fn start() -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_responder"))
-            .args(demo(&["run", "--listen", "127.0.0.1:0"]))
+            .args(demo(&[
+                "run",
+                "--listen",
+                "127.0.0.1:0",
+                "--probes-listen",
+                "127.0.0.1:0",
+            ]))
             .current_dir(root())
             .env_clear()
             .stderr(Stdio::piped())
@@ -97,6 +103,7 @@ fn every_alert_of_the_demo_ends_as_its_readme_says() {
     running.post("terminal-shell", |body| {
         body.replace("storefront-7c9d8b5f6d-4xkzq", "storefront-7c9d8b5f6d-hn7tb")
             .replace("ee97d9c4186f", "5892b41bcf46")
+            .replace("falco-xczjd", "worker-2")
     });
     running.wait_for(&["pod/shop/storefront-7c9d8b5f6d-hn7tb", "BudgetExhausted"]);
 }

@@ -103,6 +103,17 @@ fn the_chart_has_the_rights_that_rbac_prints() {
     );
 }
 
+#[test]
+fn the_charts_admission_policy_has_the_floor_of_the_program() {
+    let names: std::collections::BTreeSet<&str> = responder_core::guard::floor_namespaces().collect();
+    let mut expected =
+        "# The namespaces of the built-in floor. A test compares them with those of the program.\n".to_owned();
+    for name in names {
+        expected += &format!("- {name}\n");
+    }
+    assert_eq!(fs::read_to_string(chart("files/floor.yaml")).unwrap(), expected);
+}
+
 /// A chart can't refer to files outside of itself, so it has copies, without the first line, which is for editors.
 #[test]
 fn the_chart_has_the_playbooks_of_the_library_and_lists_them() {

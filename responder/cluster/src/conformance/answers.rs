@@ -253,9 +253,9 @@ pub async fn a_second_deletion_counts_its_shorter_grace_from_the_first<C: Cluste
     cluster: &C,
 ) -> ScenarioResult {
     let fixture = Fixture::bare(cluster, "second").await?;
-    // No kubelet ends a pod on a node that is not there.
+    // A kubelet would wait for its containers; a simulated one is told to.
     let mut pod = fixture.pod("web-0");
-    pod["spec"]["nodeName"] = json!("conformance-second.absent");
+    pod["metadata"]["annotations"] = json!({format!("{PREFIX}outlives"): "its deletion"});
     fixture.create(&[pod]).await?;
     let target = fixture.target("web-0").await?;
     let with_grace = |seconds| Request::Delete {

@@ -15,10 +15,10 @@ use responder_core::snapshot::PolicyEngine;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::answer::{ApiAnswer, exchange};
-use super::{ENGINE_CACHE_TTL, KubeCluster, READ_DEADLINE, wire};
+use super::{KubeCluster, READ_DEADLINE, wire};
 use crate::owner::OwnerDoc;
 use crate::policy_engine;
 
@@ -103,22 +103,17 @@ impl ClusterReader for KubeCluster {
         struct Group {
             name: String,
         }
-        // Locked during the request, so that a burst of quarantines sends only one.
-        let mut cached = self.engine.lock().await;
-        if let Some((at, engine)) = &*cached
-            && at.elapsed() < ENGINE_CACHE_TTL
-        {
-            return Ok(engine.clone());
-        }
         let what = "the API groups";
-        let served: Groups = self
-            .get(what, "/apis")
-            .await?
-            .ok_or_else(|| malformed(what, "the response has no groups"))?;
-        let served: Vec<&str> = served.groups.iter().map(|group| group.name.as_str()).collect();
-        let engine = policy_engine::by_groups(&served);
-        *cached = Some((Instant::now(), engine.clone()));
-        Ok(engine)
+        let detect = async {
+            let served: Groups = self
+                .get(what, "/apis")
+                .await?
+                .ok_or_else(|| malformed(what, "the response has no groups"))?;
+            let served: Vec<&str> = served.groups.iter().map(|group| group.name.as_str()).collect();
+            Ok(policy_engine::by_groups(&served))
+        };
+        let engine = self.engine.get_or_detect(detect);
+        timeout(READ_DEADLINE, engine).await.unwrap_or_else(|_| Err(late(what)))
     }
 }
 
@@ -189,10 +184,7 @@ impl KubeCluster {
             detail,
         };
         let answer = match timeout(READ_DEADLINE, exchange(&self.client, request)).await {
-            Err(_) => Err(failed(
-                ReadErrorKind::Timeout,
-                format!("no answer within {} s", READ_DEADLINE.as_secs()),
-            )),
+            Err(_) => Err(late(what)),
             Ok(Err(no_answer)) => Err(failed(ReadErrorKind::Unavailable, no_answer.detail)),
             Ok(Ok(answer)) => Ok(answer),
         };
@@ -218,6 +210,14 @@ fn decode<T: DeserializeOwned>(what: &str, answer: &ApiAnswer) -> Result<T, Read
         kind,
         detail: answer.detail(),
     })
+}
+
+fn late(what: &str) -> ReadError {
+    ReadError {
+        what: what.to_owned(),
+        kind: ReadErrorKind::Timeout,
+        detail: format!("no answer within {} s", READ_DEADLINE.as_secs()),
+    }
 }
 
 fn malformed(what: &str, detail: &str) -> ReadError {

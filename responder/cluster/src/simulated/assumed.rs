@@ -33,6 +33,10 @@ pub struct AssumedTargets {
     pods: BTreeMap<(Namespace, Name), AssumedPod>,
     /// By name, with the time of the first alert.
     nodes: BTreeMap<Name, Timestamp>,
+    /// Those that alerts about hosts name.
+    hosts: BTreeSet<Name>,
+    /// Pairs of hostnames of alerts about one pod. A pod never moves, so both lead to one node.
+    aliases: BTreeSet<(Name, Name)>,
 }
 
 /// ReplicaSets, each with the number of its pods and the time of the first alert about one of them.
@@ -45,7 +49,11 @@ impl AssumedTargets {
         for alert in alerts {
             match Subject::of(alert) {
                 Ok(Subject::Pod(claim)) => assumed.add_pod(&claim, alert),
-                Ok(Subject::Host { hostname }) => assumed.add_node(Name::new(&hostname), alert.time()),
+                Ok(Subject::Host { hostname }) => {
+                    let name = Name::new(&hostname);
+                    assumed.hosts.extend(name.clone());
+                    assumed.add_node(name, alert.time());
+                }
                 Err(_) => {}
             }
         }
@@ -76,6 +84,30 @@ impl AssumedTargets {
         let places: BTreeSet<_> = written.iter().map(place).collect();
         let mut missing = self.manifests();
         missing.retain(|manifest| !places.contains(&place(manifest)));
+        let is_node = |name: &Name| {
+            let is_written =
+                |manifest: &Value| manifest["kind"] == "Node" && manifest["metadata"]["name"] == name.as_str();
+            self.hosts.contains(name) || written.iter().any(is_written)
+        };
+        let nodes = self.node_of_each_alias(is_node);
+        for manifest in &mut missing {
+            let named = manifest["spec"]["nodeName"].as_str().and_then(Name::new);
+            if let Some(node) = named.and_then(|named| nodes.get(&named)) {
+                manifest["spec"]["nodeName"] = json!(node);
+            }
+        }
+        // The node of a pod that is there is known; the hostname of its alerts may be that of a Falco pod.
+        let of_pods = missing
+            .iter()
+            .filter_map(|manifest| manifest["spec"]["nodeName"].as_str());
+        let needed: BTreeSet<String> = of_pods
+            .map(str::to_owned)
+            .chain(self.hosts.iter().map(ToString::to_string))
+            .collect();
+        let is_needed = |name: &str| needed.contains(name);
+        missing.retain(|manifest| {
+            manifest["kind"] != "Node" || manifest["metadata"]["name"].as_str().is_some_and(is_needed)
+        });
         if !written.iter().any(|manifest| manifest["kind"] == "Node") {
             let spare = SPARE_NODES.iter().filter_map(|name| Name::new(name));
             missing.extend(spare.map(|name| manifest::node(&name, Timestamp::UNIX_EPOCH)));
@@ -91,10 +123,35 @@ impl AssumedTargets {
         // The host of an audit alert is the one of Falco's plugin.
         let node = alert.hostname().filter(|_| !claim.from_audit).and_then(Name::new);
         self.add_node(node.clone(), alert.time());
-        self.pods
+        let pod = self
+            .pods
             .entry((claim.namespace.clone(), claim.name.clone()))
-            .or_insert_with(|| AssumedPod::new(alert.time()))
-            .add(claim, node, alert);
+            .or_insert_with(|| AssumedPod::new(alert.time()));
+        if let (Some(first), Some(other)) = (pod.node(), &node)
+            && first != other
+        {
+            self.aliases.insert((first.clone(), other.clone()));
+        }
+        pod.add(claim, node, alert);
+    }
+
+    /// The hostname that stands for the node of each that shares one with others: one that is a node for certain, or else
+    /// the last in the order of the alphabet, where `falco-…` comes before `worker-…`.
+    fn node_of_each_alias(&self, is_node: impl Fn(&Name) -> bool) -> BTreeMap<Name, Name> {
+        let mut nodes: BTreeMap<Name, Name> = BTreeMap::new();
+        for (one, other) in &self.aliases {
+            let of = |name: &Name| nodes.get(name).unwrap_or(name).clone();
+            let both = [of(one), of(other)];
+            let Some(node) = both.iter().max_by_key(|name| (is_node(name), (*name).clone())).cloned() else {
+                continue;
+            };
+            nodes.insert(one.clone(), node.clone());
+            nodes.insert(other.clone(), node.clone());
+            for known in nodes.values_mut().filter(|known| both.contains(known)) {
+                *known = node.clone();
+            }
+        }
+        nodes
     }
 
     fn add_node(&mut self, name: Option<Name>, time: Timestamp) {

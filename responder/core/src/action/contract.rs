@@ -136,6 +136,8 @@ pub struct ActionContext<'a> {
     pub redactor: Redactor,
     /// The longest grace that a deletion takes over from a pod.
     pub max_grace: Span,
+    /// What the alert lacks for a branch of class Contain; `None` if it lacks nothing.
+    pub contain_lacks: Option<&'a Refusal>,
     /// What the alert lacks for a branch of class Destroy; `None` if it corroborates the target well enough.
     pub destroy_lacks: Option<&'a Refusal>,
     /// The reservations of other responses.

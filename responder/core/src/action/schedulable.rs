@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::Node;
 
 use super::contract::ActionContext;
+use super::ordinary_node::takes_ordinary_pods;
 use super::text::annotation_safe;
 use crate::guard::Stock;
 use crate::node;
@@ -38,8 +39,8 @@ pub(super) fn marks(context: &ActionContext<'_>, [at, by, why]: [&str; 3]) -> [E
     ]
 }
 
-/// Refuses if too few other nodes would take pods. Nodes that are cordoned, by responder or otherwise, and nodes that
-/// another response has tainted or reserved do not count.
+/// Refuses if too few other nodes would take ordinary pods. Nodes that are cordoned or tainted, by responder or otherwise,
+/// that another response has reserved, or that run the control plane do not count.
 pub(super) fn keep_enough(context: &ActionContext<'_>, live: &Node) -> Result<(), Refusal> {
     let Some(all) = context.snapshot.nodes.found() else {
         return Err(Refusal::new(RefusalReason::PlanUnsound, "the snapshot holds no nodes"));
@@ -49,30 +50,14 @@ pub(super) fn keep_enough(context: &ActionContext<'_>, live: &Node) -> Result<()
         let uid = node.metadata.uid.as_deref();
         uid.is_some_and(|uid| reserved.iter().any(|reserved| reserved.as_str() == uid))
     };
-    let stays = |node: &&Node| {
-        node.metadata.uid != live.metadata.uid
-            && node::takes_pods(node)
-            && !is_reserved(node)
-            && !is_tainted_by_response(node)
-    };
+    let stays =
+        |node: &&Node| node.metadata.uid != live.metadata.uid && takes_ordinary_pods(node) && !is_reserved(node);
     let left = all.iter().filter(stays).count();
-    let keep = context.protect.keep_schedulable.of(all.len());
+    let workers = all.iter().filter(|node| !node::is_control_plane(node)).count();
+    let keep = context.protect.keep_schedulable.of(workers);
     if left >= keep {
         return Ok(());
     }
-    let detail = format!(
-        "{left} of {} nodes would still take pods, and at least {keep} must",
-        all.len()
-    );
+    let detail = format!("{left} of {workers} nodes would still take ordinary pods, and at least {keep} must");
     Err(Refusal::new(RefusalReason::LastSchedulableNode, detail))
-}
-
-/// Whether a response has tainted the node with `NoSchedule`. Other taints do not count: they reserve a node for some
-/// pods, but it takes pods.
-fn is_tainted_by_response(live: &Node) -> bool {
-    let taints = live.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
-    let mut values = taints
-        .filter(|taint| taint.effect == "NoSchedule")
-        .filter_map(|taint| taint.value.as_deref());
-    values.any(|value| node::annotation(live, &format!("{TAINTED_BY}.{value}")).is_some())
 }

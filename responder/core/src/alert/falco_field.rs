@@ -1,6 +1,11 @@
-//! The types of Falco's fields by name, with which loading refuses a predicate that can never hold.
+//! Falco's fields by name: their types, with which loading refuses a predicate that can never hold, and the field of a
+//! name whose argument a relay has rewritten.
 
-use std::{collections::HashMap, fmt, sync::LazyLock};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::LazyLock,
+};
 
 /// The JSON type that Falco writes for a field that has a value; without a value it writes null for every type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -121,11 +126,33 @@ pub fn falco_type(name: &str) -> Option<FieldType> {
     })
 }
 
+/// The fields that take an argument, in brackets or behind a dot.
+static WITH_ARGUMENT: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    TYPES
+        .keys()
+        .filter_map(|name| name.strip_suffix("[]").or_else(|| name.strip_suffix(".*")))
+        .collect()
+});
+
+/// The Falco field of a name, without its argument: `proc.aname` for `proc.aname[2]`, and also for `proc.aname_2`, as
+/// falcosidekick's `bracketreplacer` writes it with a replacement that the alert does not tell.
+///
+/// `None` for a name that is not a Falco field.
+pub(super) fn falco_field(name: &str) -> Option<&str> {
+    let field = name.split_once('[').map_or(name, |(field, _)| field);
+    if TYPES.contains_key(field) && field == name || WITH_ARGUMENT.contains(field) {
+        return Some(field);
+    }
+    name.rmatch_indices(|character: char| !character.is_ascii_alphanumeric())
+        .map(|(end, _)| &name[..end])
+        .find(|field| WITH_ARGUMENT.contains(field))
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
-    use super::{super::shipped_rules, FIELDS, FieldType, TYPES, falco_type};
+    use super::{super::shipped_rules, FIELDS, FieldType, TYPES, falco_field, falco_type};
 
     #[test]
     fn every_line_of_the_data_is_a_field_and_no_name_is_there_twice() {
@@ -171,6 +198,29 @@ mod tests {
     #[case("")]
     fn a_name_that_falco_does_not_print_has_no_type(#[case] name: &str) {
         assert_eq!(falco_type(name), None);
+    }
+
+    #[rstest]
+    #[case("proc.name", Some("proc.name"))]
+    #[case("proc.aname[2]", Some("proc.aname"))]
+    #[case("proc.aname_2", Some("proc.aname"))]
+    #[case("proc.aname.2", Some("proc.aname"))]
+    #[case("evt.arg.flags", Some("evt.arg"))]
+    #[case("evt.args", Some("evt.args"))]
+    #[case("k8s.pod.label.app.kubernetes.io/name", Some("k8s.pod.label"))]
+    #[case("jevt.value[/requestObject/spec]", Some("jevt.value"))]
+    #[case("jevt.value→/requestObject/spec", Some("jevt.value"))]
+    #[case("ka.req.pod.containers.image", Some("ka.req.pod.containers.image"))]
+    #[case(
+        "ka.req.pod.containers.image.repository_0",
+        Some("ka.req.pod.containers.image.repository")
+    )]
+    #[case("proc.name[1]", None)]
+    #[case("proc.anames", None)]
+    #[case("cluster", None)]
+    #[case("", None)]
+    fn a_name_has_a_field_without_its_argument(#[case] name: &str, #[case] field: Option<&str>) {
+        assert_eq!(falco_field(name), field);
     }
 
     /// Names in this family end in a word that the extraction of the rules cut off (`data/README.md`).

@@ -1,54 +1,35 @@
 //! The identity of the event that an alert reports, independent of the route of delivery.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{Alert, Value};
+use super::{Alert, FieldType, Value, falco_field::falco_field, falco_type};
 
 /// The identity of an event: a SHA-256 over the parts of the alert that no relay changes.
 ///
+/// Those are the source, the rule, the time, the hostname and the values of all of Falco's own fields: process, file,
+/// connection, user, container, pod, audit request. Two events that differ in one of them are two, even within one
+/// nanosecond.
+///
 /// Falco's own delivery, falcosidekick's webhook, its NATS message and a second delivery of each have one identity,
 /// although falcosidekick gives each receipt a `uuid`, drops trailing zeros of the time, names a missing source, sorts
-/// and adds tags, adds custom fields, renames keys with brackets and cuts long texts. Another container, pod,
-/// namespace, audit target or nanosecond is another event.
+/// and adds tags, adds custom fields, renames keys with brackets and cuts long texts. A custom field that has the name of
+/// one of Falco's fields replaces it, and then the event of that route is another one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AlertId([u8; 32]);
 
 /// The version of the encoding. Hashing something else needs a new name: journals of older versions are still read.
-const DOMAIN: &str = "responder.dev/alert-id/v1";
-
-/// The fields that identify the target; and the event, where its source has an id for it (the times in cloud audit logs
-/// have whole seconds). None has a bracket, which falcosidekick's `bracketreplacer` would rename. The order is part of
-/// the encoding.
-const IDENTIFYING: [&str; 16] = [
-    "container.id",
-    "k8s.ns.name",
-    "k8s.pod.name",
-    "k8s.pod.uid",
-    "k8smeta.ns.name",
-    "k8smeta.pod.name",
-    "k8smeta.pod.uid",
-    "ka.target.resource",
-    "ka.target.subresource",
-    "ka.target.namespace",
-    "ka.target.name",
-    "ka.target.pod.name",
-    "ka.resp.name",
-    "ka.auditid",
-    "ct.id",
-    "evt.num",
-];
+const DOMAIN: &str = "responder.dev/alert-id/v2";
 
 /// Bytes of a text that are hashed. falcosidekick cuts to 507 bytes and appends `[...]`; a cut inside a character
-/// replaces that character. The first 504 bytes are the same in the cut text and in the whole one. Kubernetes names
-/// have at most 253, so this only concerns names in requests that fail.
+/// replaces that character. The first 504 bytes are the same in the cut text and in the whole one.
 const COUNTED: usize = 504;
 
 impl Alert {
-    /// The identity of the event, the same for every route of delivery. Computed on each call (one SHA-256 over about
-    /// 200 bytes), because an alert that matches nothing never needs it.
+    /// The identity of the event, the same for every route of delivery. Computed on each call (one SHA-256 over at
+    /// most the size of the alert), because an alert that matches nothing never needs it.
     pub fn id(&self) -> AlertId {
         AlertId::of(self)
     }
@@ -62,13 +43,12 @@ impl AlertId {
         encoding.text(alert.rule().as_str());
         encoding.bytes(&alert.time().as_nanosecond().to_be_bytes());
         encoding.optional(alert.hostname());
-        for name in IDENTIFYING {
-            match alert.field(name) {
-                None | Some(Value::Null) => encoding.optional(None),
-                Some(Value::String(text)) => encoding.optional(Some(text)),
-                // Falco writes a number here for `evt.num` only; a value of another type still tells events apart.
-                Some(other) => encoding.optional(Some(&other.to_string())),
-            }
+        let mut fields: Vec<_> = alert.fields().filter_map(identifying).collect();
+        // Without its argument a name may be there several times, and a relay changes the order of the names.
+        fields.sort_unstable();
+        for (name, value) in &fields {
+            encoding.text(name);
+            encoding.bytes(value);
         }
         let mut id = [0; 32];
         id.copy_from_slice(digest(&SHA256, &encoding.0).as_ref());
@@ -88,6 +68,29 @@ impl AlertId {
     }
 }
 
+/// The name and the bytes of a field that tells events apart: one of Falco's, with a value. The times of the event are
+/// left out: they repeat the alert's time, and relays that read numbers as floats round them.
+fn identifying<'a>((name, value): (&'a str, &'a Value)) -> Option<(&'a str, Cow<'a, [u8]>)> {
+    let is_time = || name.starts_with("evt.") && falco_type(name) == Some(FieldType::Time);
+    let field = falco_field(name).filter(|_| !is_time())?;
+    let bytes = match value {
+        Value::Null => return None,
+        Value::String(text) => counted(text).as_bytes().into(),
+        // Relays cut no other type. A value of a type that Falco does not give the field still tells events apart.
+        other => other.to_string().into_bytes().into(),
+    };
+    Some((field, bytes))
+}
+
+/// The part of a text that no relay cuts.
+fn counted(text: &str) -> &str {
+    let mut end = text.len().min(COUNTED);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// Each part is preceded by its length, so no two lists of parts have the same encoding.
 struct Encoding(Vec<u8>);
 
@@ -98,11 +101,7 @@ impl Encoding {
     }
 
     fn text(&mut self, text: &str) {
-        let mut end = text.len().min(COUNTED);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.bytes(&text.as_bytes()[..end]);
+        self.bytes(counted(text).as_bytes());
     }
 
     fn optional(&mut self, text: Option<&str>) {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::Confinement;
+
 /// The sender of an alert, as far as authentication proves it. Names the sender, never its credential.
 ///
 /// An authenticated sender can still send false alerts: authentication says nothing about the alert's truth.
@@ -22,6 +24,37 @@ pub enum Sender {
     Certificate(SenderName),
     /// A publisher on the NATS subjects: the NATS server authenticates it and does not pass on its name.
     Nats,
+    /// A sender that may report on a part of the cluster only.
+    #[serde(untagged)]
+    Confined(Arc<ConfinedSender>),
+}
+
+/// A sender, and the part of the cluster that it may report on. Written as the sender alone.
+#[derive(Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ConfinedSender {
+    sender: Sender,
+    #[serde(skip)]
+    to: Confinement,
+}
+
+impl Sender {
+    /// The same sender, confined; a sender that is confined already stays so.
+    #[must_use]
+    pub fn confined(self, to: Confinement) -> Self {
+        match self {
+            Self::Confined(_) => self,
+            sender => Self::Confined(Arc::new(ConfinedSender { sender, to })),
+        }
+    }
+
+    /// The part of the cluster that the sender may report on; `None` for all of it.
+    pub fn confinement(&self) -> Option<&Confinement> {
+        match self {
+            Self::Confined(confined) => Some(&confined.to),
+            Self::Anonymous | Self::Basic(_) | Self::Bearer(_) | Self::Certificate(_) | Self::Nats => None,
+        }
+    }
 }
 
 impl fmt::Display for Sender {
@@ -32,6 +65,7 @@ impl fmt::Display for Sender {
             Self::Bearer(name) => write!(f, "bearer {name}"),
             Self::Certificate(name) => write!(f, "certificate {name}"),
             Self::Nats => f.write_str("NATS"),
+            Self::Confined(confined) => confined.sender.fmt(f),
         }
     }
 }
@@ -98,6 +132,9 @@ mod tests {
             json!(Sender::Certificate(name.clone())),
             json!({"kind": "certificate", "name": "spiffe://prod/falco"})
         );
-        assert_eq!(Sender::Bearer(name).to_string(), "bearer spiffe://prod/falco");
+        assert_eq!(Sender::Bearer(name.clone()).to_string(), "bearer spiffe://prod/falco");
+        let confined = Sender::Certificate(name.clone()).confined(Confinement::default());
+        assert_eq!(json!(confined), json!(Sender::Certificate(name)));
+        assert_eq!(confined.to_string(), "certificate spiffe://prod/falco");
     }
 }

@@ -71,8 +71,14 @@ fn live_pod<'a>(
     };
     let reference = pod::reference(live).ok_or_else(|| unread("the pod's identity"))?;
     trace.passed(CheckName::Pod, format!("{reference} is there"));
-    let nodes = snapshot.nodes.found().map(Vec::as_slice);
-    let level = corroborate(claim, context.alert, live, nodes, context.playbook.corroboration, trace)?;
+    let level = corroborate(
+        claim,
+        context.alert,
+        live,
+        &snapshot.sensor,
+        context.playbook.corroboration,
+        trace,
+    )?;
     Ok((live, reference, level))
 }
 

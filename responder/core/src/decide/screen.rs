@@ -1,7 +1,9 @@
 //! The checks that need no reads: a flood of stale alerts costs the API server nothing.
 
 use super::age;
+use super::audited;
 use super::claim::{answer, answered_by};
+use super::confinement;
 use super::context::Context;
 use super::exceptions;
 use super::protection;
@@ -16,6 +18,8 @@ pub(super) fn screen(context: &Context<'_>, ledger: &LedgerView, trace: &mut Tra
     sender(context, trace);
     cluster(context, trace)?;
     let subject = subject(context, trace)?;
+    confinement::of_namespace(context, &subject, trace)?;
+    audited::request(context, trace)?;
     exceptions::of_the_alert(context, trace)?;
     age::check(context, trace)?;
     // The kind of claim depends on the mode, and the mode may depend on the namespace's labels. An alert that this

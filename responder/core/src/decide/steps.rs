@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use crate::action::{ActionContext, StepProblem};
+use crate::alert::AuditVerdict;
 use crate::class::ActionClass;
 use crate::corroboration::Corroboration;
 use crate::guard::{Claim, LedgerView, Reserved};
@@ -35,7 +36,8 @@ pub(super) struct StepInput<'a> {
 /// The refusal of any step refuses the whole response; so does a plan with nothing left to do.
 pub(super) fn plan(input: &StepInput<'_>, trace: &mut Trace) -> Result<Vec<PlannedStep>, Refusal> {
     let context = input.context;
-    let destroy_lacks = destroy_lacks(input);
+    let contain_lacks = contain_lacks(input);
+    let destroy_lacks = destroy_lacks(input, contain_lacks.as_ref());
     let action_context = ActionContext {
         alert: context.alert,
         playbook: &context.playbook.name,
@@ -46,6 +48,7 @@ pub(super) fn plan(input: &StepInput<'_>, trace: &mut Trace) -> Result<Vec<Plann
         protect: &context.guard.protect,
         redactor: context.guard.redactor,
         max_grace: context.guard.max_grace,
+        contain_lacks: contain_lacks.as_ref(),
         destroy_lacks: destroy_lacks.as_ref(),
         reserved: Reserved::beside(input.claim, &input.ledger.claims, context.now),
     };
@@ -75,9 +78,25 @@ pub(super) fn plan(input: &StepInput<'_>, trace: &mut Trace) -> Result<Vec<Plann
     Ok(steps)
 }
 
+/// What an audit alert lacks for a branch that contains or destroys: the success of the request that it reports.
+fn contain_lacks(input: &StepInput<'_>) -> Option<Refusal> {
+    let alert = input.context.alert;
+    if !alert.source().is_k8s_audit() {
+        return None;
+    }
+    match AuditVerdict::of(alert) {
+        AuditVerdict::CarriedOut { .. } => None,
+        AuditVerdict::NotCarriedOut { why } => Some(Refusal::new(RefusalReason::NotCarriedOut, why)),
+        AuditVerdict::Unknown { why } => Some(Refusal::new(RefusalReason::OutcomeUnknown, why)),
+    }
+}
+
 /// What the alert lacks for a branch of class Destroy. For a syscall alert only the container's id, which comes from the
 /// kernel, ties the alert to the pod; an audit alert never has more than names.
-fn destroy_lacks(input: &StepInput<'_>) -> Option<Refusal> {
+fn destroy_lacks(input: &StepInput<'_>, contain_lacks: Option<&Refusal>) -> Option<Refusal> {
+    if let Some(lacks) = contain_lacks {
+        return Some(lacks.clone());
+    }
     let level = input.corroboration?;
     let is_enough = level >= Corroboration::Container || input.context.alert.source().is_k8s_audit();
     (!is_enough).then(|| {
@@ -138,7 +157,11 @@ fn blocked(step: &Step, check: CheckName, obstacle: &Obstacle, trace: &mut Trace
 /// The step that runs instead of one that fails. What stands against it is told, and refuses nothing else.
 fn branch(step: &Step, context: &ActionContext<'_>, trace: &mut Trace) -> Branch {
     let check = CheckName::Step(format!("otherwise {}", step.name));
-    let lacks = context.destroy_lacks.filter(|_| step.class == ActionClass::Destroy);
+    let lacks = match step.class {
+        ActionClass::Destroy => context.destroy_lacks,
+        ActionClass::Contain => context.contain_lacks,
+        ActionClass::Notify | ActionClass::Annotate => None,
+    };
     if let Some(lacks) = lacks {
         trace.skipped(check, format!("left out: {}", lacks.detail));
         return Branch::Lacking(lacks.clone());

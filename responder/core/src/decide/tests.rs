@@ -17,7 +17,10 @@ use crate::port::ReadErrorKind;
 use crate::snapshot::{Owner, OwnerChain, Part, Policies, PolicyEngine};
 use crate::trace::Verdict;
 
+mod audited;
 mod classes;
+mod confinement;
+mod floor;
 mod limits;
 mod lint;
 mod marks;
@@ -178,6 +181,20 @@ impl World {
     }
 
     fn decide_at(&self, playbook: &str, now: &str) -> Decision {
+        let decision = self.with_context(playbook, now, |context, ledger| {
+            decide(context, Ok(&self.snapshot()), ledger)
+        });
+        assert!(is_in_order(&decision.trace), "{}", decision.trace);
+        decision
+    }
+
+    /// The reason of the refusal for which the cluster is not read.
+    fn screened(&self, playbook: &str) -> Option<RefusalReason> {
+        let decision = self.with_context(playbook, NOW, screen);
+        decision.as_ref().and_then(reason)
+    }
+
+    fn with_context<T>(&self, playbook: &str, now: &str, work: impl FnOnce(&Context<'_>, &LedgerView) -> T) -> T {
         let sources = [
             SourceFile {
                 file: "playbook.yaml".into(),
@@ -205,9 +222,7 @@ impl World {
             claims: Arc::new(self.claims.clone()),
             ..LedgerView::empty()
         };
-        let decision = decide(&context, Ok(&self.snapshot()), &ledger);
-        assert!(is_in_order(&decision.trace), "{}", decision.trace);
-        decision
+        work(&context, &ledger)
     }
 
     fn refusal(&self, playbook: &str) -> Option<RefusalReason> {

@@ -4,12 +4,13 @@
 //! the kernel, and the uid are proof. A contradiction is a refusal at every level of corroboration.
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::Pod;
 
 use crate::alert::Alert;
 use crate::corroboration::Corroboration;
 use crate::pod;
 use crate::refusal::{Refusal, RefusalReason};
+use crate::sensor::SensorNode;
 use crate::target::PodClaim;
 use crate::trace::{CheckName, Trace};
 
@@ -22,7 +23,7 @@ pub fn corroborate(
     claim: &PodClaim,
     alert: &Alert,
     live: &Pod,
-    nodes: Option<&[Node]>,
+    sensor: &SensorNode,
     required: Corroboration,
     trace: &mut Trace,
 ) -> Result<Corroboration, Refusal> {
@@ -31,7 +32,7 @@ pub fn corroborate(
     if !by_container && !by_uid {
         check_age(alert.time(), live, trace)?;
     }
-    check_node(claim, alert, live, nodes, trace)?;
+    check_node(claim, alert, live, sensor, trace)?;
 
     let level = match (by_container, by_uid) {
         (true, _) => Corroboration::Container,
@@ -135,13 +136,13 @@ fn check_age(time: Timestamp, live: &Pod, trace: &mut Trace) -> Result<(), Refus
     Err(trace.refused(CheckName::PodAge, RefusalReason::TargetReplaced, detail))
 }
 
-/// The `hostname` of a syscall alert is the name of the node or of the Falco pod on it. The name of another node
-/// contradicts the alert; a name that is not a node's says nothing.
+/// The `hostname` of a syscall alert is the name of the node or of the Falco pod on it. Another node than the pod's
+/// contradicts the alert; a name that leads to no node says nothing.
 fn check_node(
     claim: &PodClaim,
     alert: &Alert,
     live: &Pod,
-    nodes: Option<&[Node]>,
+    sensor: &SensorNode,
     trace: &mut Trace,
 ) -> Result<(), Refusal> {
     let (Some(hostname), Some(node), false) = (alert.hostname(), pod::node_name(live), claim.from_audit) else {
@@ -152,18 +153,18 @@ fn check_node(
         trace.passed(CheckName::AlertNode, format!("{node}, as the alert says"));
         return Ok(());
     }
-    let is_node = |candidate: &Node| candidate.metadata.name.as_deref() == Some(hostname);
-    if nodes.is_some_and(|nodes| nodes.iter().any(is_node)) {
-        let detail = format!("the alert comes from the node {hostname}, and the pod runs on {node}");
-        return Err(trace.refused(CheckName::AlertNode, RefusalReason::Contradicted, detail));
+    let shown = hostname.escape_debug();
+    match sensor {
+        SensorNode::Known(sensor) if sensor.as_str() == node => {
+            trace.passed(CheckName::AlertNode, format!("{shown} is a Falco pod on {node}"));
+        }
+        SensorNode::Known(sensor) => {
+            let detail = format!("the alert comes from the node {sensor}, and the pod runs on {node}");
+            return Err(trace.refused(CheckName::AlertNode, RefusalReason::Contradicted, detail));
+        }
+        SensorNode::Unknown(why) => trace.skipped(CheckName::AlertNode, format!("{why}; the pod runs on {node}")),
+        SensorNode::NotAsked => trace.skipped(CheckName::AlertNode, format!("the node of {shown} was not read")),
     }
-    trace.skipped(
-        CheckName::AlertNode,
-        format!(
-            "`{}` may be the name of a Falco pod; the pod runs on {node}",
-            hostname.escape_debug()
-        ),
-    );
     Ok(())
 }
 

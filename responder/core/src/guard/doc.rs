@@ -142,7 +142,7 @@ pub struct KeepSchedulableDoc {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 100_000))]
     pub min: u32,
-    /// The percentage of all nodes, rounded up.
+    /// The percentage of the nodes beside the control plane, rounded up.
     #[serde(default)]
     #[schemars(range(min = 0, max = 100))]
     pub percent: u32,

@@ -104,6 +104,11 @@ const SYSTEM_NAMESPACES: &[&str] = &[
     "openshift-vsphere-infra",
 ];
 
+/// The namespaces of the floor, by name, without the controller's own.
+pub fn floor_namespaces() -> impl Iterator<Item = &'static str> {
+    FALCO_NAMESPACES.iter().chain(SYSTEM_NAMESPACES).copied()
+}
+
 /// Why the namespace's name makes it protected; `None` when it does not.
 pub fn protected_by_name(guard: &Guard, own: Option<&Namespace>, namespace: &Namespace) -> Option<String> {
     let name = namespace.as_str();

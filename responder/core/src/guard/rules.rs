@@ -34,7 +34,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// The guard without a document: the floor, no budgets, and no ceiling of its own. (The process' ceiling is Observe
+    /// The guard without a document: the floor, one node an hour, and no ceiling of its own. (The process' ceiling is Observe
     /// unless `--mode` raises it.)
     pub fn built_in() -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Guard {
             max_alert_age: Span::minutes::<5>(),
             max_grace: Span::minutes::<5>(),
             redactor: Redactor::On,
-            budgets: Vec::new(),
+            budgets: vec![Budget::ONE_NODE_AN_HOUR],
         }
     }
 }
@@ -85,12 +85,12 @@ pub struct Protections {
 pub struct KeepSchedulable {
     /// The number of nodes; 1 by default.
     pub min: u32,
-    /// The percentage of all nodes, rounded up; 0 by default.
+    /// The percentage of the nodes beside the control plane, rounded up; 0 by default.
     pub percent: u32,
 }
 
 impl KeepSchedulable {
-    /// The number that must stay schedulable, of `nodes` in all.
+    /// The number that must stay schedulable, of `nodes` beside the control plane.
     pub fn of(self, nodes: usize) -> usize {
         let share = (nodes * self.percent.min(100) as usize).div_ceil(100);
         share.max(self.min as usize).max(1)
@@ -148,6 +148,19 @@ pub struct Reserve {
 }
 
 impl Budget {
+    /// The budget without a guard: whoever can send alerts can name any host, and must not empty the cluster of nodes.
+    const ONE_NODE_AN_HOUR: Self = Self {
+        scope: BudgetScope::Cluster,
+        class: ActionClass::Contain,
+        kind: Some(Kind::Node),
+        max: 1,
+        per: Span::minutes::<60>(),
+        percent: None,
+        at_least: 1,
+        per_namespace: NamespaceShare::Half,
+        reserve: None,
+    };
+
     /// The most targets that the alerts of one namespace may take; `None` for no such limit.
     pub const fn most_per_namespace(&self) -> Option<u32> {
         match (self.scope, self.per_namespace) {

@@ -68,6 +68,13 @@ pub(super) fn playbook(
         &spec.key("match"),
         findings,
     );
+    lint::audited(
+        &written.r#match,
+        class,
+        &written.extra_fields,
+        &spec.key("match"),
+        findings,
+    );
     let except = written.except.iter().enumerate().map(|(index, except)| {
         let path = spec.key("except").index(index);
         let exception = compile_exception(except, &path, now, findings);

@@ -4,6 +4,7 @@ pub(super) use self::attacker::{evasions, loopholes};
 use super::doc::{MatchDoc, PredicateDoc};
 use super::pattern::is_glob;
 use crate::alert::{ShippedRule, Source, falco_type, shipped_rule, shipped_rules};
+use crate::class::ActionClass;
 use crate::document::{Findings, Path, Problem, closest, listed};
 
 mod attacker;
@@ -46,6 +47,42 @@ pub(super) fn matching(
         }
     }
 }
+
+/// Warns about rules of the audit log whose alerts do not show how their request ended, in a playbook that contains or
+/// destroys.
+pub(super) fn audited(
+    doc: &MatchDoc,
+    class: ActionClass,
+    extra_fields: &[String],
+    path: &Path,
+    findings: &mut Findings<'_>,
+) {
+    if class < ActionClass::Contain {
+        return;
+    }
+    for (index, name) in doc.rules.iter().flatten().enumerate() {
+        let Some(shipped) = shipped_rule(name).filter(|shipped| shipped.source.is_k8s_audit()) else {
+            continue;
+        };
+        let carries = |field: &str| shipped.carries(field) || extra_fields.iter().any(|extra| extra == field);
+        let message = if !carries("ka.response.code") {
+            format!(
+                "alerts of this rule do not show whether the request succeeded (`ka.response.code`), so {class} is refused"
+            )
+        } else if !carries("ka.uri") && !STREAMS.contains(&name.as_str()) {
+            "alerts of this rule do not show a dry run (`ka.uri`), so it is taken for a request that was carried out"
+                .to_owned()
+        } else {
+            continue;
+        };
+        let help = "let Falco append `ka.response.code` and `ka.uri` to alerts of k8s_audit (`append_output`), and name \
+                    them in `extraFields`";
+        findings.warn(&path.key("rules").index(index), Problem::new(message).help(help));
+    }
+}
+
+/// Falco's rules about streams, which can't be dry runs.
+const STREAMS: [&str; 2] = ["Attach/Exec Pod", "port-forward"];
 
 fn asks_for_absence(predicate: &PredicateDoc) -> bool {
     predicate.exists == Some(false)

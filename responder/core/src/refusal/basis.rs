@@ -49,6 +49,11 @@ impl RefusalReason {
             Self::ForeignCluster => ("the cluster's name in the alert and in the guard", &[Sensor, Operator]),
             Self::NoTarget => ("the source and the names in the alert", &[Sensor]),
             Self::HostProcess => ("`container.id` of the alert, which the kernel knows", &[Sensor]),
+            Self::OutsideSender => ("the sender's credential, against its `confinedTo`", &[Sensor, Operator]),
+            Self::NotCarriedOut | Self::OutcomeUnknown => (
+                "the API server's answer in the audit event, as the alert carries it",
+                &[Platform, Sensor],
+            ),
             Self::Excepted => (
                 "an exception of the playbook; `check` warns of those that an attacker can fulfil",
                 &[Operator, Sensor],

@@ -27,6 +27,10 @@ pub enum CheckName {
     Cluster,
     /// `subject`: the alert names an object that the playbook can act on.
     Subject,
+    /// `sender namespace`: the sender may report on the namespace.
+    SenderNamespace,
+    /// `audited request`: the API server carried out the request that an audit alert reports.
+    AuditedRequest,
     /// `except[0]`: an exception that reads the alert only.
     AlertException(usize),
     /// `age`: the alert is neither too old nor ahead of the controller's clock.
@@ -63,6 +67,8 @@ pub enum CheckName {
     Node,
     /// `node age`: the node is older than the alert.
     NodeAge,
+    /// `sender node`: the sender may report on the node.
+    SenderNode,
     /// `protection`: the target is not the controller, and neither its labels nor its node's role protect it.
     Protection,
     /// `match.pod`: a condition of the playbook on the live object.
@@ -138,6 +144,9 @@ impl fmt::Display for CheckName {
             Self::Sender => "sender",
             Self::Cluster => "cluster",
             Self::Subject => "subject",
+            Self::SenderNamespace => "sender namespace",
+            Self::SenderNode => "sender node",
+            Self::AuditedRequest => "audited request",
             Self::Age => "age",
             Self::Answered | Self::Duplicate => "duplicate",
             Self::ProtectedName | Self::Protection => "protection",

@@ -121,6 +121,7 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
             ledger: &*shared.ledger,
             clock: &*shared.clock,
             wait: self.wait,
+            sensors: &shared.sensors,
             rules: &shared.rules,
             process_mode: shared.config.process_mode,
             own: &shared.config.own,

@@ -19,6 +19,7 @@ use super::alert_queue::AlertQueue;
 use crate::about::{About, Author};
 use crate::config::{EngineConfig, Ports, RuleSet};
 use crate::event::Event;
+use crate::sensor::SensorNodes;
 use crate::sinks::Sinks;
 
 /// The state that all tasks of an engine share.
@@ -29,6 +30,7 @@ pub(super) struct Shared<C, L> {
     pub(super) ledger: Arc<L>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) sinks: Sinks,
+    pub(super) sensors: SensorNodes,
     pub(super) author: Author,
     queue: Mutex<AlertQueue>,
     pub(super) tasks: TaskTracker,
@@ -68,6 +70,7 @@ impl<C, L> Shared<C, L> {
             ledger: ports.ledger,
             clock: ports.clock,
             sinks,
+            sensors: SensorNodes::default(),
             author,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),

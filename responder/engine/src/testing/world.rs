@@ -32,6 +32,7 @@ use crate::execute::{BranchBudget, Execution, Executor};
 use crate::ledger::MemoryLedger;
 use crate::pipeline::Engine;
 use crate::send::RequestSender;
+use crate::sensor::SensorNodes;
 use crate::sinks::Sinks;
 use crate::wait::WaitInPlace;
 
@@ -66,6 +67,7 @@ pub(crate) struct TestWorld {
     pub(crate) ledger: Arc<MemoryLedger>,
     pub(crate) rules: Arc<RuleSet>,
     pub(crate) own: OwnIdentity,
+    pub(crate) sensors: Arc<SensorNodes>,
     pub(crate) witness: Witness,
     /// The sinks of a plan that runs without an engine; the witness is among them.
     pub(crate) sinks: Arc<Sinks>,
@@ -95,6 +97,7 @@ impl TestWorld {
                 namespace: Namespace::new("responder"),
                 pod: Name::new("responder-0"),
             },
+            sensors: Arc::default(),
             sinks: sinks(&witness, shared),
             witness,
             about: author.about_named("p".to_owned()),
@@ -148,6 +151,7 @@ impl TestWorld {
             ledger,
             clock: &*self.clock,
             wait: &WaitInPlace,
+            sensors: &self.sensors,
             rules: &self.rules,
             process_mode: Mode::Enforce,
             own: &self.own,

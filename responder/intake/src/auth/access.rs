@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::HeaderValue;
-use responder_core::alert::{Sender, SenderName};
+use responder_core::alert::Sender;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::certificate::ClientCertificate;
+use super::client::AllowedClient;
 use super::credentials::CredentialSources;
 use super::failure::AuthenticationFailure;
 use super::reload::{Reloadable, Reloads};
@@ -21,8 +22,8 @@ use crate::secret::{Flaw, listed};
 #[derive(Default)]
 pub struct Access {
     tls: Option<Arc<Reloadable<TlsFiles>>>,
-    /// The names of client certificates that may send; `None` where the server asks for no certificate.
-    allowed: Option<Vec<SenderName>>,
+    /// The client certificates that may send; `None` where the server asks for no certificate.
+    allowed: Option<Vec<AllowedClient>>,
     credentials: Option<Arc<Reloadable<CredentialSources>>>,
     challenges: Vec<HeaderValue>,
 }
@@ -107,8 +108,8 @@ impl Access {
         self.tls.as_ref().map(|loaded| loaded.subscribe())
     }
 
-    /// The names of client certificates that may send.
-    pub(crate) fn allowed(&self) -> &[SenderName] {
+    /// The client certificates that may send.
+    pub(crate) fn allowed(&self) -> &[AllowedClient] {
         self.allowed.as_deref().unwrap_or_default()
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use responder_core::alert::{Sender, SenderName};
+use responder_core::alert::Sender;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use x509_cert::certificate::{CertificateInner, Raw};
 use x509_cert::der::asn1::{PrintableStringRef, Utf8StringRef};
@@ -10,6 +10,8 @@ use x509_cert::der::oid::db::rfc4519::COMMON_NAME;
 use x509_cert::der::{Any, Decode as _};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+
+use super::client::AllowedClient;
 
 /// A certificate as it was issued. `Raw`: TLS has accepted it, so a serial number of unusual length is no reason to refuse.
 pub(super) type Certificate = CertificateInner<Raw>;
@@ -26,11 +28,10 @@ pub(crate) struct ClientCertificate {
 
 impl ClientCertificate {
     /// Reads a certificate; `None` for a malformed one, which TLS refuses before.
-    pub(crate) fn read(der: &CertificateDer<'_>, allowed: &[SenderName]) -> Option<Self> {
+    pub(crate) fn read(der: &CertificateDer<'_>, allowed: &[AllowedClient]) -> Option<Self> {
         let certificate = Certificate::from_der(der).ok()?;
-        let name = allowed_name(&certificate, allowed);
         Some(Self {
-            sender: name.cloned().map(Sender::Certificate),
+            sender: sender(&certificate, allowed),
             valid_for: valid_for(&certificate),
         })
     }
@@ -42,9 +43,9 @@ pub(super) fn valid_for(certificate: &Certificate) -> Duration {
     Duration::from_secs(end.as_secs().saturating_sub(UnixTime::now().as_secs()))
 }
 
-/// The first of the allowed names that the certificate carries. The common name counts only in a certificate without
+/// The first of the allowed senders that the certificate names. The common name counts only in a certificate without
 /// alternative names (RFC 6125).
-fn allowed_name<'a>(certificate: &Certificate, allowed: &'a [SenderName]) -> Option<&'a SenderName> {
+fn sender(certificate: &Certificate, allowed: &[AllowedClient]) -> Option<Sender> {
     let certificate = &certificate.tbs_certificate;
     let mut allowed = allowed.iter();
     // A certificate with a duplicate or malformed extension names no sender.
@@ -55,15 +56,21 @@ fn allowed_name<'a>(certificate: &Certificate, allowed: &'a [SenderName]) -> Opt
             return None;
         };
         let name = text(&name.value)?;
-        return allowed.find(|allowed| allowed.as_str() == name);
+        let client = allowed.find(|allowed| allowed.name.as_str() == name)?;
+        return Some(client.sender(std::iter::empty()));
     };
-    allowed.find(|allowed| {
+    let client = allowed.find(|allowed| {
+        let allowed = allowed.name.as_str();
         names.iter().any(|name| match name {
-            GeneralName::DnsName(name) => name.as_str().eq_ignore_ascii_case(allowed.as_str()),
-            GeneralName::UniformResourceIdentifier(uri) => uri.as_str() == allowed.as_str(),
+            GeneralName::DnsName(name) => name.as_str().eq_ignore_ascii_case(allowed),
+            GeneralName::UniformResourceIdentifier(uri) => uri.as_str() == allowed,
             _ => false,
         })
-    })
+    })?;
+    Some(client.sender(names.iter().filter_map(|name| match name {
+        GeneralName::DnsName(name) => Some(name.as_str()),
+        _ => None,
+    })))
 }
 
 /// The text of an attribute of a name, which RFC 5280 wants in one of these two encodings.

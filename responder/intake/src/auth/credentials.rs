@@ -11,7 +11,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
-use responder_core::alert::{Sender, SenderName};
+use responder_core::alert::{Confinement, Sender, SenderName};
 use ring::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 use subtle::ConstantTimeEq as _;
 
@@ -38,6 +38,8 @@ pub struct NamedSecret {
     pub name: SenderName,
     /// Where the password or the token is.
     pub secret: SecretSource,
+    /// The part of the cluster that the sender may report on; `None` for all of it.
+    pub confined: Option<Confinement>,
 }
 
 impl CredentialSources {
@@ -102,7 +104,7 @@ fn credential(scheme: Scheme, named: &NamedSecret, contents: &Contents) -> Resul
             secret.len()
         );
     }
-    Ok(Credential::new(scheme, &named.name, secret))
+    Ok(Credential::new(scheme, named, secret))
 }
 
 /// The credentials that a server accepts, as digests.
@@ -116,17 +118,17 @@ struct Credential {
 }
 
 impl Credential {
-    fn new(scheme: Scheme, name: &SenderName, secret: &[u8]) -> Self {
-        match scheme {
-            Scheme::Basic => Self {
-                digest: basic(name.as_str().as_bytes(), secret),
-                sender: Sender::Basic(name.clone()),
-            },
-            Scheme::Bearer => Self {
-                digest: bearer(secret),
-                sender: Sender::Bearer(name.clone()),
-            },
-        }
+    fn new(scheme: Scheme, named: &NamedSecret, secret: &[u8]) -> Self {
+        let name = &named.name;
+        let (digest, sender) = match scheme {
+            Scheme::Basic => (basic(name.as_str().as_bytes(), secret), Sender::Basic(name.clone())),
+            Scheme::Bearer => (bearer(secret), Sender::Bearer(name.clone())),
+        };
+        let sender = match &named.confined {
+            Some(to) => sender.confined(to.clone()),
+            None => sender,
+        };
+        Self { digest, sender }
     }
 }
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use responder_core::alert::SenderName;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
@@ -13,6 +12,7 @@ use secrecy::ExposeSecret as _;
 use x509_cert::der::Decode as _;
 
 use super::certificate::{Certificate, valid_for};
+use super::client::AllowedClient;
 use super::reload::FileLoader;
 use crate::secret::{Contents, Flaw};
 
@@ -32,8 +32,8 @@ pub struct TlsFiles {
 pub struct ClientFiles {
     /// The authorities that sign them, as PEM.
     pub authorities: PathBuf,
-    /// The names of certificates that may send.
-    pub allowed: Vec<SenderName>,
+    /// The certificates that may send.
+    pub allowed: Vec<AllowedClient>,
 }
 
 /// The TLS settings of a server.
@@ -94,7 +94,8 @@ impl TlsFiles {
             .map_err(|error| Flaw::new(self.certificate.display(), error.to_string()))?;
         let builder = match (authorities, &self.clients) {
             (Some(authorities), Some(clients)) => {
-                // A certificate is optional here: probes have none, and HTTP refuses an alert without one.
+                // A certificate is optional here: a sender may have a password instead, and HTTP refuses an alert
+                // without either.
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider)
                     .allow_unauthenticated()
                     .build()

@@ -21,10 +21,17 @@ const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const ABOUT: &str = "\
 responder: automated response to Falco alerts.
 
-  POST /         one Falco alert as JSON (Falco's http_output, falcosidekick's webhook and talon)
-  GET  /healthz  whether the process is alive
-  GET  /readyz   whether alerts are acted on
-  GET  /metrics  for Prometheus
+  POST /  one Falco alert as JSON (Falco's http_output, falcosidekick's webhook and talon)
+
+The pages for probes and metrics (/healthz, /readyz, /metrics) are at the address of probes.listen, port 2804 by default.
+";
+
+const ABOUT_PROBES: &str = "\
+  GET /healthz  whether the process is alive
+  GET /readyz   whether alerts are acted on
+  GET /metrics  for Prometheus
+
+Alerts are sent to the address of http.listen, port 2803 by default.
 ";
 
 /// The answer to a readable alert.
@@ -127,6 +134,14 @@ pub(super) fn about() -> HttpAnswer {
 /// The answer to an unknown path, with the known ones.
 pub(super) fn not_found() -> HttpAnswer {
     text(StatusCode::NOT_FOUND, format!("There is nothing at this path. {ABOUT}"))
+}
+
+/// The answer to a path among the probes that is none of them.
+pub(super) fn probes_not_found() -> HttpAnswer {
+    text(
+        StatusCode::NOT_FOUND,
+        format!("There is nothing at this path.\n\n{ABOUT_PROBES}"),
+    )
 }
 
 /// The page `/metrics`.

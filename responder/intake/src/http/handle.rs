@@ -1,7 +1,8 @@
-//! One request: to a page, or from an authenticated sender through decoding to the sink.
+//! One request: from an authenticated sender through decoding to the sink.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -12,12 +13,12 @@ use responder_core::alert::{Alert, DecodeError, Sender};
 
 use super::answer::{self, HttpAnswer};
 use super::body::{self, NoBody};
-use super::server::{HttpServer, Pages};
+use super::connections::ConnectionPlace;
+use super::server::HttpServer;
 use crate::auth::{AuthenticationFailure, ClientCertificate};
 use crate::{Arrival, Receipt, Sink};
 
 const POST_ALERTS: &str = "Alerts are sent to / with POST (or PUT).\n";
-const GET_PAGES: &str = "This page is read with GET; alerts are sent to / with POST.\n";
 
 /// The other end of a connection.
 #[derive(Debug)]
@@ -25,10 +26,12 @@ pub(super) struct Peer {
     pub(super) address: SocketAddr,
     /// The client certificate that TLS has verified.
     pub(super) certificate: Option<ClientCertificate>,
+    /// The place of the connection among those of the listener.
+    pub(super) place: Arc<ConnectionPlace>,
 }
 
-pub(super) async fn request<S: Sink, P: Pages>(
-    server: &HttpServer<S, P>,
+pub(super) async fn request<S: Sink>(
+    server: &HttpServer<S>,
     request: Request<Incoming>,
     peer: &Peer,
 ) -> Result<HttpAnswer, Infallible> {
@@ -39,13 +42,6 @@ pub(super) async fn request<S: Sink, P: Pages>(
         "/" if sends => server.alert(request, peer).await,
         "/" if reads => answer::about(),
         "/" => answer::method_not_allowed("GET, HEAD, POST, PUT", POST_ALERTS),
-        "/healthz" if reads => answer::text(StatusCode::OK, "ok\n"),
-        "/readyz" if reads => match server.pages.ready() {
-            Ok(()) => answer::text(StatusCode::OK, "ready\n"),
-            Err(why) => answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
-        },
-        "/metrics" if reads => answer::metrics(server.pages.metrics()),
-        "/healthz" | "/readyz" | "/metrics" => answer::method_not_allowed("GET, HEAD", GET_PAGES),
         // Most likely a Falco whose `http_output.url` has a path: it loses each of its alerts without a log line.
         _ if sends => server.reject(
             "wrong_path",
@@ -57,11 +53,11 @@ pub(super) async fn request<S: Sink, P: Pages>(
     })
 }
 
-impl<S: Sink, P: Pages> HttpServer<S, P> {
+impl<S: Sink> HttpServer<S> {
     async fn alert(&self, request: Request<Incoming>, peer: &Peer) -> HttpAnswer {
         let begun = self.sink.is_traced().then(Instant::now);
         let (head, incoming) = request.into_parts();
-        let (certificate, peer) = (peer.certificate.as_ref(), peer.address);
+        let (certificate, place, peer) = (peer.certificate.as_ref(), &peer.place, peer.address);
         // A web page could send alerts to a responder on the machine of its reader. Neither Falco nor falcosidekick has an
         // origin.
         if head.headers.contains_key(ORIGIN) {
@@ -77,6 +73,10 @@ impl<S: Sink, P: Pages> HttpServer<S, P> {
             Ok(sender) => sender,
             Err(failure) => return self.unauthenticated(failure, peer),
         };
+        // Where senders need no authentication, only a whole request tells one from a peer that does nothing.
+        if sender != Sender::Anonymous {
+            place.prove();
+        }
         if is_encoded(&head.headers) {
             let answer = self.reject(
                 "encoding",
@@ -88,7 +88,10 @@ impl<S: Sink, P: Pages> HttpServer<S, P> {
         }
         let bound = self.limits.alert.body;
         match body::read(incoming, bound, self.limits.body_deadline, &self.large_bodies).await {
-            Ok(body) => self.decode(&body, &head.headers, &sender, begun, peer),
+            Ok(body) => {
+                place.prove();
+                self.decode(&body, &head.headers, &sender, begun, peer)
+            }
             Err(NoBody::TooLarge { size }) => {
                 let error = DecodeError::TooLarge { size, bound };
                 answer::closing(self.undecodable(&error, &head.headers, peer))

@@ -2,18 +2,19 @@
 
 mod auth;
 mod client;
+mod crowded;
 mod hostile;
+mod probes;
 mod tls;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use responder_core::alert::{Alert, Sender};
 use responder_core::playbook_name::PlaybookName;
 use rstest::rstest;
 
 use self::client::{ALERT, Running, post};
-use super::{HttpLimits, Pages};
+use super::HttpLimits;
 use crate::{Arrival, Receipt, Sink};
 
 /// A sink that answers as the rule's name says, and remembers its alerts.
@@ -57,18 +58,6 @@ impl Sink for Memory {
 
     fn rejected(&self, kind: &'static str) {
         self.rejected.lock().unwrap().push(kind);
-    }
-}
-
-struct FixedPages(Result<(), String>);
-
-impl Pages for FixedPages {
-    fn ready(&self) -> Result<(), String> {
-        self.0.clone()
-    }
-
-    fn metrics(&self) -> String {
-        "responder_alerts_received_total 0\n".to_owned()
     }
 }
 
@@ -136,16 +125,12 @@ async fn alerts_of_the_known_senders_are_accepted(#[case] method: &str, #[case] 
 
 #[rstest]
 #[case("GET /", 200, "POST /")]
-#[case("GET /healthz", 200, "ok")]
-#[case("HEAD /healthz", 200, "")]
-#[case("GET /readyz", 200, "ready")]
-#[case("GET /metrics", 200, "responder_alerts_received_total 0")]
+#[case("GET /healthz", 404, "probes.listen")]
+#[case("GET /metrics", 404, "probes.listen")]
 #[case("GET /nothing", 404, "POST /")]
 #[case("DELETE /", 405, "POST")]
-#[case("POST /healthz", 405, "GET")]
-#[case("OPTIONS /metrics", 405, "GET")]
 #[tokio::test]
-async fn the_pages_answer_and_name_what_is_there(#[case] line: &str, #[case] status: u16, #[case] part: &str) {
+async fn the_page_about_the_program_names_what_is_there(#[case] line: &str, #[case] status: u16, #[case] part: &str) {
     let server = Running::start().await;
     let answer = server
         .send(format!("{line} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").as_bytes())
@@ -153,21 +138,6 @@ async fn the_pages_answer_and_name_what_is_there(#[case] line: &str, #[case] sta
     assert_eq!(answer.status, status);
     assert!(answer.body.contains(part), "{}", answer.body);
     assert!(server.sink.rejections().is_empty());
-}
-
-#[tokio::test]
-async fn a_server_that_is_not_ready_is_alive_and_tells_why() {
-    let server = Running::with(
-        HttpLimits::default(),
-        FixedPages(Err("the API server does not answer".to_owned())),
-    )
-    .await;
-    assert_eq!(server.get("/healthz").await.status, 200);
-    let answer = server.get("/readyz").await;
-    assert_eq!(
-        (answer.status, answer.body.as_str()),
-        (503, "not ready: the API server does not answer\n")
-    );
 }
 
 #[tokio::test]
@@ -215,7 +185,7 @@ async fn a_request_in_flight_is_finished_when_the_server_stops_and_no_new_one_be
     let body = ALERT.replace("RULE", "matched");
     let mut stream = server.connect().await;
     let mut idle = server.connect().await;
-    idle.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    idle.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert_eq!(idle.answer().await.status, 200);
     stream
         .write(&format!(
@@ -247,26 +217,4 @@ async fn a_request_that_never_ends_is_cut_when_the_time_for_draining_is_over() {
     server.until_reading().await;
     server.stop.cancel();
     assert_eq!(server.task.await.unwrap(), 1);
-}
-
-#[tokio::test]
-async fn connections_beyond_the_limit_wait_until_one_ends() {
-    let limits = HttpLimits {
-        connections: 1,
-        ..HttpLimits::default()
-    };
-    let server = Running::with(limits, FixedPages(Ok(()))).await;
-    let mut first = server.connect().await;
-    first.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
-    assert_eq!(first.answer().await.status, 200);
-    let mut second = server.connect().await;
-    second.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
-    assert!(
-        tokio::time::timeout(Duration::from_millis(100), second.answer())
-            .await
-            .is_err(),
-        "the second waits"
-    );
-    drop(first);
-    assert_eq!(second.answer().await.status, 200);
 }

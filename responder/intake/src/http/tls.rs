@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::linger::Lingering;
-use super::server::{HttpServer, Pages};
+use super::server::HttpServer;
 use crate::Sink;
 use crate::auth::{ClientCertificate, ServerTls};
 
@@ -24,12 +24,12 @@ pub(super) struct Secured<F> {
 }
 
 /// Makes the handshake; `None` if it fails or takes too long.
-pub(super) async fn secure<S: Sink, P: Pages>(
-    server: &HttpServer<S, P>,
+pub(super) async fn secure<S: Sink>(
+    server: &HttpServer<S>,
     stream: Lingering,
     peer: SocketAddr,
     mut tls: watch::Receiver<Arc<ServerTls>>,
-) -> Option<Secured<impl Future<Output = ()> + use<S, P>>> {
+) -> Option<Secured<impl Future<Output = ()> + use<S>>> {
     let config = Arc::clone(&tls.borrow_and_update().config);
     let handshake = async {
         let accepted = TlsAcceptor::from(config).accept(stream).into_fallible().await;
@@ -71,7 +71,7 @@ pub(super) async fn secure<S: Sink, P: Pages>(
     })
 }
 
-impl<S: Sink, P: Pages> HttpServer<S, P> {
+impl<S: Sink> HttpServer<S> {
     /// Counts a failed handshake. A peer that only connected and left is not counted.
     fn refuse(&self, error: &io::Error, peer: SocketAddr) {
         let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());

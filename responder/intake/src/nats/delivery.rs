@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_nats::Request;
 use async_nats::jetstream::{self, AckKind};
 use responder_core::alert::AlertOutcome;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::causes::{DeadLetterCause, NakCause};
@@ -30,6 +31,8 @@ pub(super) struct Delivery<S> {
     /// The ordinal of this delivery of the message, from 1.
     number: u32,
     _in_flight: InFlight,
+    /// The room that the payload takes.
+    held: Option<OwnedSemaphorePermit>,
 }
 
 impl<S: SettlingSink> Delivery<S> {
@@ -45,11 +48,16 @@ impl<S: SettlingSink> Delivery<S> {
             message,
             number,
             _in_flight: in_flight,
+            held: None,
         }
     }
 
-    /// Takes the alert. Answers at once if it can; otherwise the returned future does.
-    pub(super) async fn take(self) -> Option<impl Future<Output = ()> + Send + 'static> {
+    /// Takes the alert, with the room for its payload. Answers at once if it can; otherwise the returned future does.
+    pub(super) async fn take(
+        mut self,
+        held: OwnedSemaphorePermit,
+    ) -> Option<impl Future<Output = ()> + Send + 'static> {
+        self.held = Some(held);
         if self.number > self.settings.max_deliver {
             let detail = format!(
                 "it was delivered {} times, and no responder finished it",
@@ -64,6 +72,11 @@ impl<S: SettlingSink> Delivery<S> {
                 return Some(Rest::DeadLetter(self, DeadLetterCause::Undecodable, error.to_string()).finish());
             }
         };
+        if self.number < self.settings.max_deliver {
+            // No dead letter follows this delivery.
+            self.message.message.payload.clear();
+            self.held = None;
+        }
         match taken {
             (Receipt::Shed, _) => {
                 self.intake.shed();

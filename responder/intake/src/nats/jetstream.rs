@@ -9,7 +9,7 @@ use async_nats::jetstream::{self, Context};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use futures_util::{FutureExt as _, StreamExt as _};
 use responder_core::error::chain;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 
 use super::causes::NakCause;
@@ -24,6 +24,11 @@ use crate::SettlingSink;
 const PULL: Duration = Duration::from_secs(30);
 /// Between two heartbeats of the server; after two missing ones the pull is sent again.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Bytes of messages that the server sends ahead, at most one and a half times: the client asks for more at the half.
+const PULL_BYTES: usize = 4 << 20;
+/// Bytes of messages that are held for a last delivery or a dead letter. A message is held with its payload only where a
+/// dead letter may need it; an alert in the engine's queue counts there.
+const HELD_BYTES: usize = 4 << 20;
 /// The first pause between two attempts to pull, and the longest.
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(10);
@@ -52,6 +57,7 @@ pub(super) async fn run<S: SettlingSink>(intake: Arc<Intake<S>>, settings: JetSt
         .without_max_times();
     let mut pull = Pull {
         free: Arc::new(Semaphore::new(settings.max_in_flight)),
+        held: Arc::new(Semaphore::new(HELD_BYTES)),
         intake: Arc::clone(&intake),
         settings: Arc::new(settings),
         context,
@@ -87,6 +93,8 @@ struct Pull<S> {
     context: Context,
     /// A permit for each message that may be in flight. The server has the same bound, over all responders.
     free: Arc<Semaphore>,
+    /// A permit for each byte of their payloads.
+    held: Arc<Semaphore>,
     in_flight: JoinSet<()>,
     has_pulled: bool,
 }
@@ -102,6 +110,7 @@ impl<S: SettlingSink> Pull<S> {
         let mut messages = consumer
             .stream()
             .max_messages_per_batch(self.settings.max_in_flight)
+            .max_bytes_per_batch(self.pull_bytes())
             .expires(PULL)
             .heartbeat(HEARTBEAT)
             .messages()
@@ -124,14 +133,39 @@ impl<S: SettlingSink> Pull<S> {
                 message = messages.next() => message.ok_or(PullError::Ended)??,
             };
             self.has_pulled = true;
+            let Some(held) = self.room_for(&message).await else {
+                self.delivery(message).give_back(None, NakCause::Stopping).await;
+                return self.give_back(messages).await;
+            };
             let delivery = self.delivery(message);
-            if let Some(rest) = delivery.take().await {
+            if let Some(rest) = delivery.take(held).await {
                 self.in_flight.spawn(async move {
                     rest.await;
                     drop(permit);
                 });
             }
         }
+    }
+
+    /// Room for the payload of a message; `None` at the stop. One that is larger than all room waits for all of it.
+    async fn room_for(&mut self, message: &jetstream::Message) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(message.payload.len().min(HELD_BYTES)).unwrap_or(u32::MAX);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.intake.stop.cancelled() => return None,
+                Some(ended) = self.in_flight.join_next() => report_failure(ended),
+                // The semaphore is never closed.
+                held = Arc::clone(&self.held).acquire_many_owned(bytes) => return held.ok(),
+            }
+        }
+    }
+
+    /// Bytes that the server may send ahead. One message may be as large as the server takes, and a pull that can't hold the
+    /// next message ends without it, again and again.
+    fn pull_bytes(&self) -> usize {
+        let largest = self.intake.client.server_info().max_payload;
+        PULL_BYTES.max(largest.saturating_mul(2))
     }
 
     async fn consumer(&self) -> Result<PullConsumer, SetupError> {

@@ -21,8 +21,8 @@ pub struct Core {
     pub subjects: Vec<SubjectFilter>,
     /// Each message reaches one of the responders in the group. Default: `responder`.
     pub queue: QueueGroup,
-    /// Messages that wait to be read; further ones are lost and counted. Default: 8192, which is 16 MiB of ordinary alerts.
-    /// Reading costs microseconds, so messages wait only while the machine is busy.
+    /// Messages that the client holds until they are read; further ones are lost and counted. Default: 8192. Reading moves
+    /// them into a backlog with a bound in bytes, and takes less than receiving, so few wait here.
     pub capacity: usize,
 }
 

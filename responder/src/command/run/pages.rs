@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use responder_intake::auth::Access;
-use responder_intake::http::Pages;
+use responder_intake::http::{Connections, Pages};
 use responder_intake::nats::NatsState;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,7 @@ pub(super) struct EnginePages {
     pub(super) engine: RunningEngine,
     pub(super) process: Process,
     pub(super) access: Arc<Access>,
+    pub(super) connections: Arc<Connections>,
     pub(super) reachable: Arc<AtomicBool>,
     pub(super) nats: Option<Arc<NatsState>>,
     pub(super) stop: CancellationToken,
@@ -36,6 +37,7 @@ impl Pages for EnginePages {
         let reloads = self.access.reloads().into_iter();
         render_metrics(Exposed {
             accounts: self.engine.accounts(),
+            connections: self.connections.counts(),
             nats: self.nats.as_ref().map(|nats| nats.snapshot()),
             reloads: reloads.filter_map(|(files, reloads)| Some((files, reloads?))).collect(),
             process: &self.process,

@@ -10,7 +10,7 @@ use responder_core::playbook::Index;
 use responder_core::rbac::highest_mode;
 use responder_engine::{Engine, EngineConfig, MemoryLedger, Ports, QueueLimits, RuleSet};
 use responder_intake::auth::Access;
-use responder_intake::http::HttpServer;
+use responder_intake::http::{HttpServer, ProbeServer};
 use responder_intake::nats::{self, Nats};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -32,6 +32,8 @@ pub(super) struct Parts {
     pub(super) rules: LoadedRules,
     pub(super) traces: Option<Traces>,
     pub(super) intake: HttpIntake,
+    /// The socket of the pages for probes and metrics.
+    pub(super) probes: TcpListener,
 }
 
 /// The socket of the HTTP intake, and its access rules.
@@ -50,6 +52,7 @@ pub(super) async fn serve(parts: Parts, cluster: AnyCluster, place: &str) -> any
         rules,
         traces,
         intake,
+        probes,
     } = parts;
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let ceiling = rules.ceiling(configuration.mode);
@@ -71,19 +74,23 @@ pub(super) async fn serve(parts: Parts, cluster: AnyCluster, place: &str) -> any
         Some(config) => Some(nats::start(config, http.limits.alert, Arc::new(sink()), stop.clone()).await?),
     };
     let HttpIntake { listener, access } = intake;
-    let pages = EnginePages {
-        engine: engine.clone(),
-        process,
-        access: Arc::clone(&access),
-        reachable,
-        nats: nats.as_ref().map(Nats::state),
-        stop: stop.clone(),
-    };
     let scheme = if access.is_encrypted() { "https" } else { "http" };
     if !access.is_encrypted() && http.is_authenticated() && !http.listen.ip().is_loopback() {
         tracing::warn!("passwords and tokens arrive as plain text: http.tls encrypts them");
     }
-    let server = HttpServer::new(sink(), pages, http.limits.clone()).with_access(access);
+    let server = HttpServer::new(sink(), http.limits.clone()).with_access(Arc::clone(&access));
+    let pages = EnginePages {
+        engine: engine.clone(),
+        process,
+        access,
+        connections: server.connections(),
+        reachable,
+        nats: nats.as_ref().map(Nats::state),
+        stop: stop.clone(),
+    };
+    tracing::info!("probes and metrics at http://{}", probes.local_addr()?);
+    // Until the end of the process, so that a probe finds it alive while it finishes alerts.
+    let probing = tokio::spawn(ProbeServer::new(pages).serve(probes, CancellationToken::new()));
     tracing::info!("listening on {scheme}://{}", listener.local_addr()?);
     let serving = tokio::spawn(server.serve(listener, stop.clone(), DRAIN));
 
@@ -118,6 +125,7 @@ pub(super) async fn serve(parts: Parts, cluster: AnyCluster, place: &str) -> any
         }
     }
     probe.abort();
+    probing.abort();
     if let Some(traces) = traces {
         traces.end().await;
     }

@@ -1,12 +1,13 @@
 //! The section `http.auth`: the credentials of senders.
 
-use responder_core::alert::SenderName;
+use responder_core::alert::{Confinement, SenderName};
 use responder_core::document::{Findings, Path};
 use responder_intake::SecretSource;
 use responder_intake::auth::{CredentialSources, NamedSecret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::confined_to::ConfinedToDoc;
 use crate::config::secret::{PasswordDoc, TokenDoc};
 
 /// The credentials of senders. Each secret is in a file, which is read again when it changes, or in an environment variable.
@@ -32,6 +33,9 @@ pub(crate) struct BasicDoc {
     user: String,
     #[serde(flatten)]
     password: PasswordDoc,
+    /// The part of the cluster that the user may report on. Default: all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confined_to: Option<ConfinedToDoc>,
 }
 
 /// A sender with a token.
@@ -44,6 +48,9 @@ pub(crate) struct BearerDoc {
     name: String,
     #[serde(flatten)]
     token: TokenDoc,
+    /// The part of the cluster that the sender may report on. Default: all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confined_to: Option<ConfinedToDoc>,
 }
 
 impl HttpAuthDoc {
@@ -61,13 +68,15 @@ impl HttpAuthDoc {
                 );
             }
             let secret = entry.password.places().compile(&path, SECOND_ENTRY, findings);
-            named(&entry.user, &path.key("user"), secret, findings)
+            let confined = confined(entry.confined_to.as_ref(), &path, findings);
+            named(&entry.user, &path.key("user"), secret, confined, findings)
         });
         let basic = basic.collect();
         let bearer = self.bearer.iter().enumerate().filter_map(|(index, entry)| {
             let path = path.key("bearer").index(index);
             let secret = entry.token.places().compile(&path, SECOND_ENTRY, findings);
-            named(&entry.name, &path.key("name"), secret, findings)
+            let confined = confined(entry.confined_to.as_ref(), &path, findings);
+            named(&entry.name, &path.key("name"), secret, confined, findings)
         });
         let bearer = bearer.collect();
         CredentialSources { basic, bearer }
@@ -77,10 +86,21 @@ impl HttpAuthDoc {
 /// What helps where a secret has two places.
 const SECOND_ENTRY: &str = "leave one out; a second entry of the same name takes a second secret";
 
-fn named(name: &str, path: &Path, secret: Option<SecretSource>, findings: &mut Findings<'_>) -> Option<NamedSecret> {
+fn confined(doc: Option<&ConfinedToDoc>, path: &Path, findings: &mut Findings<'_>) -> Option<Confinement> {
+    doc.map(|doc| doc.compile(&path.key("confinedTo"), findings))
+}
+
+fn named(
+    name: &str,
+    path: &Path,
+    secret: Option<SecretSource>,
+    confined: Option<Confinement>,
+    findings: &mut Findings<'_>,
+) -> Option<NamedSecret> {
     let name = SenderName::new(name).inspect_err(|error| findings.error(path, error.to_string()));
     Some(NamedSecret {
         name: name.ok()?,
         secret: secret?,
+        confined,
     })
 }

@@ -40,6 +40,7 @@ fn page() -> String {
     let reloads = vec![("credentials", Reloads::default())];
     render(Exposed {
         accounts,
+        connections: ConnectionCounts::default(),
         nats: Some(NatsSnapshot {
             naks: NakCause::ALL.iter().map(|cause| (*cause, 1)).collect(),
             dead_letters: DeadLetterCause::ALL.iter().map(|cause| (*cause, 1)).collect(),
@@ -204,6 +205,8 @@ fn the_readme_has_every_value_of_the_small_label_sets() {
         ("cause", &dead),
         ("result", &["taken", "refused"]),
         ("files", &["credentials", "tls"]),
+        ("state", &["authenticated", "unauthenticated"]),
+        ("cause", &["displaced", "late", "refused"]),
         ("mode", &modes),
         ("outcome", &ResponseOutcome::NAMES),
         ("end", &QuarantineEnd::NAMES),

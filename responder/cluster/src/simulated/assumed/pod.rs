@@ -39,6 +39,11 @@ impl AssumedPod {
     }
 
     /// Takes in what one more alert tells; an earlier alert prevails.
+    /// The first hostname of its alerts.
+    pub(super) const fn node(&self) -> Option<&Name> {
+        self.node.as_ref()
+    }
+
     pub(super) fn add(&mut self, claim: &PodClaim, node: Option<Name>, alert: &Alert) {
         self.first_alert = self.first_alert.min(alert.time());
         self.uid = self.uid.take().or_else(|| claim.uid.clone());

@@ -105,3 +105,24 @@ fn the_manifests_do_not_depend_on_the_order_of_the_alerts() {
     alerts.reverse();
     assert_eq!(AssumedTargets::of(&alerts).manifests(), before);
 }
+
+/// Falco gives the name of its node, or that of its pod on the node, depending on its configuration.
+#[tokio::test]
+async fn hostnames_of_alerts_about_one_pod_are_one_node() {
+    let cluster = cluster(&[
+        alert("2026-07-14T03:00:00.5Z", "worker-1", &of("web-0", "aaaaaaaaaaaa")),
+        alert("2026-07-14T03:00:01.5Z", "falco-xczjd", &of("web-0", "aaaaaaaaaaaa")),
+        alert("2026-07-14T03:00:02.5Z", "falco-xczjd", &of("web-1", "bbbbbbbbbbbb")),
+    ]);
+    for name in ["web-0", "web-1"] {
+        let live = pod(&cluster, name).await;
+        assert_eq!(pod::node_name(&live), Some("worker-1"));
+    }
+    assert!(
+        cluster
+            .node(&Name::new("falco-xczjd").unwrap())
+            .await
+            .unwrap()
+            .is_none()
+    );
+}

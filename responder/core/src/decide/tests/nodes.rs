@@ -52,23 +52,56 @@ fn a_node_that_any_response_has_reserved_does_not_count_as_schedulable(#[case] f
 }
 
 #[test]
-fn a_node_tainted_by_a_response_does_not_count_as_schedulable_and_one_tainted_otherwise_does() {
+fn a_tainted_node_does_not_count_as_schedulable_whoever_tainted_it() {
     let mut world = World::new();
     world.nodes.truncate(2);
     let taint = json!([{"key": "example.org/suspect", "value": "abc", "effect": "NoSchedule"}]);
     edit(&mut world.nodes[1], "/spec/taints", taint);
-    assert_eq!(world.refusal(&cordon()), None);
-    edit(
-        &mut world.nodes[1],
-        "/metadata/annotations",
-        json!({"responder.dev/tainted-by.abc": "p/abc"}),
-    );
     assert_eq!(world.refusal(&cordon()), Some(RefusalReason::LastSchedulableNode));
+    edit(&mut world.nodes[1], "/spec/taints", json!([]));
+    assert_eq!(world.refusal(&cordon()), None);
+}
+
+#[test]
+fn a_control_plane_node_does_not_count_as_schedulable() {
+    let mut world = World::new();
+    world.nodes.truncate(2);
+    let role = json!({"node-role.kubernetes.io/controlplane": "true"});
+    edit(&mut world.nodes[1], "/metadata/labels", role);
+    assert_eq!(world.refusal(&cordon()), Some(RefusalReason::LastSchedulableNode));
+}
+
+/// The second alert is about another node, and a sender names any host that it likes.
+fn second_node(world: &mut World) {
+    edit(&mut world.alert, "/hostname", json!("worker-2"));
+    edit(&mut world.alert, "/output_fields/container.id", json!("host"));
+    world.node = node_json("worker-2");
+}
+
+#[test]
+fn without_a_guard_one_sender_cordons_one_node_an_hour() {
+    let mut world = World::new();
+    world.commit(&cordon());
+    second_node(&mut world);
+    assert_eq!(world.refusal(&cordon()), Some(RefusalReason::BudgetExhausted));
+    assert_eq!(world.refusal(&taint("")), Some(RefusalReason::BudgetExhausted));
+    edit(&mut world.alert, "/time", json!("2026-11-24T04:00:06Z"));
+    assert_eq!(reason(&world.decide_at(&cordon(), "2026-11-24T04:00:08Z")), None);
+}
+
+#[test]
+fn a_guard_sets_its_own_budget_of_nodes() {
+    let mut world = World::new();
+    world.guard = "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec: {mode: Enforce}\n";
+    world.commit(&cordon());
+    second_node(&mut world);
+    assert_eq!(world.refusal(&cordon()), None);
 }
 
 #[test]
 fn a_label_reserves_no_node() {
     let mut world = World::new();
+    world.guard = "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec: {mode: Enforce}\n";
     world.nodes.truncate(2);
     world.commit(&playbook(
         "mode: Enforce\ntarget: Node\nsteps: [{label: {labels: {a: b}}}]",

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::alert::Bounds;
 use crate::object::{ContainerId, Name, Namespace, Uid};
+use crate::trace::Verdict;
 
 const ALERT_AT: &str = "2026-11-24T03:00:05.500000000Z";
 
@@ -80,7 +81,7 @@ fn the_live_pod_is_told_from_its_namesakes(
         &claim(container, uid),
         &alert("falco-x"),
         &live,
-        None,
+        &SensorNode::NotAsked,
         Corroboration::Named,
         &mut Trace::default(),
     );
@@ -97,7 +98,7 @@ fn the_level_that_the_playbook_requires_is_the_least(#[case] required: Corrobora
         &claim(None, Some("live-uid")),
         &alert("falco-x"),
         &live,
-        None,
+        &SensorNode::NotAsked,
         required,
         &mut Trace::default(),
     );
@@ -113,7 +114,7 @@ fn a_container_that_started_after_the_alert_contradicts_it() {
         &claim(Some("aaaaaaaaaaaa"), None),
         &alert("falco-x"),
         &live,
-        None,
+        &SensorNode::NotAsked,
         Corroboration::Container,
         &mut Trace::default(),
     );
@@ -121,22 +122,34 @@ fn a_container_that_started_after_the_alert_contradicts_it() {
 }
 
 #[rstest]
-#[case::its_own_node("worker-1", true)]
-#[case::a_falco_pod("falco-xczjd", true)]
-#[case::another_node("worker-2", false)]
-fn an_alert_from_another_node_contradicts_itself(#[case] hostname: &str, #[case] holds: bool) {
-    let nodes: Vec<Node> = ["worker-1", "worker-2"]
-        .iter()
-        .map(|name| serde_json::from_value(json!({"metadata": {"name": name}})).unwrap())
-        .collect();
+#[case::its_own_node("worker-1", SensorNode::NotAsked, Some(Verdict::Passed))]
+#[case::a_falco_pod_on_its_node("falco-xczjd", SensorNode::Known(Name::new("worker-1").unwrap()), Some(Verdict::Passed))]
+#[case::no_node("my-laptop", SensorNode::Unknown("`my-laptop` is no node".to_owned()), Some(Verdict::Skipped))]
+#[case::another_node("worker-2", SensorNode::Known(Name::new("worker-2").unwrap()), None)]
+#[case::a_falco_pod_on_another_node("falco-abcde", SensorNode::Known(Name::new("worker-2").unwrap()), None)]
+fn an_alert_from_another_node_contradicts_itself(
+    #[case] hostname: &str,
+    #[case] sensor: SensorNode,
+    #[case] verdict: Option<Verdict>,
+) {
     let live = pod(OLD, &statuses());
+    let mut trace = Trace::default();
     let found = corroborate(
         &claim(Some("aaaaaaaaaaaa"), None),
         &alert(hostname),
         &live,
-        Some(&nodes),
+        &sensor,
         Corroboration::Container,
-        &mut Trace::default(),
+        &mut trace,
     );
-    assert_eq!(found.is_ok(), holds);
+    assert_eq!(
+        found.err().map(|refusal| refusal.reason),
+        verdict.is_none().then_some(RefusalReason::Contradicted)
+    );
+    let check = trace
+        .checks
+        .iter()
+        .find(|check| check.name == CheckName::AlertNode)
+        .unwrap();
+    assert_eq!(check.verdict, verdict.unwrap_or(Verdict::Failed));
 }

@@ -94,7 +94,10 @@ fn of(kind: Kind, nth: u32) -> Alert {
                 "k8s.pod.name": format!("flood-{place}"),
                 "container.id": &crate::testing::uid_of(number).replace('-', "")[..12],
             });
-            alert("p", json!({"priority": priority, "time": at, "output_fields": fields}))
+            alert(
+                "p",
+                json!({"priority": priority, "time": at, "hostname": "falco-qqqqq", "output_fields": fields}),
+            )
         }
         Kind::Stale => alert("p", json!({"time": format!("2026-11-24T02:00:00.5{nth:06}Z")})),
         Kind::Protected => alert(

@@ -20,7 +20,7 @@ fn raised(place: u32, nth: u32, priority: &str) -> Alert {
     let time = format!("2026-11-24T03:00:00.5{nth:06}Z");
     alert(
         "p",
-        json!({"priority": priority, "time": time, "output_fields": fields}),
+        json!({"priority": priority, "time": time, "hostname": "falco-qqqqq", "output_fields": fields}),
     )
 }
 

@@ -161,7 +161,8 @@ async fn a_target_that_became_another_is_not_acted_on_and_its_claim_is_taken_bac
 
 #[tokio::test(start_paused = true)]
 async fn of_two_nodes_the_last_that_takes_pods_stays_in_either_order() {
-    let world = TestWorld::new(&playbook("p", "mode: Enforce\ntarget: Node\nsteps: [{cordon: {}}]"));
+    let playbook = playbook("p", "mode: Enforce\ntarget: Node\nsteps: [{cordon: {}}]");
+    let world = TestWorld::new(&(playbook + &guard("budgets: []")));
     world.cluster.before(|_, before| match before {
         Before::Send(..) => Then::After(Duration::from_secs(1)),
         Before::Read(..) => Then::Go,

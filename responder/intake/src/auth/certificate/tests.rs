@@ -1,13 +1,19 @@
+use responder_core::alert::SenderName;
+use responder_core::object::Name;
 use rstest::rstest;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::*;
+use crate::auth::ClientNodes;
 use crate::testing::{CertificateSubject, TestAuthority};
 
 fn read(subject: &CertificateSubject<'_>, allowed: &[&str]) -> ClientCertificate {
     let issued = TestAuthority::new("clients").unwrap().issue(subject).unwrap();
     let der = CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap();
-    let allowed: Vec<_> = allowed.iter().map(|name| SenderName::new(name).unwrap()).collect();
+    let allowed: Vec<_> = allowed
+        .iter()
+        .map(|name| SenderName::new(name).unwrap().into())
+        .collect();
     ClientCertificate::read(&der, &allowed).unwrap()
 }
 
@@ -55,4 +61,38 @@ fn a_certificate_is_valid_until_its_end() {
     assert!(ends_in(Duration::ZERO).is_zero());
     let left = ends_in(Duration::from_secs(3600)).as_secs();
     assert!((3590..=3600).contains(&left), "{left}");
+}
+
+/// The nodes that the sender of a certificate may report on.
+fn nodes(subject: &CertificateSubject<'_>, nodes: ClientNodes) -> Option<Vec<String>> {
+    let issued = TestAuthority::new("clients").unwrap().issue(subject).unwrap();
+    let der = CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap();
+    let client = AllowedClient {
+        name: SenderName::new("falco").unwrap(),
+        nodes,
+        namespaces: None,
+    };
+    let sender = ClientCertificate::read(&der, &[client]).unwrap().sender.unwrap();
+    assert_eq!(sender.to_string(), "certificate falco");
+    let nodes = sender.confinement()?.nodes.as_ref()?;
+    Some(nodes.iter().map(ToString::to_string).collect())
+}
+
+#[rstest]
+#[case::all(ClientNodes::All, &["falco", "worker-1"], None)]
+#[case::listed(ClientNodes::Listed([Name::new("worker-2").unwrap()].into()), &["falco"], Some(&["worker-2"][..]))]
+#[case::its_own(ClientNodes::FromCertificate, &["falco", "Worker-1.example"], Some(&["worker-1.example"][..]))]
+#[case::none_named(ClientNodes::FromCertificate, &["falco"], Some(&[][..]))]
+fn a_certificate_confines_its_sender_to_nodes(
+    #[case] written: ClientNodes,
+    #[case] hosts: &[&str],
+    #[case] expected: Option<&[&str]>,
+) {
+    let found = nodes(&CertificateSubject::server(hosts.iter().copied()), written);
+    assert_eq!(
+        found.as_deref(),
+        expected
+            .map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>())
+            .as_deref()
+    );
 }

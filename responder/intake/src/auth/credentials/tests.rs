@@ -10,6 +10,7 @@ const SECRET: &str = "a-secret-of-some-length";
 
 fn named(name: &str, secret: SecretSource) -> NamedSecret {
     NamedSecret {
+        confined: None,
         name: SenderName::new(name).unwrap(),
         secret,
     }

@@ -5,39 +5,44 @@ use base64::prelude::BASE64_STANDARD;
 use responder_core::alert::SenderName;
 use rstest::rstest;
 
+use super::HttpLimits;
 use super::client::{ALERT, Running};
-use super::{FixedPages, HttpLimits};
 use crate::SecretSource;
 use crate::auth::{Access, CredentialSources, NamedSecret};
 use crate::testing::TestFiles;
 
-const PASSWORD: &str = "correct horse battery";
+pub(super) const PASSWORD: &str = "correct horse battery";
 const TOKEN: &str = "0123456789abcdef0123";
 
 /// A server that knows one password and one token.
-struct Protected {
-    server: Running,
+pub(super) struct Protected {
+    pub(super) server: Running,
     files: TestFiles,
 }
 
 impl Protected {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
+        Self::with(HttpLimits::default()).await
+    }
+
+    pub(super) async fn with(limits: HttpLimits) -> Self {
         let files = TestFiles::new();
         let named = |name: &str, secret| NamedSecret {
             name: SenderName::new(name).unwrap(),
             secret: SecretSource::File(secret),
+            confined: None,
         };
         let sources = CredentialSources {
             basic: vec![named("falco", files.write("password", PASSWORD))],
             bearer: vec![named("falcosidekick", files.write("token", TOKEN))],
         };
         let access = Access::load(None, sources).unwrap();
-        let server = Running::with_access(HttpLimits::default(), FixedPages(Ok(())), access).await;
+        let server = Running::with_access(limits, access).await;
         Self { server, files }
     }
 }
 
-fn basic(user: &str, password: &str) -> String {
+pub(super) fn basic(user: &str, password: &str) -> String {
     format!(
         "Authorization: Basic {}\r\n",
         BASE64_STANDARD.encode(format!("{user}:{password}"))
@@ -45,7 +50,7 @@ fn basic(user: &str, password: &str) -> String {
 }
 
 /// An alert with further headers.
-fn post(headers: &str) -> Vec<u8> {
+pub(super) fn post(headers: &str) -> Vec<u8> {
     let alert = ALERT.replace("RULE", "matched");
     let length = alert.len();
     format!("POST / HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {length}\r\n\r\n{alert}").into_bytes()
@@ -111,14 +116,9 @@ async fn the_body_of_an_unknown_sender_is_not_read(#[case] headers: &str) {
     assert!(connection.is_ended().await);
 }
 
-#[rstest]
-#[case("/")]
-#[case("/healthz")]
-#[case("/readyz")]
-#[case("/metrics")]
 #[tokio::test]
-async fn the_pages_need_no_credentials(#[case] path: &str) {
-    assert_eq!(Protected::start().await.server.get(path).await.status, 200);
+async fn the_page_about_the_program_needs_no_credentials() {
+    assert_eq!(Protected::start().await.server.get("/").await.status, 200);
 }
 
 /// The sender may have the new secret before the files are checked, and it sends an alert once.

@@ -9,9 +9,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{FixedPages, Memory};
+use super::Memory;
 use crate::auth::Access;
-use crate::http::{HttpLimits, HttpServer};
+use crate::http::{Connections, HttpLimits, HttpServer};
 
 pub(super) const ALERT: &str = r#"{"hostname":"worker-1","output":"x","output_fields":{"container.id":"ee97d9c4186f","k8s.ns.name":"shop","k8s.pod.name":"web-0"},"priority":"Critical","rule":"RULE","source":"syscall","tags":["container"],"time":"2026-07-06T23:05:05.771201256Z"}"#;
 
@@ -29,6 +29,7 @@ pub(super) fn post(path: &str, body: &str) -> Vec<u8> {
 pub(super) struct Running {
     pub(super) address: SocketAddr,
     pub(super) sink: Memory,
+    pub(super) connections: Arc<Connections>,
     pub(super) stop: CancellationToken,
     /// Returns the number of connections that were cut.
     pub(super) task: JoinHandle<usize>,
@@ -36,22 +37,24 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) async fn start() -> Self {
-        Self::with(HttpLimits::default(), FixedPages(Ok(()))).await
+        Self::with(HttpLimits::default()).await
     }
 
-    pub(super) async fn with(limits: HttpLimits, pages: FixedPages) -> Self {
-        Self::with_access(limits, pages, Access::default()).await
+    pub(super) async fn with(limits: HttpLimits) -> Self {
+        Self::with_access(limits, Access::default()).await
     }
 
-    pub(super) async fn with_access(limits: HttpLimits, pages: FixedPages, access: Access) -> Self {
+    pub(super) async fn with_access(limits: HttpLimits, access: Access) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sink, stop) = (Memory::default(), CancellationToken::new());
-        let server = HttpServer::new(sink.clone(), pages, limits).with_access(Arc::new(access));
+        let server = HttpServer::new(sink.clone(), limits).with_access(Arc::new(access));
+        let connections = server.connections();
         let task = tokio::spawn(server.serve(listener, stop.clone(), Duration::from_millis(300)));
         Self {
             address,
             sink,
+            connections,
             stop,
             task,
         }
@@ -79,7 +82,7 @@ impl Running {
     /// only after the sockets that were ready.
     pub(super) async fn until_reading(&self) {
         for _ in 0..3 {
-            assert_eq!(self.get("/healthz").await.status, 200);
+            assert_eq!(self.get("/").await.status, 200);
         }
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rstest::rstest;
 
+use super::HttpLimits;
 use super::client::{ALERT, ReceivedAnswer, Running, post};
-use super::{FixedPages, HttpLimits};
 
 /// Short deadlines, so that a silent sender gets its answer within the test.
 fn impatient() -> HttpLimits {
@@ -60,7 +60,7 @@ async fn a_hundred_thousand_levels_of_nesting_are_answered(#[case] open: &str, #
         },
         ..HttpLimits::default()
     };
-    let server = Running::with(limits, FixedPages(Ok(()))).await;
+    let server = Running::with(limits).await;
     let deep = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
     for body in [
         deep.clone(),
@@ -132,7 +132,7 @@ async fn an_alert_of_a_hundred_kilobytes_is_taken_whole() {
 
 #[tokio::test]
 async fn half_a_body_and_then_silence_is_answered_after_the_deadline() {
-    let server = Running::with(impatient(), FixedPages(Ok(()))).await;
+    let server = Running::with(impatient()).await;
     let answer = server
         .send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"rule\":")
         .await;
@@ -146,7 +146,7 @@ async fn large_bodies_that_are_held_back_leave_room_for_small_ones() {
         body_deadline: Duration::from_millis(500),
         ..HttpLimits::default()
     };
-    let server = Running::with(limits, FixedPages(Ok(()))).await;
+    let server = Running::with(limits).await;
     let half = format!(
         "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n{}",
         "x".repeat(30_000)
@@ -165,11 +165,11 @@ async fn large_bodies_that_are_held_back_leave_room_for_small_ones() {
 
 #[tokio::test]
 async fn headers_without_an_end_end_the_connection() {
-    let server = Running::with(impatient(), FixedPages(Ok(()))).await;
+    let server = Running::with(impatient()).await;
     let mut connection = server.connect().await;
     connection.write("POST / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await;
     assert!(connection.is_ended().await);
-    assert_eq!(server.get("/healthz").await.status, 200);
+    assert_eq!(server.get("/").await.status, 200);
 }
 
 #[rstest]

@@ -11,8 +11,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::HttpLimits;
 use super::client::{ALERT, Connection, ReceivedAnswer, Running, post};
-use super::{FixedPages, HttpLimits};
 use crate::auth::{Access, ClientFiles, CredentialSources, TlsFiles};
 use crate::testing::{CertificateSubject, IssuedCertificate, TestAuthority, TestFiles};
 
@@ -42,11 +42,11 @@ impl Secured {
             key: files.write("tls.key", &server.key),
             clients: Some(ClientFiles {
                 authorities: files.write("clients.crt", &clients.pem()),
-                allowed: names.map(|name| SenderName::new(name).unwrap()).to_vec(),
+                allowed: names.map(|name| SenderName::new(name).unwrap().into()).to_vec(),
             }),
         };
         let access = Access::load(Some(tls), CredentialSources::default()).unwrap();
-        let server = Running::with_access(limits, FixedPages(Ok(())), access).await;
+        let server = Running::with_access(limits, access).await;
         Self {
             server,
             files,
@@ -127,10 +127,10 @@ async fn an_alert_with_an_allowed_certificate_is_accepted_under_its_name(
 }
 
 #[tokio::test]
-async fn without_a_certificate_the_pages_answer_and_no_alert_is_accepted() {
+async fn without_a_certificate_the_page_about_the_program_answers_and_no_alert_is_accepted() {
     let secured = Secured::start().await;
     let mut probe = secured.connect(None).await.unwrap();
-    probe.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    probe.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert_eq!(probe.answer().await.status, 200);
     let answer = secured.send(None).await;
     assert_eq!(answer.status, 403, "{}", answer.body);

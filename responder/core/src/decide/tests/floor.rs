@@ -1,0 +1,113 @@
+//! What is never acted on, what needs no read to be refused, and whether a claim is real.
+
+use super::*;
+
+const BY_LABELS: &str = "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec:\n  mode: Enforce\n  protect: {namespaces: [{matchLabels: {tier: infra}}]}\n";
+
+#[test]
+fn the_controllers_own_pod_is_never_acted_on() {
+    let mut world = World::new();
+    let pod = world.pod.as_mut().unwrap();
+    edit(pod, "/metadata/name", json!("responder-0"));
+    edit(&mut world.alert, "/output_fields/k8s.pod.name", json!("responder-0"));
+    world.own.namespace = Namespace::new("web");
+    // The namespace of the controller is protected by its name; the pod is, even where that is not known.
+    assert_eq!(world.refusal(&delete()), Some(RefusalReason::Protected));
+    let pod = crate::object::Locator::pod(Namespace::new("web").unwrap(), Name::new("responder-0").unwrap());
+    let refused = world.with_context(&delete(), NOW, |context, _| {
+        let target = Target::Pod {
+            pod: crate::object::ObjectRef {
+                at: pod,
+                uid: Uid::new("pod-uid").unwrap(),
+            },
+        };
+        protection::of_target(context, &world.snapshot(), &target, &mut Trace::default())
+    });
+    assert_eq!(refused.unwrap_err().reason, RefusalReason::OwnPod);
+}
+
+#[rstest]
+#[case::another_pod("web-1", "responder")]
+#[case::another_namespace("web-0", "other")]
+fn a_pod_that_shares_only_its_name_or_namespace_with_the_controller_is_not_its_own(
+    #[case] own_pod: &str,
+    #[case] own_namespace: &str,
+) {
+    let mut world = World::new();
+    world.own = OwnIdentity {
+        namespace: Namespace::new(own_namespace),
+        pod: Name::new(own_pod),
+    };
+    assert_eq!(world.refusal(&delete()), None);
+}
+
+#[test]
+fn a_namespace_with_labels_that_the_guard_protects_is_not_acted_in() {
+    let mut world = World::new();
+    world.guard = BY_LABELS;
+    assert_eq!(world.refusal(&delete()), None);
+    world.namespace_labels = json!({"tier": "infra"});
+    assert_eq!(world.refusal(&delete()), Some(RefusalReason::Protected));
+    world.namespace_labels = Value::Null;
+    assert_eq!(world.refusal(&delete()), Some(RefusalReason::Unreadable));
+}
+
+#[rstest]
+#[case::nothing_wrong("/priority", json!("Notice"), None)]
+#[case::no_pod("/output_fields/k8s.pod.name", Value::Null, Some(RefusalReason::NoTarget))]
+#[case::host("/output_fields/container.id", json!("host"), Some(RefusalReason::HostProcess))]
+#[case::protected("/output_fields/k8s.ns.name", json!("kube-system"), Some(RefusalReason::Protected))]
+#[case::own_namespace("/output_fields/k8s.ns.name", json!("responder"), Some(RefusalReason::Protected))]
+#[case::stale("/time", json!("2026-11-24T02:50:00Z"), Some(RefusalReason::Stale))]
+#[case::future("/time", json!("2026-11-24T03:10:00Z"), Some(RefusalReason::Future))]
+fn what_the_alert_alone_refuses_is_refused_without_a_read(
+    #[case] pointer: &str,
+    #[case] value: Value,
+    #[case] expected: Option<RefusalReason>,
+) {
+    let mut world = World::new();
+    edit(&mut world.alert, pointer, value);
+    assert_eq!(world.screened(&delete()), expected);
+}
+
+#[test]
+fn an_alert_that_was_answered_in_every_mode_is_refused_without_a_read() {
+    let mut world = World::new();
+    world.commit(&delete());
+    // Which kind of claim counts is known only with the snapshot.
+    assert_eq!(world.screened(&delete()), None);
+    assert_eq!(world.refusal(&delete()), Some(RefusalReason::Duplicate));
+    world.process_mode = Mode::Rehearse;
+    world.commit(&delete());
+    assert_eq!(world.screened(&delete()), Some(RefusalReason::Duplicate));
+}
+
+#[rstest]
+#[case(Mode::Enforce, crate::guard::ClaimKind::Real)]
+#[case(Mode::Rehearse, crate::guard::ClaimKind::Rehearsed)]
+#[case(Mode::Observe, crate::guard::ClaimKind::Rehearsed)]
+fn only_enforce_claims_for_real(#[case] mode: Mode, #[case] expected: crate::guard::ClaimKind) {
+    let world = World {
+        process_mode: mode,
+        ..World::new()
+    };
+    let Outcome::Act { claim, .. } = world.decide(&delete()).outcome else {
+        panic!("it acts");
+    };
+    assert_eq!(claim.claim_kind, expected);
+}
+
+/// A rehearsal has answered nothing, and takes no slot.
+#[test]
+fn a_rehearsal_neither_answers_an_alert_for_real_nor_takes_a_slot() {
+    const ONE: &str = "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec:\n  mode: Enforce\n  budgets: [{scope: Cluster, class: Destroy, max: 1, per: 10m, perNamespace: unlimited}]\n";
+    let mut world = World {
+        guard: ONE,
+        process_mode: Mode::Rehearse,
+        ..World::new()
+    };
+    world.commit(&delete());
+    assert_eq!(world.refusal(&delete()), Some(RefusalReason::Duplicate));
+    world.process_mode = Mode::Enforce;
+    assert_eq!(world.refusal(&delete()), None);
+}
