@@ -1,7 +1,12 @@
-//! The chart's admission policy, with the chart's token: it refuses what no action does, whatever the role allows.
+//! The chart's admission policy, with the chart's token: it refuses what no action does, even with the rights of cluster-admin.
+
+use std::path::PathBuf;
 
 use http::Method;
-use integration::fixtures::{ObjectExt as _, PodExt as _, create, deployment, network_policy, node, wait_ready_pods};
+use integration::{
+    fixtures::{ObjectExt as _, PodExt as _, create, deployment, network_policy, node, wait_ready_pods},
+    responder::{ResponderOptions, playbooks::on_shell},
+};
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Node, Pod},
     rbac::v1::{ClusterRoleBinding, RoleRef, Subject},
@@ -14,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::{
     helm::{Release, as_service_account, values_of},
-    scenario::{Scenario, eventually},
+    scenario::{Scenario, eventually, expect_responses, post_shells, start},
 };
 
 /// A release whose account may do everything, as far as the authorizer is concerned; a shop with a Deployment; and a
@@ -23,6 +28,7 @@ struct Stolen {
     shop: Scenario<'static>,
     pod: Pod,
     client: Client,
+    kubeconfig: PathBuf,
 }
 
 impl Stolen {
@@ -53,11 +59,12 @@ impl Stolen {
         let pods = wait_ready_pods(&shop.client, &shop.name, &[("app", "web")], 1)
             .await
             .unwrap();
-        let (client, _) = as_service_account(&release).await;
+        let (client, kubeconfig) = as_service_account(&release).await;
         let stolen = Self {
             shop,
             pod: pods[0].clone(),
             client,
+            kubeconfig,
         };
         // Roles and policies come into force through watches.
         let secret = stolen.core("secrets");
@@ -345,8 +352,31 @@ async fn nothing_is_written_in_the_floor_in_the_own_namespace_or_where_the_guard
         .await
         .unwrap();
 
-    // It holds nobody else.
+    // It holds no other client.
     let maps: Api<ConfigMap> = Api::namespaced(stolen.shop.client.clone(), "admission-guard-shop");
     let map = serde_json::from_value(json!({"metadata": {"name": "of-a-tenant"}})).unwrap();
     maps.create(&PostParams::default(), &map).await.unwrap();
+}
+
+const OF_THE_CHART_ALONE: &str = "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec:\n  mode: Observe\n  protect: {namespaces: [admission-log-shop]}\n";
+
+/// The program has no guard here, so its own checks let the deletion through.
+#[tokio::test]
+async fn a_refusal_of_the_policy_fails_the_response_and_is_in_the_log_by_its_name() {
+    let stolen = Stolen::new("admission-log", OF_THE_CHART_ALONE).await;
+    let options = ResponderOptions {
+        playbooks: on_shell("Enforce", &["delete: {}"]),
+        kubeconfig: Some(stolen.kubeconfig.clone()),
+        mode: Some("Enforce"),
+        ..ResponderOptions::default()
+    };
+    let mut responder = start(&options).await;
+    post_shells(&responder, std::slice::from_ref(&stolen.pod)).await;
+    expect_responses(&mut responder, 1, &[("Failed", 1)]).await;
+    let log = responder.log();
+    assert!(
+        log.contains("ValidatingAdmissionPolicy 'admission-log-responder'") && log.contains("is protected"),
+        "{log}"
+    );
+    assert!(stolen.shop.get(&stolen.pod).await.is_some());
 }

@@ -114,6 +114,7 @@ mod tests {
     )]
     #[case::by_policy(Verb::Patch, 422, "Invalid", POLICY, SendErrorKind::Rejected)]
     #[case::by_policy(Verb::Delete, 422, "Invalid", POLICY, SendErrorKind::Rejected)]
+    #[case::by_policy_with_a_reason_of_its_own(Verb::Patch, 403, "Forbidden", POLICY, SendErrorKind::Rejected)]
     #[case::no_right(Verb::Delete, 403, "Forbidden", NO_RIGHT, SendErrorKind::Forbidden)]
     #[case::by_webhook(Verb::Delete, 403, "Forbidden", WEBHOOK, SendErrorKind::Rejected)]
     #[case::unknown_user(Verb::Patch, 401, "Unauthorized", "Unauthorized", SendErrorKind::Forbidden)]
