@@ -26,7 +26,7 @@ pub use text::{Text, TextDoc};
 pub use annotate::AnnotateDoc;
 pub use cordon::{CORDONED_AT, CORDONED_BY, CORDONED_FOR, CordonDoc, UNSCHEDULABLE};
 pub use delete::DeleteDoc;
-pub use ending::{LastDeletion, last_deletion};
+pub use ending::PodRemoval;
 pub use evict::EvictDoc;
 pub use label::LabelDoc;
 pub use quarantine::{Detach, QuarantineAllowDoc, QuarantineDoc};

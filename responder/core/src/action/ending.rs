@@ -16,18 +16,18 @@ const TOLERANCE: i64 = 2;
 
 /// The grace of a removal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Grace {
+struct Grace {
     /// The grace as sent, in seconds; `None` for the pod's own.
-    pub(super) asked: Option<u32>,
+    asked: Option<u32>,
     /// Its length, in seconds.
-    pub(super) length: u32,
+    length: u32,
     /// A note where the pod's own was cut.
-    pub(super) note: Option<String>,
+    note: Option<String>,
 }
 
 impl Grace {
     /// The grace that a step asks for, or else the pod's own, cut to `most`.
-    pub(super) fn of(asked: Option<u32>, live: &Pod, most: Span) -> Self {
+    fn of(asked: Option<u32>, live: &Pod, most: Span) -> Self {
         if let Some(seconds) = asked {
             return Self {
                 asked,
@@ -59,16 +59,16 @@ impl Grace {
 
 /// The end of a pod that is being deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PodEnd {
+struct PodEnd {
     /// `deletionTimestamp`: the deletion plus the grace.
-    pub(super) at: Timestamp,
+    at: Timestamp,
     /// The time of the deletion.
     begun: Timestamp,
 }
 
 impl PodEnd {
     /// The end of this pod; `None` if it is not being deleted.
-    pub(super) fn of(live: &Pod, now: Timestamp) -> Option<Self> {
+    fn of(live: &Pod, now: Timestamp) -> Option<Self> {
         let at = live.metadata.deletion_timestamp.as_ref()?.0;
         let grace = live.metadata.deletion_grace_period_seconds.unwrap_or(0);
         let begun = Timestamp::from_second(at.as_second().saturating_sub(grace)).unwrap_or(now);
@@ -81,7 +81,7 @@ impl PodEnd {
     /// The API server counts a shorter grace from the first deletion, so the time since then is added: a pod that shuts
     /// down honestly does not die at once. A second deletion never lengthens the grace.
     /// Source: `BeforeDelete` in k8s.io/apiserver/pkg/registry/rest/delete.go
-    pub(super) fn cut_to(self, now: Timestamp, left: u32) -> Option<u32> {
+    fn cut_to(self, now: Timestamp, left: u32) -> Option<u32> {
         let left = i64::from(left);
         let end = now.as_second().saturating_add(left);
         if self.at.as_second() <= end.saturating_add(TOLERANCE) {
@@ -96,24 +96,45 @@ impl PodEnd {
     }
 }
 
-/// The deletion of a pod at the end of its quarantine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LastDeletion {
-    /// Sent with this grace, in seconds; `None` for the pod's own.
-    Sent(Option<u32>),
-    /// The pod is being deleted, and ends no later than a deletion of ours would end it.
-    Ending,
+/// The removal of a pod, which may be ending already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PodRemoval {
+    /// It is sent.
+    Sent {
+        /// The grace as sent, in seconds; `None` for the pod's own.
+        grace_seconds: Option<u32>,
+        /// How long the pod has from now, in seconds.
+        left: u32,
+        /// Notes for the operator, where the grace or an earlier end is cut.
+        notes: Vec<String>,
+    },
+    /// The pod is being deleted, and ends no later than this removal would end it.
+    Ending {
+        /// Its end.
+        at: Timestamp,
+    },
 }
 
-/// The deletion of this pod at the end of its quarantine, which leaves it at most `most` from now.
-pub fn last_deletion(live: &Pod, now: Timestamp, most: Span) -> LastDeletion {
-    let grace = Grace::of(None, live, most);
-    match PodEnd::of(live, now) {
-        None => LastDeletion::Sent(grace.asked),
-        Some(ending) => match ending.cut_to(now, grace.length) {
-            Some(seconds) => LastDeletion::Sent(Some(seconds)),
-            None => LastDeletion::Ending,
-        },
+impl PodRemoval {
+    /// The removal of this pod with the grace that is asked for, or else the pod's own, cut to `most`.
+    pub fn of(asked: Option<u32>, live: &Pod, now: Timestamp, most: Span) -> Self {
+        let grace = Grace::of(asked, live, most);
+        let mut notes: Vec<String> = grace.note.into_iter().collect();
+        let grace_seconds = match PodEnd::of(live, now) {
+            None => grace.asked,
+            Some(end) => match end.cut_to(now, grace.length) {
+                None => return Self::Ending { at: end.at },
+                Some(seconds) => {
+                    notes.push(format!("it is ending already, at {}: cut short", end.at));
+                    Some(seconds)
+                }
+            },
+        };
+        Self::Sent {
+            grace_seconds,
+            left: grace.length,
+            notes,
+        }
     }
 }
 

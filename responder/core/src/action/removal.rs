@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::contract::{Action, ActionContext, ActionInfo, ActionProblem, StepProblem};
-use super::ending::{Grace, PodEnd};
+use super::ending::PodRemoval;
 use crate::object::{Kind, Name, ObjectRef};
 use crate::obstacle::{Obstacle, ObstacleKind};
 use crate::permission::Permission;
@@ -97,27 +97,26 @@ impl Action for Removal {
     fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, StepProblem> {
         let (target, live) = removable(context)?;
         let mut notes = disbelieved_daemon_set(context.snapshot, live, target)?;
-        let grace = Grace::of(self.grace_seconds, live, context.max_grace);
-        notes.extend(grace.note.clone());
-        let grace_seconds = match PodEnd::of(live, context.now) {
-            None => grace.asked,
-            Some(ending) => match ending.cut_to(context.now, grace.length) {
-                Some(seconds) => {
-                    notes.push(format!("{} is ending already, at {}: cut short", target.at, ending.at));
-                    Some(seconds)
-                }
-                None => {
-                    return Ok(StepPlan::noting(format!(
-                        "{} is being deleted already and ends at {}",
-                        target.at, ending.at
-                    )));
-                }
-            },
+        let (grace_seconds, left) = match PodRemoval::of(self.grace_seconds, live, context.now, context.max_grace) {
+            PodRemoval::Sent {
+                grace_seconds,
+                left,
+                notes: cuts,
+            } => {
+                notes.extend(cuts);
+                (grace_seconds, left)
+            }
+            PodRemoval::Ending { at } => {
+                return Ok(StepPlan::noting(format!(
+                    "{} is being deleted already and ends at {at}",
+                    target.at
+                )));
+            }
         };
         let target = target.clone();
         let expects = vec![Expectation::Gone {
             target: target.clone(),
-            grace_seconds: grace.length,
+            grace_seconds: left,
             node: pod::node_name(live).and_then(Name::new),
         }];
         let request = match self.verb {

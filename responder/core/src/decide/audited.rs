@@ -1,7 +1,7 @@
 //! The request that an audit alert reports: one that the API server did not carry out is no reason to act.
 
 use super::context::Context;
-use crate::alert::AuditVerdict;
+use crate::alert::{Alert, AuditVerdict};
 use crate::class::ActionClass;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::trace::{CheckName, Trace};
@@ -37,5 +37,16 @@ pub(super) fn request(context: &Context<'_>, trace: &mut Trace) -> Result<(), Re
             let detail = format!("{why}, and a response of class {class} needs it");
             Err(trace.refused(CheckName::AuditedRequest, RefusalReason::OutcomeUnknown, detail))
         }
+    }
+}
+
+/// What an audit alert lacks for a branch that contains or destroys: the success of the request. The others were refused.
+pub(super) fn unproven(alert: &Alert) -> Option<Refusal> {
+    if !alert.source().is_k8s_audit() {
+        return None;
+    }
+    match AuditVerdict::of(alert) {
+        AuditVerdict::Unknown { why } => Some(Refusal::new(RefusalReason::OutcomeUnknown, why)),
+        AuditVerdict::CarriedOut { .. } | AuditVerdict::NotCarriedOut { .. } => None,
     }
 }

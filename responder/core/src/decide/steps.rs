@@ -1,8 +1,8 @@
 //! The steps of a playbook as requests.
 
+use super::audited;
 use super::context::Context;
 use crate::action::{ActionContext, StepProblem};
-use crate::alert::AuditVerdict;
 use crate::class::ActionClass;
 use crate::corroboration::Corroboration;
 use crate::guard::{Claim, LedgerView, Reserved};
@@ -36,7 +36,7 @@ pub(super) struct StepInput<'a> {
 /// The refusal of any step refuses the whole response; so does a plan with nothing left to do.
 pub(super) fn plan(input: &StepInput<'_>, trace: &mut Trace) -> Result<Vec<PlannedStep>, Refusal> {
     let context = input.context;
-    let contain_lacks = contain_lacks(input);
+    let contain_lacks = audited::unproven(context.alert);
     let destroy_lacks = destroy_lacks(input, contain_lacks.as_ref());
     let action_context = ActionContext {
         alert: context.alert,
@@ -56,7 +56,10 @@ pub(super) fn plan(input: &StepInput<'_>, trace: &mut Trace) -> Result<Vec<Plann
     for step in &context.playbook.steps {
         let check = CheckName::Step(step.name.clone());
         steps.push(match input.obstacle {
-            Some(obstacle) => blocked(step, check, obstacle, trace),
+            Some(obstacle) => {
+                trace.failed(check, format!("can't be done: {obstacle}"));
+                step_of(step, Err(obstacle.clone()), None)
+            }
             None => planned(step, check, &action_context, trace)?,
         });
     }
@@ -76,19 +79,6 @@ pub(super) fn plan(input: &StepInput<'_>, trace: &mut Trace) -> Result<Vec<Plann
         return Err(Refusal::new(reason, notes.join("; ")));
     }
     Ok(steps)
-}
-
-/// What an audit alert lacks for a branch that contains or destroys: the success of the request that it reports.
-fn contain_lacks(input: &StepInput<'_>) -> Option<Refusal> {
-    let alert = input.context.alert;
-    if !alert.source().is_k8s_audit() {
-        return None;
-    }
-    match AuditVerdict::of(alert) {
-        AuditVerdict::CarriedOut { .. } => None,
-        AuditVerdict::NotCarriedOut { why } => Some(Refusal::new(RefusalReason::NotCarriedOut, why)),
-        AuditVerdict::Unknown { why } => Some(Refusal::new(RefusalReason::OutcomeUnknown, why)),
-    }
 }
 
 /// What the alert lacks for a branch of class Destroy. For a syscall alert only the container's id, which comes from the
@@ -114,20 +104,29 @@ fn planned(
     context: &ActionContext<'_>,
     trace: &mut Trace,
 ) -> Result<PlannedStep, Refusal> {
-    let (plan, obstacle) = match step.action.plan(context) {
-        Ok(plan) => (plan, None),
-        Err(StepProblem::Blocked(obstacle)) => (StepPlan::default(), Some(obstacle)),
+    let planned = match step.action.plan(context) {
+        Ok(plan) => Ok(plan),
+        Err(StepProblem::Blocked(obstacle)) => Err(obstacle),
         Err(StepProblem::Refused(refusal)) => {
             trace.failed(check, refusal.detail.clone());
             return Err(refusal);
         }
     };
-    match (&obstacle, &step.otherwise) {
-        (None, _) => trace.passed(check, described(&plan)),
-        (Some(obstacle), Some(_)) => trace.skipped(check, format!("can't be done: {obstacle}")),
-        (Some(obstacle), None) => trace.failed(check, format!("can't be done: {obstacle}")),
+    match (&planned, &step.otherwise) {
+        (Ok(plan), _) => trace.passed(check, described(plan)),
+        (Err(obstacle), Some(_)) => trace.skipped(check, format!("can't be done: {obstacle}")),
+        (Err(obstacle), None) => trace.failed(check, format!("can't be done: {obstacle}")),
     }
-    Ok(PlannedStep {
+    let otherwise = step.otherwise.as_deref().map(|next| branch(next, context, trace));
+    Ok(step_of(step, planned, otherwise))
+}
+
+fn step_of(step: &Step, planned: Result<StepPlan, Obstacle>, otherwise: Option<Branch>) -> PlannedStep {
+    let (plan, obstacle) = match planned {
+        Ok(plan) => (plan, None),
+        Err(obstacle) => (StepPlan::default(), Some(obstacle)),
+    };
+    PlannedStep {
         name: step.name.clone(),
         action: step.action.name(),
         class: plan.raised_to.unwrap_or(step.class),
@@ -135,22 +134,7 @@ fn planned(
         on_failure: step.on_failure,
         obstacle,
         plan,
-        otherwise: step.otherwise.as_deref().map(|next| branch(next, context, trace)),
-    })
-}
-
-/// A step of a playbook none of whose steps can be done.
-fn blocked(step: &Step, check: CheckName, obstacle: &Obstacle, trace: &mut Trace) -> PlannedStep {
-    trace.failed(check, format!("can't be done: {obstacle}"));
-    PlannedStep {
-        name: step.name.clone(),
-        action: step.action.name(),
-        class: step.class,
-        timeout: step.timeout,
-        on_failure: step.on_failure,
-        obstacle: Some(obstacle.clone()),
-        plan: StepPlan::default(),
-        otherwise: None,
+        otherwise,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Playbook, load};
+use super::{Loaded, Playbook, load};
 use crate::alert::{Alert, Bounds};
 use crate::document::SourceFile;
 
@@ -17,6 +17,7 @@ pub(super) fn alert(over: Value) -> Alert {
     if let (Some(alert), Value::Object(over)) = (alert.as_object_mut(), over) {
         alert.extend(over);
     }
+    // A test that makes no alert fails.
     Alert::decode(alert.to_string().as_bytes(), &Bounds::default()).unwrap()
 }
 
@@ -38,9 +39,7 @@ pub(super) fn playbooks(matches: &[(&str, &str)]) -> Vec<Arc<Playbook>> {
         file: "test.yaml".into(),
         text: documents.collect(),
     };
-    load(&[source], "2026-06-01T00:00:00Z".parse().unwrap())
-        .unwrap_or_else(|found| panic!("{found}"))
-        .playbooks
+    loaded(source).playbooks
 }
 
 /// One playbook with this match.
@@ -56,6 +55,11 @@ pub(super) fn warned_places(spec: &str) -> Vec<String> {
             "apiVersion: responder.dev/v1alpha1\nkind: ClusterPlaybook\nmetadata: {{name: test}}\nspec:\n  {spec}\n"
         ),
     };
-    let loaded = load(&[source], "2026-06-01T00:00:00Z".parse().unwrap()).unwrap_or_else(|found| panic!("{found}"));
-    loaded.warnings.iter().map(|found| found.path.clone()).collect()
+    loaded(source).warnings.iter().map(|found| found.path.clone()).collect()
+}
+
+fn loaded(source: SourceFile) -> Loaded {
+    // A literal.
+    let now = "2026-06-01T00:00:00Z".parse().unwrap();
+    load(&[source], now).unwrap_or_else(|found| panic!("{found}"))
 }

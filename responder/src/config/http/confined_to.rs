@@ -37,8 +37,8 @@ impl ConfinedToDoc {
             self.refuse_nothing(path, findings);
         }
         Confinement {
-            nodes: self.listed_nodes(path, findings),
-            namespaces: self.listed_namespaces(path, findings),
+            nodes: listed(&self.nodes, &path.key("nodes"), findings, NODE),
+            namespaces: listed(&self.namespaces, &path.key("namespaces"), findings, NAMESPACE),
         }
     }
 
@@ -55,12 +55,15 @@ impl ConfinedToDoc {
             );
         }
         self.refuse_nothing(path, findings);
-        let nodes = match self.listed_nodes(path, findings) {
+        let nodes = match listed(&self.nodes, &path.key("nodes"), findings, NODE) {
             _ if self.from_certificate => ClientNodes::FromCertificate,
             Some(nodes) => ClientNodes::Listed(nodes),
             None => ClientNodes::All,
         };
-        (nodes, self.listed_namespaces(path, findings))
+        (
+            nodes,
+            listed(&self.namespaces, &path.key("namespaces"), findings, NAMESPACE),
+        )
     }
 
     fn refuse_nothing(&self, path: &Path, findings: &mut Findings<'_>) {
@@ -68,30 +71,24 @@ impl ConfinedToDoc {
             findings.error(path, "to what? write `nodes`, `namespaces` or `fromCertificate`");
         }
     }
-
-    fn listed_nodes(&self, path: &Path, findings: &mut Findings<'_>) -> Option<BTreeSet<Name>> {
-        let path = path.key("nodes");
-        let nodes = self.nodes.iter().enumerate().filter_map(|(index, written)| {
-            let name = Name::new(written);
-            if name.is_none() {
-                findings.error(&path.index(index), "this can't be the name of a node");
-            }
-            name
-        });
-        let nodes: BTreeSet<_> = nodes.collect();
-        (!self.nodes.is_empty()).then_some(nodes)
-    }
-
-    fn listed_namespaces(&self, path: &Path, findings: &mut Findings<'_>) -> Option<BTreeSet<Namespace>> {
-        let path = path.key("namespaces");
-        let namespaces = self.namespaces.iter().enumerate().filter_map(|(index, written)| {
-            let name = Namespace::new(written);
-            if name.is_none() {
-                findings.error(&path.index(index), "this can't be the name of a namespace");
-            }
-            name
-        });
-        let namespaces: BTreeSet<_> = namespaces.collect();
-        (!self.namespaces.is_empty()).then_some(namespaces)
-    }
 }
+
+/// The names of a list; `None` for an empty one, which confines nothing.
+fn listed<T: Ord>(
+    written: &[String],
+    path: &Path,
+    findings: &mut Findings<'_>,
+    (parse, noun): (fn(&str) -> Option<T>, &str),
+) -> Option<BTreeSet<T>> {
+    let mut names = BTreeSet::new();
+    for (index, text) in written.iter().enumerate() {
+        match parse(text) {
+            Some(name) => _ = names.insert(name),
+            None => findings.error(&path.index(index), format!("this can't be the name of a {noun}")),
+        }
+    }
+    (!written.is_empty()).then_some(names)
+}
+
+const NODE: (fn(&str) -> Option<Name>, &str) = (Name::new, "node");
+const NAMESPACE: (fn(&str) -> Option<Namespace>, &str) = (Namespace::new, "namespace");

@@ -53,6 +53,25 @@ fn containing_and_destroying_need_the_success_of_the_request(
     assert_eq!(world(&fields).refusal(&audit(steps)), refusal);
 }
 
+/// The first step does not wait for what only its branch needs.
+#[rstest]
+#[case::unproven(json!({}), true)]
+#[case::proven(json!({"ka.response.code": "201", "ka.uri": "/api/v1/namespaces/web/pods"}), false)]
+fn a_branch_that_contains_or_destroys_lacks_the_success_of_the_request(
+    #[case] fields: Value,
+    #[case] lacks: bool,
+    #[values("delete: {}", "quarantine: {ttl: 2h}")] branch: &str,
+) {
+    let steps = format!("mode: Enforce\nsteps: [{{annotate: {{annotations: {{a: b}}}}, otherwise: {{{branch}}}}}]");
+    let decision = world(&fields).decide(&audit(&steps));
+    let otherwise = plan(&decision).steps[0].otherwise.as_ref().unwrap();
+    let is_lacking = matches!(
+        otherwise,
+        crate::plan::Branch::Lacking(refusal) if refusal.reason == RefusalReason::OutcomeUnknown
+    );
+    assert_eq!(is_lacking, lacks, "{otherwise:?}");
+}
+
 #[test]
 fn the_fields_of_an_audit_event_mean_nothing_in_an_alert_of_the_kernel() {
     let mut world = World::new();

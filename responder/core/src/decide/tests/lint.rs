@@ -68,7 +68,7 @@ fn field() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// Promise 2: whatever an alert says, requests go only to the corroborated object.
+    /// Promise 2: for every alert, requests go only to the corroborated object.
     #[test]
     fn no_alert_moves_a_request_to_another_object(
         namespace in field(), name in field(), container in field(), uid in field(), created in 0..59_u32,

@@ -258,7 +258,7 @@ fn a_branch_of_class_destroy_lacks_what_an_uncorroborated_alert_does_not_give() 
     );
 }
 
-// --- whatever a tenant writes --------------------------------------------------------------------
+// --- any write of a tenant --------------------------------------------------------------------
 
 /// A change of the world that the tenant of `web-0` can make: with the rights of `edit` in its namespace, and as the
 /// author of the pod.
@@ -377,7 +377,7 @@ fn is_quarantined_as_ours(world: &World) -> bool {
 
 proptest! {
     #[test]
-    fn whatever_a_tenant_writes_a_response_that_acts_is_not_refused(
+    fn no_write_of_a_tenant_refuses_a_response_that_acts(
         changes in proptest::collection::vec(tenant_change(), 1..5),
         spec in proptest::sample::select(acting()),
     ) {

@@ -2,7 +2,7 @@
 //! takes a slot of the budgets.
 
 use k8s_openapi::api::core::v1::Pod;
-use responder_core::action::{LastDeletion, last_deletion};
+use responder_core::action::PodRemoval;
 use responder_core::decide::end_claim;
 use responder_core::guard::{LedgerView, protected_by_labels, protected_by_name};
 use responder_core::mode::{EffectiveMode, Mode, ModeSource};
@@ -39,9 +39,9 @@ pub(super) async fn delete<C: Cluster, L: Ledger>(
             return QuarantineEnd::Failed { because };
         }
     };
-    let grace_seconds = match last_deletion(&live, now, guard.max_grace) {
-        LastDeletion::Sent(grace_seconds) => grace_seconds,
-        LastDeletion::Ending => return QuarantineEnd::Deleted,
+    let grace_seconds = match PodRemoval::of(None, &live, now, guard.max_grace) {
+        PodRemoval::Sent { grace_seconds, .. } => grace_seconds,
+        PodRemoval::Ending { .. } => return QuarantineEnd::Deleted,
     };
     let mode = match may_delete(shared, namespace).await {
         Ok(Ok(mode)) => mode,
