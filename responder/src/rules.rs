@@ -94,7 +94,7 @@ impl LoadedRules {
     }
 }
 
-/// The highest mode of this process, whatever a playbook or a guard says.
+/// The highest mode of this process; no playbook and no guard raises it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ceiling {
     /// The mode.

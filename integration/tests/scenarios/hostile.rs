@@ -74,7 +74,7 @@ async fn alert_text_becomes_a_label_or_an_annotation_and_nothing_else() {
     );
     assert_eq!(live.annotations()["command"], command.replace(['\u{1b}', '\n'], " "));
     assert_eq!(live.spec.unwrap().node_name, web.spec.unwrap().node_name);
-    // Each log line is one record, whatever the alert's text contains, and no metric label contains alert text.
+    // Each log line is one record for any text of the alert, and no metric label contains alert text.
     let log = responder.log();
     assert!(
         log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()),

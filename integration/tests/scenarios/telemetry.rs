@@ -158,7 +158,7 @@ async fn an_alert_is_one_trace_from_its_sender_to_its_verification() {
     assert!(receiver.spans().iter().all(|span| span.trace != unwanted));
 }
 
-/// What the controller did stays on record, whatever else is left out of the log.
+/// What the controller did stays on record when the log leaves out everything else.
 #[rstest]
 #[case::nothing_but_the_start("RUST_LOG", "off,responder=info,responder_intake=info")]
 #[case::by_its_own_target("RUST_LOG", "info,audit=off")]

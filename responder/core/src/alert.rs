@@ -54,7 +54,7 @@ pub use self::{
 
 /// One Falco alert, as it arrived.
 ///
-/// Two alerts are equal when their contents are equal, whatever the order of keys and the delivery format. Whether they
+/// Two alerts are equal when their contents are equal, in any order of keys and any delivery format. Whether they
 /// report the *same event* is decided by [`Alert::id`]: two deliveries that differ in `uuid` have one id.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {

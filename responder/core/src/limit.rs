@@ -44,7 +44,7 @@ pub struct TargetLimit {
     pub per: Span,
     /// At most this percentage of the owner's `spec.replicas`, rounded down. Does not apply to bare pods.
     pub percent_of_owner: Option<u32>,
-    /// At least this many targets, whatever the percentage; 1 by default.
+    /// At least this many targets, even where the percentage is less; 1 by default.
     pub at_least: u32,
 }
 

@@ -32,7 +32,7 @@ const LIST_SERVICES: Permission = Permission {
     verb: "list",
 };
 
-/// The reads of every process, whatever its playbooks. API groups and version are readable by every service account
+/// The reads of every process, with any playbooks. API groups and version are readable by every service account
 /// (`system:discovery`).
 fn always() -> impl Iterator<Item = Permission> {
     let reads = [

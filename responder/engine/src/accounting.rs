@@ -130,7 +130,7 @@ impl AccountingSnapshot {
     }
 }
 
-/// Kinds of rejection beyond these are counted as one: the label set is bounded whatever kinds intake names.
+/// Kinds of rejection beyond these are counted as one: the label set is bounded for any kinds that intake names.
 const REJECTION_KINDS: usize = 64;
 
 impl Accounting {

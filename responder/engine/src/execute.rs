@@ -60,7 +60,7 @@ struct FailedStep {
 impl<C: Cluster, R: Wait, B: BranchBudget + Sync> Executor<'_, C, R, B> {
     /// Runs the plan.
     ///
-    /// A target that turns out to be gone or replaced stops the plan whatever `onFailure` says, and objects that were
+    /// A target that turns out to be gone or replaced stops the plan under every `onFailure`, and objects that were
     /// created for it are removed again: a policy for a pod that is gone protects nothing.
     pub(crate) async fn execute(&self) -> Execution {
         let plan = self.plan;

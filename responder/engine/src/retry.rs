@@ -35,7 +35,7 @@ pub(crate) enum Pace {
     Budget,
 }
 
-/// The most tries of one request, whatever time its step has.
+/// The most tries of one request, even where its step has time for more.
 pub(crate) const MOST_TRIES: u32 = 32;
 
 const BUDGET_PAUSE: Duration = Duration::from_secs(3);

@@ -47,7 +47,7 @@ Examples:
 Limits and budgets start unused: what the running controller has spent is not known here.
 
 Exit codes:
-  0  explained, whatever the decisions are
+  0  explained; the decisions do not count
   1  the alert can't be read, or the cluster does not answer
   2  an unknown option, or a playbook or guard with errors";
 

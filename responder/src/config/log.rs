@@ -17,7 +17,7 @@ pub(crate) struct LogDoc {
     #[serde(default)]
     pub(super) format: LogFormat,
     /// The lines that are logged: error, warn, info, debug, trace, or per target as in `info,responder_engine=debug`.
-    /// The audit trail is written whatever the filter says. Default: RUST_LOG, else info. `--log`.
+    /// The audit trail does not obey it. Default: RUST_LOG, else info. `--log`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub(super) filter: Option<String>,
@@ -32,7 +32,7 @@ pub(crate) struct Log {
     pub(crate) filter: Option<String>,
     /// The filter if neither those nor RUST_LOG have one.
     pub(crate) default: &'static str,
-    /// Whether the audit trail is written whatever the filter says.
+    /// Whether the audit trail is written without regard to the filter.
     pub(crate) keeps_trail: bool,
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn start_logging(log: &Log, cluster: Option<&str>, traces: Option<&Tr
     let filter = EnvFilter::try_new(&written).with_context(|| {
         format!("`{written}` of {place} is not a filter for log lines: write `debug`, or `info,responder_engine=debug`")
     })?;
-    // What the controller did stays on record, whatever else is left out.
+    // What the controller did stays on record when the filter leaves out everything else.
     let keeps_trail = log.keeps_trail;
     let trail = filter_fn(move |metadata| keeps_trail && is_trail(metadata)).with_max_level_hint(if keeps_trail {
         LevelFilter::INFO

@@ -151,7 +151,7 @@ pub async fn a_budget_is_checked_before_the_uid<C: ClusterUnderTest>(cluster: &C
         .await
 }
 
-/// Two budgets select the pod: no eviction is possible, whatever room they have.
+/// Two budgets select the pod: no eviction is possible, however much room they have.
 pub async fn two_budgets_block_every_eviction<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
     let fixture = Fixture::with_pod(cluster, "two-budgets").await?;
     fixture

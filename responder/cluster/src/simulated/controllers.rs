@@ -250,7 +250,7 @@ fn create_pod(
     if &*key.kind == "StatefulSet.apps" {
         labels["statefulset.kubernetes.io/pod-name"] = name.as_str().into();
     }
-    // The new pod must match the selector, whatever labels its template has.
+    // The new pod must match the selector, also where its template has other labels.
     let selector = owner.pointer("/spec/selector").and_then(label_selector);
     for (label, value) in selector
         .and_then(|selector| selector.match_labels)

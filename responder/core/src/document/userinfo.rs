@@ -1,4 +1,4 @@
-//! Masks the user and the password of URLs, so that no excerpt of a file prints one, whatever its problem is about.
+//! Masks the user and the password of URLs, so that no excerpt of a file prints one, for any kind of problem.
 
 use std::borrow::Cow;
 

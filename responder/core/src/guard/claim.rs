@@ -57,7 +57,7 @@ pub struct Claim {
     pub owner: Option<Uid>,
     /// The namespace of the target; `None` for nodes.
     pub namespace: Option<Namespace>,
-    /// The namespace of the pod that the alert is about, whatever the target; `None` for alerts about hosts.
+    /// The namespace of the pod that the alert is about, for any target; `None` for alerts about hosts.
     pub raised_in: Option<Namespace>,
     /// The priority of the alert; the lowest for the end of a quarantine.
     pub priority: Priority,
@@ -90,7 +90,7 @@ pub struct LedgerUsage {
 }
 
 impl LedgerUsage {
-    /// Whether three quarters are taken: it is time to tell somebody.
+    /// Whether three quarters are taken: it is time to tell the receivers of `Failed`.
     pub const fn is_high(self) -> bool {
         self.bound > 0 && self.claims.saturating_mul(4) >= self.bound.saturating_mul(3)
     }

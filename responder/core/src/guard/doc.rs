@@ -177,7 +177,7 @@ pub struct BudgetDoc {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub percent: Option<u32>,
-    /// At least this many targets, whatever the percentage.
+    /// At least this many targets, even where the percentage is less.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 100_000))]
     pub at_least: u32,

@@ -41,7 +41,7 @@ const SYSTEM_NAMESPACES: &[&str] = &[
     "kube-public",
     "kube-router",
     "kube-system",
-    // OpenShift. Source: `oc get namespaces` of a new cluster.
+    // OpenShift.
     "openshift",
     "openshift-apiserver",
     "openshift-apiserver-operator",

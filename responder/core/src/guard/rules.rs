@@ -118,7 +118,7 @@ pub struct Budget {
     pub per: Span,
     /// For `scope: Owner`: at most this percentage of `spec.replicas`, rounded down, if that is fewer than `max`.
     pub percent: Option<u32>,
-    /// At least this many targets, whatever the percentage; 1 by default.
+    /// At least this many targets, even where the percentage is less; 1 by default.
     pub at_least: u32,
     /// For `scope: Cluster`: the share of it that one namespace may take.
     pub per_namespace: NamespaceShare,
@@ -148,7 +148,7 @@ pub struct Reserve {
 }
 
 impl Budget {
-    /// The budget without a guard: whoever can send alerts can name any host, and must not empty the cluster of nodes.
+    /// The budget without a guard: a sender of alerts can name any host, and must not empty the cluster of nodes.
     const ONE_NODE_AN_HOUR: Self = Self {
         scope: BudgetScope::Cluster,
         class: ActionClass::Contain,

@@ -42,7 +42,7 @@ pub(super) struct Shared<C, L> {
     pub(super) readers: Semaphore,
     /// Places of verifications, at work or waiting for their turn; a task that panics gives its own back as well.
     pub(super) verifications: Arc<Semaphore>,
-    /// Whether somebody was told that a part of the ledger fills, by kind of claim in the order of [`ClaimKind::ALL`].
+    /// Whether the receivers of `Failed` were told that a part of the ledger fills, by kind of claim in the order of [`ClaimKind::ALL`].
     told_of_ledger: [AtomicBool; 2],
     runtime: Handle,
 }

@@ -38,6 +38,7 @@ pub(crate) fn uid_of(number: u32) -> String {
 
 /// The place of a pod of the namespace `web`.
 pub(crate) fn pod_at(name: &str) -> Locator {
+    // A test that misspells a name fails.
     Locator::pod(Namespace::new("web").unwrap(), Name::new(name).unwrap())
 }
 
@@ -48,6 +49,7 @@ pub(crate) fn alert(rule: &str, over: Value) -> Alert {
         "output_fields": {"container.id": "000000110000", "k8s.ns.name": "web", "k8s.pod.name": "solo-1", "proc.name": "bash"},
     });
     merge(&mut alert, over);
+    // A test that makes no alert fails.
     Alert::decode(alert.to_string().as_bytes(), &Bounds::default()).unwrap()
 }
 

@@ -42,6 +42,7 @@ const CLUSTER: &str = include_str!("cluster.yaml");
 
 /// The time at which a test begins.
 pub(crate) fn start_of_time() -> Timestamp {
+    // A literal.
     "2026-11-24T03:00:00Z".parse().unwrap()
 }
 
@@ -53,6 +54,7 @@ pub(crate) struct RuntimeClock {
 
 impl Clock for RuntimeClock {
     fn now(&self) -> Timestamp {
+        // No test lasts for centuries.
         start_of_time().checked_add(self.began.elapsed()).unwrap()
     }
 }
@@ -140,6 +142,7 @@ impl TestWorld {
                 "---\n{{apiVersion: v1, kind: Pod, metadata: {{name: flood-{place}, namespace: web, uid: {uid}, \
                  creationTimestamp: \"2026-11-24T01:00:00Z\"}}, spec: {{containers: [{{name: a, image: \"a:1\"}}]}}}}\n"
             )
+            // Writing to a string never fails.
             .unwrap();
         }
         self.apply(&manifests);

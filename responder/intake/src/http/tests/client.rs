@@ -176,7 +176,7 @@ impl Connection {
         )
     }
 
-    /// Waits until the server ends its side, whatever it sends before.
+    /// Waits until the server ends its side, and drops what it sends before.
     pub(super) async fn until_ended(&mut self) {
         let mut rest = Vec::new();
         let read = tokio::time::timeout(HANG, self.stream.read_to_end(&mut rest)).await;
