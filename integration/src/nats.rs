@@ -26,7 +26,7 @@ mod identity;
 pub use identity::{Account, Expiry};
 
 /// A server starts in 50 ms on an idle machine.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_mins(1);
 /// nats-server sends INFO first. A silent listener is another program that has taken the port.
 const INFO_DEADLINE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);

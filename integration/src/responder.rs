@@ -39,9 +39,9 @@ use self::{
 };
 
 /// The process starts within a second; during a build on the same two cores it takes much longer.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_mins(1);
 /// Deadline for reaching a state, such as the end of hundreds of responses or of a step's own timeout.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
 
 /// A running `responder run`. It is killed when this is dropped or when this process ends.

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The receiver starts in 50 ms on an idle machine.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
 
 /// The receiver or the parser failed.

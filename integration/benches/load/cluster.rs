@@ -26,9 +26,9 @@ use tokio::{
 pub(crate) const NAMESPACE: &str = "burst";
 const NODES: usize = 4;
 /// kwok needs about ten seconds for a thousand pods.
-const READY_DEADLINE: Duration = Duration::from_secs(180);
+const READY_DEADLINE: Duration = Duration::from_mins(3);
 /// Deadline for the next deleted pod, not for all.
-const GONE_DEADLINE: Duration = Duration::from_secs(60);
+const GONE_DEADLINE: Duration = Duration::from_mins(1);
 /// The API server ends a watch after this many seconds: longer than any measurement. kube allows at most 295.
 const WATCH_SECONDS: u32 = 290;
 

@@ -27,7 +27,7 @@ const STEP: usize = 4_000;
 const SUBJECT: &str = "falco.warning.read_sensitive_file_untrusted";
 /// The subject of the bare consumer of core NATS. On the same subject, both sides would receive each message.
 const SUBJECT_OF_BARE: &str = "bare.warning.read_sensitive_file_untrusted";
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 /// Reading `/metrics` costs as much as a hundred messages, and a step takes three times as long as this.
 const POLL: Duration = Duration::from_millis(5);
 

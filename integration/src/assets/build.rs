@@ -16,9 +16,9 @@ use super::{
 use crate::process::tail;
 
 /// A build took 8 min 40 s on two cores; after seven times that, it hangs.
-const BUILD_DEADLINE: Duration = Duration::from_secs(60 * 60);
+const BUILD_DEADLINE: Duration = Duration::from_hours(1);
 /// How long to wait for another process' build.
-const LOCK_DEADLINE: Duration = Duration::from_secs(90 * 60);
+const LOCK_DEADLINE: Duration = Duration::from_mins(90);
 /// The interval of progress messages.
 const REMINDER: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(200);

@@ -18,7 +18,7 @@ use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
 /// After this time without a message the process ends, and the benchmark reads the end of its output.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Usage: `bare-nats <url> core|jetstream <messages in a step>`
 #[tokio::main]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::error::ResponderError;
 
 /// Deadline of one request. Replies take milliseconds; a build on the same machine adds the rest.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The reply to one HTTP request.
 #[derive(Debug, Clone, PartialEq, Eq)]

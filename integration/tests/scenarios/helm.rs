@@ -28,7 +28,7 @@ use tempfile::TempDir;
 use crate::scenario::{Scenario, eventually};
 
 /// Deadline of a helm operation. Without hooks and `--wait` it takes seconds, even during a build.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// The result of a finished program.
 #[derive(Debug)]

@@ -24,7 +24,7 @@ impl Default for DedupLimits {
     fn default() -> Self {
         Self {
             ids: 32_768,
-            length: Duration::from_secs(600),
+            length: Duration::from_mins(10),
         }
     }
 }
@@ -93,7 +93,7 @@ mod tests {
 
     /// A window of a minute and of ten ids in a generation.
     fn small(start: Instant) -> DedupWindow {
-        let length = Duration::from_secs(60);
+        let length = Duration::from_mins(1);
         DedupWindow::new(DedupLimits { ids: 10, length }, start)
     }
 
@@ -113,7 +113,7 @@ mod tests {
         let start = Instant::now();
         let mut window = small(start);
         window.insert(id(1), start);
-        assert!(!window.contains(&id(1), start + Duration::from_secs(3600)));
+        assert!(!window.contains(&id(1), start + Duration::from_hours(1)));
     }
 
     #[test]

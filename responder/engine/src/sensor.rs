@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::snapshot::node_of_host;
 
 /// How long an answer is kept.
-const TTL: Duration = Duration::from_secs(60);
+const TTL: Duration = Duration::from_mins(1);
 /// The most answers that are kept: the hostnames of a flood must not fill the memory.
 const MOST: usize = 1024;
 

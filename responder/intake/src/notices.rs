@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Between two lines of one kind.
-const INTERVAL: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_mins(1);
 
 /// When each kind was last logged. The kinds are a closed set, so the map does not grow.
 #[derive(Debug, Default)]

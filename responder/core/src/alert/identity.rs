@@ -84,11 +84,7 @@ fn identifying<'a>((name, value): (&'a str, &'a Value)) -> Option<(&'a str, Cow<
 
 /// The part of a text that no relay cuts.
 fn counted(text: &str) -> &str {
-    let mut end = text.len().min(COUNTED);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..text.floor_char_boundary(COUNTED)]
 }
 
 /// Each part is preceded by its length, so no two lists of parts have the same encoding.

@@ -273,12 +273,14 @@ impl<'t> DiagnosticText<'t> {
             .unwrap_or_default();
         let whole = &*masked(whole);
         // From a long line, the part around the mark.
-        let skip = boundary(whole, (start - begin).saturating_sub(LONGEST_EXCERPT / 2));
+        let skip = whole.floor_char_boundary((start - begin).saturating_sub(LONGEST_EXCERPT / 2));
         let skip = if whole.len() > LONGEST_EXCERPT { skip } else { 0 };
         let rest = whole.get(skip..).unwrap_or_default();
-        let excerpt = rest.get(..boundary(rest, LONGEST_EXCERPT)).unwrap_or_default();
+        let excerpt = rest
+            .get(..rest.floor_char_boundary(LONGEST_EXCERPT))
+            .unwrap_or_default();
         let from = (start - begin - skip).min(excerpt.len());
-        let to = boundary(excerpt, (at.end.max(start) - begin - skip).min(excerpt.len()));
+        let to = excerpt.floor_char_boundary(at.end.max(start) - begin - skip);
         let excerpt = if problem.hides_rest {
             excerpt.get(..to).unwrap_or_default()
         } else {
@@ -300,13 +302,4 @@ impl<'t> DiagnosticText<'t> {
             marked: from..to.max(from + one),
         }
     }
-}
-
-/// The nearest character boundary at or before a byte offset.
-fn boundary(text: &str, byte: usize) -> usize {
-    let mut byte = byte.min(text.len());
-    while !text.is_char_boundary(byte) {
-        byte -= 1;
-    }
-    byte
 }

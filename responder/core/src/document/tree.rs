@@ -92,10 +92,7 @@ pub(crate) fn read(text: &str) -> Stream {
 }
 
 fn syntax(text: &str, error: &ScanError) -> Fault {
-    let mut start = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
-    while !text.is_char_boundary(start) {
-        start -= 1;
-    }
+    let start = text.floor_char_boundary(error.marker().byte_offset().unwrap_or(text.len()));
     let end = start
         + text
             .get(start..)

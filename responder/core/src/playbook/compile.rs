@@ -26,7 +26,7 @@ mod matching;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The time that a step has for its request beside what it waits for others.
 const LEAST_BESIDE_PATIENCE: Duration = Duration::from_secs(10);
-const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
+const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(10);
 
 /// Compiles a playbook and reports all problems. The result is only valid if none of them is an error.
 pub(super) fn playbook(

@@ -278,7 +278,7 @@ async fn the_verification_is_told_afterwards() {
     engine.submit(solo());
     at_rest(&engine).await;
     assert!(world.witness.verifications().is_empty(), "the pod is still ending");
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let verdicts: Vec<Effectiveness> = world.witness.verifications().iter().map(|seen| seen.verdict).collect();
     assert_eq!(verdicts, [Effectiveness::Effective]);
     assert_eq!(engine.accounts().verifications, [("effective", 1)].into());
@@ -322,7 +322,7 @@ async fn more_verifications_than_may_be_under_way_are_inconclusive_at_once() {
     }
     at_rest(&engine).await;
     assert_eq!(engine.accounts().verifications, [("inconclusive", 2)].into());
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     assert_eq!(
         engine.accounts().verifications,
         [("effective", 1), ("inconclusive", 2)].into()

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::target_key::TargetKey;
 
 /// How long a subject counts as answered lately.
-const LATELY: Duration = Duration::from_secs(60);
+const LATELY: Duration = Duration::from_mins(1);
 
 /// The most answers that are remembered, the newest: a flood that gives more in a minute makes its own subjects new.
 const MOST: usize = 4096;

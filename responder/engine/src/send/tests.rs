@@ -12,7 +12,7 @@ use serde_json::json;
 use super::*;
 use crate::testing::{Before, TestWorld, Then, alert, enforced, playbook, pod_at};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn solo() -> Alert {
     alert("p", json!({}))

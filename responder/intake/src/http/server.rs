@@ -44,7 +44,7 @@ impl Default for HttpLimits {
             first_request_deadline: Duration::from_secs(5),
             handshake_deadline: Duration::from_secs(5),
             body_deadline: Duration::from_secs(10),
-            header_deadline: Duration::from_secs(60),
+            header_deadline: Duration::from_mins(1),
             connections: 1024,
             connections_per_peer: 256,
             large_bodies: 64,

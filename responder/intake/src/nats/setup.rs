@@ -10,7 +10,7 @@ use async_nats::jetstream::{Context, ErrorCode};
 use super::subscription::{JetStream, NewStream, Retention, Storage};
 
 /// How long a new stream stores dead letters: longer than the holidays of the operator.
-const DEAD_LETTERS_AGE: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
+const DEAD_LETTERS_AGE: std::time::Duration = std::time::Duration::from_hours(720);
 
 /// Why there is no consumer to pull from.
 #[derive(Debug, thiserror::Error)]

@@ -156,7 +156,7 @@ impl Default for NewStream {
             replicas: 1,
             storage: Storage::File,
             retention: Retention::Limits,
-            max_age: Duration::from_secs(24 * 60 * 60),
+            max_age: Duration::from_hours(24),
             max_bytes: 1 << 30,
         }
     }

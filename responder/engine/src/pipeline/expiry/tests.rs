@@ -13,7 +13,7 @@ use super::*;
 use crate::config::EngineConfig;
 use crate::testing::{Before, TestEngine, TestWorld, Then, alert, at_rest, guard, playbook, pod_at};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn rules(on_expiry: &str) -> String {
     playbook(

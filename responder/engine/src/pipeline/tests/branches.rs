@@ -59,7 +59,7 @@ async fn ends_that_delete_take_slots_of_the_budget_for_deletions() {
         at_rest(&engine).await;
     }
     assert_eq!(world.quarantines().len(), 2);
-    tokio::time::sleep(Duration::from_secs(180)).await;
+    tokio::time::sleep(Duration::from_mins(3)).await;
     assert_eq!(left(&world).iter().filter(|is_left| **is_left).count(), 1);
     let held = world
         .witness
@@ -72,7 +72,7 @@ async fn ends_that_delete_take_slots_of_the_budget_for_deletions() {
         .unwrap();
     assert!(held.contains("BudgetExhausted"), "{held}");
     // The slot is free again after an hour, and the end comes then.
-    tokio::time::sleep(Duration::from_secs(3600)).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
     assert_eq!(left(&world), [false, false]);
 }
 
@@ -89,9 +89,9 @@ async fn a_pod_that_lets_its_end_wait_for_years_ends_with_its_quarantine() {
     pod["spec"]["terminationGracePeriodSeconds"] = json!(100_000_000);
     world.apply(&pod.to_string());
     // A minute of quarantine, and the guard's five minutes.
-    tokio::time::sleep(Duration::from_secs(5 * 60)).await;
+    tokio::time::sleep(Duration::from_mins(5)).await;
     assert!(world.pod("solo-1").is_some());
-    tokio::time::sleep(Duration::from_secs(2 * 60)).await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
     assert!(world.pod("solo-1").is_none());
     assert_eq!(world.quarantines(), [""; 0]);
 }

@@ -107,7 +107,7 @@ async fn after_the_end_nothing_is_sent() {
             .all(|alert| alert.progress != Progress::Acting)
     );
     drop(hold);
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     assert!(world.cluster.mutations().is_empty());
 }
 

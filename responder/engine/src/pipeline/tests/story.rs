@@ -56,7 +56,7 @@ async fn a_story_is_told_to_every_sink() {
     at_rest(&engine).await;
     engine.submit(alert("p", json!({"time": "2026-11-24T02:00:00Z"})));
     at_rest(&engine).await;
-    tokio::time::sleep(Duration::from_secs(120)).await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
     world
         .cluster
         .script([Then::Fail(SendFault::Refused(SendErrorKind::Forbidden))]);
