@@ -2,18 +2,25 @@
 //! bound, and an ordinary alert is decided afterwards.
 
 use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use integration::{
+    control_plane::ControlPlane,
     nats::{NatsOptions, NatsServer},
-    responder::{Responder, alert, playbooks::on_shell},
+    responder::{
+        Responder, alert,
+        playbooks::{on_shell, playbook},
+    },
 };
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Node;
+use kube::{Api, api::PostParams};
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::nats::{SUBJECT, connect, core, payload, simulated, stream};
 use crate::{
     demo,
-    scenario::{eventually, start},
+    scenario::{Scenario, eventually, in_words, start},
 };
 
 /// Bytes, at the peak.
@@ -24,6 +31,12 @@ const LARGE: usize = 250_000;
 const COUNT: i64 = 1000;
 /// Connections that post at the same time, twice as many as large bodies are read.
 const SENDERS: usize = 128;
+
+/// Bytes, at the peak of a cordon.
+const MOST_OF_A_CORDON: u64 = 64 << 20;
+/// Nodes of 20 KB each: 20 MB in all, of which each of eight decisions counts the nodes. With 5,000 the peak is the same, and
+/// the API server takes three minutes to make them.
+const NODES: usize = 1000;
 
 /// A large alert, different from every other.
 fn large(number: i64) -> Value {
@@ -96,4 +109,41 @@ async fn large_alerts_over_http_take_bounded_memory() {
     });
     join_all(senders).await;
     assert_bounded(&mut responder).await;
+}
+
+#[tokio::test]
+async fn cordons_in_a_cluster_of_many_nodes_take_bounded_memory() {
+    let control_plane = ControlPlane::start().await.unwrap();
+    let scenario = Scenario::on(&control_plane, "many").await;
+    let nodes: Api<Node> = Api::all(scenario.client.clone());
+    let images = "x".repeat(20_000);
+    stream::iter(0..NODES)
+        .for_each_concurrent(16, async |number| {
+            let node = json!({"metadata": {"name": format!("worker-{number}"), "annotations": {"images": images}}});
+            let node = serde_json::from_value(node).unwrap();
+            nodes.create(&PostParams::default(), &node).await.unwrap();
+        })
+        .await;
+    let spec = "mode: Rehearse\n  match: {rules: [Read sensitive file untrusted]}\n  target: Node";
+    let mut responder = scenario.responder(&playbook("host", spec, &["cordon: {}"])).await;
+
+    let hosts: Vec<String> = (0..8).map(|number| format!("worker-{number}")).collect();
+    let posts = hosts.iter().map(|host| {
+        let alert = alert::file_read_on(host);
+        let responder = &responder;
+        async move { responder.post(&alert).await.unwrap().status }
+    });
+    assert_eq!(join_all(posts).await, [202; 8]);
+
+    let accounts = responder.wait_until_at_rest(8).await.unwrap();
+    assert!(accounts.is_balanced(), "{accounts:?}");
+    let peak = peak_memory(responder.pid());
+    assert!(peak <= MOST_OF_A_CORDON, "{} MiB at the peak", peak >> 20);
+    let pages = scenario
+        .requests()
+        .iter()
+        .filter(|request| in_words(request) == "list nodes")
+        .count();
+    // 11 pages of 100, at most once for each alert.
+    assert!((11..=8 * 11).contains(&pages), "{pages} pages");
 }

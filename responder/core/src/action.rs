@@ -12,7 +12,6 @@ mod entries;
 mod evict;
 mod label;
 mod list;
-mod ordinary_node;
 mod quarantine;
 mod removal;
 mod schedulable;

@@ -1,6 +1,7 @@
 //! Facts about a live node on which decisions depend.
 
 use k8s_openapi::api::core::v1::Node;
+use serde::Deserialize;
 
 use crate::object::{Locator, Name, ObjectRef, Uid};
 
@@ -45,7 +46,69 @@ pub fn is_control_plane(node: &Node) -> bool {
         .is_some_and(|labels| ROLES.iter().any(|role| labels.contains_key(*role)))
 }
 
+/// Whether a pod without tolerations could be scheduled on the node: it is ready, not cordoned, no part of the control
+/// plane, and no taint keeps pods off. A node that is reserved for some pods does not make up for one that took any.
+pub fn takes_ordinary_pods(node: &Node) -> bool {
+    let mut taints = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
+    takes_pods(node)
+        && !is_control_plane(node)
+        && !taints.any(|taint| matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute"))
+}
+
+/// The facts about a node that decide whether enough others stay. A node has 20 KB and more, mostly images and annotations;
+/// a cluster has thousands of them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Node")]
+pub struct NodeRole {
+    /// Its uid; `None` where none is valid.
+    pub uid: Option<Uid>,
+    /// As [`is_control_plane`].
+    pub is_control_plane: bool,
+    /// As [`takes_ordinary_pods`].
+    pub takes_ordinary_pods: bool,
+}
+
+impl From<Node> for NodeRole {
+    fn from(node: Node) -> Self {
+        Self {
+            uid: node.metadata.uid.as_deref().and_then(Uid::new),
+            is_control_plane: is_control_plane(&node),
+            takes_ordinary_pods: takes_ordinary_pods(&node),
+        }
+    }
+}
+
 /// The value of an annotation; `None` when absent.
 pub fn annotation<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
     node.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[rstest]
+    #[case::a_worker(json!({}), true)]
+    #[case::preferred_elsewhere(json!({"spec": {"taints": [{"key": "spot", "effect": "PreferNoSchedule"}]}}), true)]
+    #[case::cordoned(json!({"spec": {"unschedulable": true}}), false)]
+    #[case::not_ready(json!({"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}), false)]
+    #[case::reserved(json!({"spec": {"taints": [{"key": "gpu", "effect": "NoSchedule"}]}}), false)]
+    #[case::evicting(json!({"spec": {"taints": [{"key": "maintenance", "effect": "NoExecute"}]}}), false)]
+    #[case::control_plane(json!({"metadata": {"labels": {"node-role.kubernetes.io/control-plane": ""}}}), false)]
+    #[case::an_older_spelling(json!({"metadata": {"labels": {"node-role.kubernetes.io/master": ""}}}), false)]
+    #[case::another_spelling(json!({"metadata": {"labels": {"node-role.kubernetes.io/controlplane": "true"}}}), false)]
+    #[case::etcd(json!({"metadata": {"labels": {"node-role.kubernetes.io/etcd": "true"}}}), false)]
+    fn a_node_takes_ordinary_pods(#[case] over: Value, #[case] takes: bool) {
+        let mut live = json!({
+            "metadata": {"name": "worker-1"}, "spec": {},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+        });
+        for (part, value) in over.as_object().unwrap() {
+            live[part] = value.clone();
+        }
+        assert_eq!(takes_ordinary_pods(&serde_json::from_value(live).unwrap()), takes);
+    }
 }

@@ -6,15 +6,16 @@ use std::time::Duration;
 use ::kube::Client;
 use ::kube::client::Body;
 use ::kube::core::Status;
+use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper_util::client::legacy;
 use responder_core::error::chain;
 
-/// The largest answer that is read: 128 MiB. 5000 nodes of 20 kB are 100 MB. A larger answer fails the read; it must
-/// not exhaust the memory of the process.
-const MAX_ANSWER: usize = 128 * 1024 * 1024;
+/// The largest answer that is read: 32 MiB, ten times the largest object and many times a namespace's policies or services.
+/// A larger answer fails the read; it must not exhaust the memory of the process.
+const MAX_ANSWER: usize = 32 * 1024 * 1024;
 
 /// The API server's answer to one request.
 pub(super) struct ApiAnswer {
@@ -23,7 +24,7 @@ pub(super) struct ApiAnswer {
     /// `Retry-After`, from the header or from `details.retryAfterSeconds`.
     pub(super) retry_after: Option<Duration>,
     /// The body as received.
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
     /// The body as a `Status`, if it is a failure.
     pub(super) failure: Option<Status>,
 }
@@ -69,8 +70,7 @@ pub(super) async fn exchange(client: &Client, request: Request<Vec<u8>>) -> Resu
             never_sent: false,
             detail: chain(&*error),
         })?
-        .to_bytes()
-        .to_vec();
+        .to_bytes();
     let failure = failure(head.status, &body);
     // An endpoint that builds its own Status, as the eviction endpoint does, may report a failure in the body alone;
     // then the code in the body counts.

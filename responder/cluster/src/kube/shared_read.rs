@@ -1,4 +1,4 @@
-//! The detected policy engine, for a while. A burst of quarantines sends one request, and each of them waits for it, or for
+//! One read for all who ask at the same time. A burst of responses sends one request, and each of them waits for it, or for
 //! its failure, no longer than for a request of its own.
 
 use std::pin::pin;
@@ -6,79 +6,83 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use responder_core::port::ReadError;
-use responder_core::snapshot::PolicyEngine;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How long the detected policy engine is cached. It changes with a cluster's installation, not with its pods.
-const TTL: Duration = Duration::from_secs(60);
+/// The value that was read, or the read under way.
+#[derive(Debug)]
+pub(super) struct SharedRead<T> {
+    keep: Duration,
+    state: Mutex<State<T>>,
+}
 
-type Detected = Result<Option<PolicyEngine>, ReadError>;
-
-/// The detected engine, or the detection under way.
-#[derive(Debug, Default)]
-pub(super) struct EngineCache(Mutex<State>);
-
-#[derive(Debug, Default)]
-enum State {
-    #[default]
+#[derive(Debug)]
+enum State<T> {
     Unknown,
-    /// The receiver of the result, which is `None` until then. Its sender is gone if the detection was given up.
-    Detecting(watch::Receiver<Option<Detected>>),
-    Known(Instant, Option<PolicyEngine>),
+    /// The receiver of the result, which is `None` until then. Its sender is gone if the read was given up.
+    Reading(watch::Receiver<Option<Result<T, ReadError>>>),
+    Known(Instant, T),
 }
 
 /// The part of a caller.
-enum Turn {
-    Known(Option<PolicyEngine>),
-    Wait(watch::Receiver<Option<Detected>>),
-    Detect(watch::Sender<Option<Detected>>),
+enum Turn<T> {
+    Known(T),
+    Wait(watch::Receiver<Option<Result<T, ReadError>>>),
+    Read(watch::Sender<Option<Result<T, ReadError>>>),
 }
 
-impl EngineCache {
-    /// The cached engine, or the one that `detect` finds. A failure goes to all who wait for it, and is not cached.
-    pub(super) async fn get_or_detect(&self, detect: impl Future<Output = Detected>) -> Detected {
-        let mut detect = pin!(detect);
+impl<T: Clone> SharedRead<T> {
+    /// Keeps a value for a while; with zero only those share it who wait for the same read.
+    pub(super) const fn new(keep: Duration) -> Self {
+        Self {
+            keep,
+            state: Mutex::new(State::Unknown),
+        }
+    }
+
+    /// The kept value, or the one that is read. A failure goes to all who wait for it, and is not kept.
+    pub(super) async fn get_or_read(&self, read: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
+        let mut read = pin!(read);
         loop {
             match self.turn() {
-                Turn::Known(engine) => return Ok(engine),
+                Turn::Known(value) => return Ok(value),
                 Turn::Wait(mut result) => {
                     if let Ok(result) = result.wait_for(Option::is_some).await
-                        && let Some(detected) = &*result
+                        && let Some(read) = &*result
                     {
-                        return detected.clone();
+                        return read.clone();
                     }
-                    // The caller that was detecting is gone, and it is another's turn.
+                    // The caller that was reading is gone, and it is another's turn.
                 }
-                Turn::Detect(sender) => {
-                    let detected = detect.as_mut().await;
-                    self.set(match &detected {
-                        Ok(engine) => State::Known(Instant::now(), engine.clone()),
-                        Err(_) => State::Unknown,
+                Turn::Read(sender) => {
+                    let result = read.as_mut().await;
+                    self.set(match &result {
+                        Ok(value) if !self.keep.is_zero() => State::Known(Instant::now(), value.clone()),
+                        Ok(_) | Err(_) => State::Unknown,
                     });
-                    sender.send_replace(Some(detected.clone()));
-                    return detected;
+                    sender.send_replace(Some(result.clone()));
+                    return result;
                 }
             }
         }
     }
 
-    fn turn(&self) -> Turn {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn turn(&self) -> Turn<T> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match &*state {
-            State::Known(at, engine) if at.elapsed() < TTL => Turn::Known(engine.clone()),
+            State::Known(at, value) if at.elapsed() < self.keep => Turn::Known(value.clone()),
             // An error here means that the sender is gone.
-            State::Detecting(result) if result.has_changed().is_ok() => Turn::Wait(result.clone()),
-            State::Unknown | State::Known(..) | State::Detecting(_) => {
+            State::Reading(result) if result.has_changed().is_ok() => Turn::Wait(result.clone()),
+            State::Unknown | State::Known(..) | State::Reading(_) => {
                 let (sender, result) = watch::channel(None);
-                *state = State::Detecting(result);
-                Turn::Detect(sender)
+                *state = State::Reading(result);
+                Turn::Read(sender)
             }
         }
     }
 
-    fn set(&self, state: State) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    fn set(&self, state: State<T>) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 }
 
@@ -89,8 +93,13 @@ mod tests {
 
     use futures_util::future::join_all;
     use responder_core::port::ReadErrorKind;
+    use responder_core::snapshot::PolicyEngine;
 
     use super::*;
+
+    const TTL: Duration = Duration::from_mins(1);
+
+    type Detected = Result<Option<PolicyEngine>, ReadError>;
 
     fn failed() -> Detected {
         Err(ReadError {
@@ -106,10 +115,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failure_is_that_of_all_who_wait_and_none_waits_for_another_attempt() {
-        let (cache, asked) = (EngineCache::default(), AtomicUsize::new(0));
+        let (cache, asked) = (SharedRead::new(TTL), AtomicUsize::new(0));
         let started = Instant::now();
         let ask = || {
-            cache.get_or_detect(async {
+            cache.get_or_read(async {
                 asked.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_secs(10)).await;
                 failed()
@@ -129,9 +138,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_result_is_shared_and_cached_for_a_while() {
-        let (cache, asked) = (EngineCache::default(), AtomicUsize::new(0));
+        let (cache, asked) = (SharedRead::new(TTL), AtomicUsize::new(0));
         let ask = || {
-            cache.get_or_detect(async {
+            cache.get_or_read(async {
                 asked.fetch_add(1, Ordering::Relaxed);
                 tokio::task::yield_now().await;
                 Ok(Some(cilium()))
@@ -146,15 +155,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn when_the_caller_that_detects_is_gone_another_detects() {
-        let cache = Arc::new(EngineCache::default());
+        let cache = Arc::new(SharedRead::new(TTL));
         let first = tokio::spawn({
             let cache = Arc::clone(&cache);
-            async move { cache.get_or_detect(async { std::future::pending().await }).await }
+            async move { cache.get_or_read(async { std::future::pending().await }).await }
         });
         tokio::task::yield_now().await;
         let second = tokio::spawn({
             let cache = Arc::clone(&cache);
-            async move { cache.get_or_detect(async { Ok(Some(cilium())) }).await }
+            async move { cache.get_or_read(async { Ok(Some(cilium())) }).await }
         });
         tokio::task::yield_now().await;
         assert!(!second.is_finished(), "it waits for the first");

@@ -314,7 +314,7 @@ async fn one_object_is_read_from_the_store_and_lists_from_the_cache() {
     GET /apis/networking.k8s.io/v1/namespaces/web/networkpolicies?&resourceVersion=0
     GET /apis/networking.k8s.io/v1/networkpolicies?&labelSelector=responder.dev%2Fexpires&resourceVersion=0
     GET /api/v1/namespaces/web/services?&resourceVersion=0
-    GET /api/v1/nodes?&resourceVersion=0
+    GET /api/v1/nodes?&limit=100
     GET /apis
     ");
 }

@@ -3,11 +3,10 @@
 use k8s_openapi::api::core::v1::Node;
 
 use super::contract::ActionContext;
-use super::ordinary_node::takes_ordinary_pods;
 use super::text::annotation_safe;
 use crate::guard::Stock;
-use crate::node;
-use crate::object::ObjectRef;
+use crate::node::NodeRole;
+use crate::object::{ObjectRef, Uid};
 use crate::patch::Entry;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::target::{Target, TargetKind};
@@ -46,14 +45,13 @@ pub(super) fn keep_enough(context: &ActionContext<'_>, live: &Node) -> Result<()
         return Err(Refusal::new(RefusalReason::PlanUnsound, "the snapshot holds no nodes"));
     };
     let reserved: Vec<_> = context.reserved.targets(Stock::SchedulableNodes).collect();
-    let is_reserved = |node: &Node| {
-        let uid = node.metadata.uid.as_deref();
-        uid.is_some_and(|uid| reserved.iter().any(|reserved| reserved.as_str() == uid))
+    let stays = |node: &&NodeRole| {
+        let uid = node.uid.as_ref();
+        let is_reserved = uid.is_some_and(|uid| reserved.contains(&uid));
+        node.takes_ordinary_pods && !is_reserved && uid.map(Uid::as_str) != live.metadata.uid.as_deref()
     };
-    let stays =
-        |node: &&Node| node.metadata.uid != live.metadata.uid && takes_ordinary_pods(node) && !is_reserved(node);
     let left = all.iter().filter(stays).count();
-    let workers = all.iter().filter(|node| !node::is_control_plane(node)).count();
+    let workers = all.iter().filter(|node| !node.is_control_plane).count();
     let keep = context.protect.keep_schedulable.of(workers);
     if left >= keep {
         return Ok(());
