@@ -114,6 +114,12 @@ impl Playbook {
         stocks.copied().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// Whether a condition is an expression, which takes milliseconds where a tenant's objects are large.
+    pub fn has_expression(&self) -> bool {
+        let exceptions = self.except.iter().map(|exception| &exception.live_match);
+        exceptions.chain([&self.live_match]).any(LiveMatch::has_expression)
+    }
+
     /// The parts of a snapshot that the live match, the exceptions, the rollout, the limits and the steps read.
     pub fn needs(&self) -> Needs {
         let mut needs = self.live_match.needs();

@@ -1,12 +1,13 @@
 //! `when`: CEL expressions over the live objects and the alert. Step of the flow: decide.
 //!
 //! cel has neither a type checker nor a cost limit. Loading therefore checks variables, functions and patterns, which
-//! cel would only check when it evaluates, and bounds the length of an expression and the nesting of its loops.
+//! cel would only check when it evaluates, bounds the length of an expression and its loops, and makes it count its steps.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use cel::common::types::CelBool;
 use cel::extractors::This;
 use cel::objects::{Key, Map};
 use cel::{Context, Env, ExecutionError, IdedExpr, ParseErrors, Value};
@@ -18,14 +19,18 @@ use crate::document::Problem;
 use crate::snapshot::{Part, Snapshot};
 
 mod inspect;
+mod meter;
+mod metered;
 mod variable;
 
+use meter::{MOST_STEPS, Meter};
 use variable::NAMESPACE;
 pub(super) use variable::Variable;
 
 /// A compiled expression.
 pub(super) struct Expression {
     source: String,
+    /// Counts its steps.
     tree: IdedExpr,
     variables: Vec<Variable>,
     /// Every pattern of `matches`, compiled once: cel's own `matches` compiles its pattern on each call.
@@ -54,18 +59,18 @@ impl Expression {
                 "an expression has at most {MAX_LENGTH} bytes"
             ))]);
         }
-        let tree = STANDARD
+        let (tree, places) = STANDARD
             .parser()
             .max_recursion_depth(MAX_NESTING)
-            .parse(source)
+            .parse_with_source_info(source)
             .map_err(|errors| vec![syntax(&errors)])?;
-        let inspected = inspect::inspect(&tree);
+        let inspected = inspect::inspect(&tree, &places);
         if !inspected.problems.is_empty() {
             return Err(inspected.problems);
         }
         Ok(Self {
             source: source.to_owned(),
-            tree,
+            tree: metered::metered(tree),
             variables: inspected.variables,
             patterns: Arc::new(inspected.patterns),
         })
@@ -83,6 +88,15 @@ impl Expression {
 
     /// Evaluates the expression. An error is one sentence for the trace, with untrusted text escaped.
     pub(super) fn evaluate(&self, alert: &Alert, snapshot: &Snapshot) -> Result<bool, String> {
+        let meter = Meter::new();
+        let result = self.counted(alert, snapshot, &meter);
+        if meter.is_empty() {
+            return Err(format!("it takes more than {MOST_STEPS} steps for these objects"));
+        }
+        result
+    }
+
+    fn counted(&self, alert: &Alert, snapshot: &Snapshot, meter: &Meter) -> Result<bool, String> {
         let mut context = Context::with_env(Arc::clone(&STANDARD));
         let patterns = Arc::clone(&self.patterns);
         let matches = move |This(text): This<Arc<String>>, pattern: Arc<String>| match patterns.get(&*pattern) {
@@ -95,12 +109,15 @@ impl Expression {
         context
             .add_function("matches", matches)
             .map_err(|error| error.to_string())?;
+        meter.add_to(&mut context)?;
         for variable in &self.variables {
             context.add_variable_from_value(variable.as_str(), value(*variable, alert, snapshot)?);
         }
-        match Value::resolve(&self.tree, &context) {
-            Ok(Value::Bool(truth)) => Ok(truth),
-            Ok(other) => Err(format!("its type is {}, not bool", other.type_of())),
+        match Value::resolve_val(&self.tree, &context) {
+            Ok(value) => match value.downcast_ref::<CelBool>() {
+                Some(truth) => Ok(*truth.inner()),
+                None => Err(format!("its type is {}, not bool", value.get_type().name())),
+            },
             Err(error) => Err(error
                 .to_string()
                 .chars()
@@ -147,7 +164,9 @@ fn value(variable: Variable, alert: &Alert, snapshot: &Snapshot) -> Result<Value
             if let Some(map) = value.as_object_mut() {
                 map.extend(owner.replicas.map(|replicas| ("replicas".to_owned(), replicas.into())));
                 map.insert("labels".to_owned(), json(&owner.labels)?);
-                map.insert("annotations".to_owned(), json(&owner.annotations)?);
+                let mut annotations = json(&owner.annotations)?;
+                cut_annotations(&mut annotations);
+                map.insert("annotations".to_owned(), annotations);
             }
             Ok(convert(value))
         }
@@ -158,6 +177,10 @@ fn part<'a, T>(part: &'a Part<T>, what: &str) -> Result<&'a T, String> {
     part.found().ok_or_else(|| format!("{what} is not there"))
 }
 
+/// The bytes that an expression sees of the value of an annotation. Keys and the values of labels are short by Kubernetes'
+/// rules; all annotations of an object have 256 KiB.
+const MAX_ANNOTATION: usize = 1024;
+
 /// A live object as a CEL value. The API server omits false switches and empty maps; labels, annotations and the given
 /// switches are filled in, so `pod.spec.hostNetwork == false` is true for a pod without the key.
 fn object<T: Serialize>(found: &Part<T>, what: &str, switches: &[&str]) -> Result<Value, String> {
@@ -166,6 +189,7 @@ fn object<T: Serialize>(found: &Part<T>, what: &str, switches: &[&str]) -> Resul
         for map in ["labels", "annotations"] {
             metadata.entry(map).or_insert_with(|| serde_json::json!({}));
         }
+        metadata.get_mut("annotations").map(cut_annotations);
     }
     if let Some(spec) = value.get_mut("spec").and_then(serde_json::Value::as_object_mut) {
         for switch in switches {
@@ -173,6 +197,18 @@ fn object<T: Serialize>(found: &Part<T>, what: &str, switches: &[&str]) -> Resul
         }
     }
     Ok(convert(value))
+}
+
+fn cut_annotations(annotations: &mut serde_json::Value) {
+    for value in annotations
+        .as_object_mut()
+        .into_iter()
+        .flat_map(serde_json::Map::values_mut)
+    {
+        if let serde_json::Value::String(text) = value {
+            text.truncate(text.floor_char_boundary(MAX_ANNOTATION));
+        }
+    }
 }
 
 fn json(value: &impl Serialize) -> Result<serde_json::Value, String> {

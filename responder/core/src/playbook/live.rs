@@ -62,6 +62,11 @@ impl LiveMatch {
             && self.when.is_none()
     }
 
+    /// Whether there is an expression.
+    pub const fn has_expression(&self) -> bool {
+        self.when.is_some()
+    }
+
     /// Whether the expression reads the alert.
     pub fn reads_alert(&self) -> bool {
         self.when.as_ref().is_some_and(|when| when.reads(Variable::Alert))

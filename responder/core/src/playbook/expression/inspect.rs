@@ -3,15 +3,22 @@
 use std::collections::HashMap;
 
 use cel::IdedExpr;
-use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
+use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SourceInfo, operators};
 use regex::Regex;
 
+use super::metered::appends;
 use super::variable::Variable;
 use crate::document::{Problem, did_you_mean, listed};
 use crate::playbook::pattern::compile_regex;
 
-/// Nested loops: two over ten containers with ten mounts each run a hundred rounds; five took 93 ms.
-const MAX_LOOPS: usize = 2;
+/// Loops within loops: two over ten containers with ten mounts each run a hundred rounds; five took 93 ms.
+const MAX_NESTED_LOOPS: usize = 2;
+
+/// Loops of an expression, also one after the other: each copies the items that it goes over.
+const MAX_LOOPS: usize = 4;
+
+/// Bytes of an expression that a problem quotes.
+const MAX_QUOTE: usize = 60;
 
 /// Nested operators and calls. Evaluation recurses with them, and 100 levels overflow a thread's 2 MiB of stack in a
 /// debug build. `&&` and `||` are balanced, so chains of them do not count.
@@ -43,7 +50,7 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "none",
 ];
 /// The names of types, and the namespace of `optional.of`.
-const TYPES: &[&str] = &[
+pub(super) const TYPES: &[&str] = &[
     "bool",
     "bytes",
     "double",
@@ -66,10 +73,12 @@ pub(super) struct Inspected {
     pub(super) problems: Vec<Problem>,
 }
 
-pub(super) fn inspect(expression: &IdedExpr) -> Inspected {
+pub(super) fn inspect(expression: &IdedExpr, source: &SourceInfo) -> Inspected {
     let mut inspector = Inspector {
+        source,
         found: Inspected::default(),
         bound: Vec::new(),
+        results: Vec::new(),
         loops: 0,
         depth: 0,
     };
@@ -78,9 +87,13 @@ pub(super) fn inspect(expression: &IdedExpr) -> Inspected {
 }
 
 struct Inspector<'e> {
+    source: &'e SourceInfo,
     found: Inspected,
     /// The variables of the enclosing loops.
     bound: Vec<&'e str>,
+    /// The names of the results of the enclosing loops.
+    results: Vec<&'e str>,
+    /// The loops so far.
     loops: usize,
     depth: usize,
 }
@@ -94,9 +107,8 @@ impl<'e> Inspector<'e> {
 
     fn walk(&mut self, expression: &'e IdedExpr) {
         if self.depth > MAX_DEPTH {
-            self.problem(Problem::new(format!(
-                "operators and calls are nested more than {MAX_DEPTH} deep"
-            )));
+            let message = format!("operators and calls are nested more than {MAX_DEPTH} deep");
+            self.problem(self.at(expression.id, &message));
             return;
         }
         self.depth += 1;
@@ -109,7 +121,7 @@ impl<'e> Inspector<'e> {
             Expr::Unspecified | Expr::Literal(_) => {}
             Expr::Ident(name) => self.identifier(name),
             Expr::Select(select) => self.walk(&select.operand),
-            Expr::Call(call) => self.call(call),
+            Expr::Call(call) => self.call(expression.id, call),
             Expr::List(list) => list.elements.iter().for_each(|element| self.walk(element)),
             Expr::Map(map) => map.entries.iter().for_each(|entry| self.entry(&entry.expr)),
             Expr::Struct(structure) => {
@@ -118,26 +130,54 @@ impl<'e> Inspector<'e> {
                     structure.type_name.escape_debug()
                 )));
             }
-            Expr::Comprehension(each) => {
-                self.walk(&each.iter_range);
-                self.loops += 1;
-                if self.loops > MAX_LOOPS {
-                    let problem = Problem::new(format!("loops are nested more than {MAX_LOOPS} deep"));
-                    self.problem(
-                        problem
-                            .help("say it with `fields`, a selector, or fewer of all(), exists(), map() and filter()"),
-                    );
-                }
-                let outer = self.bound.len();
-                self.bound.extend([each.iter_var.as_str(), each.accu_var.as_str()]);
-                self.bound.extend(each.iter_var2.as_deref());
-                for part in [&each.accu_init, &each.loop_cond, &each.loop_step, &each.result] {
-                    self.walk(part);
-                }
-                self.bound.truncate(outer);
-                self.loops -= 1;
+            Expr::Comprehension(each) => self.comprehension(expression.id, each),
+        }
+    }
+
+    fn comprehension(&mut self, id: u64, each: &'e ComprehensionExpr) {
+        self.walk(&each.iter_range);
+        // optMap() only gives its value a name.
+        let is_loop = !matches!(&each.iter_range.expr, Expr::List(list) if list.elements.is_empty());
+        let outer = self.bound.len();
+        if is_loop {
+            self.loops += 1;
+            self.results.push(&each.accu_var);
+            let advice = "say it with `fields`, a selector, or fewer of all(), exists(), map() and filter()";
+            if self.results.len() > MAX_NESTED_LOOPS {
+                let problem = self.at(id, &format!("loops are nested more than {MAX_NESTED_LOOPS} deep"));
+                self.problem(problem.help(advice));
+            } else if self.loops == MAX_LOOPS + 1 {
+                let problem = self.at(id, &format!("an expression has at most {MAX_LOOPS} loops"));
+                self.problem(problem.help(advice));
             }
         }
+        self.bound.extend([each.iter_var.as_str(), each.accu_var.as_str()]);
+        self.bound.extend(each.iter_var2.as_deref());
+        for part in [&each.accu_init, &each.loop_cond, &each.loop_step, &each.result] {
+            self.walk(part);
+        }
+        self.bound.truncate(outer);
+        if is_loop {
+            self.results.pop();
+        }
+    }
+
+    /// A problem that quotes the expression from this part on. The place of a call is its bracket: the name before it belongs
+    /// to it.
+    fn at(&self, id: u64, message: &str) -> Problem {
+        let source = self.source.source.as_str();
+        let place = self
+            .source
+            .offset_for(id)
+            .and_then(|(start, _)| usize::try_from(start).ok());
+        let Some(before) = place.and_then(|place| source.get(..place)) else {
+            return Problem::new(message);
+        };
+        let named = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+        let from = &source[named.len()..];
+        let quote = &from[..from.floor_char_boundary(MAX_QUOTE)];
+        let more = if quote.len() < from.len() { "…" } else { "" };
+        Problem::new(format!("{message}, at `{}{more}`", quote.escape_debug()))
     }
 
     fn entry(&mut self, entry: &'e EntryExpr) {
@@ -165,8 +205,12 @@ impl<'e> Inspector<'e> {
         }
     }
 
-    fn call(&mut self, call: &'e CallExpr) {
+    fn call(&mut self, id: u64, call: &'e CallExpr) {
         let name = call.func_name.as_str();
+        if name == operators::ADD && self.results.last().is_some_and(|result| !appends(call, result)) {
+            let problem = self.at(id, "`+` in a loop can make a text or a list grow with every round");
+            self.problem(problem.help("compare the parts one by one, or add outside of the loop"));
+        }
         let is_operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
         if !is_operator && !FUNCTIONS.contains(&name) {
             let help = did_you_mean(name, FUNCTIONS.iter().copied());

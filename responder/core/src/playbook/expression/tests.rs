@@ -185,3 +185,5 @@ proptest! {
         }
     }
 }
+
+mod cost;
