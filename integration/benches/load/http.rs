@@ -8,7 +8,7 @@ use integration::responder::Responder;
 use crate::{
     client::LoadClient,
     process::{BareAxum, Cost, Meter},
-    report::Table,
+    report::{CostGoal, Table},
     say,
 };
 
@@ -35,11 +35,15 @@ pub(crate) async fn measure(responder: &Responder, quick: bool, table: &mut Tabl
             theirs.push(cost(&mut to_bare, bare.pid(), requests).await?);
             ours.push(cost(&mut to_responder, responder.pid(), requests).await?);
         }
+        let goal = CostGoal {
+            rate: 0.5,
+            cpu: Some(1.5),
+        };
         let plural = if connections == 1 { "" } else { "s" };
         table.costs(
             place,
             &format!("HTTP, {connections} connection{plural}"),
-            Some(1.5),
+            &goal,
             [&ours, &theirs],
         );
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     process::{Child, ChildStdout, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -126,10 +126,10 @@ pub(crate) struct BareNats {
 
 impl BareNats {
     /// Starts a consumer and waits until it listens.
-    pub(crate) fn start(url: &str, kind: &str, step: usize) -> anyhow::Result<Self> {
+    pub(crate) fn start(url: &str, kind: &str, [step, steps]: [usize; 2]) -> anyhow::Result<Self> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_bare-nats"))
             .args([url, kind])
-            .arg(step.to_string())
+            .args([step, steps].map(|number| number.to_string()))
             // The process ends when this closes.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -146,6 +146,12 @@ impl BareNats {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Begins a round over the stream.
+    pub(crate) fn begin(&mut self) -> anyhow::Result<()> {
+        let input = self.child.stdin.as_mut().context("bare-nats has no standard input")?;
+        Ok(writeln!(input)?)
     }
 
     /// Waits for the process' next line: ready, or another step of messages. Blocks the thread.

@@ -17,6 +17,15 @@ pub(crate) struct Row {
     pub(crate) goal: Option<(String, bool)>,
 }
 
+/// What an unmatched alert may cost, compared with a bare process.
+#[derive(Debug)]
+pub(crate) struct CostGoal {
+    /// The least part of the bare process' rate.
+    pub(crate) rate: f64,
+    /// The most of the bare process' CPU time, as a multiple.
+    pub(crate) cpu: Option<f64>,
+}
+
 /// The rows and notes of a report.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
@@ -34,28 +43,27 @@ impl Table {
         self.notes.push((place, text.into()));
     }
 
-    /// Adds two rows with the cost of an unmatched alert over a transport, compared with a bare process. The goal is
-    /// half of the rate and, if `times` is given, at most `times` the CPU time.
-    pub(crate) fn costs(&mut self, place: u8, transport: &str, times: Option<f64>, [ours, theirs]: [&[Cost]; 2]) {
+    /// Adds two rows with the cost of an unmatched alert over a transport, compared with a bare process.
+    pub(crate) fn costs(&mut self, place: u8, transport: &str, goal: &CostGoal, [ours, theirs]: [&[Cost]; 2]) {
         let rates = |costs: &[Cost]| Figures::new(costs.iter().map(|cost| cost.rate));
         let cpus = |costs: &[Cost]| Figures::new(costs.iter().map(|cost| cost.cpu));
         let ratio = rates(ours).median() / rates(theirs).median();
         self.row(Row {
             place,
             what: format!("unmatched alerts a second, {transport}"),
-            responder: format!("{:.0}/s", rates(ours).median()),
-            limit: format!("{:.0}/s", rates(theirs).median()),
+            responder: format!("{}/s", rates(ours).spread(0)),
+            limit: format!("{}/s", rates(theirs).spread(0)),
             ratio: format!("{:.0} %", ratio * 100.0),
-            goal: Some((">= 50 %".to_owned(), ratio >= 0.5)),
+            goal: Some((format!(">= {:.0} %", goal.rate * 100.0), ratio >= goal.rate)),
         });
         let ratio = cpus(ours).median() / cpus(theirs).median();
         self.row(Row {
             place: place + 1,
             what: format!("CPU of an unmatched alert, {transport}"),
-            responder: format!("{:.1} us", cpus(ours).median()),
-            limit: format!("{:.1} us", cpus(theirs).median()),
+            responder: format!("{} us", cpus(ours).spread(1)),
+            limit: format!("{} us", cpus(theirs).spread(1)),
             ratio: format!("{ratio:.2} x"),
-            goal: times.map(|times| (format!("<= {times:.1} x"), ratio <= times)),
+            goal: goal.cpu.map(|times| (format!("<= {times:.1} x"), ratio <= times)),
         });
         self.note(
             place,
@@ -133,6 +141,12 @@ impl Figures {
 
     pub(crate) fn median(&self) -> f64 {
         self.percentile(50)
+    }
+
+    /// The median, with the least and the most.
+    pub(crate) fn spread(&self, digits: usize) -> String {
+        let [least, most] = [self.0.first(), self.0.last()].map(|figure| figure.copied().unwrap_or(f64::NAN));
+        format!("{:.digits$} ({least:.digits$} to {most:.digits$})", self.median())
     }
 
     /// All figures in ascending order.
