@@ -61,3 +61,31 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "responder.probesPort" -}}
 {{- regexFind "[0-9]+$" .Values.probes.listen -}}
 {{- end -}}
+
+{{/*
+A label selector as an expression over the labels of a namespace.
+*/}}
+{{- define "responder.selects" -}}
+{{- $all := list -}}
+{{- range $key, $value := default dict .matchLabels -}}
+{{- $key = toJson $key -}}
+{{- $all = append $all (printf "%s in variables.labels && variables.labels[%s] == %s" $key $key (toString $value | toJson)) -}}
+{{- end -}}
+{{- range default list .matchExpressions -}}
+{{- $key := toJson .key -}}
+{{- $is := printf "%s in variables.labels" $key -}}
+{{- $in := printf "%s && variables.labels[%s] in %s" $is $key (default list .values | toJson) -}}
+{{- if eq .operator "In" -}}
+{{- $all = append $all $in -}}
+{{- else if eq .operator "NotIn" -}}
+{{- $all = append $all (printf "!(%s)" $in) -}}
+{{- else if eq .operator "Exists" -}}
+{{- $all = append $all $is -}}
+{{- else if eq .operator "DoesNotExist" -}}
+{{- $all = append $all (printf "!(%s)" $is) -}}
+{{- else -}}
+{{- fail (printf "a guard selects namespaces with the operator %s: use In, NotIn, Exists or DoesNotExist" .operator) -}}
+{{- end -}}
+{{- end -}}
+{{- if $all -}}({{ join " && " $all }}){{- else -}}true{{- end -}}
+{{- end -}}

@@ -8,9 +8,10 @@ use integration::{
     responder::{ResponderOptions, playbooks::on_shell},
 };
 use k8s_openapi::api::{
-    core::v1::{ConfigMap, Node, Pod},
+    core::v1::{ConfigMap, Namespace, Node, Pod},
     rbac::v1::{ClusterRoleBinding, RoleRef, Subject},
 };
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client, ResourceExt as _,
     api::{DeleteParams, PostParams},
@@ -107,10 +108,10 @@ impl Stolen {
         if is_dry && *method == Method::DELETE {
             body["dryRun"] = json!(["All"]);
         }
-        let query = if is_dry && *method != Method::DELETE {
-            "?dryRun=All"
-        } else {
-            ""
+        let query = match (is_dry && *method != Method::DELETE, path.contains('?')) {
+            (true, true) => "&dryRun=All",
+            (true, false) => "?dryRun=All",
+            (false, _) => "",
         };
         let request = http::Request::builder()
             .method(method)
@@ -296,6 +297,60 @@ async fn policies_are_those_of_quarantines(stolen: &Stolen) {
 }
 
 async fn nothing_else_is_written(stolen: &Stolen) {
+    let pod = stolen.pod_path();
+    let container = json!({"command": ["sh"], "container": "main"});
+    for (method, path, body, act) in [
+        (
+            Method::POST,
+            format!("{}/responder/token", stolen.core("serviceaccounts")),
+            json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}),
+            "CREATE serviceaccounts/token",
+        ),
+        (
+            Method::PATCH,
+            format!("{pod}/ephemeralcontainers"),
+            json!({"spec": {"ephemeralContainers": [{"name": "debug", "image": "busybox"}]}}),
+            "UPDATE pods/ephemeralcontainers",
+        ),
+        (
+            Method::POST,
+            format!("{pod}/exec?command=sh"),
+            container,
+            "CONNECT pods/exec",
+        ),
+        (
+            Method::PATCH,
+            format!("{pod}/status"),
+            json!({"metadata": {"labels": {"a": "b"}}}),
+            "UPDATE pods/status",
+        ),
+        (
+            Method::PATCH,
+            format!("{}/web/scale", stolen.group("apps/v1", "deployments")),
+            json!({"spec": {"replicas": 0}}),
+            "UPDATE deployments/scale.apps",
+        ),
+        (
+            Method::POST,
+            stolen.core("pods"),
+            json!({"metadata": {"name": "x"}, "spec": {"containers": [{"name": "a", "image": "b"}]}}),
+            "CREATE pods",
+        ),
+        (
+            Method::PATCH,
+            format!("/api/v1/namespaces/{}", stolen.shop.name),
+            json!({"metadata": {"labels": {"ring": "canary"}}}),
+            "UPDATE namespaces",
+        ),
+    ] {
+        stolen
+            .refused(method, &path, body, &format!("no action of responder does {act}"))
+            .await;
+    }
+    stolen
+        .refused(Method::DELETE, &stolen.core("pods"), json!({}), "deletes a collection")
+        .await;
+    own_objects_are_not_written(stolen).await;
     for (path, body) in [
         (stolen.core("secrets"), json!({"metadata": {"name": "x"}})),
         (stolen.core("configmaps"), json!({"metadata": {"name": "x"}})),
@@ -310,6 +365,44 @@ async fn nothing_else_is_written(stolen: &Stolen) {
             .refused(Method::POST, &path, body, "no action of responder does CREATE")
             .await;
     }
+}
+
+/// The guard, playbooks and approvals, as resources of the API server.
+async fn own_objects_are_not_written(stolen: &Stolen) {
+    let definitions: Api<CustomResourceDefinition> = Api::all(stolen.shop.client.clone());
+    let definition = serde_json::from_value(json!({
+        "metadata": {"name": "guards.responder.dev"},
+        "spec": {
+            "group": "responder.dev", "scope": "Namespaced",
+            "names": {"plural": "guards", "singular": "guard", "kind": "Guard", "listKind": "GuardList"},
+            "versions": [{"name": "v1alpha1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
+        },
+    }))
+    .unwrap();
+    definitions.create(&PostParams::default(), &definition).await.unwrap();
+    let path = format!("/apis/responder.dev/v1alpha1/namespaces/{}/guards", stolen.shop.name);
+    let guard = json!({"apiVersion": "responder.dev/v1alpha1", "kind": "Guard", "metadata": {"name": "default"}});
+    eventually("the resource is served", async || {
+        match stolen.send(&Method::POST, &path, &guard, true).await {
+            Err(answer) if answer.starts_with("404 ") => None,
+            answer => Some(answer),
+        }
+    })
+    .await
+    .unwrap_err();
+    stolen
+        .refused(
+            Method::POST,
+            &path,
+            guard,
+            "no action of responder does CREATE guards.responder.dev",
+        )
+        .await;
+    definitions
+        .delete("guards.responder.dev", &DeleteParams::default())
+        .await
+        .unwrap();
 }
 
 const GUARD: &str = "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec:\n  mode: Observe\n  protect: {namespaces: [admission-guard-shop, {matchLabels: {tier: infra}}]}\n";
@@ -328,6 +421,17 @@ async fn nothing_is_written_in_the_floor_in_the_own_namespace_or_where_the_guard
         .await;
     stolen
         .refused(Method::DELETE, &stolen.pod_path(), json!({}), "is protected")
+        .await;
+    let infra = Namespace {
+        metadata: serde_json::from_value(json!({"name": "admission-guard-infra", "labels": {"tier": "infra"}}))
+            .unwrap(),
+        ..Namespace::default()
+    };
+    create(&stolen.shop.client, &infra).await.unwrap();
+    let path = "/api/v1/namespaces/admission-guard-infra/pods/x/eviction";
+    let body = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "x", "namespace": "admission-guard-infra"}});
+    stolen
+        .refused(Method::POST, path, body, "is protected by its labels")
         .await;
     for namespace in ["kube-system", "admission-guard"] {
         let path = format!("/api/v1/namespaces/{namespace}/pods/x/eviction");
@@ -379,4 +483,34 @@ async fn a_refusal_of_the_policy_fails_the_response_and_is_in_the_log_by_its_nam
         "{log}"
     );
     assert!(stolen.shop.get(&stolen.pod).await.is_some());
+}
+
+/// The role is bound in the shop alone; alerts come from everywhere.
+#[tokio::test]
+async fn with_rbac_for_one_namespace_an_alert_of_another_fails_with_the_reason_and_changes_nothing() {
+    let shop = Scenario::new("bound-shop").await;
+    let elsewhere = Scenario::new("bound-elsewhere").await;
+    let release = Release::new("bound").await;
+    let playbooks = on_shell("Enforce", &["delete: {}"]);
+    let mut values = values_of("Enforce", &playbooks);
+    values["rbac"] = json!({"namespaces": ["bound-shop"]});
+    release.apply("install", &values).await.ok();
+    let (_, kubeconfig) = as_service_account(&release).await;
+    let options = ResponderOptions {
+        playbooks,
+        kubeconfig: Some(kubeconfig),
+        mode: Some("Enforce"),
+        ..ResponderOptions::default()
+    };
+    let mut responder = start(&options).await;
+    let inside = shop.running("web").await;
+    let outside = elsewhere.running("web").await;
+
+    post_shells(&responder, &[inside.clone(), outside.clone()]).await;
+
+    expect_responses(&mut responder, 2, &[("Done", 1), ("Failed", 1)]).await;
+    assert!(shop.get(&inside).await.is_none());
+    assert!(elsewhere.get(&outside).await.is_some());
+    let log = responder.log();
+    assert!(log.contains("Forbidden") && log.contains("bound-elsewhere"), "{log}");
 }
