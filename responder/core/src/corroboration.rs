@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 pub enum Corroboration {
     /// The name matches, and the live pod is older than the alert.
     Named,
-    /// The alert carries the uid of the live pod.
+    /// The alert carries the uid of the live pod, which no other pod ever has, or the id of a container of it.
+    #[default]
     PodUid,
     /// A current or last container of the live pod has the alert's container id.
-    #[default]
     Container,
 }
 

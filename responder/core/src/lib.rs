@@ -12,6 +12,7 @@ pub mod decide;
 pub mod document;
 pub mod error;
 pub mod guard;
+pub mod image;
 pub mod limit;
 pub mod manifest;
 pub mod mode;

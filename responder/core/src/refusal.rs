@@ -65,7 +65,7 @@ reasons! {
     /// The alert's claims contradict the live object.
     Contradicted => "look for a forged or wrongly enriched alert",
     /// The live object does not confirm the alert to the level that the playbook requires.
-    Uncorroborated => "let Falco add k8s.pod.uid (append_output), or lower the playbook's corroboration where its class allows it",
+    Uncorroborated => "let Falco add %container.id and %k8s.pod.uid to the alerts (append_output)",
     /// The target is being deleted already, and ends no later than this response would end it.
     Terminating => "nothing: it is on its way out",
     /// The pod has ended.

@@ -115,11 +115,12 @@ impl Subject {
                 hostname: hostname.to_owned(),
             });
         }
-        let namespace = text(alert, "k8s.ns.name").or_else(|| text(alert, "k8smeta.ns.name"));
-        let name = text(alert, "k8s.pod.name").or_else(|| text(alert, "k8smeta.pod.name"));
-        let uid = text(alert, "k8s.pod.uid")
-            .or_else(|| text(alert, "k8smeta.pod.uid"))
-            .or_else(|| text(alert, "k8s.pod.id"));
+        let first = |fields: &[&str]| fields.iter().find_map(|field| text(alert, field));
+        let shim = first(&["container.name"]).and_then(ShimName::of);
+        let shim = shim.as_ref();
+        let namespace = first(&["k8s.ns.name", "k8smeta.ns.name"]).or(shim.map(|shim| shim.namespace));
+        let name = first(&["k8s.pod.name", "k8smeta.pod.name"]).or(shim.map(|shim| shim.pod));
+        let uid = first(&["k8s.pod.uid", "k8smeta.pod.uid", "k8s.pod.id"]).or(shim.map(|shim| shim.uid));
         let (Some(namespace), Some(name)) = (namespace, name) else {
             return Err(NoSubject::NoPod);
         };
@@ -166,6 +167,34 @@ impl fmt::Display for Subject {
             Self::Pod(claim) => write!(f, "pod/{}/{}", claim.namespace, claim.name),
             Self::Host { hostname } => write!(f, "host {}", hostname.escape_debug()),
         }
+    }
+}
+
+/// A container's name as the kubelet gives it to Docker: `k8s_<container>_<pod>_<namespace>_<uid>_<attempt>`. No part but
+/// the first has an underscore, since Kubernetes' names have none.
+/// Source: <https://github.com/kubernetes/kubernetes/blob/v1.23.0/pkg/kubelet/dockershim/naming.go>
+struct ShimName<'a> {
+    pod: &'a str,
+    namespace: &'a str,
+    uid: &'a str,
+}
+
+impl<'a> ShimName<'a> {
+    fn of(container: &'a str) -> Option<Self> {
+        let mut parts = container.trim_start_matches('/').split('_');
+        let ("k8s", Some(_), Some(pod), Some(namespace), Some(uid), Some(attempt), None) = (
+            parts.next()?,
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+        ) else {
+            return None;
+        };
+        attempt.parse::<u32>().ok()?;
+        Some(Self { pod, namespace, uid })
     }
 }
 
@@ -228,5 +257,41 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self.at(), f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::alert::Bounds;
+
+    /// Source: falcosecurity/falco #629, falcosecurity/falco-exporter #44.
+    #[rstest]
+    #[case::of_a_container("k8s_api_web-0_shop_d0000000-0000-4000-8000-000000000001_0", true)]
+    #[case::of_the_sandbox("k8s_POD_web-0_shop_d0000000-0000-4000-8000-000000000001_2", true)]
+    #[case::as_docker_lists_it("/k8s_api_web-0_shop_d0000000-0000-4000-8000-000000000001_11", true)]
+    #[case::without_an_attempt("k8s_api_web-0_shop_d0000000-0000-4000-8000-000000000001", false)]
+    #[case::with_a_part_too_many("k8s_api_web-0_shop_d0000000-0000-4000-8000-000000000001_0_x", false)]
+    #[case::of_no_kubelet("k8s_", false)]
+    #[case::plain("web-0", false)]
+    fn the_name_of_a_container_names_its_pod(#[case] container: &str, #[case] names: bool) {
+        let fields = json!({"container.id": "0123456789ab", "container.name": container, "k8s.pod.name": null});
+        let body = json!({
+            "hostname": "worker-1", "priority": "Notice", "rule": "Terminal shell in container", "source": "syscall",
+            "time": "2026-05-01T10:00:00Z", "output_fields": fields,
+        });
+        let alert = Alert::decode(body.to_string().as_bytes(), &Bounds::default()).unwrap();
+        match Subject::of(&alert) {
+            Ok(Subject::Pod(claim)) => {
+                assert!(names);
+                assert_eq!((claim.namespace.as_str(), claim.name.as_str()), ("shop", "web-0"));
+                assert_eq!(claim.uid, Uid::new("d0000000-0000-4000-8000-000000000001"));
+            }
+            Ok(Subject::Host { .. }) => panic!("a host"),
+            Err(none) => assert_eq!((names, none), (false, NoSubject::NoPod)),
+        }
     }
 }

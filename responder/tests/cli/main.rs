@@ -4,6 +4,7 @@
     reason = "in a test, and in what tests share, a panic is the report"
 )]
 
+mod cases;
 mod check;
 mod config;
 mod demo;

@@ -81,18 +81,18 @@ pub(super) fn plan(input: &StepInput<'_>, trace: &mut Trace) -> Result<Vec<Plann
     Ok(steps)
 }
 
-/// What the alert lacks for a branch of class Destroy. For a syscall alert only the container's id, which comes from the
-/// kernel, ties the alert to the pod; an audit alert never has more than names.
+/// What the alert lacks for a branch of class Destroy. Only the container's id, which comes from the kernel, and the pod's
+/// uid, which is never reused, tie a syscall alert to the pod; an audit alert never has more than names.
 fn destroy_lacks(input: &StepInput<'_>, contain_lacks: Option<&Refusal>) -> Option<Refusal> {
     if let Some(lacks) = contain_lacks {
         return Some(lacks.clone());
     }
     let level = input.corroboration?;
-    let is_enough = level >= Corroboration::Container || input.context.alert.source().is_k8s_audit();
+    let is_enough = level >= Corroboration::PodUid || input.context.alert.source().is_k8s_audit();
     (!is_enough).then(|| {
         let detail = format!(
             "the alert corroborates by {level} only, and Destroy needs {}",
-            Corroboration::Container
+            Corroboration::PodUid
         );
         Refusal::new(RefusalReason::Uncorroborated, detail)
     })

@@ -98,7 +98,7 @@ fn check_container(
         // Two restarts push an id out of the status; the uid still proves the pod.
         trace.skipped(
             CheckName::ContainerId,
-            format!("no container of the pod has {id} any more"),
+            format!("{id} is no container of the pod now or before its last restart: by the pod's uid it is of an earlier run"),
         );
         return Ok(false);
     }

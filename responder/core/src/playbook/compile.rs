@@ -360,11 +360,11 @@ fn check_corroboration(
             "alerts of k8s_audit name a pod and nothing else, so the corroboration {asked} refuses all of them"
         );
         findings.absence(&at, Problem::new(message).help("write `corroboration: Named`"));
-    } else if maybe_syscall && asked < Corroboration::Container && class == ActionClass::Destroy {
-        let problem = Problem::new("Destroy never goes below Container for syscall alerts");
+    } else if maybe_syscall && asked < Corroboration::PodUid && class == ActionClass::Destroy {
+        let problem = Problem::new("Destroy never goes below PodUid for syscall alerts");
         findings.error(
             &at,
-            problem.help("write `corroboration: Container`, or `sources: [k8s_audit]` in the match"),
+            problem.help("write `corroboration: PodUid`, or `sources: [k8s_audit]` in the match"),
         );
     } else if sources.iter().any(Source::is_k8s_audit) && asked > Corroboration::Named {
         let message =

@@ -8,6 +8,7 @@ use super::alert_match::shown;
 use super::expression::{Expression, Variable};
 use super::pattern::Pattern;
 use crate::alert::Alert;
+use crate::image::{self, Image};
 use crate::object::ContainerId;
 use crate::pod;
 use crate::selector::Selector;
@@ -24,7 +25,7 @@ pub struct LiveMatch {
     pub(super) when: Option<Expression>,
 }
 
-/// The conditions on the live container's image, as written in the pod's spec.
+/// The conditions on the live container's image, in any spelling of its name in the pod's spec and status.
 #[derive(Debug, Default)]
 pub(super) struct ImageMatch {
     /// One of these must match; empty for no condition.
@@ -34,8 +35,9 @@ pub(super) struct ImageMatch {
 }
 
 impl ImageMatch {
-    fn matches(&self, image: &str) -> bool {
-        let fits = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.is_match(image));
+    fn matches(&self, image: &Image) -> bool {
+        let is_spelled = |pattern: &Pattern| image.spellings.iter().any(|name| pattern.is_match(name));
+        let fits = |patterns: &[Pattern]| patterns.iter().any(is_spelled);
         (self.glob.is_empty() || fits(&self.glob)) && !fits(&self.not_glob)
     }
 
@@ -202,7 +204,7 @@ fn images(asked: &ImageMatch, pod: &Pod, container: Option<&ContainerId>) -> Res
                 shown(name)
             ));
         };
-        if !asked.matches(image) {
+        if !asked.matches(&Image::of(image, image::status_of(pod, name))) {
             return Err(format!(
                 "the image of the container {} is {}; asked {}",
                 shown(name),

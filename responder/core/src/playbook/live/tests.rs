@@ -50,6 +50,29 @@ fn holds(asked: &str, container: Option<&str>, snapshot: &Snapshot) -> Result<()
     holds
 }
 
+/// Source: falcosecurity/plugins #851, falcosecurity/falco #3257.
+#[rstest]
+#[case::as_the_container_runtime_spells_it("image: {glob: 'docker.io/library/nginx:*'}", true)]
+#[case::as_the_spec_spells_it("image: {glob: 'nginx:1.27'}", true)]
+#[case::with_its_registry_alone("image: {glob: 'docker.io/nginx:1.27'}", true)]
+#[case::by_its_digest("image: {glob: 'docker.io/library/nginx@sha256:*1'}", true)]
+#[case::short_and_by_its_digest("image: {glob: 'nginx@sha256:*1'}", true)]
+#[case::an_exception_in_another_spelling("image: {notGlob: ['docker.io/library/*']}", false)]
+#[case::another_registry("image: {glob: 'registry.example/library/nginx:*'}", false)]
+fn an_image_is_known_by_every_spelling_of_its_name(#[case] asked: &str, #[case] expected: bool) {
+    let mut snapshot = snapshot();
+    snapshot.pod = object::<Pod>(json!({
+        "metadata": {"name": "nginx-s", "namespace": "web"},
+        "spec": {"containers": [{"name": "app", "image": "nginx:1.27"}]},
+        "status": {"containerStatuses": [{
+            "name": "app", "image": "docker.io/library/nginx:1.27", "ready": true, "restartCount": 0,
+            "imageID": "docker.io/library/nginx@sha256:0000000000000000000000000000000000000000000000000000000000000001",
+            "containerID": format!("containerd://{SHELL}"),
+        }]},
+    }));
+    assert_eq!(holds(asked, Some(SHELL), &snapshot).is_ok(), expected);
+}
+
 #[rstest]
 #[case("image: {glob: 'registry.example/web/*'}", Some(SHELL), true)]
 #[case("image: {glob: 'registry.example/web/*'}", Some(ENDED), true)]

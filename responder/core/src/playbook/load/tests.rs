@@ -243,11 +243,12 @@ fn colour_is_given_only_when_asked_for() {
 }
 
 #[rstest]
-#[case::syscall_destroy("  corroboration: PodUid\n  steps: [{delete: {}}]\n", &["spec.corroboration: Destroy never goes below Container for syscall alerts"])]
-#[case::any_source_destroy("  match: {minPriority: Notice}\n  corroboration: Named\n  steps: [{delete: {}}]\n", &["spec.corroboration: Destroy never goes below Container for syscall alerts"])]
-#[case::mixed_destroy("  match: {sources: [k8s_audit, syscalls]}\n  corroboration: Named\n  steps: [{delete: {}}]\n", &["spec.corroboration: Destroy never goes below Container for syscall alerts"])]
+#[case::syscall_destroy_by_uid("  corroboration: PodUid\n  steps: [{delete: {}}]\n", &[])]
+#[case::syscall_destroy("  corroboration: Named\n  steps: [{delete: {}}]\n", &["spec.corroboration: Destroy never goes below PodUid for syscall alerts"])]
+#[case::any_source_destroy("  match: {minPriority: Notice}\n  corroboration: Named\n  steps: [{delete: {}}]\n", &["spec.corroboration: Destroy never goes below PodUid for syscall alerts"])]
+#[case::mixed_destroy("  match: {sources: [k8s_audit, syscalls]}\n  corroboration: Named\n  steps: [{delete: {}}]\n", &["spec.corroboration: Destroy never goes below PodUid for syscall alerts"])]
 #[case::audit_destroy("  match: {sources: [k8s_audit]}\n  corroboration: Named\n  steps: [{delete: {}}]\n", &[])]
-#[case::audit_default("  match: {sources: [k8s_audit]}\n", &["spec.corroboration: alerts of k8s_audit name a pod and nothing else, so the corroboration Container refuses all of them"])]
+#[case::audit_default("  match: {sources: [k8s_audit]}\n", &["spec.corroboration: alerts of k8s_audit name a pod and nothing else, so the corroboration PodUid refuses all of them"])]
 #[case::audit_uid("  match: {sources: [k8s_audit]}\n  corroboration: PodUid\n", &["spec.corroboration: alerts of k8s_audit name a pod and nothing else, so the corroboration PodUid refuses all of them"])]
 #[case::contain_by_name("  corroboration: Named\n", &[])]
 fn corroboration_fits_what_the_sources_can_say(#[case] spec: &str, #[case] expected: &[&str]) {
