@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::kube::Client;
-use responder_core::node::NodeRole;
+use responder_core::node::NodeFacts;
 use responder_core::snapshot::PolicyEngine;
 
 pub use self::connect::{ConnectError, ConnectOptions};
@@ -37,7 +37,7 @@ pub struct KubeCluster {
     client: Client,
     server: Arc<str>,
     engine: Arc<SharedRead<Option<PolicyEngine>>>,
-    nodes: Arc<SharedRead<Arc<[NodeRole]>>>,
+    nodes: Arc<SharedRead<Arc<[NodeFacts]>>>,
 }
 
 impl KubeCluster {

@@ -5,6 +5,10 @@ use serde::Deserialize;
 
 use crate::object::{Locator, Name, ObjectRef, Uid};
 
+mod hostname;
+
+pub use hostname::{Naming, NodeNames, by_hostname};
+
 /// The reference to a live node: its name and uid; `None` without a valid name and uid.
 pub fn reference(node: &Node) -> Option<ObjectRef> {
     let name = Name::new(node.metadata.name.as_deref()?)?;
@@ -55,11 +59,13 @@ pub fn takes_ordinary_pods(node: &Node) -> bool {
         && !taints.any(|taint| matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute"))
 }
 
-/// The facts about a node that decide whether enough others stay. A node has 20 KB and more, mostly images and annotations;
+/// The facts about a node that decide whether enough others stay, and which hostnames mean it. A node has 20 KB and more, mostly images and annotations;
 /// a cluster has thousands of them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "Node")]
-pub struct NodeRole {
+pub struct NodeFacts {
+    /// Its names.
+    pub names: NodeNames,
     /// Its uid; `None` where none is valid.
     pub uid: Option<Uid>,
     /// As [`is_control_plane`].
@@ -68,9 +74,10 @@ pub struct NodeRole {
     pub takes_ordinary_pods: bool,
 }
 
-impl From<Node> for NodeRole {
+impl From<Node> for NodeFacts {
     fn from(node: Node) -> Self {
         Self {
+            names: NodeNames::of(&node),
             uid: node.metadata.uid.as_deref().and_then(Uid::new),
             is_control_plane: is_control_plane(&node),
             takes_ordinary_pods: takes_ordinary_pods(&node),

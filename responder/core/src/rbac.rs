@@ -38,8 +38,10 @@ fn always() -> impl Iterator<Item = Permission> {
     let reads = [
         // The pod that an alert names.
         Permission::on(Kind::Pod, "get"),
-        // The node that an alert comes from, by its name or by that of the Falco pod on it, whose namespace is unknown.
+        // The node that an alert comes from, by its name, by that of the Falco pod on it, whose namespace is unknown, or by
+        // the host's name.
         Permission::on(Kind::Node, "get"),
+        Permission::on(Kind::Node, "list"),
         Permission::on(Kind::Pod, "list"),
         // The readiness check reads the namespace `default`.
         Permission::on(Kind::Namespace, "get"),

@@ -58,6 +58,8 @@ reasons! {
     Protected => "nothing, if the protection is right; the built-in floor can't be switched off",
     /// The cluster could not be read.
     Unreadable => "look at the API server's health and the controller's role; the alert is refused rather than guessed",
+    /// The hostname of an alert about a host leads to no node.
+    UnknownHost => "set FALCO_HOSTNAME to spec.nodeName in Falco's pods, as its chart does",
     /// The target no longer exists.
     TargetGone => "nothing: what the alert was about is gone",
     /// Another object has the target's name.

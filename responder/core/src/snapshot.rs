@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Servic
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-use crate::node::NodeRole;
+use crate::node::NodeFacts;
 use crate::object::{ObjectRef, Uid};
 use crate::sensor::SensorNode;
 
@@ -165,7 +165,7 @@ pub struct Snapshot {
     /// The Services of the namespace.
     pub services: Part<Vec<Service>>,
     /// All nodes of the cluster.
-    pub nodes: Part<Arc<[NodeRole]>>,
+    pub nodes: Part<Arc<[NodeFacts]>>,
 }
 
 impl Snapshot {

@@ -84,7 +84,7 @@ pub enum NoSubject {
     )]
     NoPod,
     /// A host alert without a hostname.
-    #[error("the alert is about a host process and has no hostname")]
+    #[error("the alert is about a host process and has no hostname: set FALCO_HOSTNAME to spec.nodeName in Falco's pods")]
     NoHostname,
     /// A name that Kubernetes does not allow.
     #[error("the alert's {0} is not a name that Kubernetes could have given")]

@@ -19,6 +19,7 @@ mod event;
 mod execute;
 pub mod explain;
 pub mod latency;
+mod host;
 mod ledger;
 mod lookup;
 mod notify;

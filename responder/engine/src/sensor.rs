@@ -8,23 +8,28 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use responder_core::alert::Alert;
-use responder_core::object::Name;
 use responder_core::pod;
 use responder_core::port::{ClusterReader, ReadError, ReadErrorKind};
 use responder_core::sensor::SensorNode;
 use responder_core::snapshot::Snapshot;
 use tokio::time::Instant;
 
-use crate::snapshot::node_of_host;
+use crate::host::Hosts;
 
 /// How long an answer is kept.
 const TTL: Duration = Duration::from_mins(1);
+/// The longest hostname that is looked up, in bytes: the longest name of a node.
+const LONGEST: usize = 253;
 /// The most answers that are kept: the hostnames of a flood must not fill the memory.
 const MOST: usize = 1024;
 
 /// The nodes behind hostnames, as far as they were looked up.
 #[derive(Debug, Default)]
-pub(crate) struct SensorNodes(Mutex<HashMap<Name, (Instant, SensorNode)>>);
+pub(crate) struct SensorNodes {
+    kept: Mutex<HashMap<Box<str>, (Instant, SensorNode)>>,
+    /// The nodes of hostnames, for the alerts about hosts too.
+    pub(crate) hosts: Hosts,
+}
 
 impl SensorNodes {
     /// The node that an alert about this pod comes from. A read that the role does not allow leaves it unknown.
@@ -42,37 +47,37 @@ impl SensorNodes {
             return Ok(SensorNode::NotAsked);
         }
         let shown = hostname.escape_debug();
-        let Some(name) = Name::new(hostname) else {
-            return Ok(SensorNode::Unknown(format!("`{shown}` is not the name of a node")));
-        };
-        if let Some(known) = self.known(&name) {
+        if hostname.len() > LONGEST {
+            return Ok(SensorNode::Unknown("the hostname is longer than any name of a node".to_owned()));
+        }
+        if let Some(known) = self.known(hostname) {
             return Ok(known);
         }
-        let sensor = match node_of_host(cluster, hostname).await {
+        let sensor = match self.hosts.node(cluster, hostname).await {
             Ok(Some(node)) => SensorNode::Known(node),
-            Ok(None) => SensorNode::Unknown(format!("`{shown}` is neither a node nor a Falco pod")),
+            Ok(None) => SensorNode::Unknown(format!("`{shown}` is neither a node nor a Falco pod (set FALCO_HOSTNAME to spec.nodeName in Falco's pods)")),
             Err(error) if error.kind == ReadErrorKind::Forbidden => {
                 SensorNode::Unknown(format!("the node of `{shown}` may not be read"))
             }
             Err(error) => return Err(error),
         };
-        self.keep(name, sensor.clone());
+        self.keep(hostname, sensor.clone());
         Ok(sensor)
     }
 
-    fn known(&self, name: &Name) -> Option<SensorNode> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, sensor) = kept.get(name)?;
+    fn known(&self, hostname: &str) -> Option<SensorNode> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, sensor) = kept.get(hostname)?;
         (at.elapsed() < TTL).then(|| sensor.clone())
     }
 
-    fn keep(&self, name: Name, sensor: SensorNode) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn keep(&self, hostname: &str, sensor: SensorNode) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST {
             kept.retain(|_, (at, _)| at.elapsed() < TTL);
         }
         if kept.len() < MOST {
-            kept.insert(name, (Instant::now(), sensor));
+            kept.insert(hostname.into(), (Instant::now(), sensor));
         }
     }
 }
@@ -131,6 +136,6 @@ mod tests {
         for nth in 0..1100 {
             decided(&world, nth, &format!("host-{nth}")).await;
         }
-        assert_eq!(world.sensors.0.lock().unwrap().len(), super::MOST);
+        assert_eq!(world.sensors.kept.lock().unwrap().len(), super::MOST);
     }
 }

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::OptionFuture;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use responder_core::guard::FALCO_NAMESPACES;
 use responder_core::object::{Kind, Locator, Name, Namespace, Uid};
 use responder_core::own::{QUARANTINE_LABEL, QuarantinePolicy, QuarantineRecord};
 use responder_core::pod;
@@ -19,6 +18,7 @@ use responder_core::selector::Selector;
 use responder_core::snapshot::{Needs, OwnerChain, Part, Policies, Snapshot};
 use responder_core::target::{PodClaim, Subject, TargetKind};
 
+use crate::host::Hosts;
 use crate::queue::TargetKey;
 use crate::wait::Wait;
 
@@ -31,6 +31,7 @@ pub(crate) async fn snapshot<C: ClusterReader, R: Wait>(
     cluster: &C,
     clock: &dyn Clock,
     wait: &R,
+    hosts: &Hosts,
     subject: &Subject,
     needs: Needs,
     patience: Duration,
@@ -38,7 +39,7 @@ pub(crate) async fn snapshot<C: ClusterReader, R: Wait>(
     let mut snapshot = Snapshot::empty(clock.now());
     match subject {
         Subject::Pod(claim) => of_pod(cluster, wait, claim, needs, patience, &mut snapshot).await?,
-        Subject::Host { hostname } => of_host(cluster, hostname, needs, &mut snapshot).await?,
+        Subject::Host { hostname } => of_host(cluster, hosts, hostname, needs, &mut snapshot).await?,
     }
     Ok(snapshot)
 }
@@ -88,66 +89,18 @@ async fn asked<T>(is_asked: bool, read: impl Future<Output = Result<T, ReadError
 
 async fn of_host<C: ClusterReader>(
     cluster: &C,
+    hosts: &Hosts,
     hostname: &str,
     needs: Needs,
     snapshot: &mut Snapshot,
 ) -> Result<(), ReadError> {
-    let host = find_host(cluster, hostname).await?;
+    let host = hosts.find(cluster, hostname).await?;
     snapshot.node = host.node.into();
     snapshot.falco_pod = host.falco_pod;
     snapshot.nodes = asked(needs.nodes, cluster.nodes())
         .await?
         .map_or(Part::NotAsked, Part::Found);
     Ok(())
-}
-
-struct ResolvedHost {
-    node: Option<Arc<Node>>,
-    falco_pod: Part<Arc<Pod>>,
-}
-
-/// The name of the node of a host.
-pub(crate) async fn node_of_host<C: ClusterReader>(cluster: &C, hostname: &str) -> Result<Option<Name>, ReadError> {
-    let node = find_host(cluster, hostname).await?.node;
-    Ok(node.and_then(|node| Name::new(node.metadata.name.as_deref()?)))
-}
-
-/// A host by its hostname: the node of that name; otherwise the node of the Falco pod of that name. Where two of Falco's
-/// namespaces have such a pod, the host is unknown.
-async fn find_host<C: ClusterReader>(cluster: &C, hostname: &str) -> Result<ResolvedHost, ReadError> {
-    let Some(name) = Name::new(hostname) else {
-        return Ok(ResolvedHost {
-            node: None,
-            falco_pod: Part::NotAsked,
-        });
-    };
-    if let Some(node) = cluster.node(&name).await? {
-        return Ok(ResolvedHost {
-            node: Some(node),
-            falco_pod: Part::NotAsked,
-        });
-    }
-    let is_falco = |pod: &Pod| {
-        pod.metadata
-            .namespace
-            .as_deref()
-            .is_some_and(|namespace| FALCO_NAMESPACES.contains(&namespace))
-    };
-    let mut candidates: Vec<Pod> = cluster.pods_named(&name).await?.into_iter().filter(is_falco).collect();
-    let (Some(falco), true) = (candidates.pop(), candidates.is_empty()) else {
-        return Ok(ResolvedHost {
-            node: None,
-            falco_pod: Part::Missing,
-        });
-    };
-    let node = match pod::node_name(&falco).and_then(Name::new) {
-        Some(name) => cluster.node(&name).await?,
-        None => None,
-    };
-    Ok(ResolvedHost {
-        node,
-        falco_pod: Part::Found(falco.into()),
-    })
 }
 
 /// The pod, read again for a while when its status does not show the alert's container yet.
@@ -310,6 +263,7 @@ fn followed(reference: &ControllerRef, namespace: &Namespace) -> Option<Locator>
 /// there is none to hold: the playbook acts on the pod, or decide will refuse.
 pub(crate) async fn key_above<C: ClusterReader>(
     cluster: &C,
+    hosts: &Hosts,
     subject: &Subject,
     target: TargetKind,
 ) -> Result<Option<TargetKey>, ReadError> {
@@ -325,7 +279,7 @@ pub(crate) async fn key_above<C: ClusterReader>(
             let chain = owner_chain(cluster, &live, &claim.namespace).await?;
             Ok(chain.topmost().map(|owner| TargetKey::Owner(owner.object.uid.clone())))
         }
-        (Subject::Host { hostname }, _) => Ok(node_of_host(cluster, hostname).await?.map(TargetKey::Node)),
+        (Subject::Host { hostname }, _) => Ok(hosts.node(cluster, hostname).await?.map(TargetKey::Node)),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use responder_cluster::AnyCluster;
-use responder_core::node::NodeRole;
+use responder_core::node::NodeFacts;
 use responder_core::object::{Locator, Name, Namespace};
 use responder_core::port::{ClusterReader, ClusterWriter, OwnerObject, ReadError, ReadErrorKind, Reply, SendError};
 use responder_core::request::Armed;
@@ -97,7 +97,7 @@ impl ClusterReader for CountedCluster {
         self.counted(self.cluster.services(namespace).await)
     }
 
-    async fn nodes(&self) -> Result<Arc<[NodeRole]>, ReadError> {
+    async fn nodes(&self) -> Result<Arc<[NodeFacts]>, ReadError> {
         self.counted(self.cluster.nodes().await)
     }
 

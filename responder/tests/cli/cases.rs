@@ -57,3 +57,13 @@ fn an_image_is_spared_by_its_full_name(#[case] playbooks: &str, #[case] expected
 fn a_pod_is_deleted_by_its_uid_or_its_container_and_never_by_its_name(#[case] alert: &str, #[case] expected: &str) {
     assert_eq!(outcome(&explained("weak-identities", alert, "playbooks")), expected);
 }
+
+/// Source: falcosecurity/falco #2315, #2530, #1726; falcosecurity/falcosidekick #469.
+#[rstest]
+#[case::the_label_of_a_node_with_a_longer_name("alert.json", "act")]
+#[case::in_capitals("upper.json", "act")]
+#[case::the_id_of_falcos_container("docker.json", "UnknownHost")]
+#[case::none("nohost.json", "NoTarget")]
+fn a_host_is_found_by_the_hostname_that_falco_reports(#[case] alert: &str, #[case] expected: &str) {
+    assert_eq!(outcome(&explained("hostname-forms", alert, "playbooks")), expected);
+}

@@ -12,7 +12,7 @@ use http::{Request, StatusCode};
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
-use responder_core::node::NodeRole;
+use responder_core::node::NodeFacts;
 use responder_core::object::{Kind, Locator, Name, Namespace};
 use responder_core::port::{ClusterReader, OwnerObject, ReadError, ReadErrorKind};
 use responder_core::snapshot::PolicyEngine;
@@ -103,7 +103,7 @@ impl ClusterReader for KubeCluster {
         .await
     }
 
-    async fn nodes(&self) -> Result<Arc<[NodeRole]>, ReadError> {
+    async fn nodes(&self) -> Result<Arc<[NodeFacts]>, ReadError> {
         let nodes = self.nodes.get_or_read(self.all_nodes());
         timeout(NODES_DEADLINE, nodes)
             .await
@@ -186,12 +186,12 @@ impl KubeCluster {
         Ok(self.page(path, selected).await?.items)
     }
 
-    async fn all_nodes(&self) -> Result<Arc<[NodeRole]>, ReadError> {
+    async fn all_nodes(&self) -> Result<Arc<[NodeFacts]>, ReadError> {
         let path = wire::collection(Kind::Node, None);
         let mut page = ListParams::default().limit(NODES_A_PAGE);
         let mut nodes = Vec::new();
         loop {
-            let read: Items<NodeRole> = self.page(&path, &page).await?;
+            let read: Items<NodeFacts> = self.page(&path, &page).await?;
             nodes.extend(read.items);
             match read.metadata.and_then(|metadata| metadata.continue_) {
                 Some(token) if !token.is_empty() => page = page.continue_token(&token),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use responder_core::node::NodeRole;
+use responder_core::node::NodeFacts;
 use responder_core::object::{Locator, Name, Namespace};
 use responder_core::port::{ClusterReader, OwnerObject, ReadError, ReadErrorKind};
 use responder_core::snapshot::PolicyEngine;
@@ -83,8 +83,8 @@ impl ClusterReader for SimulatedCluster {
             .await
     }
 
-    async fn nodes(&self) -> Result<Arc<[NodeRole]>, ReadError> {
-        let nodes: Vec<NodeRole> = self.list("nodes", |store| of(store.of_kind(&NODE))).await?;
+    async fn nodes(&self) -> Result<Arc<[NodeFacts]>, ReadError> {
+        let nodes: Vec<NodeFacts> = self.list("nodes", |store| of(store.of_kind(&NODE))).await?;
         Ok(nodes.into())
     }
 

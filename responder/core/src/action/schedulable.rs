@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Node;
 use super::contract::ActionContext;
 use super::text::annotation_safe;
 use crate::guard::Stock;
-use crate::node::NodeRole;
+use crate::node::NodeFacts;
 use crate::object::{ObjectRef, Uid};
 use crate::patch::Entry;
 use crate::refusal::{Refusal, RefusalReason};
@@ -45,7 +45,7 @@ pub(super) fn keep_enough(context: &ActionContext<'_>, live: &Node) -> Result<()
         return Err(Refusal::new(RefusalReason::PlanUnsound, "the snapshot holds no nodes"));
     };
     let reserved: Vec<_> = context.reserved.targets(Stock::SchedulableNodes).collect();
-    let stays = |node: &&NodeRole| {
+    let stays = |node: &&NodeFacts| {
         let uid = node.uid.as_ref();
         let is_reserved = uid.is_some_and(|uid| reserved.contains(&uid));
         node.takes_ordinary_pods && !is_reserved && uid.map(Uid::as_str) != live.metadata.uid.as_deref()

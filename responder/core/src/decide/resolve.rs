@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use super::context::Context;
 use crate::corroboration::Corroboration;
 use crate::guard::corroborate::corroborate;
-use crate::node;
+use crate::node::{self, NodeNames};
 use crate::object::ObjectRef;
 use crate::obstacle::{Obstacle, ObstacleKind};
 use crate::pod;
@@ -142,16 +142,28 @@ fn owner_of(
 
 fn of_host(context: &Context<'_>, hostname: &str, snapshot: &Snapshot, trace: &mut Trace) -> Result<Target, Refusal> {
     // `hostname` names the node or the Falco pod on it; the snapshot contains either.
-    let name = match snapshot.falco_pod.found() {
-        Some(falco) => {
+    let shown = hostname.escape_debug();
+    let name = match (snapshot.falco_pod.found(), snapshot.node.found()) {
+        (Some(falco), _) => {
             let node = pod::node_name(falco).unwrap_or_default();
-            trace.passed(
-                CheckName::Host,
-                format!("{} is a Falco pod on {node}", hostname.escape_debug()),
-            );
+            trace.passed(CheckName::Host, format!("{shown} is a Falco pod on {node}"));
             node
         }
-        None => hostname,
+        (None, Some(node)) => {
+            let naming = NodeNames::of(node).naming(hostname);
+            let (Some(naming), Some(name)) = (naming, node.metadata.name.as_deref()) else {
+                return Err(unread("the node of that name"));
+            };
+            trace.passed(CheckName::Host, format!("{shown} is the node {name} {naming}"));
+            name
+        }
+        (None, None) if matches!(snapshot.node, Part::Missing) => {
+            let detail = format!(
+                "{shown} is neither a Falco pod nor the name, hostname label, address or short name of exactly one node"
+            );
+            return Err(trace.refused(CheckName::Host, RefusalReason::UnknownHost, detail));
+        }
+        (None, None) => hostname,
     };
     let target = node_named(name, snapshot, trace)?;
     let made = snapshot

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Servic
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde_json::Value;
 
-use crate::node::NodeRole;
+use crate::node::NodeFacts;
 use crate::object::{Locator, Name, Namespace, Uid};
 use crate::request::Armed;
 use crate::snapshot::{Owner, PolicyEngine};
@@ -61,7 +61,7 @@ pub trait ClusterReader: Send + Sync + 'static {
     fn services(&self, namespace: &Namespace) -> impl Future<Output = Result<Vec<Service>, ReadError>> + Send;
 
     /// All nodes of the cluster.
-    fn nodes(&self) -> impl Future<Output = Result<Arc<[NodeRole]>, ReadError>> + Send;
+    fn nodes(&self) -> impl Future<Output = Result<Arc<[NodeFacts]>, ReadError>> + Send;
 
     /// The cluster's NetworkPolicy engine; `None` when none is recognised.
     fn policy_engine(&self) -> impl Future<Output = Result<Option<PolicyEngine>, ReadError>> + Send;

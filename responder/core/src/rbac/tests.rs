@@ -193,8 +193,8 @@ fn a_deletion_takes_one_write_and_the_reads_of_every_process() {
     assert_eq!(
         in_words(&access.rules()),
         [
-            "get namespaces,nodes",
-            "get,list pods",
+            "get namespaces",
+            "get,list nodes,pods",
             "get apps: daemonsets",
             "list networking.k8s.io: networkpolicies",
             "delete pods",

@@ -65,6 +65,10 @@ impl RefusalReason {
                 &[Operator, Platform],
             ),
             Self::Unreadable => ("answers of the API server", &[Platform]),
+            Self::UnknownHost => (
+                "the names, hostname labels and addresses of the nodes, and the pods of Falco",
+                &[Platform, Sensor],
+            ),
             Self::TargetGone => (
                 "the absence of the target: its tenant may have deleted it",
                 &[Platform, Tenant],

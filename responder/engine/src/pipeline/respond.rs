@@ -135,7 +135,12 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
     async fn key_to_hold(&self) -> Result<Option<TargetKey>, ReadError> {
         match Subject::of(&self.accepted.alert) {
             Ok(subject) if self.playbook.target != TargetKind::Pod => {
-                key_above(&*self.shared.cluster, &subject, self.playbook.target).await
+                key_above(
+                    &*self.shared.cluster,
+                    &self.shared.sensors.hosts,
+                    &subject,
+                    self.playbook.target,
+                ).await
             }
             _ => Ok(None),
         }

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Servic
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use responder_cluster::SimulatedCluster;
 use responder_cluster::simulated::SendFault;
-use responder_core::node::NodeRole;
+use responder_core::node::NodeFacts;
 use responder_core::object::{Locator, Name, Namespace};
 use responder_core::port::{ClusterReader, ClusterWriter, OwnerObject, ReadError, Reply, SendError};
 use responder_core::request::{Armed, Request};
@@ -171,7 +171,7 @@ impl ClusterReader for ScriptedCluster {
         self.inner.services(namespace).await
     }
 
-    async fn nodes(&self) -> Result<Arc<[NodeRole]>, ReadError> {
+    async fn nodes(&self) -> Result<Arc<[NodeFacts]>, ReadError> {
         self.read("nodes").await;
         self.inner.nodes().await
     }

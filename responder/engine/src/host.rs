@@ -1,0 +1,88 @@
+//! The node of a hostname. Step of the flow: snapshot. Reads only.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Node, Pod};
+use responder_core::guard::FALCO_NAMESPACES;
+use responder_core::node::{NodeFacts, by_hostname};
+use responder_core::object::Name;
+use responder_core::pod;
+use responder_core::port::{ClusterReader, ReadError};
+use responder_core::snapshot::Part;
+use tokio::time::Instant;
+
+/// How long the names of the nodes are kept. An alert of a node that is newer than this is refused where the node has
+/// another name than its host.
+const TTL: Duration = Duration::from_secs(10);
+
+/// A host as found in the cluster.
+pub(crate) struct ResolvedHost {
+    pub(crate) node: Option<Arc<Node>>,
+    /// The Falco pod of the hostname, where it is the name of one.
+    pub(crate) falco_pod: Part<Arc<Pod>>,
+}
+
+/// The names of all nodes, for a while.
+#[derive(Debug, Default)]
+pub(crate) struct Hosts(Mutex<Option<(Instant, Arc<[NodeFacts]>)>>);
+
+impl Hosts {
+    /// A host by its hostname: the node of that name; or else the node of the Falco pod of that name; or else the only
+    /// node with that hostname, address or short name. The list of the nodes comes last, since it is the largest read.
+    /// Where two of Falco's namespaces have such a pod, the host is unknown.
+    pub(crate) async fn find<C: ClusterReader>(&self, cluster: &C, hostname: &str) -> Result<ResolvedHost, ReadError> {
+        let mut falco_pod = Part::NotAsked;
+        if let Some(name) = Name::new(hostname) {
+            if let Some(node) = cluster.node(&name).await? {
+                return Ok(ResolvedHost {
+                    node: Some(node),
+                    falco_pod,
+                });
+            }
+            falco_pod = falco_pod_named(cluster, &name).await?;
+            if let Part::Found(falco) = &falco_pod {
+                let node = match pod::node_name(falco).and_then(Name::new) {
+                    Some(name) => cluster.node(&name).await?,
+                    None => None,
+                };
+                return Ok(ResolvedHost { node, falco_pod });
+            }
+        }
+        let nodes = self.nodes(cluster).await?;
+        let node = match by_hostname(&nodes, hostname) {
+            Some(name) => cluster.node(name).await?,
+            None => None,
+        };
+        Ok(ResolvedHost { node, falco_pod })
+    }
+
+    /// The name of the node of a host.
+    pub(crate) async fn node<C: ClusterReader>(&self, cluster: &C, hostname: &str) -> Result<Option<Name>, ReadError> {
+        let node = self.find(cluster, hostname).await?.node;
+        Ok(node.and_then(|node| Name::new(node.metadata.name.as_deref()?)))
+    }
+
+    async fn nodes<C: ClusterReader>(&self, cluster: &C) -> Result<Arc<[NodeFacts]>, ReadError> {
+        if let Some((at, nodes)) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner)
+            && at.elapsed() < TTL
+        {
+            return Ok(Arc::clone(nodes));
+        }
+        let nodes = cluster.nodes().await?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::clone(&nodes)));
+        Ok(nodes)
+    }
+}
+
+async fn falco_pod_named<C: ClusterReader>(cluster: &C, name: &Name) -> Result<Part<Arc<Pod>>, ReadError> {
+    let is_falco = |pod: &Pod| {
+        let namespace = pod.metadata.namespace.as_deref();
+        namespace.is_some_and(|namespace| FALCO_NAMESPACES.contains(&namespace))
+    };
+    let mut candidates: Vec<Pod> = cluster.pods_named(name).await?.into_iter().filter(is_falco).collect();
+    Ok(match (candidates.pop(), candidates.is_empty()) {
+        (Some(falco), true) => Part::Found(falco.into()),
+        _ => Part::Missing,
+    })
+}
