@@ -18,8 +18,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use crate::cli::{Cli, Command};
 use crate::config::Log;
 
-/// musl's own allocator takes one lock for all threads.
-#[cfg(target_env = "musl")]
+/// The image's musl has an allocator that takes one lock for all threads; and an alert makes dozens of allocations.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Servic
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use responder_core::node::NodeFacts;
 use responder_core::object::{Locator, Name, Namespace};
+use responder_core::pod::PodOnNode;
 use responder_core::port::{ClusterReader, ClusterWriter, OwnerObject, ReadError, Reply, SendError};
 use responder_core::request::Armed;
 use responder_core::snapshot::PolicyEngine;
@@ -57,6 +58,10 @@ impl ClusterReader for AnyCluster {
 
     async fn pods_named(&self, name: &Name) -> Result<Vec<Pod>, ReadError> {
         either!(self, cluster => cluster.pods_named(name).await)
+    }
+
+    async fn pods_on(&self, node: &Name) -> Result<Vec<PodOnNode>, ReadError> {
+        either!(self, cluster => cluster.pods_on(node).await)
     }
 
     async fn node(&self, name: &Name) -> Result<Option<Arc<Node>>, ReadError> {

@@ -50,6 +50,7 @@ macro_rules! for_each_scenario {
             reads::an_object_of_any_kind_is_read_as_json
             reads::a_running_pod_names_its_node_and_its_containers
             reads::pods_of_one_name_are_found_in_every_namespace
+            reads::the_pods_of_a_node_have_the_ids_of_their_containers
             reads::a_namespace_carries_its_name_as_a_label
             reads::services_are_read_from_one_namespace_only
             reads::a_cluster_without_a_policy_engine_reports_none

@@ -28,6 +28,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+use compact_str::CompactString;
 use jiff::Timestamp;
 use serde::{
     Serialize, Serializer,
@@ -76,7 +77,7 @@ pub struct Alert {
 }
 
 /// `output_fields`, sorted by name and each name once: a lookup is a binary search.
-type Fields = Vec<(Box<str>, Value)>;
+type Fields = Vec<(CompactString, Value)>;
 
 /// A top-level key that Falco does not write today, kept as its JSON text.
 #[derive(Debug, Clone)]

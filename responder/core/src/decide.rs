@@ -98,13 +98,14 @@ fn act(
     let subject = screen::screen(context, ledger, trace)?;
     let snapshot =
         snapshot.map_err(|error| trace.refused(CheckName::Readings, RefusalReason::Unreadable, error.to_string()))?;
+    let subject = resolve::located(subject, snapshot, trace)?;
     let resolve::Resolved {
         target,
         corroboration,
         obstacle,
     } = resolve::target(context, &subject, snapshot, trace)?;
     *resolved = Some(target.clone());
-    confinement::of_node(context, snapshot, &target, trace)?;
+    confinement::of_target(context, snapshot, &target, trace)?;
     protection::of_target(context, snapshot, &target, trace)?;
     selection::check(context, &subject, snapshot, trace)?;
 
@@ -115,7 +116,7 @@ fn act(
         ClaimKind::Rehearsed
     };
     claim::duplicate(context, ledger, claim_kind, trace)?;
-    let claim = claim::claim(context, snapshot, &target, claim_kind);
+    let claim = claim::claim(context, &subject, snapshot, &target, claim_kind);
     let incident = incident(context, &target);
     let input = StepInput {
         context,

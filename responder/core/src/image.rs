@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
+use crate::pod::container_statuses;
+
 /// The registry of a name without one. Source: <https://pkg.go.dev/github.com/distribution/reference>
 const DEFAULT_REGISTRY: &str = "docker.io";
 /// The older name of the same registry.
@@ -35,16 +37,7 @@ impl Image {
 
 /// The status of a container of any kind: ordinary, init, ephemeral.
 pub fn status_of<'p>(pod: &'p Pod, container: &str) -> Option<&'p ContainerStatus> {
-    let status = pod.status.as_ref()?;
-    [
-        &status.container_statuses,
-        &status.init_container_statuses,
-        &status.ephemeral_container_statuses,
-    ]
-    .into_iter()
-    .flatten()
-    .flatten()
-    .find(|status| status.name == container)
+    container_statuses(pod).find(|status| status.name == container)
 }
 
 /// The name as written, and its other spellings: with and without the default registry and its path, with the tag and

@@ -8,6 +8,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::object::{ContainerId, Kind, Locator, Name, Namespace, ObjectRef, Uid};
 
+mod on_node;
+
+pub use on_node::PodOnNode;
+
 /// The reference to a live pod: its namespace, name and uid; `None` if one of them is missing, which no API server
 /// returns.
 pub fn reference(pod: &Pod) -> Option<ObjectRef> {

@@ -58,6 +58,8 @@ reasons! {
     Protected => "nothing, if the protection is right; the built-in floor can't be switched off",
     /// The cluster could not be read.
     Unreadable => "look at the API server's health and the controller's role; the alert is refused rather than guessed",
+    /// The alert names a container and no pod, and no pod has that container.
+    UnknownContainer => "let Falco add %k8s.ns.name and %k8s.pod.name to the alerts (append_output); a container outside of Kubernetes has no pod",
     /// The hostname of an alert about a host leads to no node.
     UnknownHost => "set FALCO_HOSTNAME to spec.nodeName in Falco's pods, as its chart does",
     /// The target no longer exists.

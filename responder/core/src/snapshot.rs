@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use crate::node::NodeFacts;
 use crate::object::{ObjectRef, Uid};
 use crate::sensor::SensorNode;
+use crate::target::LocatedPod;
 
 /// The parts of a snapshot that a decision reads. A delete reads only the pod: one GET.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -158,6 +159,8 @@ pub struct Snapshot {
     pub node: Part<Arc<Node>>,
     /// The node that the alert comes from.
     pub sensor: SensorNode,
+    /// The pod of the container that the alert names.
+    pub located: LocatedPod,
     /// The pod's namespace.
     pub namespace: Part<Arc<NamespaceObject>>,
     /// The NetworkPolicies of the namespace.
@@ -178,6 +181,7 @@ impl Snapshot {
             falco_pod: Part::NotAsked,
             node: Part::NotAsked,
             sensor: SensorNode::NotAsked,
+            located: LocatedPod::NotAsked,
             namespace: Part::NotAsked,
             policies: Part::NotAsked,
             services: Part::NotAsked,

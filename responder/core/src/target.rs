@@ -43,6 +43,13 @@ impl fmt::Display for TargetKind {
 pub enum Subject {
     /// A pod.
     Pod(PodClaim),
+    /// A pod that the alert does not name: it has the id of a container, and its host's name.
+    Container {
+        /// The container's id, which Falco takes from the kernel.
+        container: ContainerId,
+        /// `hostname`, as of a host.
+        hostname: String,
+    },
     /// A process on the host itself (`container.id: host`).
     Host {
         /// `hostname`: the name of the node, or of the Falco pod on it.
@@ -66,6 +73,23 @@ pub struct PodClaim {
     pub from_audit: bool,
 }
 
+/// The pod of a container of which an alert has the id alone, as looked up on its node.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum LocatedPod {
+    /// Not looked up: the alert names its pod, or a host.
+    #[default]
+    NotAsked,
+    /// The only pod on the node with that container.
+    Found {
+        /// The pod, as if the alert had named it.
+        claim: PodClaim,
+        /// The node whose pods were looked through.
+        node: Name,
+    },
+    /// No such pod was found; what was tried, as a clause.
+    Missing(String),
+}
+
 /// Why an alert has no subject.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoSubject {
@@ -80,11 +104,13 @@ pub enum NoSubject {
     NotAPod(String),
     /// No field names a pod.
     #[error(
-        "the alert names no pod: k8s.ns.name and k8s.pod.name are missing or null (Falco's container plugin had not seen the pod yet, or the container belongs to no pod)"
+        "the alert names no pod: k8s.ns.name and k8s.pod.name are missing or null, and without container.id and hostname it can't be looked up"
     )]
     NoPod,
     /// A host alert without a hostname.
-    #[error("the alert is about a host process and has no hostname: set FALCO_HOSTNAME to spec.nodeName in Falco's pods")]
+    #[error(
+        "the alert is about a host process and has no hostname: set FALCO_HOSTNAME to spec.nodeName in Falco's pods"
+    )]
     NoHostname,
     /// A name that Kubernetes does not allow.
     #[error("the alert's {0} is not a name that Kubernetes could have given")]
@@ -122,7 +148,13 @@ impl Subject {
         let name = first(&["k8s.pod.name", "k8smeta.pod.name"]).or(shim.map(|shim| shim.pod));
         let uid = first(&["k8s.pod.uid", "k8smeta.pod.uid", "k8s.pod.id"]).or(shim.map(|shim| shim.uid));
         let (Some(namespace), Some(name)) = (namespace, name) else {
-            return Err(NoSubject::NoPod);
+            return match (container.and_then(ContainerId::new), alert.hostname()) {
+                (Some(container), Some(hostname)) => Ok(Self::Container {
+                    container,
+                    hostname: hostname.to_owned(),
+                }),
+                _ => Err(NoSubject::NoPod),
+            };
         };
         Ok(Self::Pod(PodClaim {
             namespace: Namespace::new(namespace).ok_or(NoSubject::BadName("k8s.ns.name"))?,
@@ -165,6 +197,9 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pod(claim) => write!(f, "pod/{}/{}", claim.namespace, claim.name),
+            Self::Container { container, hostname } => {
+                write!(f, "container {container} on {}", hostname.escape_debug())
+            }
             Self::Host { hostname } => write!(f, "host {}", hostname.escape_debug()),
         }
     }
@@ -290,8 +325,10 @@ mod tests {
                 assert_eq!((claim.namespace.as_str(), claim.name.as_str()), ("shop", "web-0"));
                 assert_eq!(claim.uid, Uid::new("d0000000-0000-4000-8000-000000000001"));
             }
-            Ok(Subject::Host { .. }) => panic!("a host"),
-            Err(none) => assert_eq!((names, none), (false, NoSubject::NoPod)),
+            Ok(Subject::Container { container, .. }) => {
+                assert_eq!((names, container.as_str()), (false, "0123456789ab"))
+            }
+            other => panic!("{other:?}"),
         }
     }
 }

@@ -12,6 +12,10 @@ use responder_core::port::{ClusterReader, ReadError};
 use responder_core::snapshot::Part;
 use tokio::time::Instant;
 
+mod containers;
+
+use containers::Containers;
+
 /// How long the names of the nodes are kept. An alert of a node that is newer than this is refused where the node has
 /// another name than its host.
 const TTL: Duration = Duration::from_secs(10);
@@ -23,9 +27,12 @@ pub(crate) struct ResolvedHost {
     pub(crate) falco_pod: Part<Arc<Pod>>,
 }
 
-/// The names of all nodes, for a while.
+/// The names of all nodes, and the pods on some, for a while.
 #[derive(Debug, Default)]
-pub(crate) struct Hosts(Mutex<Option<(Instant, Arc<[NodeFacts]>)>>);
+pub(crate) struct Hosts {
+    nodes: Mutex<Option<(Instant, Arc<[NodeFacts]>)>>,
+    containers: Containers,
+}
 
 impl Hosts {
     /// A host by its hostname: the node of that name; or else the node of the Falco pod of that name; or else the only
@@ -64,13 +71,13 @@ impl Hosts {
     }
 
     async fn nodes<C: ClusterReader>(&self, cluster: &C) -> Result<Arc<[NodeFacts]>, ReadError> {
-        if let Some((at, nodes)) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        if let Some((at, nodes)) = &*self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
             && at.elapsed() < TTL
         {
             return Ok(Arc::clone(nodes));
         }
         let nodes = cluster.nodes().await?;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::clone(&nodes)));
+        *self.nodes.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::clone(&nodes)));
         Ok(nodes)
     }
 }

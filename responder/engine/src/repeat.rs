@@ -56,7 +56,7 @@ fn has_same_fields(first: &Alert, second: &Alert) -> bool {
 fn is_of_one_instance(alert: &Alert) -> bool {
     match Subject::of(alert) {
         Ok(Subject::Pod(claim)) => claim.container.is_some() || claim.uid.is_some(),
-        Ok(Subject::Host { .. }) => true,
+        Ok(Subject::Container { .. } | Subject::Host { .. }) => true,
         Err(_) => false,
     }
 }

@@ -48,14 +48,18 @@ impl SensorNodes {
         }
         let shown = hostname.escape_debug();
         if hostname.len() > LONGEST {
-            return Ok(SensorNode::Unknown("the hostname is longer than any name of a node".to_owned()));
+            return Ok(SensorNode::Unknown(
+                "the hostname is longer than any name of a node".to_owned(),
+            ));
         }
         if let Some(known) = self.known(hostname) {
             return Ok(known);
         }
         let sensor = match self.hosts.node(cluster, hostname).await {
             Ok(Some(node)) => SensorNode::Known(node),
-            Ok(None) => SensorNode::Unknown(format!("`{shown}` is neither a node nor a Falco pod (set FALCO_HOSTNAME to spec.nodeName in Falco's pods)")),
+            Ok(None) => SensorNode::Unknown(format!(
+                "`{shown}` is neither a node nor a Falco pod (set FALCO_HOSTNAME to spec.nodeName in Falco's pods)"
+            )),
             Err(error) if error.kind == ReadErrorKind::Forbidden => {
                 SensorNode::Unknown(format!("the node of `{shown}` may not be read"))
             }

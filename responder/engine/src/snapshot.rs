@@ -16,7 +16,7 @@ use responder_core::pod;
 use responder_core::port::{Clock, ClusterReader, ControllerRef, ReadError};
 use responder_core::selector::Selector;
 use responder_core::snapshot::{Needs, OwnerChain, Part, Policies, Snapshot};
-use responder_core::target::{PodClaim, Subject, TargetKind};
+use responder_core::target::{LocatedPod, PodClaim, Subject, TargetKind};
 
 use crate::host::Hosts;
 use crate::queue::TargetKey;
@@ -39,6 +39,13 @@ pub(crate) async fn snapshot<C: ClusterReader, R: Wait>(
     let mut snapshot = Snapshot::empty(clock.now());
     match subject {
         Subject::Pod(claim) => of_pod(cluster, wait, claim, needs, patience, &mut snapshot).await?,
+        Subject::Container { container, hostname } => {
+            let named = (container, hostname.as_str());
+            snapshot.located = hosts.locate(cluster, wait, named, patience).await?;
+            if let LocatedPod::Found { claim, .. } = snapshot.located.clone() {
+                of_pod(cluster, wait, &claim, needs, patience, &mut snapshot).await?;
+            }
+        }
         Subject::Host { hostname } => of_host(cluster, hosts, hostname, needs, &mut snapshot).await?,
     }
     Ok(snapshot)
@@ -259,17 +266,33 @@ fn followed(reference: &ControllerRef, namespace: &Namespace) -> Option<Locator>
         .flatten()
 }
 
-/// The key of the owner or node that a playbook acts on, so that it is held before the snapshot is taken. `None` where
+/// The key of the pod, owner or node that a playbook acts on and the alert does not name, so that it is held before the snapshot is taken. `None` where
 /// there is none to hold: the playbook acts on the pod, or decide will refuse.
-pub(crate) async fn key_above<C: ClusterReader>(
+pub(crate) async fn key_above<C: ClusterReader, R: Wait>(
     cluster: &C,
+    wait: &R,
     hosts: &Hosts,
     subject: &Subject,
     target: TargetKind,
+    patience: Duration,
 ) -> Result<Option<TargetKey>, ReadError> {
-    match (subject, target) {
-        (_, TargetKind::Pod) => Ok(None),
-        (Subject::Pod(claim), _) => {
+    let located = match subject {
+        Subject::Container { container, hostname } => {
+            hosts.locate(cluster, wait, (container, hostname), patience).await?
+        }
+        Subject::Pod(_) | Subject::Host { .. } => LocatedPod::NotAsked,
+    };
+    let claim = match (subject, &located) {
+        (Subject::Pod(claim), _) | (Subject::Container { .. }, LocatedPod::Found { claim, .. }) => Some(claim),
+        (Subject::Container { .. } | Subject::Host { .. }, _) => None,
+    };
+    match (claim, target) {
+        // The alert's subject is held already where it names its pod.
+        (Some(claim), TargetKind::Pod) => {
+            let is_found = matches!(subject, Subject::Container { .. });
+            Ok(is_found.then(|| TargetKey::Pod(claim.namespace.clone(), claim.name.clone())))
+        }
+        (Some(claim), _) => {
             let Some(live) = cluster.pod(&claim.namespace, &claim.name).await? else {
                 return Ok(None);
             };
@@ -279,7 +302,11 @@ pub(crate) async fn key_above<C: ClusterReader>(
             let chain = owner_chain(cluster, &live, &claim.namespace).await?;
             Ok(chain.topmost().map(|owner| TargetKey::Owner(owner.object.uid.clone())))
         }
-        (Subject::Host { hostname }, _) => Ok(hosts.node(cluster, hostname).await?.map(TargetKey::Node)),
+        (None, TargetKind::Node) => match subject {
+            Subject::Host { hostname } => Ok(hosts.node(cluster, hostname).await?.map(TargetKey::Node)),
+            Subject::Pod(_) | Subject::Container { .. } => Ok(None),
+        },
+        (None, TargetKind::Pod | TargetKind::Owner) => Ok(None),
     }
 }
 

@@ -9,6 +9,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use responder_cluster::AnyCluster;
 use responder_core::node::NodeFacts;
 use responder_core::object::{Locator, Name, Namespace};
+use responder_core::pod::PodOnNode;
 use responder_core::port::{ClusterReader, ClusterWriter, OwnerObject, ReadError, ReadErrorKind, Reply, SendError};
 use responder_core::request::Armed;
 use responder_core::snapshot::PolicyEngine;
@@ -71,6 +72,10 @@ impl ClusterReader for CountedCluster {
 
     async fn pods_named(&self, name: &Name) -> Result<Vec<Pod>, ReadError> {
         self.counted(self.cluster.pods_named(name).await)
+    }
+
+    async fn pods_on(&self, node: &Name) -> Result<Vec<PodOnNode>, ReadError> {
+        self.counted(self.cluster.pods_on(node).await)
     }
 
     async fn node(&self, name: &Name) -> Result<Option<Arc<Node>>, ReadError> {

@@ -67,3 +67,11 @@ fn a_pod_is_deleted_by_its_uid_or_its_container_and_never_by_its_name(#[case] al
 fn a_host_is_found_by_the_hostname_that_falco_reports(#[case] alert: &str, #[case] expected: &str) {
     assert_eq!(outcome(&explained("hostname-forms", alert, "playbooks")), expected);
 }
+
+/// Source: falcosecurity/falco #3256, #3243, #2973, #1911, #3533; kubernetes/kubernetes #106238.
+#[rstest]
+#[case::of_a_pod_on_the_alerts_node("alert.json", "act")]
+#[case::empty("empty-id.json", "NoTarget")]
+fn a_pod_is_found_by_the_id_of_its_container_alone(#[case] alert: &str, #[case] expected: &str) {
+    assert_eq!(outcome(&explained("container-id-alone", alert, "playbooks")), expected);
+}

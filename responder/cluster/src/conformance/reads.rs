@@ -1,6 +1,7 @@
 //! Reads of existing and of missing objects.
 
 use responder_core::object::{ContainerId, Kind, Locator};
+use responder_core::pod::container_statuses;
 use responder_core::port::{ClusterReader, ReadError};
 use serde_json::json;
 
@@ -132,6 +133,32 @@ pub async fn a_running_pod_names_its_node_and_its_containers<C: ClusterUnderTest
     ensure!(
         id.as_ref().is_some_and(|id| id.as_str().starts_with(&uid)),
         "its container is {id:?} and its uid {uid}"
+    );
+    Ok(())
+}
+
+/// An alert may have the id of a container and no name of a pod.
+pub async fn the_pods_of_a_node_have_the_ids_of_their_containers<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
+    let fixture = Fixture::with_pod(cluster, "on-node").await?;
+    let live = fixture
+        .read("web-0")
+        .await?
+        .ok_or_else(|| Violation::from("the pod does not exist".to_owned()))?;
+    let id = container_statuses(&live)
+        .find_map(|status| ContainerId::new(status.container_id.as_deref()?))
+        .ok_or_else(|| Violation::from("it has no container id".to_owned()))?;
+    let first = ContainerId::new(&id.as_str()[..12]).ok_or_else(|| Violation::from("the id is short".to_owned()))?;
+    let pods = read(cluster.adapter().pods_on(&fixture.node).await)?;
+    let mut having = pods.iter().filter(|pod| pod.has(&first));
+    let names = having.next().and_then(|pod| pod.names.clone());
+    let names = names.map(|(namespace, name)| format!("{namespace}/{name}"));
+    ensure!(
+        names == Some(format!("{}/web-0", fixture.namespace)) && having.next().is_none(),
+        "the pod of the container is {names:?}"
+    );
+    ensure!(
+        read(cluster.adapter().pods_on(&name("nowhere")?).await)?.is_empty(),
+        "a pod on a node that is not there"
     );
     Ok(())
 }

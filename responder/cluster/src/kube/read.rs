@@ -14,6 +14,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use responder_core::node::NodeFacts;
 use responder_core::object::{Kind, Locator, Name, Namespace};
+use responder_core::pod::PodOnNode;
 use responder_core::port::{ClusterReader, OwnerObject, ReadError, ReadErrorKind};
 use responder_core::snapshot::PolicyEngine;
 use serde::Deserialize;
@@ -58,6 +59,11 @@ impl ClusterReader for KubeCluster {
 
     async fn pods_named(&self, name: &Name) -> Result<Vec<Pod>, ReadError> {
         let selected = ListParams::default().fields(&format!("metadata.name={name}"));
+        self.list(&wire::collection(Kind::Pod, None), selected).await
+    }
+
+    async fn pods_on(&self, node: &Name) -> Result<Vec<PodOnNode>, ReadError> {
+        let selected = ListParams::default().fields(&format!("spec.nodeName={node}"));
         self.list(&wire::collection(Kind::Pod, None), selected).await
     }
 

@@ -54,7 +54,8 @@ impl AssumedTargets {
                     assumed.hosts.extend(name.clone());
                     assumed.add_node(name, alert.time());
                 }
-                Err(_) => {}
+                // No name can be assumed for its pod.
+                Ok(Subject::Container { .. }) | Err(_) => {}
             }
         }
         assumed

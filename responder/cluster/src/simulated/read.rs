@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Servic
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use responder_core::node::NodeFacts;
 use responder_core::object::{Locator, Name, Namespace};
+use responder_core::pod::PodOnNode;
 use responder_core::port::{ClusterReader, OwnerObject, ReadError, ReadErrorKind};
 use responder_core::snapshot::PolicyEngine;
 use serde::de::DeserializeOwned;
@@ -37,6 +38,15 @@ impl ClusterReader for SimulatedCluster {
     async fn pods_named(&self, name: &Name) -> Result<Vec<Pod>, ReadError> {
         self.list("pods", |store| {
             of(store.of_kind(&POD).filter(|(key, _)| key.name == name.as_str()))
+        })
+        .await
+    }
+
+    async fn pods_on(&self, node: &Name) -> Result<Vec<PodOnNode>, ReadError> {
+        self.list("pods", |store| {
+            of(store
+                .of_kind(&POD)
+                .filter(|(_, pod)| text(pod, "/spec/nodeName") == node.as_str()))
         })
         .await
     }

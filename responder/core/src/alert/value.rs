@@ -1,5 +1,6 @@
 //! The values of output fields, without loss.
 
+use compact_str::CompactString;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -18,7 +19,7 @@ pub enum Value {
     /// A float; Falco writes them for rates and percentages only.
     Float(f64),
     /// Text: all values without a more specific type, addresses included.
-    String(String),
+    String(CompactString),
     /// The values of a list field (`ka.req.pod.containers.image`); never lists themselves.
     List(Vec<Value>),
 }
@@ -118,7 +119,7 @@ impl fmt::Display for Value {
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::String(text.to_owned())
+        Self::String(text.into())
     }
 }
 

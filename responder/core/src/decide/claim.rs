@@ -18,7 +18,13 @@ use crate::target::{Subject, Target};
 use crate::trace::{CheckName, Trace};
 
 /// The share of the limits that this response would take.
-pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target, claim_kind: ClaimKind) -> Claim {
+pub(super) fn claim(
+    context: &Context<'_>,
+    subject: &Subject,
+    snapshot: &Snapshot,
+    target: &Target,
+    claim_kind: ClaimKind,
+) -> Claim {
     // The claim marks the alert as answered for as long as a redelivery would not be too old.
     let longest = longest_window(context.guard, Some(&context.playbook.limits)).max(max_age(context));
     let owner = match target {
@@ -37,9 +43,9 @@ pub(super) fn claim(context: &Context<'_>, snapshot: &Snapshot, target: &Target,
         target: target.object().uid.clone(),
         owner,
         namespace: target.at().namespace().cloned(),
-        raised_in: match Subject::of(context.alert) {
-            Ok(Subject::Pod(pod)) => Some(pod.namespace),
-            Ok(Subject::Host { .. }) | Err(_) => None,
+        raised_in: match subject {
+            Subject::Pod(pod) => Some(pod.namespace.clone()),
+            Subject::Container { .. } | Subject::Host { .. } => None,
         },
         priority: context.alert.priority(),
         reserves: context.playbook.reserves(),

@@ -5,7 +5,7 @@ use crate::alert::{Confinement, Sender};
 use crate::pod;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::Snapshot;
-use crate::target::{Subject, Target};
+use crate::target::{LocatedPod, Subject, Target};
 use crate::trace::{CheckName, Trace};
 
 fn confinement<'a>(context: &Context<'a>) -> Option<(&'a Sender, &'a Confinement)> {
@@ -27,6 +27,8 @@ pub(super) fn of_namespace(context: &Context<'_>, subject: &Subject, trace: &mut
             );
             return Ok(());
         }
+        // The pod is looked up later.
+        Subject::Container { .. } => return Ok(()),
         Subject::Pod(claim) => format!("the namespace {}", claim.namespace),
         Subject::Host { .. } => "a host".to_owned(),
     };
@@ -34,16 +36,29 @@ pub(super) fn of_namespace(context: &Context<'_>, subject: &Subject, trace: &mut
     Err(trace.refused(CheckName::SenderNamespace, RefusalReason::OutsideSender, detail))
 }
 
-/// Refuses an alert about a live pod or a host on a node that the sender may not report on.
-pub(super) fn of_node(
+/// Refuses an alert about a live pod or a host on a node that the sender may not report on, and one about a container of a
+/// pod in a namespace that it may not report on.
+pub(super) fn of_target(
     context: &Context<'_>,
     snapshot: &Snapshot,
     target: &Target,
     trace: &mut Trace,
 ) -> Result<(), Refusal> {
-    let Some((sender, to)) = confinement(context).filter(|(_, to)| to.nodes.is_some()) else {
+    let Some((sender, to)) = confinement(context) else {
         return Ok(());
     };
+    if let LocatedPod::Found { claim, .. } = &snapshot.located
+        && !to.allows_namespace(&claim.namespace)
+    {
+        let detail = format!(
+            "{sender} is confined to other namespaces, and the alert leads to {}",
+            claim.namespace
+        );
+        return Err(trace.refused(CheckName::SenderNode, RefusalReason::OutsideSender, detail));
+    }
+    if to.nodes.is_none() {
+        return Ok(());
+    }
     let node = match (snapshot.pod.found(), target) {
         (Some(live), _) => pod::node_name(live).map(str::to_owned),
         (None, Target::Node { node }) => Some(node.at.name().to_string()),

@@ -13,14 +13,15 @@ use crate::trace::{CheckName, Trace};
 pub(super) fn by_name(context: &Context<'_>, subject: &Subject, trace: &mut Trace) -> Result<(), Refusal> {
     let why = match subject {
         Subject::Pod(claim) => protected_by_name(context.guard, context.own.namespace.as_ref(), &claim.namespace),
-        Subject::Host { .. } => None,
+        // A container's pod is looked up later.
+        Subject::Container { .. } | Subject::Host { .. } => None,
     };
     why.map_or(Ok(()), |why| {
         Err(trace.refused(CheckName::ProtectedName, RefusalReason::Protected, why))
     })
 }
 
-/// Refuses the controller's own pod, namespaces protected by their labels, and nodes of the control plane.
+/// Refuses the controller's own pod, namespaces protected by their names or their labels, and nodes of the control plane.
 pub(super) fn of_target(
     context: &Context<'_>,
     snapshot: &Snapshot,
@@ -32,6 +33,12 @@ pub(super) fn of_target(
     let at = target.at();
     if own.pod.as_ref() == Some(at.name()) && own.namespace.as_ref() == at.namespace() && at.kind() == Kind::Pod {
         return refuse(RefusalReason::OwnPod, format!("{at} is the controller itself"));
+    }
+    let by_name = at
+        .namespace()
+        .and_then(|namespace| protected_by_name(context.guard, own.namespace.as_ref(), namespace));
+    if let Some(why) = by_name {
+        return refuse(RefusalReason::Protected, why);
     }
     let namespace = snapshot.namespace.found();
     if let Some(why) = namespace.and_then(|live| protected_by_labels(context.guard, live)) {

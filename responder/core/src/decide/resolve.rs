@@ -13,7 +13,7 @@ use crate::obstacle::{Obstacle, ObstacleKind};
 use crate::pod;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::{Part, Snapshot};
-use crate::target::{PodClaim, Subject, Target, TargetKind};
+use crate::target::{LocatedPod, PodClaim, Subject, Target, TargetKind};
 use crate::trace::{CheckName, Trace};
 
 /// The live object that the alert means.
@@ -25,6 +25,28 @@ pub(super) struct Resolved {
     /// Why no step of the playbook can be done: it acts on controllers, and the pod has none that is believed. The pod's
     /// tenant can bring that about, so it refuses nothing; the target is the pod then.
     pub(super) obstacle: Option<Obstacle>,
+}
+
+/// The subject of the alert, with the pod that was looked up for a container.
+pub(super) fn located(subject: Subject, snapshot: &Snapshot, trace: &mut Trace) -> Result<Subject, Refusal> {
+    let Subject::Container { container, .. } = &subject else {
+        return Ok(subject);
+    };
+    match &snapshot.located {
+        LocatedPod::Found { claim, node } => {
+            let detail = format!(
+                "{container} is a container of pod/{}/{}, one of the pods on {node}",
+                claim.namespace, claim.name
+            );
+            trace.passed(CheckName::Located, detail);
+            Ok(Subject::Pod(claim.clone()))
+        }
+        LocatedPod::Missing(tried) => {
+            let detail = format!("the alert names no pod, only the container {container}, and {tried}");
+            Err(trace.refused(CheckName::Located, RefusalReason::UnknownContainer, detail))
+        }
+        LocatedPod::NotAsked => Err(unread("the pod of the container")),
+    }
 }
 
 /// Resolves the target.
@@ -44,6 +66,7 @@ pub(super) fn target(
                 obstacle,
             })
         }
+        Subject::Container { .. } => Err(unread("the pod of the container")),
         Subject::Host { hostname } => Ok(Resolved {
             target: of_host(context, hostname, snapshot, trace)?,
             corroboration: None,

@@ -16,7 +16,7 @@ pub(super) fn check(
 ) -> Result<(), Refusal> {
     let container = match subject {
         Subject::Pod(claim) => claim.container.as_ref(),
-        Subject::Host { .. } => None,
+        Subject::Container { .. } | Subject::Host { .. } => None,
     };
     context
         .playbook

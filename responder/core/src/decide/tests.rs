@@ -13,8 +13,10 @@ use crate::alert::{Alert, Bounds, Sender, SenderName};
 use crate::document::SourceFile;
 use crate::object::{Kind, Name, Namespace, Uid};
 use crate::playbook::load;
+use crate::pod::PodOnNode;
 use crate::port::ReadErrorKind;
 use crate::snapshot::{Owner, OwnerChain, Part, Policies, PolicyEngine};
+use crate::target::{LocatedPod, PodClaim};
 use crate::trace::Verdict;
 
 mod audited;
@@ -172,7 +174,37 @@ impl World {
                     .map(|node| serde_json::from_value(node.clone()).unwrap())
                     .collect(),
             ),
+            located: self.located(),
             ..Snapshot::empty(NOW.parse().unwrap())
+        }
+    }
+
+    /// The lookup of a container on `worker-1`, where `web-0` is the only pod.
+    fn located(&self) -> LocatedPod {
+        let alert = Alert::decode(self.alert.to_string().as_bytes(), &Bounds::default()).unwrap();
+        let Ok(Subject::Container { container, .. }) = Subject::of(&alert) else {
+            return LocatedPod::NotAsked;
+        };
+        let pod: Option<Pod> = self
+            .pod
+            .as_ref()
+            .map(|pod| serde_json::from_value(pod.clone()).unwrap());
+        match pod.map(PodOnNode::from).filter(|pod| pod.has(&container)) {
+            Some(pod) => {
+                let (namespace, name) = pod.names.unwrap();
+                let claim = PodClaim {
+                    namespace,
+                    name,
+                    container: Some(container),
+                    uid: None,
+                    from_audit: false,
+                };
+                LocatedPod::Found {
+                    claim,
+                    node: Name::new("worker-1").unwrap(),
+                }
+            }
+            None => LocatedPod::Missing("none of the 1 pods on worker-1 has or had it".to_owned()),
         }
     }
 

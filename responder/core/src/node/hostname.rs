@@ -49,7 +49,11 @@ impl NodeNames {
     /// The names of a live node.
     pub fn of(node: &Node) -> Self {
         let addresses = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
-        let label = node.metadata.labels.as_ref().and_then(|labels| labels.get(HOSTNAME_LABEL));
+        let label = node
+            .metadata
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(HOSTNAME_LABEL));
         Self {
             name: node.metadata.name.as_deref().and_then(Name::new),
             label: label.map(|label| label.as_str().into()),
@@ -71,8 +75,14 @@ impl NodeNames {
         if self.addresses.iter().any(|address| is(address)) {
             return Some(Naming::Address);
         }
-        let names = name.into_iter().chain(label).chain(self.addresses.iter().map(AsRef::as_ref));
-        names.into_iter().any(|name| is_short(name, hostname)).then_some(Naming::Short)
+        let names = name
+            .into_iter()
+            .chain(label)
+            .chain(self.addresses.iter().map(AsRef::as_ref));
+        names
+            .into_iter()
+            .any(|name| is_short(name, hostname))
+            .then_some(Naming::Short)
     }
 }
 
@@ -91,7 +101,9 @@ fn is_short(one: &str, other: &str) -> bool {
 
 /// The node that the hostname names most firmly; `None` where it names none, or two equally firmly.
 pub fn by_hostname<'n>(nodes: &'n [NodeFacts], hostname: &str) -> Option<&'n Name> {
-    let namings = nodes.iter().filter_map(|node| Some((node.names.naming(hostname)?, node.names.name.as_ref()?)));
+    let namings = nodes
+        .iter()
+        .filter_map(|node| Some((node.names.naming(hostname)?, node.names.name.as_ref()?)));
     let firmest = namings.clone().map(|(naming, _)| naming).min()?;
     let mut named = namings.filter(|(naming, _)| *naming == firmest).map(|(_, name)| name);
     named.next().filter(|_| named.next().is_none())
@@ -115,11 +127,19 @@ mod tests {
         let ip = |ip: &str| json!({"type": "InternalIP", "address": ip});
         vec![
             node("worker-1", "worker-1", json!([ip("10.0.0.1")])),
-            node("ip-10-0-7-9.eu-west-1.compute.internal", "ip-10-0-7-9", json!([
-                ip("10.0.7.9"), {"type": "InternalDNS", "address": "ip-10-0-7-9.eu-west-1.compute.internal"},
-                {"type": "ExternalDNS", "address": "ec2-1-2-3-4.compute.amazonaws.com"},
-            ])),
-            node("gke-pool-ab12", "gke-pool-ab12", json!([{"type": "Hostname", "address": "gke-pool-ab12.internal"}])),
+            node(
+                "ip-10-0-7-9.eu-west-1.compute.internal",
+                "ip-10-0-7-9",
+                json!([
+                    ip("10.0.7.9"), {"type": "InternalDNS", "address": "ip-10-0-7-9.eu-west-1.compute.internal"},
+                    {"type": "ExternalDNS", "address": "ec2-1-2-3-4.compute.amazonaws.com"},
+                ]),
+            ),
+            node(
+                "gke-pool-ab12",
+                "gke-pool-ab12",
+                json!([{"type": "Hostname", "address": "gke-pool-ab12.internal"}]),
+            ),
             // Two clusters' names in two zones; a label that another node's name has.
             node("db.zone-a", "db.zone-a", json!([])),
             node("db.zone-b", "db.zone-b", json!([])),

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::node::NodeFacts;
 use crate::object::{Locator, Name, Namespace, Uid};
+use crate::pod::PodOnNode;
 use crate::request::Armed;
 use crate::snapshot::{Owner, PolicyEngine};
 
@@ -44,6 +45,9 @@ pub trait ClusterReader: Send + Sync + 'static {
     /// One controller, with the reference to the controller above it (the `metadata.ownerReferences` entry with
     /// `controller: true`).
     fn owner(&self, at: &Locator) -> impl Future<Output = Result<Option<OwnerObject>, ReadError>> + Send;
+
+    /// All pods on a node, with the ids of their containers.
+    fn pods_on(&self, node: &Name) -> impl Future<Output = Result<Vec<PodOnNode>, ReadError>> + Send;
 
     /// All NetworkPolicies of a namespace.
     fn network_policies(

@@ -65,6 +65,10 @@ impl RefusalReason {
                 &[Operator, Platform],
             ),
             Self::Unreadable => ("answers of the API server", &[Platform]),
+            Self::UnknownContainer => (
+                "the kubelet's status of the pods on the alert's node",
+                &[Platform, Sensor],
+            ),
             Self::UnknownHost => (
                 "the names, hostname labels and addresses of the nodes, and the pods of Falco",
                 &[Platform, Sensor],

@@ -43,6 +43,8 @@ pub enum CheckName {
     // --- the live object
     /// `readings`: everything needed could be read.
     Readings,
+    /// `container`: the pod of a container of which the alert has the id alone was found.
+    Located,
     /// `pod`: the pod is there.
     Pod,
     /// `pod uid`: the live pod has the alert's uid.
@@ -152,6 +154,7 @@ impl fmt::Display for CheckName {
             Self::ProtectedName | Self::Protection => "protection",
             Self::Target => "target",
             Self::Readings => "readings",
+            Self::Located => "container",
             Self::Pod => "pod",
             Self::PodUid => "pod uid",
             Self::ContainerStart => "container start",

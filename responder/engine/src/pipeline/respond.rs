@@ -8,7 +8,7 @@ use responder_core::plan::Plan;
 use responder_core::playbook::Playbook;
 use responder_core::port::{Cluster, Ledger, ReadError};
 use responder_core::refusal::RefusalReason;
-use responder_core::target::{Subject, Target, TargetKind};
+use responder_core::target::{Subject, Target};
 use responder_core::trace::{Check, CheckName, Verdict};
 
 use super::branch_slots::BranchSlots;
@@ -131,19 +131,14 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
         }
     }
 
-    /// The key of the owner or node that a playbook acts on.
+    /// The key of the pod, owner or node that a playbook acts on and the alert does not name.
     async fn key_to_hold(&self) -> Result<Option<TargetKey>, ReadError> {
-        match Subject::of(&self.accepted.alert) {
-            Ok(subject) if self.playbook.target != TargetKind::Pod => {
-                key_above(
-                    &*self.shared.cluster,
-                    &self.shared.sensors.hosts,
-                    &subject,
-                    self.playbook.target,
-                ).await
-            }
-            _ => Ok(None),
-        }
+        let Ok(subject) = Subject::of(&self.accepted.alert) else {
+            return Ok(None);
+        };
+        let (target, patience) = (self.playbook.target, self.shared.config.patience);
+        let hosts = &self.shared.sensors.hosts;
+        key_above(&*self.shared.cluster, self.wait, hosts, &subject, target, patience).await
     }
 
     /// Lets only a plan pass whose target is the one that is held: between the look for the key and the snapshot the
@@ -158,7 +153,12 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
             return committed;
         };
         let key = match &plan.target {
-            Target::Pod { .. } => return committed,
+            Target::Pod { pod } => match (Subject::of(&self.accepted.alert), pod.at.namespace()) {
+                (Ok(Subject::Container { .. }), Some(namespace)) => {
+                    TargetKey::Pod(namespace.clone(), pod.at.name().clone())
+                }
+                _ => return committed,
+            },
             Target::Owner { owner, .. } => TargetKey::Owner(owner.uid.clone()),
             Target::Node { node } => TargetKey::Node(node.at.name().clone()),
         };

@@ -176,7 +176,7 @@ async fn an_alert_for_which_the_ledger_had_no_room_is_no_duplicate() {
 #[case::protected(json!({"output_fields": {"k8s.ns.name": "kube-system"}}), "Protected")]
 #[case::stale(json!({"time": "2026-11-24T02:00:00Z"}), "Stale")]
 #[case::gone(json!({"output_fields": {"k8s.pod.name": "solo-9"}}), "TargetGone")]
-#[case::nothing(json!({"output_fields": {"k8s.pod.name": null}}), "NoTarget")]
+#[case::nothing(json!({"output_fields": {"k8s.pod.name": null, "container.id": null}}), "NoTarget")]
 #[tokio::test(start_paused = true)]
 async fn an_alert_that_was_refused_for_good_is_a_duplicate(#[case] over: Value, #[case] reason: &str) {
     let world = TestWorld::new(&enforced("p", DELETE));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use responder_core::object::{Name, Namespace, Uid};
+use responder_core::object::{ContainerId, Name, Namespace, Uid};
 use responder_core::target::Subject;
 
 /// A target that only one response at a time may be about.
@@ -12,6 +12,8 @@ pub(crate) enum TargetKey {
     Pod(Namespace, Name),
     /// A subject: the host that an alert names, by the node's name or by that of the Falco pod on it.
     Host(Arc<str>),
+    /// A subject: the container that an alert names, and its host.
+    Container(ContainerId, Arc<str>),
     /// The subject of all alerts that name none: they are refused without a read.
     Nothing,
     /// A resolved target.
@@ -26,7 +28,7 @@ pub(crate) enum TargetKey {
 pub(super) enum Tenant {
     /// The pods of one namespace.
     Namespace(Namespace),
-    /// One host: its alerts are about no namespace.
+    /// One host: its alerts are about no namespace, or about one that is not known yet.
     Host(Arc<str>),
     /// The alerts that name nothing.
     Nothing,
@@ -36,6 +38,7 @@ impl TargetKey {
     pub(crate) fn of(subject: &Subject) -> Self {
         match subject {
             Subject::Pod(claim) => Self::Pod(claim.namespace.clone(), claim.name.clone()),
+            Subject::Container { container, hostname } => Self::Container(container.clone(), hostname.as_str().into()),
             Subject::Host { hostname } => Self::Host(hostname.as_str().into()),
         }
     }
@@ -44,7 +47,7 @@ impl TargetKey {
     pub(super) fn tenant(&self) -> Tenant {
         match self {
             Self::Pod(namespace, _) => Tenant::Namespace(namespace.clone()),
-            Self::Host(hostname) => Tenant::Host(Arc::clone(hostname)),
+            Self::Host(hostname) | Self::Container(_, hostname) => Tenant::Host(Arc::clone(hostname)),
             Self::Nothing | Self::Node(_) | Self::Owner(_) => Tenant::Nothing,
         }
     }

@@ -7,6 +7,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use futures_util::future::join_all;
+use responder_core::object::ContainerId;
+
 use super::*;
 use crate::testing::{Before, TestWorld, Then, alert, pod_at, shell, uid_of};
 use crate::wait::WaitInPlace;
@@ -36,6 +39,18 @@ fn web() -> Subject {
     Subject::of(&shell("p", "web-1", 1, 0)).unwrap()
 }
 
+/// A container on `worker-1`, of which no pod is named.
+fn contained(id: &str) -> Subject {
+    Subject::Container {
+        container: ContainerId::new(id).unwrap(),
+        hostname: "worker-1".to_owned(),
+    }
+}
+
+fn pod_key(name: &str) -> TargetKey {
+    TargetKey::Pod(Namespace::new("web").unwrap(), Name::new(name).unwrap())
+}
+
 fn host(hostname: &str) -> Subject {
     Subject::Host {
         hostname: hostname.to_owned(),
@@ -43,7 +58,16 @@ fn host(hostname: &str) -> Subject {
 }
 
 async fn read(world: &TestWorld, subject: &Subject, needs: Needs) -> Result<Snapshot, ReadError> {
-    snapshot(&world.cluster, &*world.clock, &WaitInPlace, &Hosts::default(), subject, needs, PATIENCE).await
+    snapshot(
+        &world.cluster,
+        &*world.clock,
+        &WaitInPlace,
+        &Hosts::default(),
+        subject,
+        needs,
+        PATIENCE,
+    )
+    .await
 }
 
 /// The names of the port's methods that are called from here on.
@@ -296,7 +320,15 @@ async fn who_has_no_patience_reads_once() {
     world.apply(&starting(false));
     let (cluster, clock, subject) = (&world.cluster, &*world.clock, solo());
     let hosts = Hosts::default();
-    let read = snapshot(cluster, clock, &WaitInPlace, &hosts, &subject, Needs::default(), Duration::ZERO);
+    let read = snapshot(
+        cluster,
+        clock,
+        &WaitInPlace,
+        &hosts,
+        &subject,
+        Needs::default(),
+        Duration::ZERO,
+    );
     read.await.unwrap();
     assert_eq!(world.cluster.reads(), 1);
 }
@@ -386,6 +418,78 @@ async fn a_host_that_nothing_is_called_is_missing(#[case] hostname: &str) {
     assert_eq!(snapshot.node, Part::Missing);
 }
 
+// --- containers without a pod's name ----------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn the_pod_of_a_container_is_found_among_the_pods_of_the_alerts_node() {
+    let world = world();
+    let snapshot = read(&world, &contained("000000110000"), Needs::default())
+        .await
+        .unwrap();
+    let live = snapshot.pod.found().unwrap();
+    assert_eq!(live.metadata.name.as_deref(), Some("solo-1"));
+    assert!(matches!(snapshot.located, LocatedPod::Found { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_is_nowhere_is_looked_for_until_the_patience_ends_and_then_at_once() {
+    let (world, hosts, began) = (world(), Hosts::default(), Instant::now());
+    let nowhere = ContainerId::new("ffffffffffff").unwrap();
+    let locate = async || {
+        let named = (&nowhere, "worker-1");
+        hosts
+            .locate(&world.cluster, &WaitInPlace, named, PATIENCE)
+            .await
+            .unwrap()
+    };
+    let LocatedPod::Missing(tried) = locate().await else {
+        panic!("it is found")
+    };
+    assert!(tried.contains("pods on worker-1"), "{tried}");
+    assert_eq!(began.elapsed(), PATIENCE);
+    locate().await;
+    assert_eq!(began.elapsed(), PATIENCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_who_ask_for_containers_of_a_node_share_one_list_a_second() {
+    let (world, hosts) = (world(), Hosts::default());
+    let listed = watched(&world);
+    let ids: Vec<ContainerId> = (1..40)
+        .map(|n| ContainerId::new(&format!("{n:012x}")).unwrap())
+        .collect();
+    let asked = ids
+        .iter()
+        .map(|id| hosts.locate(&world.cluster, &WaitInPlace, (id, "worker-1"), Duration::ZERO));
+    join_all(asked).await;
+    let lists = || {
+        listed
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|method| **method == "pods_on")
+            .count()
+    };
+    assert_eq!(lists(), 1);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    hosts
+        .locate(&world.cluster, &WaitInPlace, (&ids[0], "worker-1"), Duration::ZERO)
+        .await
+        .unwrap();
+    assert_eq!(lists(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_on_a_host_that_is_unknown_is_missing() {
+    let subject = Subject::Container {
+        container: ContainerId::new("000000110000").unwrap(),
+        hostname: "nowhere".to_owned(),
+    };
+    let snapshot = read(&world(), &subject, Needs::default()).await.unwrap();
+    assert!(matches!(snapshot.located, LocatedPod::Missing(why) if why.contains("nowhere")));
+    assert_eq!(snapshot.pod, Part::NotAsked);
+}
+
 // --- the key of what a playbook steps up to ----------------------------------------------------------
 
 #[rstest]
@@ -396,12 +500,16 @@ async fn a_host_that_nothing_is_called_is_missing(#[case] hostname: &str) {
 #[case::host(host("worker-2"), TargetKind::Node, Some(TargetKey::Node(Name::new("worker-2").unwrap())))]
 #[case::falco(host("falco-x7k2p"), TargetKind::Node, Some(TargetKey::Node(Name::new("worker-2").unwrap())))]
 #[case::nowhere(host("nowhere"), TargetKind::Node, None)]
+#[case::a_container(contained("000000110000"), TargetKind::Pod, Some(pod_key("solo-1")))]
+#[case::a_container_of_no_pod(contained("ffffffffffff"), TargetKind::Pod, None)]
 #[tokio::test(start_paused = true)]
 async fn two_ways_to_one_object_lead_to_one_key(
     #[case] subject: Subject,
     #[case] target: TargetKind,
     #[case] expected: Option<TargetKey>,
 ) {
-    let key = key_above(&world().cluster, &Hosts::default(), &subject, target).await.unwrap();
+    let (world, hosts) = (world(), Hosts::default());
+    let key = key_above(&world.cluster, &WaitInPlace, &hosts, &subject, target, PATIENCE);
+    let key = key.await.unwrap();
     assert_eq!(key, expected);
 }

@@ -10,6 +10,7 @@ use responder_cluster::SimulatedCluster;
 use responder_cluster::simulated::SendFault;
 use responder_core::node::NodeFacts;
 use responder_core::object::{Locator, Name, Namespace};
+use responder_core::pod::PodOnNode;
 use responder_core::port::{ClusterReader, ClusterWriter, OwnerObject, ReadError, Reply, SendError};
 use responder_core::request::{Armed, Request};
 use responder_core::snapshot::PolicyEngine;
@@ -139,6 +140,11 @@ impl ClusterReader for ScriptedCluster {
     async fn pods_named(&self, name: &Name) -> Result<Vec<Pod>, ReadError> {
         self.read("pods_named").await;
         self.inner.pods_named(name).await
+    }
+
+    async fn pods_on(&self, node: &Name) -> Result<Vec<PodOnNode>, ReadError> {
+        self.read("pods_on").await;
+        self.inner.pods_on(node).await
     }
 
     async fn node(&self, name: &Name) -> Result<Option<Arc<Node>>, ReadError> {

@@ -1,5 +1,6 @@
 //! The output fields: names and exact values.
 
+use compact_str::CompactString;
 use std::fmt;
 
 use serde::{
@@ -78,21 +79,21 @@ impl<'de> Visitor<'de> for FieldsSeed<'_, '_> {
 struct FieldName<'w, 'b>(&'w mut Walk<'b>);
 
 impl<'de> DeserializeSeed<'de> for FieldName<'_, '_> {
-    type Value = Box<str>;
+    type Value = CompactString;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Box<str>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<CompactString, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for FieldName<'_, '_> {
-    type Value = Box<str>;
+    type Value = CompactString;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a field's name")
     }
 
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<Box<str>, E> {
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<CompactString, E> {
         self.0.check_length(name, name)?;
         Ok(name.into())
     }
@@ -163,7 +164,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_, '_> {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
         self.walk.check_length(self.key, text)?;
-        Ok(Value::String(text.to_owned()))
+        Ok(Value::String(text.into()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {

@@ -30,6 +30,13 @@ fn an_alert_about_a_pod_outside_of_its_senders_part_is_refused(
 ) {
     assert_eq!(confined(nodes, namespaces).refusal(&delete()), refusal);
     assert_eq!(confined(nodes, namespaces).refusal(&cordon()), refusal);
+    let mut by_container = confined(nodes, namespaces);
+    edit(
+        &mut by_container.alert,
+        "/output_fields",
+        json!({"container.id": "aaaaaaaaaaaa"}),
+    );
+    assert_eq!(by_container.refusal(&delete()), refusal);
 }
 
 /// The alert's own word about its node counts for nothing: the live pod's node does.

@@ -54,7 +54,8 @@ fn a_namespace_with_labels_that_the_guard_protects_is_not_acted_in() {
 
 #[rstest]
 #[case::nothing_wrong("/priority", json!("Notice"), None)]
-#[case::no_pod("/output_fields/k8s.pod.name", Value::Null, Some(RefusalReason::NoTarget))]
+#[case::no_pod("/output_fields", json!({}), Some(RefusalReason::NoTarget))]
+#[case::a_container_to_look_up("/output_fields/k8s.pod.name", Value::Null, None)]
 #[case::host("/output_fields/container.id", json!("host"), Some(RefusalReason::HostProcess))]
 #[case::protected("/output_fields/k8s.ns.name", json!("kube-system"), Some(RefusalReason::Protected))]
 #[case::own_namespace("/output_fields/k8s.ns.name", json!("responder"), Some(RefusalReason::Protected))]

@@ -104,7 +104,10 @@ fn of(kind: Kind, nth: u32) -> Alert {
             "p",
             json!({"time": at, "output_fields": {"k8s.ns.name": "kube-system"}}),
         ),
-        Kind::Nowhere => alert("p", json!({"time": at, "output_fields": {"k8s.pod.name": null}})),
+        Kind::Nowhere => alert(
+            "p",
+            json!({"time": at, "output_fields": {"k8s.pod.name": null, "container.id": null}}),
+        ),
         Kind::Host => {
             let mut fields = mark;
             fields["container.id"] = "host".into();
