@@ -326,7 +326,7 @@ mod tests {
                 assert_eq!(claim.uid, Uid::new("d0000000-0000-4000-8000-000000000001"));
             }
             Ok(Subject::Container { container, .. }) => {
-                assert_eq!((names, container.as_str()), (false, "0123456789ab"))
+                assert_eq!((names, container.as_str()), (false, "0123456789ab"));
             }
             other => panic!("{other:?}"),
         }
