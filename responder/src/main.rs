@@ -18,7 +18,8 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use crate::cli::{Cli, Command};
 use crate::config::Log;
 
-/// The image's musl has an allocator that takes one lock for all threads; and an alert makes dozens of allocations.
+/// musl's own allocator takes one lock for all threads.
+#[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -302,7 +302,7 @@ async fn nothing_else_is_written(stolen: &Stolen) {
     for (method, path, body, act) in [
         (
             Method::POST,
-            format!("{}/responder/token", stolen.core("serviceaccounts")),
+            format!("{}/default/token", stolen.core("serviceaccounts")),
             json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}),
             "CREATE serviceaccounts/token",
         ),
@@ -512,5 +512,5 @@ async fn with_rbac_for_one_namespace_an_alert_of_another_fails_with_the_reason_a
     assert!(shop.get(&inside).await.is_none());
     assert!(elsewhere.get(&outside).await.is_some());
     let log = responder.log();
-    assert!(log.contains("Forbidden") && log.contains("bound-elsewhere"), "{log}");
+    assert!(log.contains("forbidden") && log.contains("bound-elsewhere"), "{log}");
 }

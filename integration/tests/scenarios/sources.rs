@@ -190,7 +190,7 @@ async fn a_host_alert_cordons_the_node_of_the_falco_pod_that_sent_it_and_of_no_o
     let accounts = expect_responses(&mut responder, 2, &[("Done", 1)]).await;
     assert_eq!(
         accounts.refused,
-        [("TargetGone".to_owned(), 1)].into(),
+        [("UnknownHost".to_owned(), 1)].into(),
         "{:#?}",
         responder.trail()
     );
@@ -229,7 +229,7 @@ async fn cordoning_a_missing_node_creates_none() {
         202
     );
 
-    expect_refusals(&mut responder, 1, &[("TargetGone", 1)]).await;
+    expect_refusals(&mut responder, 1, &[("UnknownHost", 1)]).await;
     let nodes: Api<Node> = Api::all(scenario.client.clone());
     assert!(nodes.get_opt("no-such-node").await.unwrap().is_none());
     assert_eq!(scenario.writes(), []);

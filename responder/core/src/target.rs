@@ -147,14 +147,24 @@ impl Subject {
         let namespace = first(&["k8s.ns.name", "k8smeta.ns.name"]).or(shim.map(|shim| shim.namespace));
         let name = first(&["k8s.pod.name", "k8smeta.pod.name"]).or(shim.map(|shim| shim.pod));
         let uid = first(&["k8s.pod.uid", "k8smeta.pod.uid", "k8s.pod.id"]).or(shim.map(|shim| shim.uid));
-        let (Some(namespace), Some(name)) = (namespace, name) else {
-            return match (container.and_then(ContainerId::new), alert.hostname()) {
-                (Some(container), Some(hostname)) => Ok(Self::Container {
-                    container,
-                    hostname: hostname.to_owned(),
-                }),
-                _ => Err(NoSubject::NoPod),
-            };
+        for field in ["k8s.ns.name", "k8s.pod.name"] {
+            if !matches!(alert.field(field), None | Some(Value::Null | Value::String(_))) {
+                return Err(NoSubject::BadName(field));
+            }
+        }
+        let (namespace, name) = match (namespace, name) {
+            (Some(namespace), Some(name)) => (namespace, name),
+            (None, None) => {
+                return match (container.and_then(ContainerId::new), alert.hostname()) {
+                    (Some(container), Some(hostname)) => Ok(Self::Container {
+                        container,
+                        hostname: hostname.to_owned(),
+                    }),
+                    _ => Err(NoSubject::NoPod),
+                };
+            }
+            // Half of a name is none, and the pod of the container may have another.
+            (Some(_), None) | (None, Some(_)) => return Err(NoSubject::NoPod),
         };
         Ok(Self::Pod(PodClaim {
             namespace: Namespace::new(namespace).ok_or(NoSubject::BadName("k8s.ns.name"))?,
@@ -313,7 +323,7 @@ mod tests {
     #[case::of_no_kubelet("k8s_", false)]
     #[case::plain("web-0", false)]
     fn the_name_of_a_container_names_its_pod(#[case] container: &str, #[case] names: bool) {
-        let fields = json!({"container.id": "0123456789ab", "container.name": container, "k8s.pod.name": null});
+        let fields = json!({"container.id": "0123456789ab", "container.name": container, "k8s.pod.name": null, "k8s.ns.name": null});
         let body = json!({
             "hostname": "worker-1", "priority": "Notice", "rule": "Terminal shell in container", "source": "syscall",
             "time": "2026-05-01T10:00:00Z", "output_fields": fields,

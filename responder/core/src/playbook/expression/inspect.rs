@@ -6,7 +6,7 @@ use cel::IdedExpr;
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SourceInfo, operators};
 use regex::Regex;
 
-use super::metered::appends;
+use super::metered::{TYPES, appends};
 use super::variable::Variable;
 use crate::document::{Problem, did_you_mean, listed};
 use crate::playbook::pattern::compile_regex;
@@ -48,21 +48,6 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "of",
     "ofNonZeroValue",
     "none",
-];
-/// The names of types, and the namespace of `optional.of`.
-pub(super) const TYPES: &[&str] = &[
-    "bool",
-    "bytes",
-    "double",
-    "dyn",
-    "int",
-    "list",
-    "map",
-    "null_type",
-    "optional",
-    "string",
-    "type",
-    "uint",
 ];
 
 /// The variables, patterns and problems of an expression.

@@ -19,7 +19,7 @@ const BYTES_A_STEP: usize = 16;
 /// What a metered expression calls around a value: each counts it and hands it on. No source can call them, since no
 /// identifier of CEL has an `@`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Count {
+pub(super) enum Counted {
     /// The argument of an operator or a function.
     Argument,
     /// A value that a list or a map keeps.
@@ -30,7 +30,7 @@ pub(super) enum Count {
     Searched,
 }
 
-impl Count {
+impl Counted {
     const ALL: [Self; 4] = [Self::Argument, Self::Kept, Self::Items, Self::Searched];
 
     pub(super) const fn function(self) -> &'static str {
@@ -67,7 +67,7 @@ impl Meter {
 
     /// Makes the functions known that metered expressions call.
     pub(super) fn add_to(&self, context: &mut Context<'_, '_>) -> Result<(), String> {
-        for count in Count::ALL {
+        for count in Counted::ALL {
             let meter = self.clone();
             let function: Function = Box::new(move |call| {
                 let mut arguments = std::mem::take(&mut call.args).into_iter();
@@ -91,9 +91,9 @@ impl Meter {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn spend(&self, count: Count, value: &dyn Val, parts: u64) -> Result<(), ExecutionError> {
-        let is_indexed = count == Count::Searched && value.downcast_ref::<CelMap<'_>>().is_some();
-        if count == Count::Kept && value.downcast_ref::<CelOptional<'_>>().is_some() {
+    fn spend(&self, count: Counted, value: &dyn Val, parts: u64) -> Result<(), ExecutionError> {
+        let is_indexed = count == Counted::Searched && value.downcast_ref::<CelMap<'_>>().is_some();
+        if count == Counted::Kept && value.downcast_ref::<CelOptional<'_>>().is_some() {
             // Each selection from it would copy it, uncounted.
             let advice = "a list or a map holds no optional value: give it a default with orValue()";
             return Err(ExecutionError::function_error("optional", advice));
@@ -104,7 +104,7 @@ impl Meter {
             without(value, self.left())
         };
         let rounds = match value.as_sizer() {
-            Some(sizer) if count == Count::Items => sizer.size().inner().unsigned_abs(),
+            Some(sizer) if count == Counted::Items => sizer.size().inner().unsigned_abs(),
             _ => 0,
         };
         let left = left.saturating_sub(rounds.saturating_mul(parts));

@@ -6,8 +6,23 @@
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators};
 
-use super::inspect::TYPES;
-use super::meter::Count;
+use super::meter::Counted;
+
+/// The names of types, and the namespace of `optional.of`.
+pub(super) const TYPES: &[&str] = &[
+    "bool",
+    "bytes",
+    "double",
+    "dyn",
+    "int",
+    "list",
+    "map",
+    "null_type",
+    "optional",
+    "string",
+    "type",
+    "uint",
+];
 
 /// The same expression, which counts its steps.
 pub(super) fn metered(mut expression: IdedExpr) -> IdedExpr {
@@ -22,7 +37,7 @@ fn write(expression: &mut IdedExpr) {
         Expr::Call(call) => {
             arguments(call);
             if matches!(call.func_name.as_str(), operators::OPT_INDEX | operators::OPT_SELECT) {
-                counted(expression, Count::Argument, 0);
+                counted(expression, Counted::Argument, 0);
             }
         }
         Expr::List(list) => list.elements.iter_mut().enumerate().for_each(|(index, element)| {
@@ -44,8 +59,8 @@ fn write(expression: &mut IdedExpr) {
 }
 
 /// An optional element is unwrapped before it is kept.
-const fn kept(is_optional: bool) -> Count {
-    if is_optional { Count::Argument } else { Count::Kept }
+const fn kept(is_optional: bool) -> Counted {
+    if is_optional { Counted::Argument } else { Counted::Kept }
 }
 
 fn arguments(call: &mut CallExpr) {
@@ -53,7 +68,7 @@ fn arguments(call: &mut CallExpr) {
         // `optional` in `optional.of(x)` is a part of the function's name.
         if !matches!(&target.expr, Expr::Ident(name) if TYPES.contains(&name.as_str())) {
             write(target);
-            counted(target, Count::Argument, 0);
+            counted(target, Counted::Argument, 0);
         }
     }
     let name = call.func_name.as_str();
@@ -69,8 +84,8 @@ fn arguments(call: &mut CallExpr) {
             | operators::INDEX
             | operators::OPT_INDEX
             | operators::OPT_SELECT => {}
-            operators::IN if index == 1 => counted(argument, Count::Searched, 0),
-            _ => counted(argument, Count::Argument, 0),
+            operators::IN if index == 1 => counted(argument, Counted::Searched, 0),
+            _ => counted(argument, Counted::Argument, 0),
         }
     }
 }
@@ -78,10 +93,10 @@ fn arguments(call: &mut CallExpr) {
 fn comprehension(each: &mut ComprehensionExpr) {
     let parts = parts(&each.loop_cond).saturating_add(parts(&each.loop_step));
     write(&mut each.iter_range);
-    counted(&mut each.iter_range, Count::Items, parts);
+    counted(&mut each.iter_range, Counted::Items, parts);
     if !matches!(each.accu_init.expr, Expr::Literal(_)) {
         write(&mut each.accu_init);
-        counted(&mut each.accu_init, Count::Argument, 0);
+        counted(&mut each.accu_init, Counted::Argument, 0);
     }
     write(&mut each.loop_cond);
     step(&mut each.loop_step, &each.accu_var);
@@ -106,7 +121,7 @@ pub(super) fn appends(call: &CallExpr, result: &str) -> bool {
         && matches!(call.args.first().map(|first| &first.expr), Some(Expr::Ident(name)) if name == result)
 }
 
-fn counted(expression: &mut IdedExpr, count: Count, parts: i64) {
+fn counted(expression: &mut IdedExpr, count: Counted, parts: i64) {
     let counts = IdedExpr {
         id: expression.id,
         expr: Expr::Call(CallExpr {
