@@ -9,15 +9,18 @@
 //! time for the body and for the headers, the number of connections, and the memory of all large bodies together.
 
 mod answer;
+mod batch;
 mod body;
 mod connection;
 mod connections;
+mod encoding;
 mod handle;
 mod linger;
 mod listen;
 mod probes;
 mod serve;
 mod server;
+mod take;
 mod tls;
 
 #[cfg(test)]
