@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use bytes::Bytes;
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
@@ -25,7 +25,7 @@ pub(super) struct UnknownEncoding;
 pub(super) enum NotDecoded {
     /// The body exceeds the bound once it is decompressed.
     TooLarge,
-    /// The body is no gzip, or it is cut or damaged.
+    /// The body is no gzip, it is cut or damaged, or something follows it.
     Broken,
 }
 
@@ -50,13 +50,18 @@ impl Encoding {
             return Ok(body);
         }
         let most = (bound as u64).saturating_add(1);
-        let mut decoded = Vec::new();
-        MultiGzDecoder::new(&body[..])
+        let (mut decoder, mut decoded) = (GzDecoder::new(&body[..]), Vec::new());
+        decoder
+            .by_ref()
             .take(most)
             .read_to_end(&mut decoded)
             .map_err(|_| NotDecoded::Broken)?;
         if decoded.len() > bound {
             return Err(NotDecoded::TooLarge);
+        }
+        // Thousands of empty gzips in a row are a lot of work for no text.
+        if !decoder.get_ref().is_empty() {
+            return Err(NotDecoded::Broken);
         }
         Ok(decoded.into())
     }

@@ -95,7 +95,7 @@ impl<S: Sink> HttpServer<S> {
                         self.reject("too_large", StatusCode::PAYLOAD_TOO_LARGE, error, peer)
                     }
                     Err(NotDecoded::Broken) => {
-                        let error = "the body is no whole gzip, which its Content-Encoding says; send it with gzip, or without the header";
+                        let error = "the body is not one whole gzip, as its Content-Encoding says; send it as one, or without the header";
                         self.reject("encoding", StatusCode::BAD_REQUEST, error, peer)
                     }
                 }

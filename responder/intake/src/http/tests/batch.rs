@@ -9,6 +9,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::HttpLimits;
+use super::auth::{PASSWORD, Protected, basic};
 use super::client::{ALERT, ReceivedAnswer, Running, post};
 use crate::contents::MOST_ALERTS;
 
@@ -90,6 +91,33 @@ async fn the_status_of_a_body_tells_whether_to_send_it_again(#[case] rules: &[&s
         server.sink.rejections().is_empty(),
         "what the sink has is counted there"
     );
+}
+
+#[rstest]
+#[case::unmatched("unmatched", r#"{"outcome":"unmatched"}"#)]
+#[case::duplicate("duplicate", r#"{"outcome":"duplicate"}"#)]
+#[case::shed("shed", r#"{"outcome":"rejected","kind":"shed","error":"too many alerts are waiting for their decision; this one was dropped and counted"}"#)]
+#[case::stopping("stopping", r#"{"outcome":"rejected","kind":"stopping","error":"the responder is stopping; this alert was dropped and counted"}"#)]
+#[case::accepted("matched", r#"{"outcome":"accepted","alert":"ID","playbooks":["remote-shell"]}"#)]
+#[tokio::test]
+async fn an_alert_by_itself_has_an_answer_by_itself(#[case] rule: &str, #[case] expected: &str) {
+    let server = Running::start().await;
+    let answer = server.send(&post("/", &alert(rule))).await;
+    let id = server.sink.alerts.lock().unwrap()[0].id().to_string();
+    assert_eq!(answer.body, format!("{}\n", expected.replace("ID", &id)));
+}
+
+#[tokio::test]
+async fn each_alert_of_a_body_is_one_of_its_sender() {
+    let protected = Protected::start().await;
+    let body = array(&["matched", "unmatched"]);
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: x\r\n{}Content-Length: {}\r\n\r\n{body}",
+        basic("falco", PASSWORD),
+        body.len()
+    );
+    assert_eq!(protected.server.send(request.as_bytes()).await.status, 202);
+    assert_eq!(protected.server.sink.senders(), ["basic falco", "basic falco"]);
 }
 
 #[rstest]
@@ -215,6 +243,7 @@ async fn a_bomb_is_decompressed_to_the_bound_and_no_further() {
 #[case::cut(gzip(alert("matched").as_bytes())[..60].to_vec())]
 #[case::damaged({ let mut body = gzip(alert("matched").as_bytes()); let end = body.len() - 6; body[end] ^= 1; body })]
 #[case::followed([gzip(alert("matched").as_bytes()), b"garbage".to_vec()].concat())]
+#[case::several([gzip(alert("matched").as_bytes()), gzip(b"")].concat())]
 #[case::empty(Vec::new())]
 #[tokio::test]
 async fn what_is_no_whole_gzip_is_refused_with_the_remedy(#[case] body: Vec<u8>) {
