@@ -50,9 +50,8 @@ impl Encoding {
             return Ok(body);
         }
         let most = (bound as u64).saturating_add(1);
-        let (mut decoder, mut decoded) = (GzDecoder::new(&body[..]), Vec::new());
-        decoder
-            .by_ref()
+        let (mut gzip, mut decoded) = (GzDecoder::new(&body[..]), Vec::new());
+        gzip.by_ref()
             .take(most)
             .read_to_end(&mut decoded)
             .map_err(|_| NotDecoded::Broken)?;
@@ -60,7 +59,7 @@ impl Encoding {
             return Err(NotDecoded::TooLarge);
         }
         // Thousands of empty gzips in a row are a lot of work for no text.
-        if !decoder.get_ref().is_empty() {
+        if !gzip.get_ref().is_empty() {
             return Err(NotDecoded::Broken);
         }
         Ok(decoded.into())
