@@ -7,6 +7,7 @@
 mod alertmanager;
 mod array;
 mod cloud_event;
+mod envelope_error;
 mod keys;
 mod labels;
 mod lines;
@@ -24,14 +25,14 @@ pub(crate) use self::unreadable::Unreadable;
 
 /// What a body holds.
 #[derive(Debug)]
-pub(crate) enum Contents {
+pub(crate) enum BodyContents {
     /// One alert, or nothing that is one.
     One(Result<Alert, Unreadable>),
     /// Several alerts, or one in a body that could hold several.
     Many(Batch),
 }
 
-impl Contents {
+impl BodyContents {
     /// Reads a body. Memory stays within a few times the body; a body past its bound is refused as a whole.
     pub(crate) fn read(body: &[u8], bounds: &Bounds) -> Self {
         if body.trim_ascii_start().first() == Some(&b'[') && body.len() <= bounds.body {

@@ -11,42 +11,10 @@ use serde::{Serialize, Serializer};
 use serde_json::Number;
 use serde_json::value::RawValue;
 
+use super::envelope_error::AlertmanagerError;
 use super::keys::Keys;
 use super::labels::Labels;
 use super::unreadable::Unreadable;
-
-/// Why labels make no faithful alert.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum AlertmanagerError {
-    /// Labels or annotations with other values than texts.
-    #[error(
-        "the labels or annotations are not names with texts; send what Alertmanager or falcosidekick writes, unchanged"
-    )]
-    Shape,
-    /// The alert is over; it tells of no new event.
-    #[error("this alert of Alertmanager is resolved; set `send_resolved: false` in its webhook_configs")]
-    Resolved,
-    /// A label that falcosidekick always writes is missing.
-    #[error(
-        "the labels have no `{0}`, so they are not those of a Falco alert; let falcosidekick send it with its webhook output"
-    )]
-    Missing(&'static str),
-    /// The time of the event is in no label.
-    #[error(
-        "neither `evt_time` nor `evt_time_iso8601` among the labels tells the time of the event; let falcosidekick send the alert with its webhook output"
-    )]
-    Time,
-    /// A label whose name does not tell the field it was.
-    #[error(
-        "the label {label} was the field `{field}` with an argument that its name does not tell; let falcosidekick send the alert with its webhook output"
-    )]
-    Ambiguous {
-        /// The label.
-        label: Excerpt,
-        /// The field without its argument.
-        field: &'static str,
-    },
-}
 
 /// The labels and annotations of one alert.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use serde::Deserializer as _;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::part::{self, Batch, MOST_ALERTS, Part};
+use super::part::{self, Batch, BodyPart, MOST_ALERTS};
 use super::places::Places;
 use super::unreadable::Unreadable;
 
@@ -25,13 +25,13 @@ pub(super) fn read(body: &[u8], array: &[u8], bounds: &Bounds) -> Result<Batch, 
         .deserialize_seq(&mut found)
         .map_err(|error| DecodeError::of_json(&error))
         .and_then(|()| json.end().map_err(|error| DecodeError::TrailingData { at: at(&error) }));
-    let mut parts: Vec<Part> = found
+    let mut parts: Vec<BodyPart> = found
         .elements
         .iter()
         .map(|element| {
             let text = element.get().as_bytes();
             let (place, offset) = places.of(text);
-            Part {
+            BodyPart {
                 line: place.line,
                 read: part::read(text, bounds).map_err(|error| error.in_part(place, offset)),
             }
@@ -45,7 +45,7 @@ pub(super) fn read(body: &[u8], array: &[u8], bounds: &Bounds) -> Result<Batch, 
             if parts.is_empty() {
                 return Err(error.into());
             }
-            parts.push(Part {
+            parts.push(BodyPart {
                 line: error.position().map_or(start.line, |at| at.line),
                 read: Err(Unreadable::Rest(error)),
             });

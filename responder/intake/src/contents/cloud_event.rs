@@ -6,28 +6,12 @@ use base64::engine::general_purpose::STANDARD;
 use responder_core::alert::{Alert, Bounds, Excerpt};
 use serde_json::value::RawValue;
 
+use super::envelope_error::CloudEventError;
 use super::keys::Keys;
 use super::places::Places;
 use super::unreadable::Unreadable;
 
 const VERSION: &str = "1.0";
-
-/// Why the data of a CloudEvent can't be told.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CloudEventError {
-    /// Another version of the format, or none.
-    #[error("the CloudEvent has the specversion {0}; send it as a CloudEvent of version 1.0")]
-    Version(Excerpt),
-    /// Neither `data` nor `data_base64`.
-    #[error("the CloudEvent has no data; send the alert as its `data`")]
-    NoData,
-    /// Both of them, and readers differ in which one counts.
-    #[error("the CloudEvent has both `data` and `data_base64`; send the alert as its `data` alone")]
-    TwoData,
-    /// `data_base64` is no base64.
-    #[error("the CloudEvent's `data_base64` is not base64; send the alert as its `data`")]
-    Base64,
-}
 
 /// The data of a CloudEvent.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use responder_core::alert::{Bounds, Position};
 
-use super::part::{self, Batch, MOST_ALERTS, Part};
+use super::part::{self, Batch, BodyPart, MOST_ALERTS};
 use super::places::Places;
 
 /// Whether a body that is no alert has alerts on its lines: there are several, and the first is an object by its looks.
@@ -28,7 +28,7 @@ pub(super) fn read(body: &[u8], bounds: &Bounds) -> Batch {
                 line: number,
                 ..Position::START
             };
-            Part {
+            BodyPart {
                 line: number,
                 read: part::read(line, bounds).map_err(|error| error.in_part(start, offset)),
             }

@@ -14,14 +14,14 @@ pub(crate) const MOST_ALERTS: usize = 512;
 #[derive(Debug)]
 pub(crate) struct Batch {
     /// In the order of the body; at most [`MOST_ALERTS`], and one for what is broken behind them.
-    pub(crate) parts: Vec<Part>,
+    pub(crate) parts: Vec<BodyPart>,
     /// Alerts past the bound. They were counted and not read.
     pub(crate) unread: usize,
 }
 
 /// One of the alerts of a body.
 #[derive(Debug)]
-pub(crate) struct Part {
+pub(crate) struct BodyPart {
     /// The line of the body in which it begins, from 1.
     pub(crate) line: usize,
     /// The alert.

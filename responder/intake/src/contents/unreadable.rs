@@ -2,8 +2,7 @@
 
 use responder_core::alert::{DecodeError, Position};
 
-use super::alertmanager::AlertmanagerError;
-use super::cloud_event::CloudEventError;
+use super::envelope_error::{AlertmanagerError, CloudEventError};
 
 /// Why a body, or a part of it, was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

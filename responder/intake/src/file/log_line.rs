@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 /// The stream of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stream {
+pub(super) enum ContainerStream {
     Stdout,
     Stderr,
 }
@@ -21,7 +21,7 @@ pub(super) enum LogLine<'a> {
     /// A piece of a long line, which the runtime has cut.
     Piece {
         /// The pieces of the two streams may alternate.
-        stream: Stream,
+        stream: ContainerStream,
         text: Cow<'a, [u8]>,
         /// Whether the line ends with it.
         is_last: bool,
@@ -76,7 +76,7 @@ impl<'a> LogLine<'a> {
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),
         };
         Some(Self::Piece {
-            stream: Stream::named(stream.as_bytes())?,
+            stream: ContainerStream::named(stream.as_bytes())?,
             is_last: text.ends_with(b"\n"),
             text,
         })
@@ -88,7 +88,7 @@ impl<'a> LogLine<'a> {
         let found = CRI.as_ref()?.captures(line)?;
         let part = |index| found.get(index).map_or(&b""[..], |part| part.as_bytes());
         Some(Self::Piece {
-            stream: Stream::named(part(1))?,
+            stream: ContainerStream::named(part(1))?,
             text: part(3).into(),
             is_last: part(2) == b"F",
         })
@@ -104,7 +104,7 @@ impl<'a> LogLine<'a> {
     }
 }
 
-impl Stream {
+impl ContainerStream {
     fn named(name: &[u8]) -> Option<Self> {
         match name {
             b"stdout" => Some(Self::Stdout),
@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    fn piece(stream: Stream, text: &str, is_last: bool) -> LogLine<'_> {
+    fn piece(stream: ContainerStream, text: &str, is_last: bool) -> LogLine<'_> {
         LogLine::Piece {
             stream,
             text: text.as_bytes().into(),
@@ -129,19 +129,25 @@ mod tests {
     }
 
     #[rstest]
-    #[case::cri("2026-01-01T00:00:00.0Z stdout F {}", piece(Stream::Stdout, "{}", true))]
-    #[case::cri_of_another_zone("2026-01-01T00:00:00.123456789+02:00 stderr F {}", piece(Stream::Stderr, "{}", true))]
-    #[case::cri_piece("2026-01-01T00:00:00.0Z stdout P {\"a\": ", piece(Stream::Stdout, "{\"a\": ", false))]
-    #[case::cri_with_its_line_end("2026-01-01T00:00:00.0Z stdout F {}\r", piece(Stream::Stdout, "{}", true))]
-    #[case::cri_with_tags("2026-01-01T00:00:00.0Z stdout P:x:y {", piece(Stream::Stdout, "{", false))]
-    #[case::cri_without_text("2026-01-01T00:00:00.0Z stdout F ", piece(Stream::Stdout, "", true))]
+    #[case::cri("2026-01-01T00:00:00.0Z stdout F {}", piece(ContainerStream::Stdout, "{}", true))]
+    #[case::cri_of_another_zone(
+        "2026-01-01T00:00:00.123456789+02:00 stderr F {}",
+        piece(ContainerStream::Stderr, "{}", true)
+    )]
+    #[case::cri_piece(
+        "2026-01-01T00:00:00.0Z stdout P {\"a\": ",
+        piece(ContainerStream::Stdout, "{\"a\": ", false)
+    )]
+    #[case::cri_with_its_line_end("2026-01-01T00:00:00.0Z stdout F {}\r", piece(ContainerStream::Stdout, "{}", true))]
+    #[case::cri_with_tags("2026-01-01T00:00:00.0Z stdout P:x:y {", piece(ContainerStream::Stdout, "{", false))]
+    #[case::cri_without_text("2026-01-01T00:00:00.0Z stdout F ", piece(ContainerStream::Stdout, "", true))]
     #[case::docker(
         r#"{"log":"{\"a\":1}\n","stream":"stdout","time":"2026-01-01T00:00:00Z"}"#,
-        piece(Stream::Stdout, "{\"a\":1}\n", true)
+        piece(ContainerStream::Stdout, "{\"a\":1}\n", true)
     )]
     #[case::docker_piece(
         r#"{"log":"{\"a\":","stream":"stderr","attrs":{"k":"v"}}"#,
-        piece(Stream::Stderr, "{\"a\":", false)
+        piece(ContainerStream::Stderr, "{\"a\":", false)
     )]
     fn a_line_of_a_container_is_a_piece_of_its_stream(#[case] line: &str, #[case] expected: LogLine<'_>) {
         assert_eq!(LogLine::parse(line.as_bytes()), expected);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::log_line::Stream;
+use super::log_line::ContainerStream;
 
 /// The pieces of the line under way, for each stream.
 #[derive(Debug)]
@@ -33,15 +33,15 @@ impl Pieces {
     /// Adds a piece; the whole line if it is the last one.
     pub(super) fn join<'a>(
         &mut self,
-        stream: Stream,
+        stream: ContainerStream,
         number: u64,
         piece: Cow<'a, [u8]>,
         is_last: bool,
     ) -> Option<Joined<'a>> {
         let bound = self.bound;
         let begun = match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
+            ContainerStream::Stdout => &mut self.stdout,
+            ContainerStream::Stderr => &mut self.stderr,
         };
         let Some(joined) = begun else {
             let joined = Joined {
@@ -73,7 +73,13 @@ impl Pieces {
 mod tests {
     use super::*;
 
-    fn join(pieces: &mut Pieces, stream: Stream, number: u64, text: &str, is_last: bool) -> Option<(u64, String)> {
+    fn join(
+        pieces: &mut Pieces,
+        stream: ContainerStream,
+        number: u64,
+        text: &str,
+        is_last: bool,
+    ) -> Option<(u64, String)> {
         let joined = pieces.join(stream, number, text.as_bytes().into(), is_last)?;
         Some((joined.first, String::from_utf8(joined.text.into_owned()).unwrap()))
     }
@@ -81,14 +87,14 @@ mod tests {
     #[test]
     fn the_pieces_of_two_streams_are_joined_apart() {
         let mut pieces = Pieces::new(100);
-        assert_eq!(join(&mut pieces, Stream::Stdout, 1, "ab", false), None);
-        assert_eq!(join(&mut pieces, Stream::Stderr, 2, "x", false), None);
+        assert_eq!(join(&mut pieces, ContainerStream::Stdout, 1, "ab", false), None);
+        assert_eq!(join(&mut pieces, ContainerStream::Stderr, 2, "x", false), None);
         assert_eq!(
-            join(&mut pieces, Stream::Stdout, 3, "c", true),
+            join(&mut pieces, ContainerStream::Stdout, 3, "c", true),
             Some((1, "abc".to_owned()))
         );
         assert_eq!(
-            join(&mut pieces, Stream::Stdout, 4, "d", true),
+            join(&mut pieces, ContainerStream::Stdout, 4, "d", true),
             Some((4, "d".to_owned()))
         );
         assert_eq!(pieces.take().map(|joined| joined.first), Some(2));
@@ -99,10 +105,10 @@ mod tests {
     fn a_line_without_an_end_is_kept_to_one_byte_past_the_bound() {
         let mut pieces = Pieces::new(5);
         for number in 1..100 {
-            assert_eq!(join(&mut pieces, Stream::Stdout, number, "abc", false), None);
+            assert_eq!(join(&mut pieces, ContainerStream::Stdout, number, "abc", false), None);
         }
         assert_eq!(
-            join(&mut pieces, Stream::Stdout, 100, "abc", true),
+            join(&mut pieces, ContainerStream::Stdout, 100, "abc", true),
             Some((1, "abcabc".to_owned()))
         );
     }

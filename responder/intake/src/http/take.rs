@@ -10,7 +10,7 @@ use responder_core::alert::{Alert, DecodeError, Sender};
 use super::answer::{self, HttpAnswer};
 use super::batch::{self, AlertAnswer};
 use super::server::HttpServer;
-use crate::contents::{Batch, Contents, MOST_ALERTS, Unreadable};
+use crate::contents::{Batch, BodyContents, MOST_ALERTS, Unreadable};
 use crate::{Arrival, Receipt, Sink};
 
 impl<S: Sink> HttpServer<S> {
@@ -23,7 +23,7 @@ impl<S: Sink> HttpServer<S> {
         begun: Option<Instant>,
         peer: SocketAddr,
     ) -> HttpAnswer {
-        let contents = Contents::read(body, &self.limits.alert);
+        let contents = BodyContents::read(body, &self.limits.alert);
         let decoded = begun.map(|_| Instant::now());
         let arrival = Arrival {
             sender,
@@ -32,14 +32,14 @@ impl<S: Sink> HttpServer<S> {
             decoded,
         };
         match contents {
-            Contents::One(Ok(alert)) => answer::receipt(&self.submit(alert, arrival, peer)),
+            BodyContents::One(Ok(alert)) => answer::receipt(&self.submit(alert, arrival, peer)),
             // Falco sends text/plain for its text output only. A body of that type that is not JSON is text output, even
             // if a template of the rule has changed its form.
-            Contents::One(Err(_)) if is_plain_text(headers) && body.first().is_some_and(|first| *first != b'{') => {
+            BodyContents::One(Err(_)) if is_plain_text(headers) && body.first().is_some_and(|first| *first != b'{') => {
                 self.unreadable(&DecodeError::TextOutput.into(), headers, peer)
             }
-            Contents::One(Err(error)) => self.unreadable(&error, headers, peer),
-            Contents::Many(batch) => self.take_batch(batch, arrival, peer),
+            BodyContents::One(Err(error)) => self.unreadable(&error, headers, peer),
+            BodyContents::Many(batch) => self.take_batch(batch, arrival, peer),
         }
     }
 

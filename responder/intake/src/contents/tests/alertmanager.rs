@@ -5,7 +5,7 @@ use std::fs;
 use rstest::rstest;
 use serde_json::{Map, Value, json};
 
-use super::super::Contents;
+use super::super::BodyContents;
 use super::{ALERT, bare, read, told};
 
 /// As falcosidekick sends an event to Alertmanager (`newAlertmanagerPayload` in `outputs/alertmanager.go`), for events
@@ -57,7 +57,7 @@ fn with_time(alert: &str) -> Value {
 /// The only alert of a batch.
 fn only(body: &Value) -> Result<responder_core::alert::Alert, String> {
     match read(body.to_string()) {
-        Contents::Many(mut batch) if batch.parts.len() == 1 => batch
+        BodyContents::Many(mut batch) if batch.parts.len() == 1 => batch
             .parts
             .remove(0)
             .read
@@ -141,7 +141,7 @@ fn a_label_that_is_there_twice_is_refused(#[case] again: &str) {
 #[test]
 fn an_alert_with_labels_of_its_own_stays_an_alert() {
     let body = ALERT.replace(r#""tags""#, r#""labels":{},"alerts":[],"tags""#);
-    let Contents::One(Ok(alert)) = read(&body) else {
+    let BodyContents::One(Ok(alert)) = read(&body) else {
         panic!("{:?}", told(&body));
     };
     assert_eq!(alert, bare(&body));

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::json;
 
-use super::super::{Contents, MOST_ALERTS};
+use super::super::{BodyContents, MOST_ALERTS};
 use super::{ALERT, bare, read, told};
 
 const RULE: &str = "Terminal shell in container";
@@ -35,7 +35,7 @@ fn sidekick(keys: &str) -> String {
 #[case::event_of_base64(event(&format!(r#","data_base64":"{}""#, STANDARD.encode(ALERT))))]
 #[case::event_with_null(event(&format!(r#","data_base64":null,"data":{ALERT}"#)))]
 fn one_alert_is_the_same_in_every_envelope(#[case] body: String) {
-    let Contents::One(Ok(alert)) = read(&body) else {
+    let BodyContents::One(Ok(alert)) = read(&body) else {
         panic!("{:?}", told(&body));
     };
     assert_eq!(alert, bare(ALERT));
@@ -50,7 +50,7 @@ fn one_alert_is_the_same_in_every_envelope(#[case] body: String) {
 #[case::events(format!("[{},{}]", event(&format!(r#","data":{ALERT}"#)), sidekick(&format!(r#","data":{ALERT}"#))), &[1, 1])]
 #[case::events_on_lines(format!("{}\n{ALERT}\n", sidekick(&format!(r#","data":{ALERT}"#))), &[1, 2])]
 fn several_alerts_are_each_taken(#[case] body: String, #[case] lines: &[usize]) {
-    let Contents::Many(batch) = read(&body) else {
+    let BodyContents::Many(batch) = read(&body) else {
         panic!("{:?}", told(&body));
     };
     assert_eq!(batch.parts.iter().map(|part| part.line).collect::<Vec<_>>(), lines);
@@ -113,13 +113,13 @@ fn a_line_that_is_no_utf8_spoils_no_other() {
 fn an_alert_behind_a_line_end_in_falcos_text_output_is_text(#[case] before: &str) {
     // A process chooses its command line, and the rule prints it.
     let body = format!("{before}\n{ALERT}\n{ALERT}");
-    assert!(matches!(read(&body), Contents::One(Err(_))), "{:?}", told(&body));
+    assert!(matches!(read(&body), BodyContents::One(Err(_))), "{:?}", told(&body));
 }
 
 #[test]
 fn a_broken_alert_over_lines_is_one_alert() {
     let body = ALERT.replace(", ", ",\n").replace("\"Notice\"", "oops");
-    assert!(matches!(read(&body), Contents::One(Err(_))), "{:?}", told(&body));
+    assert!(matches!(read(&body), BodyContents::One(Err(_))), "{:?}", told(&body));
 }
 
 #[rstest]
@@ -128,7 +128,7 @@ fn a_broken_alert_over_lines_is_one_alert() {
 fn alerts_past_the_bound_are_counted_and_not_read(#[case] open: &str, #[case] between: &str, #[case] close: &str) {
     let small = r#"{"rule":"r","priority":"Debug","time":"2023-05-10T14:09:24Z"}"#;
     let body = format!("{open}{}{close}", vec![small; MOST_ALERTS + 3].join(between));
-    let Contents::Many(batch) = read(&body) else {
+    let BodyContents::Many(batch) = read(&body) else {
         panic!("{:?}", told(&body));
     };
     assert_eq!((batch.parts.len(), batch.unread), (MOST_ALERTS, 3));
@@ -141,8 +141,8 @@ proptest! {
         let texts: Vec<&str> = elements.iter().map(|good| if *good { ALERT } else { "{\"rule\":[]}" }).collect();
         for body in [format!("[{}]", texts.join(" ,\n")), texts.join("\n")] {
             match read(&body) {
-                Contents::One(read) => prop_assert!(elements.len() == 1 && read.is_ok() == elements[0]),
-                Contents::Many(batch) => {
+                BodyContents::One(read) => prop_assert!(elements.len() == 1 && read.is_ok() == elements[0]),
+                BodyContents::Many(batch) => {
                     let read: Vec<bool> = batch.parts.iter().map(|part| part.read.is_ok()).collect();
                     prop_assert_eq!(&read, &elements);
                     let lines: Vec<usize> = batch.parts.iter().map(|part| part.line).collect();
@@ -162,8 +162,8 @@ proptest! {
         let body = pieces.concat();
         let most = pieces.iter().filter(|piece| **piece == ALERT).count();
         let taken = match read(&body) {
-            Contents::One(read) => usize::from(read.is_ok()),
-            Contents::Many(batch) => batch.parts.iter().filter(|part| part.read.is_ok()).count(),
+            BodyContents::One(read) => usize::from(read.is_ok()),
+            BodyContents::Many(batch) => batch.parts.iter().filter(|part| part.read.is_ok()).count(),
         };
         prop_assert!(taken <= most);
     }
