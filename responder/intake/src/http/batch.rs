@@ -116,7 +116,7 @@ pub(super) fn answer(answers: &[AlertAnswer], unread: usize) -> HttpAnswer {
     }
 }
 
-/// The status of a batch. A sender that sends again after 5xx loses nothing by it: what was taken is a duplicate then.
+/// The status of a batch. A sender that sends again after 5xx loses nothing by it: what was accepted is a duplicate then.
 fn status(answers: &[AlertAnswer]) -> StatusCode {
     let is_retriable = |answer: &AlertAnswer| matches!(answer, AlertAnswer::Rejected { retriable: true, .. });
     let is_accepted = |answer: &AlertAnswer| matches!(answer, AlertAnswer::Accepted { .. });
