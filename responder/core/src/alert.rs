@@ -14,6 +14,7 @@ mod decode;
 mod decode_error;
 mod excerpt;
 mod falco_field;
+mod falco_label;
 mod falco_rules;
 mod identity;
 mod outcome;
@@ -43,6 +44,7 @@ pub use self::{
     decode_error::{DecodeError, Position},
     excerpt::Excerpt,
     falco_field::{FieldType, falco_type},
+    falco_label::{LabelField, label_field},
     falco_rules::{ShippedRule, shipped_rule, shipped_rules},
     identity::{AlertId, AlertIdError},
     outcome::AlertOutcome,

@@ -1,123 +1,21 @@
 //! Alerts from a file or from standard input, for `replay` and `explain`. Step of the flow: intake.
 //!
-//! A recording has one alert on each line (JSONL), as Falco's `file_output` writes it. A single alert may span several
-//! lines, as an editor or `jq` leaves it, and a JSON array of alerts is accepted too.
+//! A recording has one alert on each line (JSONL), as Falco's `file_output` writes it. A log that has kept Falco's lines is
+//! a recording too: of a container, by CRI or docker's json-file, or of syslog. A single alert may span several lines, as an
+//! editor or `jq` leaves it, and a JSON array of alerts is accepted too.
 
-use std::fmt;
-use std::io::{self, BufRead, Read as _};
+mod lines;
+mod log_line;
+mod pieces;
+mod placed;
 
-use responder_core::alert::{Alert, Bounds, DecodeError};
+use responder_core::alert::Bounds;
 use serde_json::value::RawValue;
 
-/// An alert with its place in the file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AlertInFile {
-    /// The place.
-    pub place: Place,
-    /// The decoded alert.
-    pub alert: Alert,
-}
+use self::placed::decode;
 
-/// The place of an alert in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
-    /// The line of a recording, from 1.
-    Line(u64),
-    /// The element of an array, from 1.
-    Element(u64),
-    /// The file holds one alert and nothing else.
-    Whole,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Line(number) => write!(f, "line {number}"),
-            Self::Element(number) => write!(f, "element {number}"),
-            Self::Whole => f.write_str("the text"),
-        }
-    }
-}
-
-/// Why a file, or a part of it, can't be read as alerts.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// The file can't be read.
-    #[error("the alerts can't be read; look at the file and its permissions")]
-    Io(#[from] io::Error),
-    /// A part of the file is not an alert.
-    #[error("{place} is not an alert")]
-    Decode {
-        /// The place of the part.
-        place: Place,
-        /// The reason.
-        #[source]
-        source: DecodeError,
-    },
-    /// The file holds no alert.
-    #[error("there is no alert in it; give Falco's alerts as JSON, one a line")]
-    Empty,
-}
-
-/// The alerts of a recording, one a line; blank lines are skipped. A line that is not an alert is an error with its place,
-/// and reading goes on with the next line; after [`FileError::Io`] the iterator ends.
-///
-/// Memory holds one line at a time, and of a line no more than its bound.
-#[derive(Debug)]
-pub struct Lines<R> {
-    reader: R,
-    bounds: Bounds,
-    number: u64,
-    ended: bool,
-}
-
-impl<R: BufRead> Lines<R> {
-    /// Reads a recording.
-    pub const fn new(reader: R, bounds: Bounds) -> Self {
-        Self {
-            reader,
-            bounds,
-            number: 0,
-            ended: false,
-        }
-    }
-
-    /// The next line without its end; `None` at the end of the file. A line over its bound comes cut just past the
-    /// bound, so that decoding refuses it; the rest of it is skipped.
-    fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let most = (self.bounds.body as u64).saturating_add(2);
-        let mut line = Vec::new();
-        if self.reader.by_ref().take(most).read_until(b'\n', &mut line)? == 0 {
-            return Ok(None);
-        }
-        if line.last() == Some(&b'\n') {
-            line.pop();
-        } else if line.len() as u64 == most {
-            self.reader.skip_until(b'\n')?;
-        }
-        Ok(Some(line))
-    }
-}
-
-impl<R: BufRead> Iterator for Lines<R> {
-    type Item = Result<AlertInFile, FileError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while !self.ended {
-            self.number += 1;
-            match self.line() {
-                Ok(Some(line)) if line.trim_ascii().is_empty() => {}
-                Ok(Some(line)) => return Some(decode(Place::Line(self.number), &line, &self.bounds)),
-                Ok(None) => self.ended = true,
-                Err(error) => {
-                    self.ended = true;
-                    return Some(Err(error.into()));
-                }
-            }
-        }
-        None
-    }
-}
+pub use self::lines::Lines;
+pub use self::placed::{AlertInFile, FileError, Place};
 
 /// The alerts of a small file: one alert over any number of lines, an array of alerts, or one a line.
 ///
@@ -144,27 +42,16 @@ pub fn alerts(text: &[u8], bounds: &Bounds) -> Result<Vec<AlertInFile>, FileErro
         Some(_) => {}
     }
     let whole = decode(Place::Whole, text, bounds);
-    let lines = text
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.trim_ascii().is_empty())
-        .count();
-    let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     // A first line that is an alert by itself tells a recording from a single broken alert over several lines.
-    if whole.is_err() && lines > 1 && Alert::decode(first, bounds).is_ok() {
+    if whole.is_err() && Lines::new(text, *bounds).next().is_some_and(|first| first.is_ok()) {
         return Lines::new(text, *bounds).collect();
     }
     whole.map(|alert| vec![alert])
 }
 
-fn decode(place: Place, text: &[u8], bounds: &Bounds) -> Result<AlertInFile, FileError> {
-    match Alert::decode(text, bounds) {
-        Ok(alert) => Ok(AlertInFile { place, alert }),
-        Err(source) => Err(FileError::Decode { place, source }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use responder_core::alert::{Alert, DecodeError};
     use rstest::rstest;
 
     use super::*;
@@ -212,10 +99,83 @@ mod tests {
         );
     }
 
+    fn json_string(text: &str) -> String {
+        serde_json::Value::from(text).to_string()
+    }
+
+    #[test]
+    fn the_logs_of_a_container_and_of_syslog_are_recordings() {
+        let (start, end) = ALERT.split_at(40);
+        let startup = "Falco version: 0.41.0";
+        let recording = [
+            format!("2026-07-06T23:05:05.1Z stdout F {ALERT}"),
+            format!("2026-07-06T23:05:05.1Z stdout P {start}"),
+            format!("2026-07-06T23:05:05.1Z stderr F {startup}"),
+            format!("2026-07-06T23:05:05.1Z stdout F {end}"),
+            "2026-07-06T23:05:05.1Z stdout F ".to_owned(),
+            format!(
+                r#"{{"log":{},"stream":"stdout","time":"x"}}"#,
+                json_string(&format!("{ALERT}\n"))
+            ),
+            format!(r#"{{"log":{},"stream":"stdout","time":"x"}}"#, json_string(start)),
+            format!(
+                r#"{{"log":{},"stream":"stdout","time":"x"}}"#,
+                json_string(&format!("{end}\n"))
+            ),
+            format!("<134>Jul  6 23:05:05 worker-1 falco[1]: {ALERT}"),
+            format!("<134>1 2026-07-06T23:05:05Z worker-1 falco 1 - - {ALERT}"),
+            ALERT.to_owned(),
+            format!("2026-07-06T23:05:05.1Z stdout P {start}"),
+        ];
+        for end in ["\n", "\r\n"] {
+            let recording = recording.join(end);
+            let found: Vec<_> = Lines::new(recording.as_bytes(), Bounds::default()).collect();
+            assert_eq!(
+                places(&found),
+                [
+                    "line 1",
+                    "line 3 is not an alert!",
+                    "line 2",
+                    "line 6",
+                    "line 7",
+                    "line 9",
+                    "line 10",
+                    "line 11",
+                    "line 12 is not an alert!"
+                ]
+            );
+            let alert = Alert::decode(ALERT.as_bytes(), &Bounds::default()).unwrap();
+            assert!(found.iter().flatten().all(|placed| placed.alert == alert));
+        }
+    }
+
+    #[test]
+    fn pieces_that_never_end_are_refused_at_the_bound() {
+        let bounds = Bounds {
+            body: 1000,
+            ..Bounds::default()
+        };
+        let piece = format!("2026-07-06T23:05:05.1Z stdout P {}\n", "x".repeat(300));
+        let recording = format!("{}2026-07-06T23:05:05.1Z stdout F x\n{ALERT}\n", piece.repeat(50));
+        let found: Vec<_> = Lines::new(recording.as_bytes(), bounds).collect();
+        assert_eq!(places(&found), ["line 1 is not an alert!", "line 52"]);
+        let Err(FileError::Decode { source, .. }) = &found[0] else {
+            panic!("{found:?}");
+        };
+        assert_eq!(
+            *source,
+            DecodeError::TooLarge {
+                size: 1001,
+                bound: 1000
+            }
+        );
+    }
+
     #[rstest]
     #[case::over_lines(ALERT.replace(',', ",\n  "), &["the text"])]
     #[case::by_itself(format!("\n{ALERT}\n"), &["the text"])]
     #[case::recording(format!("{ALERT}\n\n{ALERT}\n"), &["line 1", "line 3"])]
+    #[case::log_line(format!("2026-07-06T23:05:05.1Z stdout F {ALERT}\n"), &["line 1"])]
     #[case::array(format!("[{ALERT},\n{ALERT}]"), &["element 1", "element 2"])]
     fn a_small_file_may_have_any_of_the_usual_formats(#[case] text: String, #[case] expected: &[&str]) {
         let found = alerts(text.as_bytes(), &Bounds::default()).unwrap();

@@ -1,5 +1,5 @@
 //! The HTTP intake: `POST /` from Falco's `http_output` and falcosidekick's `webhook` and `talon`. Step of the flow:
-//! intake.
+//! intake. A body may hold several alerts, in the shapes of the README; each has its own answer.
 //!
 //! The sender of an alert is authenticated, as far as [`auth`](crate::auth) requires it, before any of the body is read.
 //! The pages for probes and metrics have a listener of their own.
@@ -9,15 +9,18 @@
 //! time for the body and for the headers, the number of connections, and the memory of all large bodies together.
 
 mod answer;
+mod batch;
 mod body;
 mod connection;
 mod connections;
+mod encoding;
 mod handle;
 mod linger;
 mod listen;
 mod probes;
 mod serve;
 mod server;
+mod take;
 mod tls;
 
 #[cfg(test)]

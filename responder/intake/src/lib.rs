@@ -5,6 +5,7 @@
 
 mod arrival;
 pub mod auth;
+mod contents;
 pub mod file;
 pub mod http;
 pub mod nats;

@@ -19,7 +19,7 @@ pub trait Sink: Send + Sync + 'static {
         false
     }
 
-    /// Counts a request without a readable alert. The kind is one of
+    /// Counts a request, or a part of one, without a readable alert. The kind is one of
     /// [`DecodeError::KINDS`](responder_core::alert::DecodeError::KINDS) or of [`TRANSPORT_KINDS`]: a closed set, fit for
     /// a metric label.
     fn rejected(&self, kind: &'static str);
@@ -35,8 +35,8 @@ pub trait SettlingSink: Sink {
 /// Becomes ready when an alert is settled.
 pub type Settling = Pin<Box<dyn Future<Output = AlertOutcome> + Send>>;
 
-/// Kinds of rejections that happen before there is a body to decode.
-pub const TRANSPORT_KINDS: [&str; 13] = [
+/// Kinds of rejections that happen before there is the text of an alert to decode.
+pub const TRANSPORT_KINDS: [&str; 16] = [
     // Bytes that are not HTTP.
     "http",
     // A TLS handshake failed: most often the sender speaks plain HTTP, or does not trust the server's certificate.
@@ -51,8 +51,14 @@ pub const TRANSPORT_KINDS: [&str; 13] = [
     "credentials_wrong",
     // An alert sent to another path than `/`.
     "wrong_path",
-    // A body with a Content-Encoding; no known sender uses one.
+    // A body with another Content-Encoding than gzip, or with damaged gzip.
     "encoding",
+    // An alert past the number that one body may hold.
+    "batch",
+    // A CloudEvent without data that could be an alert.
+    "cloud_event",
+    // Labels of Alertmanager from which no faithful alert can be made.
+    "alertmanager",
     // A web page's request: no known sender has an origin.
     "browser",
     // The body did not arrive in time.

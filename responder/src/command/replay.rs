@@ -17,7 +17,7 @@ use crate::report::{Format, Paint, Replay, ReplayEntry, print_data, print_messag
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ReplayArgs {
-    /// A file with one alert on each line, as Falco's file_output writes it; - for standard input
+    /// A file with one alert on each line, as Falco's file_output or a container's log has it; - for standard input
     #[arg(value_name = "ALERTS")]
     alerts: PathBuf,
     /// Shows the alerts without a matching playbook too
@@ -35,6 +35,10 @@ Examples:
   responder replay week.jsonl --playbooks playbooks/*/playbook.yaml --assume-targets
   responder replay week.jsonl --playbooks mine --guard guard.yaml --simulate dump --mode Enforce
   responder replay week.jsonl --playbooks mine --assume-targets -o json | jq .decisions
+  cat /var/log/pods/falco_*/falco/*.log | responder replay - --playbooks mine --assume-targets
+
+A line may be wrapped as CRI, docker's json-file driver or syslog keeps it. The pieces of a line that
+the runtime has cut are joined, and the alert has the number of the first one's line.
 
 Alerts are decided in the order of their times, each at its own time, so none is stale.
 Decisions count towards limits and budgets and are not carried out: a pod that would have been

@@ -73,6 +73,18 @@ impl Alert {
     }
 }
 
+impl DecodeError {
+    /// The error of a text that is not JSON, for readers of what an alert may be wrapped in.
+    pub fn of_json(error: &serde_json::Error) -> Self {
+        let mut walk = Walk {
+            bounds: &Bounds::NONE,
+            refusal: None,
+            key: None,
+        };
+        walk.explain(error)
+    }
+}
+
 /// Reads back an alert that this process wrote. [`Bounds::NONE`]: the bounds were enforced when it came in.
 impl<'de> Deserialize<'de> for Alert {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

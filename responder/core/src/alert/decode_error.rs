@@ -27,7 +27,7 @@ pub enum DecodeError {
     #[error("the body is not UTF-8 from byte {offset} on; send JSON as UTF-8")]
     NotUtf8 { offset: usize },
     /// JSON, but not an object.
-    #[error("expected one alert, a JSON object, found {found}; Falco and falcosidekick send one alert per request")]
+    #[error("expected an alert, a JSON object, found {found}; send Falco's JSON unchanged")]
     NotAnObject { found: &'static str },
     /// The body ends inside the alert.
     #[error("the body ends inside the alert at {at}{}; the sender or a proxy cut it", InKey(key.as_ref()))]
@@ -40,7 +40,7 @@ pub enum DecodeError {
         what: Box<str>,
     },
     /// Something follows the alert.
-    #[error("something follows the alert at {at}; send one alert per request")]
+    #[error("something follows the alert at {at}; send one alert on a line, with nothing behind it")]
     TrailingData { at: Position },
     /// A key that appears twice: JSON readers disagree on which value counts, so the alert is refused.
     #[error("the key {key} is there twice in {within}, and readers differ in which one counts; send each key once")]
@@ -133,6 +133,26 @@ impl DecodeError {
             Self::Bound { .. } => "bound",
         }
     }
+
+    /// The place in the body at which the parser stopped, where there is one.
+    pub const fn position(&self) -> Option<Position> {
+        match self {
+            Self::Truncated { at, .. } | Self::Syntax { at, .. } | Self::TrailingData { at } => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// The same error about an alert that is a part of a body: its places are those in the body. The part begins at `start`,
+    /// which has `offset` bytes of the body before it.
+    #[must_use]
+    pub const fn in_part(mut self, start: Position, offset: usize) -> Self {
+        match &mut self {
+            Self::Truncated { at, .. } | Self::Syntax { at, .. } | Self::TrailingData { at } => *at = start.plus(*at),
+            Self::NotUtf8 { offset: at } => *at = at.saturating_add(offset),
+            _ => {}
+        }
+        self
+    }
 }
 
 /// A place in the body. Line and column count from 1, the column in bytes. Falco sends an alert as one line.
@@ -141,6 +161,26 @@ impl DecodeError {
 pub struct Position {
     pub line: usize,
     pub column: usize,
+}
+
+impl Position {
+    /// The beginning of a body.
+    pub const START: Self = Self { line: 1, column: 1 };
+
+    /// The place in the body of a place in a part of it that begins here.
+    #[must_use]
+    pub const fn plus(self, within: Self) -> Self {
+        let column = if within.line <= 1 {
+            // A part that ends before its first byte has column 0.
+            (self.column + within.column).saturating_sub(1)
+        } else {
+            within.column
+        };
+        Self {
+            line: (self.line + within.line).saturating_sub(1),
+            column,
+        }
+    }
 }
 
 impl fmt::Display for Position {

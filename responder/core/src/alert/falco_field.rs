@@ -126,6 +126,11 @@ pub fn falco_type(name: &str) -> Option<FieldType> {
     })
 }
 
+/// The names of all fields, as the data has them: those with an argument end in `[]` or `.*`.
+pub(super) fn falco_names() -> impl Iterator<Item = &'static str> {
+    TYPES.keys().copied()
+}
+
 /// The fields that take an argument, in brackets or behind a dot.
 static WITH_ARGUMENT: LazyLock<HashSet<&str>> = LazyLock::new(|| {
     TYPES

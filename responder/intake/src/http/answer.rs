@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use responder_core::alert::{DecodeError, Position};
+use responder_core::alert::Position;
 use serde::Serialize;
 
 use crate::Receipt;
@@ -21,7 +21,8 @@ const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const ABOUT: &str = "\
 responder: automated response to Falco alerts.
 
-  POST /  one Falco alert as JSON (Falco's http_output, falcosidekick's webhook and talon)
+  POST /  Falco alerts as JSON (Falco's http_output, falcosidekick's webhook and talon): one, or several in an array or on
+          lines; bare or in CloudEvents; with gzip or without
 
 The pages for probes and metrics (/healthz, /readyz, /metrics) are at the address of probes.listen, port 2804 by default.
 ";
@@ -47,27 +48,31 @@ pub(super) fn receipt(receipt: &Receipt) -> HttpAnswer {
                 playbooks,
             }),
         ),
-        Receipt::Shed => {
-            let mut answer = rejected(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "shed",
-                "too many alerts are waiting for their decision; this one was dropped and counted",
-                None,
-            );
-            answer.headers_mut().insert(RETRY_AFTER, SECONDS_TO_RETRY);
-            answer
-        }
-        Receipt::Stopping => {
-            let mut answer = rejected(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "stopping",
-                "the responder is stopping; this alert was dropped and counted",
-                None,
-            );
-            answer.headers_mut().insert(RETRY_AFTER, SECONDS_TO_RETRY);
-            answer
+        Receipt::Shed | Receipt::Stopping => {
+            let (kind, error) = dropped(receipt);
+            retriable(rejected(StatusCode::SERVICE_UNAVAILABLE, kind, error, None))
         }
     }
+}
+
+/// Why the sink has dropped an alert, for a program and for a person.
+pub(super) const fn dropped(receipt: &Receipt) -> (&'static str, &'static str) {
+    match receipt {
+        Receipt::Stopping => (
+            "stopping",
+            "the responder is stopping; this alert was dropped and counted",
+        ),
+        _ => (
+            "shed",
+            "too many alerts are waiting for their decision; this one was dropped and counted",
+        ),
+    }
+}
+
+/// The same answer, which asks the sender to send again.
+pub(super) fn retriable(mut answer: HttpAnswer) -> HttpAnswer {
+    answer.headers_mut().insert(RETRY_AFTER, SECONDS_TO_RETRY);
+    answer
 }
 
 #[derive(Serialize)]
@@ -75,17 +80,6 @@ struct Accepted<'a, A: Serialize, P: Serialize> {
     outcome: &'static str,
     alert: &'a A,
     playbooks: &'a P,
-}
-
-/// The answer to a body that is not an alert: what is wrong, where, and the remedy.
-pub(super) fn undecodable(status: StatusCode, error: &DecodeError) -> HttpAnswer {
-    let at = match error {
-        DecodeError::Truncated { at, .. } | DecodeError::Syntax { at, .. } | DecodeError::TrailingData { at } => {
-            Some(*at)
-        }
-        _ => None,
-    };
-    rejected(status, error.kind(), &error.to_string(), at)
 }
 
 /// The answer to a rejected request, with the reason for a program (`kind`) and for a person (`error`).
@@ -154,7 +148,7 @@ pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> HttpAnswer {
     with_type(status, text.into(), TEXT)
 }
 
-fn json(status: StatusCode, body: Bytes) -> HttpAnswer {
+pub(super) fn json(status: StatusCode, body: Bytes) -> HttpAnswer {
     with_type(status, body, JSON)
 }
 
@@ -166,7 +160,7 @@ fn with_type(status: StatusCode, body: Bytes, content_type: HeaderValue) -> Http
 }
 
 /// One line of JSON. The types of the answers always serialise, so the fallback is unreachable.
-fn line(answer: &impl Serialize) -> Bytes {
+pub(super) fn line(answer: &impl Serialize) -> Bytes {
     let mut line = serde_json::to_vec(answer).unwrap_or_else(|_| b"{}".to_vec());
     line.push(b'\n');
     line.into()

@@ -1,23 +1,24 @@
-//! One request: from an authenticated sender through decoding to the sink.
+//! One request: from an authenticated sender to the whole body.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ORIGIN, WWW_AUTHENTICATE};
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::header::{ACCEPT_ENCODING, ORIGIN, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
-use responder_core::alert::{Alert, DecodeError, Sender};
+use responder_core::alert::{DecodeError, Sender};
 
 use super::answer::{self, HttpAnswer};
 use super::body::{self, NoBody};
 use super::connections::ConnectionPlace;
+use super::encoding::{Encoding, NotDecoded};
 use super::server::HttpServer;
+use crate::Sink;
 use crate::auth::{AuthenticationFailure, ClientCertificate};
-use crate::{Arrival, Receipt, Sink};
 
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const POST_ALERTS: &str = "Alerts are sent to / with POST (or PUT).\n";
 
 /// The other end of a connection.
@@ -77,24 +78,31 @@ impl<S: Sink> HttpServer<S> {
         if sender != Sender::Anonymous {
             place.prove();
         }
-        if is_encoded(&head.headers) {
-            let answer = self.reject(
-                "encoding",
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the body is compressed; send it without Content-Encoding",
-                peer,
-            );
+        let Ok(encoding) = Encoding::parse(&head.headers) else {
+            let error = "the body has a Content-Encoding other than gzip; send it with gzip, or without one";
+            let mut answer = self.reject("encoding", StatusCode::UNSUPPORTED_MEDIA_TYPE, error, peer);
+            answer.headers_mut().insert(ACCEPT_ENCODING, GZIP);
             return answer::closing(answer);
-        }
+        };
         let bound = self.limits.alert.body;
         match body::read(incoming, bound, self.limits.body_deadline, &self.large_bodies).await {
             Ok(body) => {
                 place.prove();
-                self.decode(&body, &head.headers, &sender, begun, peer)
+                match encoding.decode(body, bound) {
+                    Ok(body) => self.take(&body, &head.headers, &sender, begun, peer),
+                    Err(NotDecoded::TooLarge) => {
+                        let error = "the body is larger than an alert may be once it is decompressed; send fewer alerts in one body";
+                        self.reject("too_large", StatusCode::PAYLOAD_TOO_LARGE, error, peer)
+                    }
+                    Err(NotDecoded::Broken) => {
+                        let error = "the body is not one whole gzip, as its Content-Encoding says; send it as one, or without the header";
+                        self.reject("encoding", StatusCode::BAD_REQUEST, error, peer)
+                    }
+                }
             }
             Err(NoBody::TooLarge { size }) => {
                 let error = DecodeError::TooLarge { size, bound };
-                answer::closing(self.undecodable(&error, &head.headers, peer))
+                answer::closing(self.unreadable(&error.into(), &head.headers, peer))
             }
             Err(NoBody::Late) => {
                 let error = "the body did not arrive in time; look at the sender, or at a proxy that holds it back";
@@ -108,39 +116,6 @@ impl<S: Sink> HttpServer<S> {
                 let error = "the body can't be read: the connection broke, or its chunks are malformed";
                 answer::closing(self.reject("body_broken", StatusCode::BAD_REQUEST, error, peer))
             }
-        }
-    }
-
-    fn decode(
-        &self,
-        body: &Bytes,
-        headers: &HeaderMap,
-        sender: &Sender,
-        begun: Option<Instant>,
-        peer: SocketAddr,
-    ) -> HttpAnswer {
-        match Alert::decode(body, &self.limits.alert) {
-            Ok(alert) => {
-                let arrival = Arrival {
-                    sender,
-                    headers,
-                    begun,
-                    decoded: begun.map(|_| Instant::now()),
-                };
-                let receipt = self.sink.submit(alert, arrival);
-                if receipt == Receipt::Shed
-                    && let Some(more) = self.notices.take("shed")
-                {
-                    tracing::warn!(%peer, more, "alerts are shed: more arrive than can be decided");
-                }
-                answer::receipt(&receipt)
-            }
-            // Falco sends text/plain for its text output only. A body of that type that is not JSON is text output, even
-            // if a template of the rule has changed its form.
-            Err(_) if is_plain_text(headers) && body.first().is_some_and(|first| *first != b'{') => {
-                self.undecodable(&DecodeError::TextOutput, headers, peer)
-            }
-            Err(error) => self.undecodable(&error, headers, peer),
         }
     }
 
@@ -162,40 +137,17 @@ impl<S: Sink> HttpServer<S> {
         answer
     }
 
-    fn undecodable(&self, error: &DecodeError, headers: &HeaderMap, peer: SocketAddr) -> HttpAnswer {
-        let kind = error.kind();
-        self.sink.rejected(kind);
-        if let Some(more) = self.notices.take(kind) {
-            tracing::warn!(%peer, kind, more, "an alert was rejected: {error}");
-        }
-        let status = match error {
-            DecodeError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            DecodeError::TextOutput if is_plain_text(headers) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            _ => StatusCode::BAD_REQUEST,
-        };
-        answer::undecodable(status, error)
-    }
-
-    fn reject(&self, kind: &'static str, status: StatusCode, error: &'static str, peer: SocketAddr) -> HttpAnswer {
+    pub(super) fn reject(
+        &self,
+        kind: &'static str,
+        status: StatusCode,
+        error: &'static str,
+        peer: SocketAddr,
+    ) -> HttpAnswer {
         self.sink.rejected(kind);
         if let Some(more) = self.notices.take(kind) {
             tracing::warn!(%peer, kind, more, "a request was rejected: {error}");
         }
         answer::rejected(status, kind, error, None)
     }
-}
-
-fn is_encoded(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
-}
-
-fn is_plain_text(headers: &HeaderMap) -> bool {
-    const PLAIN: &[u8] = b"text/plain";
-    headers.get(CONTENT_TYPE).is_some_and(|kind| {
-        kind.as_bytes()
-            .get(..PLAIN.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(PLAIN))
-    })
 }

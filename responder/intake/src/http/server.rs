@@ -15,7 +15,8 @@ use crate::notices::Notices;
 /// Bounds of the server.
 #[derive(Debug, Clone)]
 pub struct HttpLimits {
-    /// Bounds of one alert; that of its body is enforced while reading. Default: [`Bounds::default`], 256 KiB.
+    /// Bounds of one alert. That of its body holds for a body with several alerts too, and is enforced while a body is read
+    /// and decompressed. Default: [`Bounds::default`], 256 KiB.
     pub alert: Bounds,
     /// From the start of a connection to the end of its first request of an authenticated sender. Default: 5 s.
     pub first_request_deadline: Duration,

@@ -1,6 +1,7 @@
 //! The server on a real socket, with the requests of senders and those of attackers.
 
 mod auth;
+mod batch;
 mod client;
 mod crowded;
 mod hostile;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use insta::assert_snapshot;
 use rstest::rstest;
 
-use crate::alert::{Alert, Bounds, DecodeError};
+use crate::alert::{Alert, Bounds, DecodeError, Position};
 
 fn refused(body: impl AsRef<[u8]>) -> DecodeError {
     Alert::decode(body.as_ref(), &Bounds::default()).unwrap_err()
@@ -212,12 +212,12 @@ fn an_error_says_what_is_wrong_and_where_and_what_to_do() {
     too_large: the body has 300000 bytes, more than the 262144 that are allowed; take whole objects (jevt.obj, ka.req.configmap.obj) out of the rule's output, or raise the bound
     text_output: this is Falco's text output, not JSON; set `json_output: true` in falco.yaml (the Helm chart's `falco.json_output`) and restart Falco
     not_utf8: the body is not UTF-8 from byte 9 on; send JSON as UTF-8
-    not_an_object: expected one alert, a JSON object, found an array; Falco and falcosidekick send one alert per request
+    not_an_object: expected an alert, a JSON object, found an array; send Falco's JSON unchanged
     syntax: the body is not valid JSON at line 1, column 2: key must be a string; send Falco's JSON unchanged
     syntax: the body is not valid JSON at line 2, column 13, in "priority": expected value; send Falco's JSON unchanged
     syntax: the body is not valid JSON at line 1, column 83, in "a": expected value; send Falco's JSON unchanged
     truncated: the body ends inside the alert at line 1, column 44, in "proc.name"; the sender or a proxy cut it
-    trailing_data: something follows the alert at line 1, column 81; send one alert per request
+    trailing_data: something follows the alert at line 1, column 81; send one alert on a line, with nothing behind it
     duplicate_key: the key "proc.name" is there twice in `output_fields`, and readers differ in which one counts; send each key once
     duplicate_key: the key "rule" is there twice in the alert, and readers differ in which one counts; send each key once
     missing_key: the alert has no `time`; Falco always writes one, so send its JSON unchanged
@@ -239,4 +239,21 @@ fn an_error_says_what_is_wrong_and_where_and_what_to_do() {
 fn the_kinds_are_exactly_those_that_metrics_know() {
     let kinds: BTreeSet<&str> = one_of_each().iter().map(DecodeError::kind).collect();
     assert_eq!(kinds, BTreeSet::from(DecodeError::KINDS));
+}
+
+#[rstest]
+#[case::first_line(Position { line: 3, column: 5 }, Position { line: 1, column: 2 }, Position { line: 3, column: 6 })]
+#[case::later_line(Position { line: 3, column: 5 }, Position { line: 2, column: 2 }, Position { line: 4, column: 2 })]
+#[case::whole(Position::START, Position { line: 2, column: 7 }, Position { line: 2, column: 7 })]
+fn an_error_in_a_part_of_a_body_has_its_place_in_the_body(
+    #[case] start: Position,
+    #[case] at: Position,
+    #[case] expected: Position,
+) {
+    let error = DecodeError::TrailingData { at }.in_part(start, 10);
+    assert_eq!(error.position(), Some(expected));
+    assert_eq!(
+        DecodeError::NotUtf8 { offset: 4 }.in_part(start, 10),
+        DecodeError::NotUtf8 { offset: 14 }
+    );
 }
