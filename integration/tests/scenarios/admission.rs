@@ -108,10 +108,11 @@ impl Stolen {
         if is_dry && *method == Method::DELETE {
             body["dryRun"] = json!(["All"]);
         }
-        let query = match (is_dry && *method != Method::DELETE, path.contains('?')) {
-            (true, true) => "&dryRun=All",
-            (true, false) => "?dryRun=All",
-            (false, _) => "",
+        // A connection can't be rehearsed.
+        let query = if is_dry && *method != Method::DELETE && !path.contains("/exec?") {
+            "?dryRun=All"
+        } else {
+            ""
         };
         let request = http::Request::builder()
             .method(method)

@@ -6,11 +6,14 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use responder_core::guard::FALCO_NAMESPACES;
 use responder_core::node::{NodeFacts, by_hostname};
-use responder_core::object::Name;
+use responder_core::object::{ContainerId, Name};
 use responder_core::pod;
 use responder_core::port::{ClusterReader, ReadError};
 use responder_core::snapshot::Part;
+use responder_core::target::LocatedPod;
 use tokio::time::Instant;
+
+use crate::wait::Wait;
 
 mod containers;
 
@@ -57,11 +60,28 @@ impl Hosts {
             }
         }
         let nodes = self.nodes(cluster).await?;
-        let node = match by_hostname(&nodes, hostname) {
+        let node = match by_hostname(nodes.iter().map(|node| &node.names), hostname) {
             Some(name) => cluster.node(name).await?,
             None => None,
         };
         Ok(ResolvedHost { node, falco_pod })
+    }
+
+    /// The pod of a container on the node of this hostname.
+    pub(crate) async fn locate<C: ClusterReader, R: Wait>(
+        &self,
+        cluster: &C,
+        wait: &R,
+        (container, hostname): (&ContainerId, &str),
+        patience: Duration,
+    ) -> Result<LocatedPod, ReadError> {
+        match self.node(cluster, hostname).await? {
+            Some(node) => self.containers.locate(cluster, wait, container, node, patience).await,
+            None => Ok(LocatedPod::Missing(format!(
+                "no node is known by the hostname {}",
+                hostname.escape_debug()
+            ))),
+        }
     }
 
     /// The name of the node of a host.

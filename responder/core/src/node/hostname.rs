@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::Node;
 
-use super::NodeFacts;
 use crate::object::Name;
 
 /// The label in which the kubelet writes the host's name.
@@ -100,10 +99,8 @@ fn is_short(one: &str, other: &str) -> bool {
 }
 
 /// The node that the hostname names most firmly; `None` where it names none, or two equally firmly.
-pub fn by_hostname<'n>(nodes: &'n [NodeFacts], hostname: &str) -> Option<&'n Name> {
-    let namings = nodes
-        .iter()
-        .filter_map(|node| Some((node.names.naming(hostname)?, node.names.name.as_ref()?)));
+pub fn by_hostname<'n>(nodes: impl Iterator<Item = &'n NodeNames> + Clone, hostname: &str) -> Option<&'n Name> {
+    let namings = nodes.filter_map(|names| Some((names.naming(hostname)?, names.name.as_ref()?)));
     let firmest = namings.clone().map(|(naming, _)| naming).min()?;
     let mut named = namings.filter(|(naming, _)| *naming == firmest).map(|(_, name)| name);
     named.next().filter(|_| named.next().is_none())
@@ -116,13 +113,13 @@ mod tests {
 
     use super::*;
 
-    fn nodes() -> Vec<NodeFacts> {
+    fn nodes() -> Vec<NodeNames> {
         let node = |name: &str, label: &str, addresses: Value| {
             let node = json!({
                 "metadata": {"name": name, "uid": name, "labels": {HOSTNAME_LABEL: label}},
                 "status": {"addresses": addresses},
             });
-            serde_json::from_value(node).unwrap()
+            NodeNames::of(&serde_json::from_value(node).unwrap())
         };
         let ip = |ip: &str| json!({"type": "InternalIP", "address": ip});
         vec![
@@ -168,6 +165,6 @@ mod tests {
     #[case::a_part_of_an_address("10", None)]
     #[case::nothing("", None)]
     fn a_hostname_names_the_only_node_that_has_it(#[case] hostname: &str, #[case] expected: Option<&str>) {
-        assert_eq!(by_hostname(&nodes(), hostname).map(Name::as_str), expected);
+        assert_eq!(by_hostname(nodes().iter(), hostname).map(Name::as_str), expected);
     }
 }

@@ -13,7 +13,6 @@ use responder_core::port::{ClusterReader, ReadError};
 use responder_core::target::{LocatedPod, PodClaim};
 use tokio::time::Instant;
 
-use super::Hosts;
 use crate::wait::Wait;
 
 /// How long a list of pods is kept, and the pause before the next one.
@@ -34,24 +33,24 @@ pub(super) struct Containers {
     missing: Mutex<HashMap<ContainerId, Instant>>,
 }
 
-impl Hosts {
-    /// The pod of a container on the node of this hostname. Looks again until the patience is used up: the kubelet reports
-    /// an id within a second or two of the container's start.
-    pub(crate) async fn locate<C: ClusterReader, R: Wait>(
+impl Containers {
+    /// The pod of a container on a node. Looks again until the patience is used up: the kubelet reports an id within a second
+    /// or two of the container's start.
+    pub(super) async fn locate<C: ClusterReader, R: Wait>(
         &self,
         cluster: &C,
         wait: &R,
-        (container, hostname): (&ContainerId, &str),
+        container: &ContainerId,
+        node: Name,
         patience: Duration,
     ) -> Result<LocatedPod, ReadError> {
-        let Some(node) = self.node(cluster, hostname).await? else {
-            let detail = format!("no node is known by the hostname {}", hostname.escape_debug());
-            return Ok(LocatedPod::Missing(detail));
+        let mut left = if self.is_missing(container) {
+            Duration::ZERO
+        } else {
+            patience
         };
-        let known_to_be_missing = self.containers.is_missing(container);
-        let mut left = if known_to_be_missing { Duration::ZERO } else { patience };
         loop {
-            let pods = self.containers.pods_on(cluster, &node).await?;
+            let pods = self.pods_on(cluster, &node).await?;
             let mut having = pods.iter().filter(|pod| pod.has(container));
             match (having.next(), having.next()) {
                 (Some(pod), None) => {
@@ -73,7 +72,7 @@ impl Hosts {
                     )));
                 }
                 (None, _) if left.is_zero() => {
-                    self.containers.keep_missing(container);
+                    self.keep_missing(container);
                     let detail = format!("none of the {} pods on {node} has or had it", pods.len());
                     return Ok(LocatedPod::Missing(detail));
                 }
@@ -85,9 +84,7 @@ impl Hosts {
             }
         }
     }
-}
 
-impl Containers {
     async fn pods_on<C: ClusterReader>(&self, cluster: &C, node: &Name) -> Result<Arc<[PodOnNode]>, ReadError> {
         let listed = self.listed(node);
         // Held over the read: those who wait for it share its result.
