@@ -10,7 +10,7 @@ use cel::common::value::{CowVal, Val};
 use cel::{Context, ExecutionError, FunctionContext};
 
 /// The steps of one evaluation: a value is one, 16 bytes of text are one, a round of a loop is one for each part of its body.
-/// The worst that ten minutes of random expressions over hostile objects found took 0.07 s.
+/// Of ten minutes of random expressions over hostile objects with twice as many steps the slowest took 0.26 s, beside compilers.
 pub(super) const MOST_STEPS: u64 = 100_000;
 
 /// Bytes of text that count as one step.
