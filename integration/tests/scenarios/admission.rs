@@ -485,33 +485,3 @@ async fn a_refusal_of_the_policy_fails_the_response_and_is_in_the_log_by_its_nam
     );
     assert!(stolen.shop.get(&stolen.pod).await.is_some());
 }
-
-/// The role is bound in the shop alone; alerts come from everywhere.
-#[tokio::test]
-async fn with_rbac_for_one_namespace_an_alert_of_another_fails_with_the_reason_and_changes_nothing() {
-    let shop = Scenario::new("bound-shop").await;
-    let elsewhere = Scenario::new("bound-elsewhere").await;
-    let release = Release::new("bound").await;
-    let playbooks = on_shell("Enforce", &["delete: {}"]);
-    let mut values = values_of("Enforce", &playbooks);
-    values["rbac"] = json!({"namespaces": ["bound-shop"]});
-    release.apply("install", &values).await.ok();
-    let (_, kubeconfig) = as_service_account(&release).await;
-    let options = ResponderOptions {
-        playbooks,
-        kubeconfig: Some(kubeconfig),
-        mode: Some("Enforce"),
-        ..ResponderOptions::default()
-    };
-    let mut responder = start(&options).await;
-    let inside = shop.running("web").await;
-    let outside = elsewhere.running("web").await;
-
-    post_shells(&responder, &[inside.clone(), outside.clone()]).await;
-
-    expect_responses(&mut responder, 2, &[("Done", 1), ("Failed", 1)]).await;
-    assert!(shop.get(&inside).await.is_none());
-    assert!(elsewhere.get(&outside).await.is_some());
-    let log = responder.log();
-    assert!(log.contains("forbidden") && log.contains("bound-elsewhere"), "{log}");
-}

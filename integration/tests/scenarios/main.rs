@@ -11,6 +11,7 @@ mod accounting;
 mod admission;
 mod api_server;
 mod auth;
+mod bound_role;
 mod bursts;
 mod chart;
 mod cluster_name;

@@ -104,8 +104,7 @@ impl Playbook {
 
     /// Whether an expression reads the alert, whose every part then counts for the decision.
     pub fn has_expression_on_alert(&self) -> bool {
-        let exceptions = self.except.iter().map(|exception| &exception.live_match);
-        exceptions.chain([&self.live_match]).any(LiveMatch::reads_alert)
+        self.live_matches().any(LiveMatch::reads_alert)
     }
 
     /// The stocks that its steps draw on.
@@ -116,8 +115,12 @@ impl Playbook {
 
     /// Whether a condition is an expression, which takes milliseconds where a tenant's objects are large.
     pub fn has_expression(&self) -> bool {
+        self.live_matches().any(LiveMatch::has_expression)
+    }
+
+    fn live_matches(&self) -> impl Iterator<Item = &LiveMatch> {
         let exceptions = self.except.iter().map(|exception| &exception.live_match);
-        exceptions.chain([&self.live_match]).any(LiveMatch::has_expression)
+        exceptions.chain([&self.live_match])
     }
 
     /// The parts of a snapshot that the live match, the exceptions, the rollout, the limits and the steps read.

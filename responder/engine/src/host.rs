@@ -13,6 +13,7 @@ use responder_core::snapshot::Part;
 use responder_core::target::LocatedPod;
 use tokio::time::Instant;
 
+use crate::kept::Kept;
 use crate::wait::Wait;
 
 mod containers;
@@ -30,11 +31,28 @@ pub(crate) struct ResolvedHost {
     pub(crate) falco_pod: Part<Arc<Pod>>,
 }
 
+/// How long the node of a container's host is kept, and of how many hosts. It is read for the key that a response holds and
+/// again for the decision, and a flood about containers has one host.
+const HOST_TTL: Duration = Duration::from_mins(1);
+const MOST_HOSTS: usize = 1024;
+
 /// The names of all nodes, and the pods on some, for a while.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Hosts {
     nodes: Mutex<Option<(Instant, Arc<[NodeFacts]>)>>,
+    /// The nodes of hosts of containers.
+    of_containers: Kept<Box<str>, Name>,
     containers: Containers,
+}
+
+impl Default for Hosts {
+    fn default() -> Self {
+        Self {
+            nodes: Mutex::default(),
+            of_containers: Kept::new(HOST_TTL, MOST_HOSTS),
+            containers: Containers::default(),
+        }
+    }
 }
 
 impl Hosts {
@@ -75,13 +93,16 @@ impl Hosts {
         (container, hostname): (&ContainerId, &str),
         patience: Duration,
     ) -> Result<LocatedPod, ReadError> {
-        match self.node(cluster, hostname).await? {
-            Some(node) => self.containers.locate(cluster, wait, container, node, patience).await,
-            None => Ok(LocatedPod::Missing(format!(
-                "no node is known by the hostname {}",
-                hostname.escape_debug()
-            ))),
-        }
+        let node = if let Some(node) = self.of_containers.get(hostname) {
+            node
+        } else if let Some(node) = self.node(cluster, hostname).await? {
+            self.of_containers.keep(hostname.into(), node.clone());
+            node
+        } else {
+            let detail = format!("no node is known by the hostname {}", hostname.escape_debug());
+            return Ok(LocatedPod::Missing(detail));
+        };
+        self.containers.locate(cluster, wait, container, node, patience).await
     }
 
     /// The name of the node of a host.
@@ -113,3 +134,6 @@ async fn falco_pod_named<C: ClusterReader>(cluster: &C, name: &Name) -> Result<P
         _ => Part::Missing,
     })
 }
+
+#[cfg(test)]
+mod tests;

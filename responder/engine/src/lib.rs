@@ -19,6 +19,7 @@ mod event;
 mod execute;
 pub mod explain;
 mod host;
+mod kept;
 pub mod latency;
 mod ledger;
 mod lookup;

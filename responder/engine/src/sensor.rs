@@ -3,8 +3,6 @@
 //! An alert that names its pod's own node costs no read. Where Falco gives its pod's name, which stays on one node, or a
 //! name that leads nowhere, the answer is kept for a while.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use responder_core::alert::Alert;
@@ -12,9 +10,9 @@ use responder_core::pod;
 use responder_core::port::{ClusterReader, ReadError, ReadErrorKind};
 use responder_core::sensor::SensorNode;
 use responder_core::snapshot::Snapshot;
-use tokio::time::Instant;
 
 use crate::host::Hosts;
+use crate::kept::Kept;
 
 /// How long an answer is kept.
 const TTL: Duration = Duration::from_mins(1);
@@ -24,11 +22,20 @@ const LONGEST: usize = 253;
 const MOST: usize = 1024;
 
 /// The nodes behind hostnames, as far as they were looked up.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SensorNodes {
-    kept: Mutex<HashMap<Box<str>, (Instant, SensorNode)>>,
+    kept: Kept<Box<str>, SensorNode>,
     /// The nodes of hostnames, for the alerts about hosts too.
     pub(crate) hosts: Hosts,
+}
+
+impl Default for SensorNodes {
+    fn default() -> Self {
+        Self {
+            kept: Kept::new(TTL, MOST),
+            hosts: Hosts::default(),
+        }
+    }
 }
 
 impl SensorNodes {
@@ -52,7 +59,7 @@ impl SensorNodes {
                 "the hostname is longer than any name of a node".to_owned(),
             ));
         }
-        if let Some(known) = self.known(hostname) {
+        if let Some(known) = self.kept.get(hostname) {
             return Ok(known);
         }
         let sensor = match self.hosts.node(cluster, hostname).await {
@@ -65,24 +72,8 @@ impl SensorNodes {
             }
             Err(error) => return Err(error),
         };
-        self.keep(hostname, sensor.clone());
+        self.kept.keep(hostname.into(), sensor.clone());
         Ok(sensor)
-    }
-
-    fn known(&self, hostname: &str) -> Option<SensorNode> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, sensor) = kept.get(hostname)?;
-        (at.elapsed() < TTL).then(|| sensor.clone())
-    }
-
-    fn keep(&self, hostname: &str, sensor: SensorNode) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MOST {
-            kept.retain(|_, (at, _)| at.elapsed() < TTL);
-        }
-        if kept.len() < MOST {
-            kept.insert(hostname.into(), (Instant::now(), sensor));
-        }
     }
 }
 
@@ -140,6 +131,6 @@ mod tests {
         for nth in 0..1100 {
             decided(&world, nth, &format!("host-{nth}")).await;
         }
-        assert_eq!(world.sensors.kept.lock().unwrap().len(), super::MOST);
+        assert_eq!(world.sensors.kept.len(), super::MOST);
     }
 }

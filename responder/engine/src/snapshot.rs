@@ -266,9 +266,9 @@ fn followed(reference: &ControllerRef, namespace: &Namespace) -> Option<Locator>
         .flatten()
 }
 
-/// The key of the pod, owner or node that a playbook acts on and the alert does not name, so that it is held before the snapshot is taken. `None` where
-/// there is none to hold: the playbook acts on the pod, or decide will refuse.
-pub(crate) async fn key_above<C: ClusterReader, R: Wait>(
+/// The key of the object that a playbook acts on, so that it is held before the snapshot is taken. `None` where there is
+/// none to hold: decide will refuse.
+pub(crate) async fn key_of_target<C: ClusterReader, R: Wait>(
     cluster: &C,
     wait: &R,
     hosts: &Hosts,
@@ -276,38 +276,32 @@ pub(crate) async fn key_above<C: ClusterReader, R: Wait>(
     target: TargetKind,
     patience: Duration,
 ) -> Result<Option<TargetKey>, ReadError> {
-    let located = match subject {
+    let located;
+    let claim = match subject {
+        Subject::Pod(claim) => claim,
         Subject::Container { container, hostname } => {
-            hosts.locate(cluster, wait, (container, hostname), patience).await?
-        }
-        Subject::Pod(_) | Subject::Host { .. } => LocatedPod::NotAsked,
-    };
-    let claim = match (subject, &located) {
-        (Subject::Pod(claim), _) | (Subject::Container { .. }, LocatedPod::Found { claim, .. }) => Some(claim),
-        (Subject::Container { .. } | Subject::Host { .. }, _) => None,
-    };
-    match (claim, target) {
-        // The alert's subject is held already where it names its pod.
-        (Some(claim), TargetKind::Pod) => {
-            let is_found = matches!(subject, Subject::Container { .. });
-            Ok(is_found.then(|| TargetKey::Pod(claim.namespace.clone(), claim.name.clone())))
-        }
-        (Some(claim), _) => {
-            let Some(live) = cluster.pod(&claim.namespace, &claim.name).await? else {
+            located = hosts.locate(cluster, wait, (container, hostname), patience).await?;
+            let LocatedPod::Found { claim, .. } = &located else {
                 return Ok(None);
             };
-            if target == TargetKind::Node {
-                return Ok(pod::node_name(&live).and_then(Name::new).map(TargetKey::Node));
-            }
-            let chain = owner_chain(cluster, &live, &claim.namespace).await?;
-            Ok(chain.topmost().map(|owner| TargetKey::Owner(owner.object.uid.clone())))
+            claim
         }
-        (None, TargetKind::Node) => match subject {
-            Subject::Host { hostname } => Ok(hosts.node(cluster, hostname).await?.map(TargetKey::Node)),
-            Subject::Pod(_) | Subject::Container { .. } => Ok(None),
-        },
-        (None, TargetKind::Pod | TargetKind::Owner) => Ok(None),
+        Subject::Host { hostname } if target == TargetKind::Node => {
+            return Ok(hosts.node(cluster, hostname).await?.map(TargetKey::Node));
+        }
+        Subject::Host { .. } => return Ok(None),
+    };
+    if target == TargetKind::Pod {
+        return Ok(Some(TargetKey::Pod(claim.namespace.clone(), claim.name.clone())));
     }
+    let Some(live) = cluster.pod(&claim.namespace, &claim.name).await? else {
+        return Ok(None);
+    };
+    if target == TargetKind::Node {
+        return Ok(pod::node_name(&live).and_then(Name::new).map(TargetKey::Node));
+    }
+    let chain = owner_chain(cluster, &live, &claim.namespace).await?;
+    Ok(chain.topmost().map(|owner| TargetKey::Owner(owner.object.uid.clone())))
 }
 
 #[cfg(test)]

@@ -116,6 +116,7 @@ mod files {
 
     impl TestFiles {
         pub(crate) fn new() -> Self {
+            // A test without a directory fails.
             Self(tempfile::tempdir().unwrap())
         }
 
@@ -129,6 +130,7 @@ mod files {
 
         pub(crate) fn write(&self, name: &str, contents: &str) -> PathBuf {
             let path = self.path(name);
+            // A test without its file fails.
             fs::write(&path, contents).unwrap();
             path
         }

@@ -13,6 +13,7 @@ use responder_core::port::{ClusterReader, ReadError};
 use responder_core::target::{LocatedPod, PodClaim};
 use tokio::time::Instant;
 
+use crate::kept::Kept;
 use crate::wait::Wait;
 
 /// How long a list of pods is kept, and the pause before the next one.
@@ -27,10 +28,19 @@ const MOST_MISSING: usize = 4096;
 type Listed = Arc<tokio::sync::Mutex<Option<(Instant, Arc<[PodOnNode]>)>>>;
 
 /// The pods of nodes, and the containers that were not found, for a while.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Containers {
     nodes: Mutex<HashMap<Name, Listed>>,
-    missing: Mutex<HashMap<ContainerId, Instant>>,
+    missing: Kept<ContainerId, ()>,
+}
+
+impl Default for Containers {
+    fn default() -> Self {
+        Self {
+            nodes: Mutex::default(),
+            missing: Kept::new(MISSING, MOST_MISSING),
+        }
+    }
 }
 
 impl Containers {
@@ -44,7 +54,8 @@ impl Containers {
         node: Name,
         patience: Duration,
     ) -> Result<LocatedPod, ReadError> {
-        let mut left = if self.is_missing(container) {
+        let is_known_to_be_missing = self.missing.get(container).is_some();
+        let mut left = if is_known_to_be_missing {
             Duration::ZERO
         } else {
             patience
@@ -72,7 +83,7 @@ impl Containers {
                     )));
                 }
                 (None, _) if left.is_zero() => {
-                    self.keep_missing(container);
+                    self.missing.keep(container.clone(), ());
                     let detail = format!("none of the {} pods on {node} has or had it", pods.len());
                     return Ok(LocatedPod::Missing(detail));
                 }
@@ -106,20 +117,5 @@ impl Containers {
             nodes.retain(|_, listed| Arc::strong_count(listed) > 1);
         }
         Arc::clone(nodes.entry(node.clone()).or_default())
-    }
-
-    fn is_missing(&self, container: &ContainerId) -> bool {
-        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        missing.get(container).is_some_and(|at| at.elapsed() < MISSING)
-    }
-
-    fn keep_missing(&self, container: &ContainerId) {
-        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        if missing.len() >= MOST_MISSING {
-            missing.retain(|_, at| at.elapsed() < MISSING);
-        }
-        if missing.len() < MOST_MISSING {
-            missing.insert(container.clone(), Instant::now());
-        }
     }
 }

@@ -8,7 +8,7 @@ use responder_core::plan::Plan;
 use responder_core::playbook::Playbook;
 use responder_core::port::{Cluster, Ledger, ReadError};
 use responder_core::refusal::RefusalReason;
-use responder_core::target::{Subject, Target};
+use responder_core::target::Subject;
 use responder_core::trace::{Check, CheckName, Verdict};
 
 use super::branch_slots::BranchSlots;
@@ -24,7 +24,7 @@ use crate::latency::PipelineStage;
 use crate::queue::{TargetKey, Ticket};
 use crate::send::RequestSender;
 use crate::shutdown::Progress;
-use crate::snapshot::key_above;
+use crate::snapshot::key_of_target;
 use crate::timed::timed;
 use crate::wait::Wait;
 
@@ -131,14 +131,14 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
         }
     }
 
-    /// The key of the pod, owner or node that a playbook acts on and the alert does not name.
+    /// The key of the object that the playbook acts on.
     async fn key_to_hold(&self) -> Result<Option<TargetKey>, ReadError> {
         let Ok(subject) = Subject::of(&self.accepted.alert) else {
             return Ok(None);
         };
         let (target, patience) = (self.playbook.target, self.shared.config.patience);
         let hosts = &self.shared.sensors.hosts;
-        key_above(&*self.shared.cluster, self.wait, hosts, &subject, target, patience).await
+        key_of_target(&*self.shared.cluster, self.wait, hosts, &subject, target, patience).await
     }
 
     /// Lets only a plan pass whose target is the one that is held: between the look for the key and the snapshot the
@@ -152,17 +152,7 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
         let Outcome::Act { plan, .. } = &committed.decision.outcome else {
             return committed;
         };
-        let key = match &plan.target {
-            Target::Pod { pod } => match (Subject::of(&self.accepted.alert), pod.at.namespace()) {
-                (Ok(Subject::Container { .. }), Some(namespace)) => {
-                    TargetKey::Pod(namespace.clone(), pod.at.name().clone())
-                }
-                _ => return committed,
-            },
-            Target::Owner { owner, .. } => TargetKey::Owner(owner.uid.clone()),
-            Target::Node { node } => TargetKey::Node(node.at.name().clone()),
-        };
-        if ticket.object() == Some(&key) {
+        if ticket.holds(&TargetKey::of_target(&plan.target)) {
             return committed;
         }
         if let Some(claim) = committed.claim {

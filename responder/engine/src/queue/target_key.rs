@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use responder_core::object::{ContainerId, Name, Namespace, Uid};
-use responder_core::target::Subject;
+use responder_core::target::{Subject, Target};
 
 /// A target that only one response at a time may be about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -40,6 +40,18 @@ impl TargetKey {
             Subject::Pod(claim) => Self::Pod(claim.namespace.clone(), claim.name.clone()),
             Subject::Container { container, hostname } => Self::Container(container.clone(), hostname.as_str().into()),
             Subject::Host { hostname } => Self::Host(hostname.as_str().into()),
+        }
+    }
+
+    /// The key of a resolved target. Where the alert names the pod, it is that of the subject.
+    pub(crate) fn of_target(target: &Target) -> Self {
+        match target {
+            Target::Pod { pod } => {
+                let namespace = pod.at.namespace().cloned();
+                namespace.map_or(Self::Nothing, |namespace| Self::Pod(namespace, pod.at.name().clone()))
+            }
+            Target::Owner { owner, .. } => Self::Owner(owner.uid.clone()),
+            Target::Node { node } => Self::Node(node.at.name().clone()),
         }
     }
 

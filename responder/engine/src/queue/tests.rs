@@ -208,7 +208,7 @@ fn a_parked_ticket_keeps_its_subject_gives_up_its_slot_and_goes_on_once_the_key_
     queue.finish(holder, true);
     let mut waiter = start(&mut queue).unwrap();
     assert_eq!((*waiter.job, waiter.parked), ("waiter", 1));
-    assert_eq!(waiter.object(), Some(&node("worker-1")));
+    assert_eq!(waiter.object, Some(node("worker-1")));
     assert!(queue.try_hold(&mut waiter, &node("worker-1")));
     queue.finish(waiter, true);
     assert_eq!(jobs(&started(&mut queue)), ["behind the waiter"]);
@@ -220,7 +220,7 @@ fn a_key_that_became_free_before_parking_is_not_waited_for() {
     accept(&mut queue, QueueClass::Ordinary, Some(pod("a")), "a");
     let ticket = start(&mut queue).unwrap();
     queue.park(ticket, node("worker-1"));
-    assert_eq!(start(&mut queue).unwrap().object(), Some(&node("worker-1")));
+    assert_eq!(start(&mut queue).unwrap().object, Some(node("worker-1")));
 }
 
 #[test]
@@ -235,7 +235,23 @@ fn a_ticket_whose_target_became_another_gives_up_the_first_key() {
     assert!(queue.try_hold(&mut second, &node("worker-1")));
     assert!(!queue.try_hold(&mut second, &node("worker-2")));
     // A ticket that asked in vain holds no target any more.
-    assert_eq!(second.object(), None);
+    assert_eq!(second.object, None);
+}
+
+#[test]
+fn a_ticket_holds_its_subject_without_taking_it_again() {
+    let mut queue = WorkQueue::new(limits(4, 1));
+    accept(&mut queue, QueueClass::Ordinary, Some(pod("a")), "a");
+    accept(&mut queue, QueueClass::Ordinary, Some(pod("b")), "b");
+    let mut first = start(&mut queue).unwrap();
+    let mut second = start(&mut queue).unwrap();
+    assert!(queue.try_hold(&mut first, &node("worker-1")));
+    assert!(queue.try_hold(&mut first, &pod("a")));
+    assert_eq!(first.object, None);
+    // The container of another alert may be of that pod.
+    assert!(!queue.try_hold(&mut second, &pod("a")));
+    queue.finish(first, true);
+    assert!(queue.try_hold(&mut second, &pod("a")));
 }
 
 #[test]

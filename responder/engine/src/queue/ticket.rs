@@ -46,9 +46,9 @@ impl<J> Ticket<J> {
         self.lane
     }
 
-    /// The key of the resolved target, where it is held.
-    pub(crate) const fn object(&self) -> Option<&TargetKey> {
-        self.object.as_ref()
+    /// Whether the key is held, as that of the subject or of the resolved target.
+    pub(crate) fn holds(&self, key: &TargetKey) -> bool {
+        self.subject == *key || self.object.as_ref() == Some(key)
     }
 }
 

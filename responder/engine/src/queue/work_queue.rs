@@ -350,6 +350,9 @@ impl<J> WorkQueue<J> {
             return true;
         }
         self.release_object(ticket);
+        if ticket.holds(key) {
+            return true;
+        }
         if !self.keys.try_take(key) {
             return false;
         }

@@ -7,7 +7,6 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use futures_util::future::join_all;
 use responder_core::object::ContainerId;
 
 use super::*;
@@ -418,82 +417,23 @@ async fn a_host_that_nothing_is_called_is_missing(#[case] hostname: &str) {
     assert_eq!(snapshot.node, Part::Missing);
 }
 
-// --- containers without a pod's name ----------------------------------------------------------------
+// --- a container without its pod's name -------------------------------------------------------------
 
+#[rstest]
+#[case::of_a_pod("000000110000", Some("solo-1"))]
+#[case::of_none("ffffffffffff", None)]
 #[tokio::test(start_paused = true)]
-async fn the_pod_of_a_container_is_found_among_the_pods_of_the_alerts_node() {
-    let world = world();
-    let snapshot = read(&world, &contained("000000110000"), Needs::default())
-        .await
-        .unwrap();
-    let live = snapshot.pod.found().unwrap();
-    assert_eq!(live.metadata.name.as_deref(), Some("solo-1"));
-    assert!(matches!(snapshot.located, LocatedPod::Found { .. }));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_container_that_is_nowhere_is_looked_for_until_the_patience_ends_and_then_at_once() {
-    let (world, hosts, began) = (world(), Hosts::default(), Instant::now());
-    let nowhere = ContainerId::new("ffffffffffff").unwrap();
-    let locate = async || {
-        let named = (&nowhere, "worker-1");
-        hosts
-            .locate(&world.cluster, &WaitInPlace, named, PATIENCE)
-            .await
-            .unwrap()
-    };
-    let LocatedPod::Missing(tried) = locate().await else {
-        panic!("it is found")
-    };
-    assert!(tried.contains("pods on worker-1"), "{tried}");
-    assert_eq!(began.elapsed(), PATIENCE);
-    locate().await;
-    assert_eq!(began.elapsed(), PATIENCE);
-}
-
-#[tokio::test(start_paused = true)]
-async fn all_who_ask_for_containers_of_a_node_share_one_list_a_second() {
-    let (world, hosts) = (world(), Hosts::default());
-    let listed = watched(&world);
-    let ids: Vec<ContainerId> = (1..40)
-        .map(|n| ContainerId::new(&format!("{n:012x}")).unwrap())
-        .collect();
-    let asked = ids
-        .iter()
-        .map(|id| hosts.locate(&world.cluster, &WaitInPlace, (id, "worker-1"), Duration::ZERO));
-    join_all(asked).await;
-    let lists = || {
-        listed
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|method| **method == "pods_on")
-            .count()
-    };
-    assert_eq!(lists(), 1);
-    tokio::time::advance(Duration::from_secs(1)).await;
-    hosts
-        .locate(&world.cluster, &WaitInPlace, (&ids[0], "worker-1"), Duration::ZERO)
-        .await
-        .unwrap();
-    assert_eq!(lists(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_container_on_a_host_that_is_unknown_is_missing() {
-    let subject = Subject::Container {
-        container: ContainerId::new("000000110000").unwrap(),
-        hostname: "nowhere".to_owned(),
-    };
-    let snapshot = read(&world(), &subject, Needs::default()).await.unwrap();
-    assert!(matches!(snapshot.located, LocatedPod::Missing(why) if why.contains("nowhere")));
-    assert_eq!(snapshot.pod, Part::NotAsked);
+async fn the_pod_of_a_container_is_read_where_it_is_found(#[case] id: &str, #[case] pod: Option<&str>) {
+    let snapshot = read(&world(), &contained(id), Needs::default()).await.unwrap();
+    let live = snapshot.pod.found().and_then(|live| live.metadata.name.as_deref());
+    assert_eq!(live, pod);
+    assert_eq!(matches!(snapshot.located, LocatedPod::Found { .. }), pod.is_some());
 }
 
 // --- the key of what a playbook steps up to ----------------------------------------------------------
 
 #[rstest]
-#[case::pod(web(), TargetKind::Pod, None)]
+#[case::pod(web(), TargetKind::Pod, Some(pod_key("web-1")))]
 #[case::owner(web(), TargetKind::Owner, Some(TargetKey::Owner(Uid::new("deployment-uid").unwrap())))]
 #[case::node(web(), TargetKind::Node, Some(TargetKey::Node(Name::new("worker-1").unwrap())))]
 #[case::no_owner(solo(), TargetKind::Owner, None)]
@@ -509,7 +449,7 @@ async fn two_ways_to_one_object_lead_to_one_key(
     #[case] expected: Option<TargetKey>,
 ) {
     let (world, hosts) = (world(), Hosts::default());
-    let key = key_above(&world.cluster, &WaitInPlace, &hosts, &subject, target, PATIENCE);
+    let key = key_of_target(&world.cluster, &WaitInPlace, &hosts, &subject, target, PATIENCE);
     let key = key.await.unwrap();
     assert_eq!(key, expected);
 }

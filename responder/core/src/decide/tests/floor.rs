@@ -52,6 +52,22 @@ fn a_namespace_with_labels_that_the_guard_protects_is_not_acted_in() {
     assert_eq!(world.refusal(&delete()), Some(RefusalReason::Unreadable));
 }
 
+/// The name of its namespace is not known before the cluster is read.
+#[rstest]
+#[case::of_the_floor("kube-system")]
+#[case::of_the_controller("responder")]
+fn a_pod_that_was_found_by_its_container_is_protected_by_the_name_of_its_namespace(#[case] namespace: &str) {
+    let mut world = World::new();
+    edit(
+        &mut world.alert,
+        "/output_fields",
+        json!({"container.id": "aaaaaaaaaaaa"}),
+    );
+    assert_eq!(world.refusal(&delete()), None);
+    edit(world.pod.as_mut().unwrap(), "/metadata/namespace", json!(namespace));
+    assert_eq!(world.refusal(&delete()), Some(RefusalReason::Protected));
+}
+
 #[rstest]
 #[case::nothing_wrong("/priority", json!("Notice"), None)]
 #[case::no_pod("/output_fields", json!({}), Some(RefusalReason::NoTarget))]
