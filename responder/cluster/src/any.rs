@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use responder_core::network::EnginePolicies;
 use responder_core::node::NodeFacts;
 use responder_core::object::{Locator, Name, Namespace};
 use responder_core::pod::PodOnNode;
 use responder_core::port::{ClusterReader, ClusterWriter, OwnerObject, ReadError, Reply, SendError};
 use responder_core::request::Armed;
-use responder_core::snapshot::PolicyEngine;
 use serde_json::Value;
 
 use crate::kube::KubeCluster;
@@ -92,8 +92,8 @@ impl ClusterReader for AnyCluster {
         either!(self, cluster => cluster.nodes().await)
     }
 
-    async fn policy_engine(&self) -> Result<Option<PolicyEngine>, ReadError> {
-        either!(self, cluster => cluster.policy_engine().await)
+    async fn engine_policies(&self, namespace: &Namespace) -> EnginePolicies {
+        either!(self, cluster => cluster.engine_policies(namespace).await)
     }
 }
 

@@ -6,6 +6,7 @@
 mod answer;
 mod classify;
 mod connect;
+mod policies;
 mod read;
 mod shared_read;
 mod wire;
@@ -17,9 +18,9 @@ use std::time::Duration;
 
 use ::kube::Client;
 use responder_core::node::NodeFacts;
-use responder_core::snapshot::PolicyEngine;
 
 pub use self::connect::{ConnectError, ConnectOptions};
+use self::policies::InstalledNetwork;
 use self::shared_read::SharedRead;
 
 /// Deadline of one read: the connection and the answer together.
@@ -28,15 +29,15 @@ const READ_DEADLINE: Duration = Duration::from_secs(10);
 /// Deadline of all pages of the nodes: 5,000 nodes of 20 KB are 100 MB.
 const NODES_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long the detected policy engine is kept. It changes with a cluster's installation, not with its pods.
-const ENGINE_KEPT: Duration = Duration::from_mins(1);
+/// How long the engine of policies and the kinds that are served are kept: they change with a cluster's installation.
+const NETWORK_KEPT: Duration = Duration::from_mins(1);
 
 /// A Kubernetes API server. Clones share its connections.
 #[derive(Clone)]
 pub struct KubeCluster {
     client: Client,
     server: Arc<str>,
-    engine: Arc<SharedRead<Option<PolicyEngine>>>,
+    network: Arc<SharedRead<InstalledNetwork>>,
     nodes: Arc<SharedRead<Arc<[NodeFacts]>>>,
 }
 
@@ -45,7 +46,7 @@ impl KubeCluster {
         Self {
             client,
             server: server.into(),
-            engine: Arc::new(SharedRead::new(ENGINE_KEPT)),
+            network: Arc::new(SharedRead::new(NETWORK_KEPT)),
             nodes: Arc::new(SharedRead::new(Duration::ZERO)),
         }
     }

@@ -1,76 +1,102 @@
-//! Detects the NetworkPolicy engine of a cluster from the API groups and DaemonSets that it has. Part of the step
-//! *snapshot*.
+//! Recognises the engine of network policies by the workload that runs it. Part of the step *snapshot*.
 //!
-//! An API server stores NetworkPolicies whether or not an engine enforces them, so a quarantine in a cluster without a
-//! known engine is reported as unverified. Only proof of an engine is listed. The groups of the AdminNetworkPolicy
-//! resources (`policy.networking.k8s.io`) and of Amazon's VPC CNI (`networking.k8s.aws`) are also installed in clusters
-//! that enforce nothing, so they are left out.
+//! An API server stores policies whether or not an engine enforces them. The API groups of an engine prove nothing: an
+//! uninstalled one leaves its definitions behind, and other projects install them too. So the DaemonSet of the engine must
+//! have a pod that is ready, in a namespace where no tenant can make one of that name.
 
-use responder_core::snapshot::PolicyEngine;
+use responder_core::guard::floor_namespaces;
+use responder_core::network::PolicyEngine;
+use serde::Deserialize;
 
-/// API groups that only an engine serves, and the engine. The more specific come first: Calico under Tigera's operator
-/// serves both of its groups.
-const GROUPS: [(&str, &str); 7] = [
-    ("cilium.io", "cilium"),
-    ("crd.projectcalico.org", "calico"),
-    ("projectcalico.org", "calico"),
-    ("crd.antrea.io", "antrea"),
-    ("k8s.ovn.org", "ovn-kubernetes"),
-    ("kubeovn.io", "kube-ovn"),
-    ("operator.tigera.io", "calico"),
+/// DaemonSets of engines, by the names in the engines' own manifests and charts, and in those of distributions. The more
+/// specific come first: Canal runs Calico's policies beside Flannel.
+///
+/// K3s runs kube-router's policies within its own process, and the daemons of kindnet and of Amazon's VPC CNI run with and
+/// without policies: those can't be told by a workload.
+pub(crate) const DAEMON_SETS: [(&str, PolicyEngine); 13] = [
+    ("cilium", PolicyEngine::Cilium),
+    // GKE's Dataplane V2. Source: <https://cloud.google.com/kubernetes-engine/docs/concepts/dataplane-v2>
+    ("anetd", PolicyEngine::Cilium),
+    ("calico-node", PolicyEngine::Calico),
+    ("canal", PolicyEngine::Calico),
+    // Source: <https://docs.rke2.io/networking/basic_network_options>
+    ("rke2-canal", PolicyEngine::Calico),
+    ("antrea-agent", PolicyEngine::Antrea),
+    ("ovnkube-node", PolicyEngine::OvnKubernetes),
+    ("kube-ovn-cni", PolicyEngine::KubeOvn),
+    ("kube-router", PolicyEngine::Plain("kube-router")),
+    ("weave-net", PolicyEngine::Plain("weave-net")),
+    ("kube-network-policies", PolicyEngine::Plain("kube-network-policies")),
+    ("azure-npm", PolicyEngine::Plain("azure-npm")),
+    ("romana-agent", PolicyEngine::Plain("romana")),
 ];
 
-/// DaemonSets of engines, by the names in the engines' own manifests and charts. `kube-router` and Weave Net serve no
-/// API group of their own.
-const DAEMON_SETS: [(&str, &str); 7] = [
-    ("cilium", "cilium"),
-    ("calico-node", "calico"),
-    ("canal", "calico"),
-    ("antrea-agent", "antrea"),
-    ("ovnkube-node", "ovn-kubernetes"),
-    ("kube-router", "kube-router"),
-    ("weave-net", "weave-net"),
-];
+/// A DaemonSet, as far as it matters here.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct DaemonSetDoc {
+    metadata: PlaceDoc,
+    #[serde(default)]
+    status: Option<StatusDoc>,
+}
 
-/// The engine that serves one of these API groups.
-pub(crate) fn by_groups(served: &[&str]) -> Option<PolicyEngine> {
-    first(&GROUPS, served)
+#[derive(Debug, Clone, Deserialize)]
+struct PlaceDoc {
+    name: String,
+    #[serde(default)]
+    namespace: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusDoc {
+    #[serde(default)]
+    number_ready: i64,
+}
+
+impl DaemonSetDoc {
+    /// A status is missing in manifests only.
+    fn runs(&self) -> bool {
+        self.status.as_ref().is_none_or(|status| status.number_ready > 0)
+    }
 }
 
 /// The engine that runs as one of these DaemonSets.
-pub(crate) fn by_daemon_sets(names: &[&str]) -> Option<PolicyEngine> {
-    first(&DAEMON_SETS, names)
-}
-
-fn first(table: &[(&str, &str)], present: &[&str]) -> Option<PolicyEngine> {
-    table
+pub(crate) fn recognised(daemon_sets: &[DaemonSetDoc]) -> Option<PolicyEngine> {
+    let running: Vec<&DaemonSetDoc> = daemon_sets
         .iter()
-        .find(|(sign, _)| present.contains(sign))
-        .map(|(_, engine)| PolicyEngine((*engine).to_owned()))
+        .filter(|set| set.runs() && floor_namespaces().any(|name| name == set.metadata.namespace))
+        .collect();
+    let runs = |name: &str| running.iter().any(|set| set.metadata.name == name);
+    DAEMON_SETS
+        .iter()
+        .find(|(name, _)| runs(name))
+        .map(|(_, engine)| *engine)
 }
 
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
+    use serde_json::json;
 
     use super::*;
 
     #[rstest]
-    #[case(&["apps", "cilium.io"], Some("cilium"))]
-    #[case(&["operator.tigera.io", "crd.projectcalico.org"], Some("calico"))]
-    #[case(&["policy.networking.k8s.io", "networking.k8s.aws"], None)]
-    #[case(&["networking.k8s.io"], None)]
-    #[case(&[], None)]
-    fn an_engine_is_detected_by_the_groups_it_serves(#[case] groups: &[&str], #[case] engine: Option<&str>) {
-        assert_eq!(by_groups(groups).as_ref().map(|found| found.0.as_str()), engine);
-    }
-
-    #[test]
-    fn an_engine_without_groups_is_detected_by_its_daemon_set() {
-        assert_eq!(
-            by_daemon_sets(&["kube-proxy", "kube-router"]),
-            Some(PolicyEngine("kube-router".to_owned()))
-        );
-        assert_eq!(by_daemon_sets(&["kube-proxy"]), None);
+    #[case::in_kube_system("cilium", "kube-system", 3, Some(PolicyEngine::Cilium))]
+    #[case::under_tigeras_operator("calico-node", "calico-system", 1, Some(PolicyEngine::Calico))]
+    #[case::of_openshift("ovnkube-node", "openshift-ovn-kubernetes", 1, Some(PolicyEngine::OvnKubernetes))]
+    #[case::of_gke("anetd", "kube-system", 1, Some(PolicyEngine::Cilium))]
+    #[case::of_rke2("rke2-canal", "kube-system", 1, Some(PolicyEngine::Calico))]
+    #[case::without_kinds_of_its_own("kube-router", "kube-system", 1, Some(PolicyEngine::Plain("kube-router")))]
+    #[case::that_does_not_run("cilium", "kube-system", 0, None)]
+    #[case::of_a_tenant("cilium", "shop", 3, None)]
+    #[case::of_no_engine("kube-proxy", "kube-system", 3, None)]
+    fn an_engine_is_recognised_by_its_running_workload(
+        #[case] name: &str,
+        #[case] namespace: &str,
+        #[case] ready: i64,
+        #[case] engine: Option<PolicyEngine>,
+    ) {
+        let set = json!({"metadata": {"name": name, "namespace": namespace}, "status": {"numberReady": ready}});
+        assert_eq!(recognised(&[serde_json::from_value(set).unwrap()]), engine);
     }
 }

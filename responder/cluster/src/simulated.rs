@@ -28,6 +28,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use responder_core::network::PolicyKind;
 use responder_core::port::Clock;
 use tokio::sync::watch;
 
@@ -82,7 +83,7 @@ impl SimulatedCluster {
             .lock()
             .store
             .iter()
-            .filter(|(key, _)| !manifest::is_known(&key.kind))
+            .filter(|(key, _)| !manifest::is_known(&key.kind) && !is_policy(&key.kind))
         {
             *kinds.entry(key.kind.clone().into_owned()).or_default() += 1;
         }
@@ -104,6 +105,12 @@ impl SimulatedCluster {
         state.end_expired_graces(now);
         state
     }
+}
+
+/// Whether objects of this kind are policies, which decisions read.
+fn is_policy(kind: &str) -> bool {
+    let (kind, group) = kind.split_once('.').unwrap_or((kind, ""));
+    PolicyKind::of(group, kind).is_some()
 }
 
 impl fmt::Debug for SimulatedCluster {

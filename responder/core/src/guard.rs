@@ -5,12 +5,10 @@ mod claim;
 pub mod corroborate;
 pub mod doc;
 mod protect;
-mod reach;
 mod reserved;
 mod rules;
 
 pub use claim::{Claim, ClaimId, ClaimKind, LedgerUsage, LedgerVersion, LedgerView, Stock};
 pub use protect::{FALCO_NAMESPACES, floor_namespaces, protected_by_labels, protected_by_name};
-pub use reach::{Direction, Isolation, Leak, isolation};
 pub use reserved::{RESERVED_FOR, Reserved};
 pub use rules::{Budget, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, NamespaceShare, Protections, Reserve};

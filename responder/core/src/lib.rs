@@ -16,6 +16,7 @@ pub mod image;
 pub mod limit;
 pub mod manifest;
 pub mod mode;
+pub mod network;
 pub mod node;
 pub mod notify;
 pub mod object;

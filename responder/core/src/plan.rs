@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::class::ActionClass;
-use crate::guard::Isolation;
 use crate::mode::{EffectiveMode, Permit};
+use crate::network::Isolation;
 use crate::object::{Locator, Name, ObjectRef};
 use crate::obstacle::Obstacle;
 use crate::on_failure::OnFailure;

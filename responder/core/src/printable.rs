@@ -7,6 +7,19 @@ pub fn is_printable(c: char) -> bool {
     c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && c.escape_debug().len() == 1)
 }
 
+/// The text with everything that is not printable escaped. Quotes stay as they are.
+pub fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_printable(c) {
+            shown.push(c);
+        } else {
+            shown.extend(c.escape_debug());
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -29,6 +42,11 @@ mod tests {
     #[case::new_line('\n')]
     fn what_acts_is_not_printable(#[case] c: char) {
         assert!(!is_printable(c));
+    }
+
+    #[test]
+    fn quotes_stay_and_what_acts_is_escaped() {
+        assert_eq!(escaped("a == 'b'\u{202e}\n"), "a == 'b'\\u{202e}\\n");
     }
 
     proptest! {

@@ -14,6 +14,7 @@ use crate::action::ACTIONS;
 use crate::document::{Diagnostics, SourceFile};
 use crate::guard::Guard;
 use crate::mode::Mode;
+use crate::network::PolicyKind;
 use crate::object::Kind;
 use crate::own::OwnObject;
 use crate::permission::Permission;
@@ -69,11 +70,16 @@ impl Needs {
         if self.owners {
             permissions.extend(Kind::OWNERS.map(|kind| Permission::on(kind, "get")));
         }
+        if self.policies {
+            permissions.extend(PolicyKind::ALL.into_iter().flat_map(PolicyKind::permissions));
+        }
         let parts = [
             (self.node || self.removal, Permission::on(Kind::Node, "get")),
             (self.removal && !self.owners, Permission::on(Kind::DaemonSet, "get")),
             (self.namespace, Permission::on(Kind::Namespace, "get")),
             (self.policies, Permission::on(Kind::NetworkPolicy, "list")),
+            // The engine of policies is recognised by its workload.
+            (self.policies, Permission::on(Kind::DaemonSet, "list")),
             (self.services, LIST_SERVICES),
             (self.nodes, Permission::on(Kind::Node, "list")),
         ];

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
+use crate::network::Policies;
 use crate::node::NodeFacts;
 use crate::object::{ObjectRef, Uid};
 use crate::sensor::SensorNode;
@@ -27,7 +27,7 @@ pub struct Needs {
     pub node: bool,
     /// The namespace object, for its labels.
     pub namespace: bool,
-    /// All NetworkPolicies of the namespace, and which policy engine the cluster runs.
+    /// All policies that can decide about the pod's traffic, and which engine enforces them.
     pub policies: bool,
     /// All Services of the namespace.
     pub services: bool,
@@ -131,19 +131,6 @@ impl OwnerChain {
     }
 }
 
-/// The name of a recognised NetworkPolicy engine, such as `cilium`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyEngine(pub String);
-
-/// All NetworkPolicies of a namespace, and the engine that enforces them.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Policies {
-    /// The policies, of every author.
-    pub policies: Vec<NetworkPolicy>,
-    /// The engine; `None` when none was recognised, and then isolation is `Unverified`.
-    pub engine: Option<PolicyEngine>,
-}
-
 /// The live state of a target and its surroundings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
@@ -163,7 +150,7 @@ pub struct Snapshot {
     pub located: LocatedPod,
     /// The pod's namespace.
     pub namespace: Part<Arc<NamespaceObject>>,
-    /// The NetworkPolicies of the namespace.
+    /// The policies that can decide about the pod's traffic.
     pub policies: Part<Policies>,
     /// The Services of the namespace.
     pub services: Part<Vec<Service>>,

@@ -47,6 +47,8 @@ pub enum Subject {
     Container {
         /// The container's id, which Falco takes from the kernel.
         container: ContainerId,
+        /// The uid of its pod, which a few configurations add without the pod's name.
+        uid: Option<Uid>,
         /// `hostname`, as of a host.
         hostname: String,
     },
@@ -158,6 +160,9 @@ impl Subject {
                 return match (container.and_then(ContainerId::new), alert.hostname()) {
                     (Some(container), Some(hostname)) => Ok(Self::Container {
                         container,
+                        uid: uid
+                            .map(|uid| Uid::new(uid).ok_or(NoSubject::BadName("k8s.pod.uid")))
+                            .transpose()?,
                         hostname: hostname.to_owned(),
                     }),
                     _ => Err(NoSubject::NoPod),
@@ -207,7 +212,9 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pod(claim) => write!(f, "pod/{}/{}", claim.namespace, claim.name),
-            Self::Container { container, hostname } => {
+            Self::Container {
+                container, hostname, ..
+            } => {
                 write!(f, "container {container} on {}", hostname.escape_debug())
             }
             Self::Host { hostname } => write!(f, "host {}", hostname.escape_debug()),

@@ -10,12 +10,13 @@ use std::time::Duration;
 use futures_util::future::OptionFuture;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use responder_core::network::Policies;
 use responder_core::object::{Kind, Locator, Name, Namespace, Uid};
 use responder_core::own::{QUARANTINE_LABEL, QuarantinePolicy, QuarantineRecord};
 use responder_core::pod;
 use responder_core::port::{Clock, ClusterReader, ControllerRef, ReadError};
 use responder_core::selector::Selector;
-use responder_core::snapshot::{Needs, OwnerChain, Part, Policies, Snapshot};
+use responder_core::snapshot::{Needs, OwnerChain, Part, Snapshot};
 use responder_core::target::{LocatedPod, PodClaim, Subject, TargetKind};
 
 use crate::host::Hosts;
@@ -39,7 +40,9 @@ pub(crate) async fn snapshot<C: ClusterReader, R: Wait>(
     let mut snapshot = Snapshot::empty(clock.now());
     match subject {
         Subject::Pod(claim) => of_pod(cluster, wait, claim, needs, patience, &mut snapshot).await?,
-        Subject::Container { container, hostname } => {
+        Subject::Container {
+            container, hostname, ..
+        } => {
             let named = (container, hostname.as_str());
             snapshot.located = hosts.locate(cluster, wait, named, patience).await?;
             if let LocatedPod::Found { claim, .. } = snapshot.located.clone() {
@@ -152,10 +155,11 @@ fn is_behind(live: &Pod, claim: &PodClaim) -> bool {
 }
 
 async fn policies<C: ClusterReader>(cluster: &C, namespace: &Namespace) -> Result<Policies, ReadError> {
-    let (policies, engine) = tokio::join!(cluster.network_policies(namespace), cluster.policy_engine());
+    let (network_policies, others) =
+        tokio::join!(cluster.network_policies(namespace), cluster.engine_policies(namespace));
     Ok(Policies {
-        policies: policies?,
-        engine: engine?,
+        network_policies: network_policies?,
+        others,
     })
 }
 
@@ -279,7 +283,9 @@ pub(crate) async fn key_of_target<C: ClusterReader, R: Wait>(
     let located;
     let claim = match subject {
         Subject::Pod(claim) => claim,
-        Subject::Container { container, hostname } => {
+        Subject::Container {
+            container, hostname, ..
+        } => {
             located = hosts.locate(cluster, wait, (container, hostname), patience).await?;
             let LocatedPod::Found { claim, .. } = &located else {
                 return Ok(None);

@@ -7,12 +7,12 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use responder_cluster::AnyCluster;
+use responder_core::network::EnginePolicies;
 use responder_core::node::NodeFacts;
 use responder_core::object::{Locator, Name, Namespace};
 use responder_core::pod::PodOnNode;
 use responder_core::port::{ClusterReader, ClusterWriter, OwnerObject, ReadError, ReadErrorKind, Reply, SendError};
 use responder_core::request::Armed;
-use responder_core::snapshot::PolicyEngine;
 use serde_json::Value;
 
 /// A cluster with a count of its failed reads.
@@ -106,8 +106,8 @@ impl ClusterReader for CountedCluster {
         self.counted(self.cluster.nodes().await)
     }
 
-    async fn policy_engine(&self) -> Result<Option<PolicyEngine>, ReadError> {
-        self.counted(self.cluster.policy_engine().await)
+    async fn engine_policies(&self, namespace: &Namespace) -> EnginePolicies {
+        self.cluster.engine_policies(namespace).await
     }
 }
 

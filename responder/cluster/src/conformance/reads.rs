@@ -233,7 +233,9 @@ pub async fn services_are_read_from_one_namespace_only<C: ClusterUnderTest>(clus
 
 /// Neither cluster under test runs a policy engine.
 pub async fn a_cluster_without_a_policy_engine_reports_none<C: ClusterUnderTest>(cluster: &C) -> ScenarioResult {
-    let engine = read(cluster.adapter().policy_engine().await)?;
-    ensure!(engine.is_none(), "the engine is {engine:?}");
+    let fixture = Fixture::bare(cluster, "engine").await?;
+    let policies = cluster.adapter().engine_policies(&fixture.namespace).await;
+    ensure!(policies.engine.is_none(), "the engine is {:?}", policies.engine);
+    ensure!(policies.unread.is_empty(), "not read: {:?}", policies.unread);
     Ok(())
 }

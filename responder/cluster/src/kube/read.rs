@@ -12,11 +12,11 @@ use http::{Request, StatusCode};
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
+use responder_core::network::EnginePolicies;
 use responder_core::node::NodeFacts;
 use responder_core::object::{Kind, Locator, Name, Namespace};
 use responder_core::pod::PodOnNode;
 use responder_core::port::{ClusterReader, OwnerObject, ReadError, ReadErrorKind};
-use responder_core::snapshot::PolicyEngine;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -25,7 +25,6 @@ use tokio::time::timeout;
 use super::answer::{ApiAnswer, exchange};
 use super::{KubeCluster, NODES_DEADLINE, READ_DEADLINE, wire};
 use crate::owner::OwnerDoc;
-use crate::policy_engine;
 
 /// A page holds 2 MB of nodes of 20 KB each. The memory that a page takes while it is read is several times that.
 const NODES_A_PAGE: u32 = 100;
@@ -116,28 +115,8 @@ impl ClusterReader for KubeCluster {
             .unwrap_or_else(|_| Err(late("the nodes", NODES_DEADLINE)))
     }
 
-    async fn policy_engine(&self) -> Result<Option<PolicyEngine>, ReadError> {
-        #[derive(Deserialize)]
-        struct Groups {
-            groups: Vec<Group>,
-        }
-        #[derive(Deserialize)]
-        struct Group {
-            name: String,
-        }
-        let what = "the API groups";
-        let detect = async {
-            let served: Groups = self
-                .get(what, "/apis")
-                .await?
-                .ok_or_else(|| malformed(what, "the response has no groups"))?;
-            let served: Vec<&str> = served.groups.iter().map(|group| group.name.as_str()).collect();
-            Ok(policy_engine::by_groups(&served))
-        };
-        let engine = self.engine.get_or_read(detect);
-        timeout(READ_DEADLINE, engine)
-            .await
-            .unwrap_or_else(|_| Err(late(what, READ_DEADLINE)))
+    async fn engine_policies(&self, namespace: &Namespace) -> EnginePolicies {
+        self.all_engine_policies(namespace).await
     }
 }
 
@@ -161,7 +140,7 @@ impl KubeCluster {
         self.get(&at.to_string(), &wire::path(at)).await
     }
 
-    async fn get<T: DeserializeOwned>(&self, what: &str, path: &str) -> Result<Option<T>, ReadError> {
+    pub(super) async fn get<T: DeserializeOwned>(&self, what: &str, path: &str) -> Result<Option<T>, ReadError> {
         let request = wire::get(path).map_err(|error| malformed(what, &error.to_string()))?;
         let answer = self.read(what, request).await?;
         // Only the API server's own `Status` counts: a proxy's 404 must not make a pod disappear.
@@ -176,7 +155,11 @@ impl KubeCluster {
         decode(what, &answer).map(Some)
     }
 
-    async fn list<T: DeserializeOwned>(&self, path: &str, selected: ListParams) -> Result<Vec<T>, ReadError> {
+    pub(super) async fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        selected: ListParams,
+    ) -> Result<Vec<T>, ReadError> {
         let cached = ListParams {
             resource_version: Some("0".to_owned()),
             ..selected
@@ -251,7 +234,7 @@ fn decode<T: DeserializeOwned>(what: &str, answer: &ApiAnswer) -> Result<T, Read
     })
 }
 
-fn late(what: &str, deadline: Duration) -> ReadError {
+pub(super) fn late(what: &str, deadline: Duration) -> ReadError {
     ReadError {
         what: what.to_owned(),
         kind: ReadErrorKind::Timeout,
@@ -259,7 +242,7 @@ fn late(what: &str, deadline: Duration) -> ReadError {
     }
 }
 
-fn malformed(what: &str, detail: &str) -> ReadError {
+pub(super) fn malformed(what: &str, detail: &str) -> ReadError {
     ReadError {
         what: what.to_owned(),
         kind: ReadErrorKind::Malformed,

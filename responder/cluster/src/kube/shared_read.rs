@@ -92,8 +92,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::future::join_all;
+    use responder_core::network::PolicyEngine;
     use responder_core::port::ReadErrorKind;
-    use responder_core::snapshot::PolicyEngine;
 
     use super::*;
 
@@ -110,7 +110,7 @@ mod tests {
     }
 
     fn cilium() -> PolicyEngine {
-        PolicyEngine("cilium".to_owned())
+        PolicyEngine::Cilium
     }
 
     #[tokio::test(start_paused = true)]

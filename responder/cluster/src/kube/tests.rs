@@ -302,8 +302,7 @@ async fn one_object_is_read_from_the_store_and_lists_from_the_cache() {
         .unwrap();
     cluster.services(&namespace("web")).await.unwrap();
     cluster.nodes().await.unwrap();
-    cluster.policy_engine().await.unwrap();
-    cluster.policy_engine().await.unwrap();
+    cluster.engine_policies(&namespace("web")).await;
     insta::assert_snapshot!(asked.take().join("\n"), @"
     GET /api/v1/namespaces/web/pods/web-0
     GET /api/v1/namespaces/web/pods/web-0
@@ -316,6 +315,19 @@ async fn one_object_is_read_from_the_store_and_lists_from_the_cache() {
     GET /api/v1/namespaces/web/services?&resourceVersion=0
     GET /api/v1/nodes?&limit=100
     GET /apis
+    GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Dcilium&resourceVersion=0
+    GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Danetd&resourceVersion=0
+    GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Dcalico-node&resourceVersion=0
+    GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Dcanal&resourceVersion=0
+    GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Drke2-canal&resourceVersion=0
+    GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Dantrea-agent&resourceVersion=0
+    GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Dovnkube-node&resourceVersion=0
+    GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Dkube-ovn-cni&resourceVersion=0
+    GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Dkube-router&resourceVersion=0
+    GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Dweave-net&resourceVersion=0
+    GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Dkube-network-policies&resourceVersion=0
+    GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Dazure-npm&resourceVersion=0
+    GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Dromana-agent&resourceVersion=0
     ");
 }
 

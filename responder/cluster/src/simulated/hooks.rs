@@ -49,6 +49,18 @@ impl SimulatedCluster {
         Ok(())
     }
 
+    /// Lists show the objects of this moment from now on, like those of a watch cache that lags, until
+    /// [`SimulatedCluster::thaw_lists`]. Single objects are read from the store.
+    pub fn freeze_lists(&self) {
+        let mut state = self.lock();
+        state.lagging = Some(state.store.clone());
+    }
+
+    /// Lists show the objects of the store again.
+    pub fn thaw_lists(&self) {
+        self.lock().lagging = None;
+    }
+
     /// Replaces a pod by one with the same name, a new uid and new containers. Returns the new uid; `None` if there is
     /// no such pod.
     pub fn replace(&self, namespace: &Namespace, name: &Name) -> Option<Uid> {

@@ -16,7 +16,6 @@ pub(super) const SERVICE: KindName = Cow::Borrowed("Service");
 pub(super) const NETWORK_POLICY: KindName = Cow::Borrowed("NetworkPolicy.networking.k8s.io");
 pub(super) const BUDGET: KindName = Cow::Borrowed("PodDisruptionBudget.policy");
 pub(super) const DAEMON_SET: KindName = Cow::Borrowed("DaemonSet.apps");
-pub(super) const CUSTOM_RESOURCE: KindName = Cow::Borrowed("CustomResourceDefinition.apiextensions.k8s.io");
 
 /// The kind of a manifest, from its `apiVersion` and `kind`.
 pub(super) fn kind_name(api_version: &str, kind: &str) -> KindName {

@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use responder_core::network::{EnginePolicies, EnginePolicy, PolicyKind};
 use responder_core::node::NodeFacts;
 use responder_core::object::{Locator, Name, Namespace};
 use responder_core::pod::PodOnNode;
 use responder_core::port::{ClusterReader, OwnerObject, ReadError, ReadErrorKind};
-use responder_core::snapshot::PolicyEngine;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::SimulatedCluster;
-use super::object::{
-    CUSTOM_RESOURCE, DAEMON_SET, NAMESPACE, NETWORK_POLICY, NODE, ObjectKey, POD, SERVICE, group, label, text,
-};
+use super::object::{DAEMON_SET, NAMESPACE, NETWORK_POLICY, NODE, ObjectKey, POD, SERVICE, group, label, text};
+use super::state::State;
 use super::store::Store;
 use crate::owner::OwnerDoc;
-use crate::policy_engine;
+use crate::policy_engine::{DaemonSetDoc, recognised};
 
 /// The same deadline as a read from the real cluster.
 const READ_DEADLINE: Duration = Duration::from_secs(10);
@@ -98,19 +98,36 @@ impl ClusterReader for SimulatedCluster {
         Ok(nodes.into())
     }
 
-    async fn policy_engine(&self) -> Result<Option<PolicyEngine>, ReadError> {
-        self.inspect("the API groups", |store| {
-            let defined = store
-                .of_kind(&CUSTOM_RESOURCE)
-                .map(|(_, definition)| text(definition, "/spec/group"));
-            // An object of an API group proves that the group was served where the dump was taken.
-            let used = store.iter().map(|(_, object)| group(text(object, "/apiVersion")));
-            let daemon_sets = store.of_kind(&DAEMON_SET).map(|(key, _)| key.name.as_str());
-            let groups: Vec<&str> = defined.chain(used).collect();
-            let daemon_sets: Vec<&str> = daemon_sets.collect();
-            policy_engine::by_groups(&groups).or_else(|| policy_engine::by_daemon_sets(&daemon_sets))
-        })
-        .await
+    async fn engine_policies(&self, namespace: &Namespace) -> EnginePolicies {
+        let kind_of = |key: &ObjectKey, object: &Value| {
+            let kind = PolicyKind::of(group(text(object, "/apiVersion")), text(object, "/kind"))?;
+            (!kind.is_namespaced() || key.namespace == namespace.as_str()).then_some(kind)
+        };
+        let read = self.inspect_listed("the policies of the engine", |store| {
+            let policies: Vec<(PolicyKind, Arc<Value>)> = store
+                .iter()
+                .filter_map(|(key, object)| Some((kind_of(key, object)?, object.clone())))
+                .collect();
+            let sets = store.of_kind(&DAEMON_SET);
+            let sets: Vec<DaemonSetDoc> = sets
+                .filter_map(|(_, set)| DaemonSetDoc::deserialize(&**set).ok())
+                .collect();
+            (recognised(&sets), policies)
+        });
+        match read.await {
+            Ok((engine, policies)) => EnginePolicies {
+                engine,
+                policies: policies
+                    .into_iter()
+                    .flat_map(|(kind, object)| EnginePolicy::of(kind, Arc::unwrap_or_clone(object)))
+                    .collect(),
+                unread: Vec::new(),
+            },
+            Err(error) => EnginePolicies {
+                unread: vec![error.to_string()],
+                ..EnginePolicies::default()
+            },
+        }
     }
 }
 
@@ -128,7 +145,7 @@ impl SimulatedCluster {
         select: impl FnOnce(&Store) -> Vec<Arc<Value>>,
     ) -> Result<Vec<T>, ReadError> {
         // Decode outside the lock: a long list must not block other requests.
-        self.inspect(what, select)
+        self.inspect_listed(what, select)
             .await?
             .iter()
             .map(|object| decode(what, object))
@@ -136,6 +153,16 @@ impl SimulatedCluster {
     }
 
     async fn inspect<T>(&self, what: &str, inspect: impl FnOnce(&Store) -> T) -> Result<T, ReadError> {
+        self.answered(what, |state| inspect(&state.store)).await
+    }
+
+    /// Inspects the objects as lists show them.
+    async fn inspect_listed<T>(&self, what: &str, inspect: impl FnOnce(&Store) -> T) -> Result<T, ReadError> {
+        self.answered(what, |state| inspect(state.lagging.as_ref().unwrap_or(&state.store)))
+            .await
+    }
+
+    async fn answered<T>(&self, what: &str, answer: impl FnOnce(&State) -> T) -> Result<T, ReadError> {
         if timeout(READ_DEADLINE, self.released()).await.is_err() {
             return Err(failed(
                 what.to_owned(),
@@ -147,7 +174,7 @@ impl SimulatedCluster {
         if let Some(kind) = state.faults.next_read() {
             return Err(failed(what.to_owned(), kind, "a fault that the test injected"));
         }
-        Ok(inspect(&state.store))
+        Ok(answer(&state))
     }
 }
 

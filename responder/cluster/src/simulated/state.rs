@@ -16,6 +16,8 @@ const MAX_RECEIVED: usize = 16_384;
 /// Everything that the cluster holds.
 pub(super) struct State {
     pub(super) store: Store,
+    /// The objects that lists show, while they lag.
+    pub(super) lagging: Option<Store>,
     pub(super) endings: BTreeSet<Ending>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) faults: Faults,
@@ -34,6 +36,7 @@ impl State {
     pub(super) fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
         Self {
             store,
+            lagging: None,
             endings: BTreeSet::new(),
             clock,
             faults: Faults::default(),

@@ -135,7 +135,10 @@ impl Entries {
             let selector = Selector::of_map(service.spec.as_ref()?.selector.as_ref()?);
             Some((selector, "the Service", service.metadata.name.as_deref()))
         });
-        let policies = snapshot.policies.found().map(|policies| policies.policies.as_slice());
+        let policies = snapshot
+            .policies
+            .found()
+            .map(|policies| policies.network_policies.as_slice());
         let of_policies = policies.into_iter().flatten().filter_map(|policy| {
             let selector = Selector::of(policy.spec.as_ref()?.pod_selector.as_ref()?)?;
             Some((selector, "the NetworkPolicy", policy.metadata.name.as_deref()))

@@ -4,7 +4,7 @@
 //! patch, sets the label and, with `detach`, removes the labels by which Services and controllers select the pod, so a
 //! single write isolates it. [`crate::guard::isolation`] computes the traffic that other policies still allow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contract::{Action, ActionContext, ActionDoc, ActionInfo, ActionProblem, StepProblem, Widening};
 use crate::class::ActionClass;
-use crate::guard::{Isolation, isolation};
+use crate::network::{Direction, Endpoint, Isolation, Policies, isolation};
 use crate::object::{Kind, ObjectRef};
 use crate::obstacle::{Obstacle, ObstacleKind};
 use crate::own::{OnExpiry, OwnObject, QUARANTINE_LABEL, QuarantinePolicy, QuarantineRecord};
@@ -44,6 +44,34 @@ pub struct QuarantineDoc {
     /// The traffic that stays allowed: none by default.
     #[serde(default)]
     pub allow: QuarantineAllowDoc,
+    /// What the quarantine must be sure of, or else the step fails and its `otherwise` runs: nothing by default.
+    #[serde(default, skip_serializing_if = "QuarantineRequireDoc::is_empty")]
+    pub require: QuarantineRequireDoc,
+}
+
+/// What a quarantine must be sure of, by direction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct QuarantineRequireDoc {
+    /// Of the traffic to the pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<RequiredIsolation>,
+    /// Of the traffic from the pod. A remote shell has a way out as long as one policy allows one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<RequiredIsolation>,
+}
+
+impl QuarantineRequireDoc {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How well a direction must be isolated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum RequiredIsolation {
+    /// No policy allows any of it, but for what the quarantine itself allows, and a known engine enforces that.
+    Isolated,
 }
 
 /// The traffic that a quarantined pod keeps.
@@ -97,6 +125,13 @@ impl ActionDoc for QuarantineDoc {
             on_expiry: self.on_expiry.unwrap_or_default(),
             detach: self.detach,
             allow_dns: self.allow.dns,
+            required: [
+                (Direction::Ingress, self.require.ingress),
+                (Direction::Egress, self.require.egress),
+            ]
+            .into_iter()
+            .filter_map(|(direction, required)| required.map(|RequiredIsolation::Isolated| direction))
+            .collect(),
         }))
     }
 }
@@ -108,6 +143,8 @@ struct Quarantine {
     on_expiry: OnExpiry,
     detach: Detach,
     allow_dns: bool,
+    /// The directions that must be isolated.
+    required: Vec<Direction>,
 }
 
 impl Action for Quarantine {
@@ -118,6 +155,8 @@ impl Action for Quarantine {
     fn needs(&self, _: TargetKind) -> Needs {
         Needs {
             policies: true,
+            // Policies select by its labels.
+            namespace: true,
             services: self.detach != Detach::Never,
             // The record names the owner: a detached pod still counts against its limits.
             owners: true,
@@ -158,9 +197,8 @@ impl Action for Quarantine {
         let mut step = StepPlan::default();
         let labels = pod::labels(live);
         if let Some(incident) = labels.get(QUARANTINE_LABEL) {
-            if is_quarantined(target, incident, &policies.policies) {
-                let isolation = isolation(&labels, &policies.policies, policies.engine.as_ref());
-                isolates(target, &isolation)?;
+            if is_quarantined(target, incident, &policies.network_policies) {
+                self.isolates(target, &isolation_of(live, labels.clone(), context.snapshot, policies))?;
                 return Ok(StepPlan::noting(format!(
                     "{} is already in quarantine {}",
                     target.at,
@@ -176,8 +214,8 @@ impl Action for Quarantine {
         let mut after = labels.clone();
         after.retain(|key, _| !detached.contains(key));
         after.insert(QUARANTINE_LABEL.to_owned(), context.incident.to_owned());
-        let isolation = isolation(&after, &policies.policies, policies.engine.as_ref());
-        isolates(target, &isolation)?;
+        let isolation = isolation_of(live, after, context.snapshot, policies);
+        self.isolates(target, &isolation)?;
         step.isolation = Some(isolation);
         step.notes.push(
             "connections that are open already may persist: what a policy does to them is up to the network".to_owned(),
@@ -227,13 +265,13 @@ fn refuse_untouchable(live: &Pod, target: &ObjectRef) -> Result<(), StepProblem>
     Ok(())
 }
 
-/// The obstacle where other policies allow everything.
-fn isolates(target: &ObjectRef, isolation: &Isolation) -> Result<(), Obstacle> {
-    if !isolation.is_futile() {
-        return Ok(());
-    }
-    let detail = format!("a quarantine of {} would isolate nothing: {isolation}", target.at);
-    Err(Obstacle::new(ObstacleKind::WouldNotIsolate, detail))
+/// The isolation of the pod with the labels that it has or would have.
+fn isolation_of(live: &Pod, labels: BTreeMap<String, String>, snapshot: &Snapshot, policies: &Policies) -> Isolation {
+    let namespace = snapshot.namespace.found();
+    isolation(
+        &Endpoint::of(live, labels, namespace.map(|namespace| &**namespace)),
+        policies,
+    )
 }
 
 /// Whether an untouched policy of ours holds this very pod in this incident. The pod's label alone proves nothing: its
@@ -249,6 +287,27 @@ fn is_quarantined(target: &ObjectRef, incident: &str, policies: &[NetworkPolicy]
 }
 
 impl Quarantine {
+    /// The obstacle where other policies allow everything, or something in a direction that must be isolated.
+    fn isolates(&self, target: &ObjectRef, isolation: &Isolation) -> Result<(), Obstacle> {
+        let blocked = |detail| Err(Obstacle::new(ObstacleKind::WouldNotIsolate, detail));
+        if isolation.is_futile() {
+            return blocked(format!(
+                "a quarantine of {} would isolate nothing: {isolation}",
+                target.at
+            ));
+        }
+        for &direction in &self.required {
+            let is_isolated = isolation.unverified.is_empty() && isolation.leaks_of(direction).next().is_none();
+            if !is_isolated {
+                let at = &target.at;
+                return blocked(format!(
+                    "the step requires that {direction} of {at} is isolated: {isolation}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The end of the quarantine: a deletion only if the alert corroborates the pod well enough for one.
     fn allowed_end(&self, context: &ActionContext<'_>, notes: &mut Vec<String>) -> OnExpiry {
         match (self.on_expiry, context.destroy_lacks) {

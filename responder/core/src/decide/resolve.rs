@@ -29,7 +29,7 @@ pub(super) struct Resolved {
 
 /// The subject of the alert, with the pod that was looked up for a container.
 pub(super) fn located(subject: Subject, snapshot: &Snapshot, trace: &mut Trace) -> Result<Subject, Refusal> {
-    let Subject::Container { container, .. } = &subject else {
+    let Subject::Container { container, uid, .. } = &subject else {
         return Ok(subject);
     };
     match &snapshot.located {
@@ -39,7 +39,10 @@ pub(super) fn located(subject: Subject, snapshot: &Snapshot, trace: &mut Trace) 
                 claim.namespace, claim.name
             );
             trace.passed(CheckName::Located, detail);
-            Ok(Subject::Pod(claim.clone()))
+            Ok(Subject::Pod(PodClaim {
+                uid: uid.clone().or_else(|| claim.uid.clone()),
+                ..claim.clone()
+            }))
         }
         LocatedPod::Missing(tried) => {
             let detail = format!("the alert names no pod, only the container {container}, and {tried}");

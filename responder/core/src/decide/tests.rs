@@ -11,11 +11,12 @@ use serde_json::{Value, json};
 use super::*;
 use crate::alert::{Alert, Bounds, Sender, SenderName};
 use crate::document::SourceFile;
+use crate::network::{EnginePolicies, Policies, PolicyEngine};
 use crate::object::{Kind, Name, Namespace, Uid};
 use crate::playbook::load;
 use crate::pod::PodOnNode;
 use crate::port::ReadErrorKind;
-use crate::snapshot::{Owner, OwnerChain, Part, Policies, PolicyEngine};
+use crate::snapshot::{Owner, OwnerChain, Part};
 use crate::target::{LocatedPod, PodClaim};
 use crate::trace::Verdict;
 
@@ -78,7 +79,7 @@ struct World {
     /// Null for a namespace that is not there.
     namespace_labels: Value,
     policies: Vec<Value>,
-    engine: Option<&'static str>,
+    engine: Option<PolicyEngine>,
     replicas: Option<u32>,
     broken: Option<String>,
     /// Kind, name and uid of each controller, from the pod's own to the top.
@@ -100,7 +101,7 @@ impl World {
             nodes: vec![node_json("worker-1"), node_json("worker-2"), node_json("worker-3")],
             namespace_labels: json!({"kubernetes.io/metadata.name": "web"}),
             policies: Vec::new(),
-            engine: Some("cilium"),
+            engine: Some(PolicyEngine::Cilium),
             replicas: Some(3),
             broken: None,
             owners: vec![
@@ -157,12 +158,15 @@ impl World {
                 )),
             },
             policies: Part::Found(Policies {
-                policies: self
+                network_policies: self
                     .policies
                     .iter()
                     .map(|policy| serde_json::from_value(policy.clone()).unwrap())
                     .collect(),
-                engine: self.engine.map(|name| PolicyEngine(name.to_owned())),
+                others: EnginePolicies {
+                    engine: self.engine,
+                    ..EnginePolicies::default()
+                },
             }),
             services: Part::Found(vec![
                 serde_json::from_value(json!({"metadata": {"name": "web"}, "spec": {"selector": {"app": "web"}}}))

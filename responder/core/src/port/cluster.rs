@@ -11,11 +11,12 @@ use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Servic
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde_json::Value;
 
+use crate::network::EnginePolicies;
 use crate::node::NodeFacts;
 use crate::object::{Locator, Name, Namespace, Uid};
 use crate::pod::PodOnNode;
 use crate::request::Armed;
-use crate::snapshot::{Owner, PolicyEngine};
+use crate::snapshot::Owner;
 
 /// Reads. `Ok(None)` means that the object does not exist; an error means that the read failed, and then no response
 /// acts. Every method returns within its own deadline (10 s at most).
@@ -67,8 +68,9 @@ pub trait ClusterReader: Send + Sync + 'static {
     /// All nodes of the cluster.
     fn nodes(&self) -> impl Future<Output = Result<Arc<[NodeFacts]>, ReadError>> + Send;
 
-    /// The cluster's NetworkPolicy engine; `None` when none is recognised.
-    fn policy_engine(&self) -> impl Future<Output = Result<Option<PolicyEngine>, ReadError>> + Send;
+    /// The policies of other kinds than NetworkPolicies that can decide about pods of a namespace, and the engine whose
+    /// workload runs. A read that failed is told in the answer: the rest is worth having.
+    fn engine_policies(&self, namespace: &Namespace) -> impl Future<Output = EnginePolicies> + Send;
 }
 
 /// A controller as read, with its own controller.

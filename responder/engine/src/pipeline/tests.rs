@@ -302,7 +302,8 @@ async fn a_response_that_did_not_work_is_told_as_a_failure() {
     });
     let engine = world.engine();
     engine.submit(solo());
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // The second look comes after two seconds.
+    tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(engine.accounts().verifications, [("ineffective", 1)].into());
     let told = world.witness.notifications();
     assert!(

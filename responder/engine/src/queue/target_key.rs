@@ -38,7 +38,9 @@ impl TargetKey {
     pub(crate) fn of(subject: &Subject) -> Self {
         match subject {
             Subject::Pod(claim) => Self::Pod(claim.namespace.clone(), claim.name.clone()),
-            Subject::Container { container, hostname } => Self::Container(container.clone(), hostname.as_str().into()),
+            Subject::Container {
+                container, hostname, ..
+            } => Self::Container(container.clone(), hostname.as_str().into()),
             Subject::Host { hostname } => Self::Host(hostname.as_str().into()),
         }
     }

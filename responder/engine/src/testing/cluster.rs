@@ -8,12 +8,12 @@ use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Servic
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use responder_cluster::SimulatedCluster;
 use responder_cluster::simulated::SendFault;
+use responder_core::network::EnginePolicies;
 use responder_core::node::NodeFacts;
 use responder_core::object::{Locator, Name, Namespace};
 use responder_core::pod::PodOnNode;
 use responder_core::port::{ClusterReader, ClusterWriter, OwnerObject, ReadError, Reply, SendError};
 use responder_core::request::{Armed, Request};
-use responder_core::snapshot::PolicyEngine;
 use serde_json::Value;
 
 /// The next call, with the number of its kind before it.
@@ -182,8 +182,8 @@ impl ClusterReader for ScriptedCluster {
         self.inner.nodes().await
     }
 
-    async fn policy_engine(&self) -> Result<Option<PolicyEngine>, ReadError> {
-        self.read("policy_engine").await;
-        self.inner.policy_engine().await
+    async fn engine_policies(&self, namespace: &Namespace) -> EnginePolicies {
+        self.read("engine_policies").await;
+        self.inner.engine_policies(namespace).await
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use responder_core::object::Locator;
 use responder_core::port::ReadErrorKind;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -312,6 +313,37 @@ async fn a_policy_of_others_that_lets_more_through_than_predicted_is_named() {
     let finding = verdict(&world, &checks).await;
     assert_eq!(finding.verdict, Effectiveness::Ineffective);
     assert!(finding.detail.contains("open"), "{}", finding.detail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_a_lagging_list_does_not_have_yet_is_there() {
+    let world = TestWorld::new(&enforced("p", "[{quarantine: {}}]"));
+    let plan = world.plan(&alert("p", json!({}))).await;
+    world.cluster.inner.freeze_lists();
+    let execution = world.execute(&plan).await;
+    let finding = verdict(&world, &open_expectations(&plan, &execution.response.steps)).await;
+    assert_eq!(finding.verdict, Effectiveness::Effective, "{finding:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leak_that_a_lagging_list_shows_for_a_moment_gets_a_second_look() {
+    let (world, checks) = quarantined().await;
+    let open = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: open, namespace: web}, \
+                spec: {podSelector: {}, policyTypes: [Egress], egress: [{}]}}";
+    world.apply(open);
+    world.cluster.inner.freeze_lists();
+    let at = Locator::namespaced(
+        responder_core::object::Kind::NetworkPolicy,
+        pod_at("x").namespace().unwrap().clone(),
+        responder_core::object::Name::new("open").unwrap(),
+    );
+    world.cluster.inner.remove(&at.unwrap());
+    let thaw = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.cluster.inner.thaw_lists();
+    };
+    let (finding, ()) = tokio::join!(verdict(&world, &checks), thaw);
+    assert_eq!(finding.verdict, Effectiveness::Effective, "{finding:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,8 +2,8 @@
 
 use std::fs;
 
+use responder_core::network::PolicyEngine;
 use responder_core::object::{ContainerId, Kind};
-use responder_core::snapshot::PolicyEngine;
 use rstest::rstest;
 
 use super::*;
@@ -79,15 +79,51 @@ async fn a_pod_that_a_set_selects_belongs_to_it() {
 
 #[tokio::test]
 async fn the_policy_engine_is_detected_from_the_manifests() {
+    let web = Namespace::new("web").unwrap();
     assert_eq!(
-        demo().policy_engine().await.unwrap(),
-        Some(PolicyEngine("kube-router".to_owned()))
+        demo().engine_policies(&web).await.engine,
+        Some(PolicyEngine::Plain("kube-router"))
     );
+}
+
+#[tokio::test]
+async fn definitions_that_an_uninstalled_engine_has_left_behind_are_no_engine() {
     let definition = "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: x.cilium.io}, spec: {group: cilium.io}}";
     let cluster = SimulatedCluster::from_manifests([("crd.yaml", definition)]).unwrap();
     assert_eq!(
-        cluster.policy_engine().await.unwrap(),
-        Some(PolicyEngine("cilium".to_owned()))
+        cluster.engine_policies(&Namespace::new("web").unwrap()).await.engine,
+        None
+    );
+}
+
+#[tokio::test]
+async fn policies_of_every_kind_are_read_from_the_cluster_and_from_the_namespace() {
+    let manifests = "
+{apiVersion: v1, kind: Namespace, metadata: {name: web}}
+---
+{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: here, namespace: web}, spec: {endpointSelector: {}}, specs: [{endpointSelector: {}}]}
+---
+{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: elsewhere, namespace: db}, spec: {endpointSelector: {}}}
+---
+{apiVersion: crd.projectcalico.org/v1, kind: GlobalNetworkPolicy, metadata: {name: everywhere}, spec: {selector: all()}}
+---
+{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: calicos, namespace: web}, spec: {selector: all()}}
+---
+{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: admins}, spec: {priority: 1}}
+";
+    let cluster = SimulatedCluster::from_manifests([("policies.yaml", manifests)]).unwrap();
+    let read = cluster.engine_policies(&Namespace::new("web").unwrap()).await;
+    let mut names: Vec<String> = read.policies.iter().map(ToString::to_string).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "AdminNetworkPolicy admins",
+            "Calico NetworkPolicy calicos",
+            "CiliumNetworkPolicy here",
+            "CiliumNetworkPolicy here",
+            "GlobalNetworkPolicy everywhere",
+        ]
     );
 }
 

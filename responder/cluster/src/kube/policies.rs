@@ -1,0 +1,164 @@
+//! Reads policies of other kinds than NetworkPolicies, of those kinds that the API server serves.
+
+use ::kube::api::ListParams;
+use futures_util::future::{join, join_all, try_join_all};
+use responder_core::network::{EnginePolicies, EnginePolicy, PolicyEngine, PolicyKind};
+use responder_core::object::{Kind, Namespace};
+use responder_core::port::ReadError;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::read::{late, malformed};
+use super::{KubeCluster, READ_DEADLINE, wire};
+use crate::policy_engine::{DAEMON_SETS, DaemonSetDoc, recognised};
+
+/// The cluster's network, as far as it changes with the cluster's installation and not with its pods.
+#[derive(Debug, Clone, Default)]
+pub(super) struct InstalledNetwork {
+    engine: Option<PolicyEngine>,
+    served: Vec<ServedKind>,
+    unread: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+struct ServedKind {
+    kind: PolicyKind,
+    group: &'static str,
+    version: &'static str,
+}
+
+#[derive(Deserialize)]
+struct GroupList {
+    groups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    name: String,
+    #[serde(default)]
+    versions: Vec<GroupVersion>,
+}
+
+#[derive(Deserialize)]
+struct GroupVersion {
+    version: String,
+}
+
+#[derive(Deserialize)]
+struct ResourceList {
+    resources: Vec<Resource>,
+}
+
+#[derive(Deserialize)]
+struct Resource {
+    name: String,
+}
+
+impl KubeCluster {
+    pub(super) async fn all_engine_policies(&self, namespace: &Namespace) -> EnginePolicies {
+        let installed = timeout(READ_DEADLINE, self.network.get_or_read(self.installed_network()));
+        let installed = match installed.await {
+            Ok(Ok(installed)) => installed,
+            Ok(Err(error)) => return unread(&error),
+            Err(_) => return unread(&late("the API groups", READ_DEADLINE)),
+        };
+        let lists = join_all(
+            installed
+                .served
+                .iter()
+                .map(|served| self.policies_of(served, namespace)),
+        );
+        let mut all = EnginePolicies {
+            engine: installed.engine,
+            policies: Vec::new(),
+            unread: installed.unread.clone(),
+        };
+        for list in lists.await {
+            match list {
+                Ok(policies) => all.policies.extend(policies),
+                Err(error) => all.unread.push(error.to_string()),
+            }
+        }
+        all
+    }
+
+    async fn policies_of(&self, served: &ServedKind, namespace: &Namespace) -> Result<Vec<EnginePolicy>, ReadError> {
+        let ServedKind { kind, group, version } = served;
+        let place = if kind.is_namespaced() {
+            format!("namespaces/{namespace}/")
+        } else {
+            String::new()
+        };
+        let path = format!("/apis/{group}/{version}/{place}{}", kind.plural());
+        let objects: Vec<Value> = self.list(&path, ListParams::default()).await?;
+        Ok(objects
+            .into_iter()
+            .flat_map(|object| EnginePolicy::of(*kind, object))
+            .collect())
+    }
+
+    async fn installed_network(&self) -> Result<InstalledNetwork, ReadError> {
+        let (served, sets) = join(self.served_kinds(), self.engine_daemon_sets()).await;
+        let (engine, unread) = match sets {
+            Ok(sets) => (recognised(&sets), Vec::new()),
+            Err(error) => (None, vec![error.to_string()]),
+        };
+        Ok(InstalledNetwork {
+            engine,
+            served: served?,
+            unread,
+        })
+    }
+
+    /// The kinds that are served, each in the first place that is.
+    async fn served_kinds(&self) -> Result<Vec<ServedKind>, ReadError> {
+        let what = "the API groups";
+        let groups: GroupList = self
+            .get(what, "/apis")
+            .await?
+            .ok_or_else(|| malformed(what, "the response has no groups"))?;
+        let has_version = |group: &str, version: &str| {
+            let mut served = groups.groups.iter().filter(|served| served.name == group);
+            served.any(|served| served.versions.iter().any(|served| served.version == version))
+        };
+        let found = PolicyKind::ALL.into_iter().map(async |kind| {
+            for place in kind.served_at() {
+                for version in place
+                    .versions
+                    .iter()
+                    .filter(|version| has_version(place.group, version))
+                {
+                    let path = format!("/apis/{}/{version}", place.group);
+                    let list: Option<ResourceList> = self.get(&path, &path).await?;
+                    let resources = list.map(|list| list.resources).unwrap_or_default();
+                    if resources.iter().any(|resource| resource.name == kind.plural()) {
+                        return Ok(Some(ServedKind {
+                            kind,
+                            group: place.group,
+                            version,
+                        }));
+                    }
+                }
+            }
+            Ok(None)
+        });
+        Ok(try_join_all(found).await?.into_iter().flatten().collect())
+    }
+
+    async fn engine_daemon_sets(&self) -> Result<Vec<DaemonSetDoc>, ReadError> {
+        let path = wire::collection(Kind::DaemonSet, None);
+        let named = DAEMON_SETS.iter().map(async |(name, _)| {
+            let selected = ListParams::default().fields(&format!("metadata.name={name}"));
+            self.list::<DaemonSetDoc>(&path, selected).await
+        });
+        Ok(try_join_all(named).await?.into_iter().flatten().collect())
+    }
+}
+
+fn unread(error: &ReadError) -> EnginePolicies {
+    EnginePolicies {
+        unread: vec![error.to_string()],
+        ..EnginePolicies::default()
+    }
+}

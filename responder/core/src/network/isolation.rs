@@ -1,0 +1,207 @@
+//! The isolation of a quarantined pod: the traffic that policies of all kinds still let through.
+
+use std::fmt;
+
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use serde::Serialize;
+
+use super::direction::Direction;
+use super::endpoint::Endpoint;
+use super::kind::{EnginePolicy, PolicyEngine, PolicyKind};
+use super::rule::{Certainty, Rule, Stage};
+use super::walk::{Opening, openings};
+use super::{calico, cilium, cluster_policy, coverage, kubernetes};
+use crate::own::QuarantinePolicy;
+
+/// The most leaks that a message names.
+const MOST_SHOWN: usize = 10;
+
+/// Traffic that another policy still allows for a quarantined pod.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leak {
+    /// The direction of the traffic.
+    pub direction: Direction,
+    /// The peers and ports.
+    pub allows: String,
+    /// The policy, such as `policy allow-dns` or `GlobalNetworkPolicy allow-all`.
+    pub policy: String,
+}
+
+impl fmt::Display for Leak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({})", self.direction, self.allows, self.policy)
+    }
+}
+
+/// All policies that can decide about a pod's traffic, of every author.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Policies {
+    /// The NetworkPolicies of its namespace.
+    pub network_policies: Vec<NetworkPolicy>,
+    /// The rest.
+    pub others: EnginePolicies,
+}
+
+/// The policies of other kinds than NetworkPolicies, of the cluster and of one namespace.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EnginePolicies {
+    /// The engine whose workload runs; `None` when none was recognised, and then isolation is unverified.
+    pub engine: Option<PolicyEngine>,
+    /// The policies.
+    pub policies: Vec<EnginePolicy>,
+    /// Why some could not be read, each a clause; then isolation is unverified too.
+    pub unread: Vec<String>,
+}
+
+/// The isolation of a quarantined pod.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Isolation {
+    /// The traffic still allowed.
+    pub leaks: Vec<Leak>,
+    /// The directions in which this is as good as everything.
+    pub open: Vec<Direction>,
+    /// Why more may be allowed, each a clause; empty if that is certain not to be.
+    pub unverified: Vec<String>,
+}
+
+impl Isolation {
+    /// Whether all traffic is let through in both directions, so that a quarantine isolates nothing.
+    pub fn is_futile(&self) -> bool {
+        Direction::BOTH.iter().all(|direction| self.open.contains(direction))
+    }
+
+    /// The leaks in one direction.
+    pub fn leaks_of(&self, direction: Direction) -> impl Iterator<Item = &Leak> {
+        self.leaks.iter().filter(move |leak| leak.direction == direction)
+    }
+}
+
+impl fmt::Display for Isolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown: Vec<String> = self.leaks.iter().take(MOST_SHOWN).map(ToString::to_string).collect();
+        if let Some(more) = self.leaks.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0) {
+            shown.push(format!("and {more} more"));
+        }
+        let leaks = shown.join("; ");
+        match (self.unverified.is_empty(), self.leaks.is_empty()) {
+            (true, true) => f.write_str("Isolated"),
+            (true, false) => write!(f, "IsolatedExcept [{leaks}]"),
+            (false, true) => write!(f, "Unverified: {}", self.unverified.join("; ")),
+            (false, false) => write!(f, "Unverified: {}; beyond that [{leaks}]", self.unverified.join("; ")),
+        }
+    }
+}
+
+/// The isolation of a pod in quarantine. The quarantine's own policy is not a leak: the playbook asks for the traffic that
+/// it allows. A changed quarantine policy, or a forged one, counts like any other.
+pub fn isolation(endpoint: &Endpoint, policies: &Policies) -> Isolation {
+    let mut unverified = policies.others.unread.clone();
+    if policies.others.engine.is_none() {
+        unverified.insert(0, "no policy engine was recognised in the cluster".to_owned());
+    }
+    unverified.extend(not_understood(&policies.others));
+    let (mut leaks, mut open) = (Vec::new(), Vec::new());
+    for direction in Direction::BOTH {
+        let stages = stages(endpoint, policies, direction, &mut unverified);
+        let found = openings(&stages);
+        if coverage::is_open(&found) {
+            open.push(direction);
+        }
+        leaks.extend(found.iter().map(|opening| leak(opening, direction)));
+    }
+    unverified.dedup();
+    leaks.sort();
+    leaks.dedup();
+    Isolation {
+        leaks,
+        open,
+        unverified,
+    }
+}
+
+fn leak(opening: &Opening<'_>, direction: Direction) -> Leak {
+    let Rule {
+        traffic,
+        policy,
+        conditions,
+        ..
+    } = opening.rule;
+    let conditions: String = conditions.iter().map(|condition| format!(", {condition}")).collect();
+    Leak {
+        direction,
+        allows: format!(
+            "{} {} on {}{conditions}",
+            direction.preposition(),
+            traffic.peers,
+            traffic.ports
+        ),
+        policy: policy.clone(),
+    }
+}
+
+/// The stages in the order in which the engine tries them. Where an engine is not known to run, its policies can leak and
+/// deny nothing.
+fn stages(endpoint: &Endpoint, policies: &Policies, direction: Direction, unverified: &mut Vec<String>) -> Vec<Stage> {
+    let of = |kinds: &[PolicyKind]| -> Vec<&EnginePolicy> {
+        let all = policies.others.policies.iter();
+        all.filter(|policy| kinds.contains(&policy.kind)).collect()
+    };
+    let by = |engines: &[PolicyEngine]| match policies.others.engine {
+        Some(engine) if engines.contains(&engine) => Certainty::Exactly,
+        Some(_) | None => Certainty::AtMost,
+    };
+    let network_policies: Vec<Rule> = policies
+        .network_policies
+        .iter()
+        .filter(|policy| !QuarantinePolicy::is_untouched(policy))
+        .flat_map(|policy| kubernetes::rules(policy, endpoint, direction))
+        .collect();
+    let of_administrator = of(&[PolicyKind::ClusterNetworkPolicy, PolicyKind::AdminNetworkPolicy]);
+    let enforced = by(&[
+        PolicyEngine::OvnKubernetes,
+        PolicyEngine::Plain("kube-network-policies"),
+    ]);
+    let before = Stage {
+        rules: cluster_policy::rules(&of_administrator, endpoint, direction, enforced, unverified),
+        denies_the_rest: false,
+    };
+    let of_cilium = of(&[
+        PolicyKind::CiliumClusterwideNetworkPolicy,
+        PolicyKind::CiliumNetworkPolicy,
+    ]);
+    let mut rules = cilium::rules(&of_cilium, endpoint, direction, by(&[PolicyEngine::Cilium]), unverified);
+    rules.extend(network_policies);
+    let of_calico = of(&[
+        PolicyKind::CalicoTier,
+        PolicyKind::CalicoGlobalNetworkPolicy,
+        PolicyKind::CalicoNetworkPolicy,
+    ]);
+    let enforced = by(&[PolicyEngine::Calico]);
+    let mut stages = vec![before];
+    stages.extend(calico::stages(
+        &of_calico, rules, endpoint, direction, enforced, unverified,
+    ));
+    stages
+}
+
+/// Policies of kinds whose rules are not understood.
+fn not_understood(others: &EnginePolicies) -> Option<String> {
+    let of_antrea = others.policies.iter().filter(|policy| {
+        matches!(
+            policy.kind,
+            PolicyKind::AntreaClusterNetworkPolicy | PolicyKind::AntreaNetworkPolicy
+        )
+    });
+    let names: Vec<String> = of_antrea.map(ToString::to_string).collect();
+    let first = names.first()?;
+    let more = names.len() - 1;
+    Some(match more {
+        0 => format!("{first} is not understood and may allow more"),
+        more => format!("{first} and {more} more are not understood and may allow more"),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,553 @@
+//! Small worlds in which every connection can be tried, under each engine, by an evaluator that knows one connection at a
+//! time.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+
+/// A peer of one connection. An address is the number of its `/3` block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    V4(u8),
+    V6,
+    Pod(&'static str),
+}
+
+/// A port of one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Port {
+    Http,
+    Dns,
+    Other,
+}
+
+#[derive(Debug, Clone)]
+enum Peers {
+    Everybody,
+    /// Blocks, by the lengths of their prefixes (1 to 3) and their numbers.
+    Blocks(Vec<(u8, u8)>),
+    BlockExcept((u8, u8), u8),
+    Tier(&'static str),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Allow,
+    Deny,
+    Pass,
+}
+
+#[derive(Debug, Clone)]
+struct SmallRule {
+    act: Act,
+    peers: Peers,
+    port: Option<Port>,
+}
+
+#[derive(Debug, Clone)]
+struct SmallPolicy {
+    is_of_engine: bool,
+    selects: bool,
+    is_in_first_tier: bool,
+    order: Option<u32>,
+    ingress: Option<Vec<SmallRule>>,
+    egress: Option<Vec<SmallRule>>,
+}
+
+const ENGINES: [PolicyEngine; 4] = [
+    PolicyEngine::Plain("kube-router"),
+    PolicyEngine::Calico,
+    PolicyEngine::Cilium,
+    PolicyEngine::OvnKubernetes,
+];
+
+fn cidr((length, number): (u8, u8)) -> String {
+    format!("{}.0.0.0/{length}", u32::from(number) << (8 - length))
+}
+
+impl Peers {
+    fn has(&self, peer: Peer) -> bool {
+        let is_in = |(length, number): (u8, u8), address: u8| address >> (3 - length) == number;
+        match (self, peer) {
+            (Self::Everybody, _) => true,
+            (Self::Blocks(blocks), Peer::V4(address)) => blocks.iter().any(|block| is_in(*block, address)),
+            (Self::BlockExcept(block, hole), Peer::V4(address)) => is_in(*block, address) && address != *hole,
+            (Self::Tier(tier), Peer::Pod(of)) => *tier == of,
+            _ => false,
+        }
+    }
+
+    fn of_kubernetes(&self) -> Value {
+        match self {
+            Self::Everybody => json!([]),
+            Self::Blocks(blocks) => blocks
+                .iter()
+                .map(|block| json!({"ipBlock": {"cidr": cidr(*block)}}))
+                .collect(),
+            Self::BlockExcept(block, hole) => {
+                json!([{"ipBlock": {"cidr": cidr(*block), "except": [cidr((3, *hole))]}}])
+            }
+            Self::Tier(tier) => json!([{"podSelector": {"matchLabels": {"tier": tier}}}]),
+        }
+    }
+
+    fn of_calico(&self) -> Value {
+        match self {
+            Self::Everybody => json!({}),
+            Self::Blocks(blocks) => json!({"nets": blocks.iter().map(|block| cidr(*block)).collect::<Vec<_>>()}),
+            Self::BlockExcept(block, hole) => json!({"nets": [cidr(*block)], "notNets": [cidr((3, *hole))]}),
+            Self::Tier(tier) => json!({"selector": format!("tier == '{tier}'")}),
+        }
+    }
+
+    fn of_cilium(&self, way: &str) -> (String, Value) {
+        match self {
+            Self::Everybody => (format!("{way}Entities"), json!(["all"])),
+            Self::Blocks(blocks) => {
+                let blocks: Vec<String> = blocks.iter().map(|block| cidr(*block)).collect();
+                (format!("{way}CIDR"), json!(blocks))
+            }
+            Self::BlockExcept(block, hole) => {
+                let set = json!([{"cidr": cidr(*block), "except": [cidr((3, *hole))]}]);
+                (format!("{way}CIDRSet"), set)
+            }
+            Self::Tier(tier) => (format!("{way}Endpoints"), json!([{"matchLabels": {"tier": tier}}])),
+        }
+    }
+
+    fn of_administrator(&self) -> Value {
+        match self {
+            Self::Blocks(blocks) => json!([{"networks": blocks.iter().map(|block| cidr(*block)).collect::<Vec<_>>()}]),
+            Self::Tier(tier) => {
+                json!([{"pods": {"namespaceSelector": {}, "podSelector": {"matchLabels": {"tier": tier}}}}])
+            }
+            Self::Everybody | Self::BlockExcept(..) => json!([]),
+        }
+    }
+}
+
+impl Port {
+    const fn number(self) -> Option<(&'static str, u16)> {
+        match self {
+            Self::Http => Some(("TCP", 80)),
+            Self::Dns => Some(("UDP", 53)),
+            Self::Other => None,
+        }
+    }
+}
+
+impl SmallRule {
+    fn matches(&self, peer: Peer, port: Port) -> bool {
+        self.peers.has(peer) && self.port.is_none_or(|only| only == port)
+    }
+
+    fn number(&self) -> Option<(&'static str, u16)> {
+        self.port.and_then(Port::number)
+    }
+}
+
+impl SmallPolicy {
+    fn rules(&self, direction: Direction) -> Option<&Vec<SmallRule>> {
+        match direction {
+            Direction::Ingress => self.ingress.as_ref(),
+            Direction::Egress => self.egress.as_ref(),
+        }
+    }
+
+    fn types(&self) -> Vec<&'static str> {
+        let ways = [("Ingress", &self.ingress), ("Egress", &self.egress)];
+        ways.into_iter()
+            .filter(|(_, rules)| rules.is_some())
+            .map(|(way, _)| way)
+            .collect()
+    }
+
+    fn tier(&self) -> &'static str {
+        if self.selects { "web" } else { "db" }
+    }
+
+    fn network_policy(&self, name: &str) -> NetworkPolicy {
+        let rules = |rules: &Option<Vec<SmallRule>>, key: &str| -> Value {
+            let rules = rules.iter().flatten().filter(|rule| rule.act == Act::Allow);
+            rules
+                .map(|rule| {
+                    let ports: Vec<Value> = rule
+                        .number()
+                        .map(|(protocol, port)| json!({"protocol": protocol, "port": port}))
+                        .into_iter()
+                        .collect();
+                    json!({key: rule.peers.of_kubernetes(), "ports": ports})
+                })
+                .collect()
+        };
+        policy(
+            name,
+            json!({
+                "podSelector": {"matchLabels": {"tier": self.tier()}},
+                "policyTypes": self.types(),
+                "ingress": rules(&self.ingress, "from"),
+                "egress": rules(&self.egress, "to"),
+            }),
+        )
+    }
+
+    fn of_calico(&self, name: &str) -> EnginePolicy {
+        let rules = |rules: &Option<Vec<SmallRule>>, direction: Direction| -> Value {
+            let rule = |rule: &SmallRule| {
+                let action = match rule.act {
+                    Act::Allow => "Allow",
+                    Act::Deny => "Deny",
+                    Act::Pass => "Pass",
+                };
+                let mut object = json!({"action": action, "source": {}, "destination": {}});
+                let end = if direction == Direction::Ingress {
+                    "source"
+                } else {
+                    "destination"
+                };
+                object[end] = rule.peers.of_calico();
+                if let Some((protocol, port)) = rule.number() {
+                    object["protocol"] = json!(protocol);
+                    object["destination"]["ports"] = json!([port]);
+                }
+                object
+            };
+            rules.iter().flatten().map(rule).collect()
+        };
+        let kind = if self.is_in_first_tier {
+            PolicyKind::CalicoGlobalNetworkPolicy
+        } else {
+            PolicyKind::CalicoNetworkPolicy
+        };
+        let spec = json!({
+            "tier": if self.is_in_first_tier { "first" } else { "default" },
+            "order": self.order,
+            "selector": format!("tier == '{}'", self.tier()),
+            "types": self.types(),
+            "ingress": rules(&self.ingress, Direction::Ingress),
+            "egress": rules(&self.egress, Direction::Egress),
+        });
+        of(kind, name, spec)
+    }
+
+    fn of_cilium(&self, name: &str) -> EnginePolicy {
+        let rules = |rules: &Option<Vec<SmallRule>>, way: &str, act: Act| -> Value {
+            let rule = |rule: &SmallRule| {
+                let (key, peers) = rule.peers.of_cilium(way);
+                let mut object = json!({key: peers});
+                if let Some((protocol, port)) = rule.number() {
+                    object["toPorts"] = json!([{"ports": [{"port": port.to_string(), "protocol": protocol}]}]);
+                }
+                object
+            };
+            rules
+                .iter()
+                .flatten()
+                .filter(|rule| rule.act == act)
+                .map(rule)
+                .collect()
+        };
+        let spec = json!({
+            "endpointSelector": {"matchLabels": {"tier": self.tier()}},
+            "ingress": rules(&self.ingress, "from", Act::Allow),
+            "ingressDeny": rules(&self.ingress, "from", Act::Deny),
+            "egress": rules(&self.egress, "to", Act::Allow),
+            "egressDeny": rules(&self.egress, "to", Act::Deny),
+        });
+        of(PolicyKind::CiliumNetworkPolicy, name, spec)
+    }
+
+    fn of_administrator(&self, name: &str, priority: usize) -> EnginePolicy {
+        let rules = |rules: &Option<Vec<SmallRule>>, key: &str| -> Value {
+            let rule = |rule: &SmallRule| {
+                let action = match rule.act {
+                    Act::Allow => "Accept",
+                    Act::Deny => "Deny",
+                    Act::Pass => "Pass",
+                };
+                let mut object = json!({"action": action, key: rule.peers.of_administrator()});
+                if let Some((protocol, port)) = rule.number() {
+                    let protocol = protocol.to_ascii_lowercase();
+                    object["protocols"] = json!([{protocol: {"destinationPort": {"number": port}}}]);
+                }
+                object
+            };
+            rules
+                .iter()
+                .flatten()
+                .filter(|rule| is_written_by_administrators(rule))
+                .map(rule)
+                .collect()
+        };
+        let spec = json!({
+            "tier": "Admin",
+            "priority": priority,
+            "subject": {"pods": {"namespaceSelector": {}, "podSelector": {"matchLabels": {"tier": self.tier()}}}},
+            "ingress": rules(&self.ingress, "from"),
+            "egress": rules(&self.egress, "to"),
+        });
+        of(PolicyKind::ClusterNetworkPolicy, name, spec)
+    }
+}
+
+/// Administrators' policies have no peer that is everybody, and no exceptions.
+fn is_written_by_administrators(rule: &SmallRule) -> bool {
+    matches!(rule.peers, Peers::Blocks(_) | Peers::Tier(_))
+}
+
+fn name(index: usize) -> String {
+    format!("p{index}")
+}
+
+fn seen(world: &[SmallPolicy], engine: PolicyEngine) -> Isolation {
+    let is_plain = matches!(engine, PolicyEngine::Plain(_));
+    let (mut network_policies, mut policies) = (Vec::new(), Vec::new());
+    policies.push(of(PolicyKind::CalicoTier, "first", json!({"order": 1})));
+    for (index, policy) in world.iter().enumerate() {
+        let name = name(index);
+        match engine {
+            _ if is_plain || !policy.is_of_engine => network_policies.push(policy.network_policy(&name)),
+            PolicyEngine::Calico => policies.push(policy.of_calico(&name)),
+            PolicyEngine::Cilium => policies.push(policy.of_cilium(&name)),
+            _ => policies.push(policy.of_administrator(&name, index)),
+        }
+    }
+    under(engine, network_policies, policies)
+}
+
+/// The stages of one connection: what each policy does with it, and whether the stage denies the rest.
+fn stages(world: &[SmallPolicy], engine: PolicyEngine, direction: Direction) -> Vec<(Vec<(usize, SmallRule)>, bool)> {
+    let is_plain = matches!(engine, PolicyEngine::Plain(_));
+    let selecting: Vec<(usize, &SmallPolicy)> = world
+        .iter()
+        .enumerate()
+        .filter(|(_, policy)| policy.selects && policy.rules(direction).is_some())
+        .collect();
+    let rules = |of: Vec<(usize, &SmallPolicy)>| -> Vec<(usize, SmallRule)> {
+        let each = |(index, policy): (usize, &SmallPolicy)| -> Vec<(usize, SmallRule)> {
+            policy
+                .rules(direction)
+                .into_iter()
+                .flatten()
+                .map(|rule| (index, rule.clone()))
+                .collect()
+        };
+        of.into_iter().flat_map(each).collect()
+    };
+    let allowing = |of: Vec<(usize, &SmallPolicy)>| -> Vec<(usize, SmallRule)> {
+        rules(of)
+            .into_iter()
+            .filter(|(_, rule)| rule.act == Act::Allow)
+            .collect()
+    };
+    let (of_engine, of_kubernetes): (Vec<_>, Vec<_>) = selecting
+        .into_iter()
+        .partition(|(_, policy)| policy.is_of_engine && !is_plain);
+    match engine {
+        PolicyEngine::Calico => {
+            let (first, default): (Vec<_>, Vec<_>) =
+                of_engine.into_iter().partition(|(_, policy)| policy.is_in_first_tier);
+            let ordered = |mut tier: Vec<(usize, &SmallPolicy)>, from: u32, to: u32| {
+                tier.retain(|(_, policy)| (from..to).contains(&policy.order.unwrap_or(u32::MAX - 1)));
+                tier.sort_by_key(|(index, policy)| (policy.order.unwrap_or(u32::MAX), *index));
+                rules(tier)
+            };
+            let is_applied = !first.is_empty();
+            let mut of_default = ordered(default.clone(), 0, 1000);
+            of_default.extend(allowing(of_kubernetes));
+            of_default.extend(ordered(default, 1000, u32::MAX));
+            vec![(ordered(first, 0, u32::MAX), is_applied), (of_default, true)]
+        }
+        PolicyEngine::Cilium => {
+            let mut all = rules(of_engine.clone());
+            all.retain(|(_, rule)| rule.act == Act::Deny);
+            all.extend(allowing(of_engine));
+            all.extend(allowing(of_kubernetes));
+            vec![(all, true)]
+        }
+        PolicyEngine::OvnKubernetes => {
+            let mut admin = rules(of_engine);
+            admin.retain(|(_, rule)| is_written_by_administrators(rule));
+            vec![(admin, false), (allowing(of_kubernetes), true)]
+        }
+        _ => vec![(allowing(of_kubernetes), true)],
+    }
+}
+
+/// The policies that let one connection through: the first that decides, and the others that would, were it not there.
+fn let_through(
+    world: &[SmallPolicy],
+    engine: PolicyEngine,
+    direction: Direction,
+    peer: Peer,
+    port: Port,
+) -> (Option<usize>, BTreeSet<usize>) {
+    let (mut first, mut all) = (None, BTreeSet::new());
+    let mut passed_by = None;
+    for (rules, denies_the_rest) in stages(world, engine, direction) {
+        let mut passed = false;
+        for (index, rule) in rules.iter().filter(|(_, rule)| rule.matches(peer, port)) {
+            match rule.act {
+                Act::Allow => {
+                    first.get_or_insert(*index);
+                    all.insert(*index);
+                }
+                Act::Deny => return (first, all),
+                Act::Pass => {
+                    passed_by = Some(*index);
+                    passed = true;
+                    break;
+                }
+            }
+        }
+        if denies_the_rest && !passed {
+            return (first, all);
+        }
+    }
+    // Past the last stage, everything is allowed.
+    if first.is_none() {
+        first = passed_by;
+    }
+    (first, all)
+}
+
+const V4: [u8; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
+
+fn connections() -> impl Iterator<Item = (Peer, Port)> {
+    let peers = V4
+        .map(Peer::V4)
+        .into_iter()
+        .chain([Peer::V6, Peer::Pod("web"), Peer::Pod("db")]);
+    peers.flat_map(|peer| [Port::Http, Port::Dns, Port::Other].map(|port| (peer, port)))
+}
+
+fn block() -> impl Strategy<Value = (u8, u8)> {
+    (1_u8..=3).prop_flat_map(|length| (Just(length), 0..1_u8 << length))
+}
+
+fn rule() -> impl Strategy<Value = SmallRule> {
+    let peers = prop_oneof![
+        Just(Peers::Everybody),
+        prop::collection::vec(block(), 1..3).prop_map(Peers::Blocks),
+        (block(), 0_u8..8).prop_map(|(block, hole)| Peers::BlockExcept(block, hole)),
+        select(vec!["web", "db"]).prop_map(Peers::Tier),
+    ];
+    let act = prop_oneof![4 => Just(Act::Allow), 3 => Just(Act::Deny), 1 => Just(Act::Pass)];
+    let port = prop::option::weighted(0.4, select(vec![Port::Http, Port::Dns]));
+    (act, peers, port).prop_map(|(act, peers, port)| SmallRule { act, peers, port })
+}
+
+fn small_policy() -> impl Strategy<Value = SmallPolicy> {
+    let rules = || prop::option::of(prop::collection::vec(rule(), 0..4));
+    let order = select(vec![None, Some(10), Some(20), Some(2000)]);
+    // A policy without types would default to ingress; the tables cover that.
+    let ways = (rules(), rules()).prop_filter("has a type", |(ingress, egress)| ingress.is_some() || egress.is_some());
+    (any::<bool>(), prop::bool::weighted(0.8), any::<bool>(), order, ways).prop_map(
+        |(is_of_engine, selects, is_in_first_tier, order, (ingress, egress))| SmallPolicy {
+            is_of_engine,
+            selects,
+            is_in_first_tier,
+            order,
+            ingress,
+            egress,
+        },
+    )
+}
+
+fn has_passes(world: &[SmallPolicy]) -> bool {
+    let rules = world
+        .iter()
+        .flat_map(|policy| policy.ingress.iter().chain(&policy.egress).flatten());
+    rules.into_iter().any(|rule| rule.act == Act::Pass)
+}
+
+/// Whether a denial is such that what is left of a rule has no shape here: of some ports, or of pods by a text that other
+/// kinds write otherwise.
+fn denies_a_part(world: &[SmallPolicy], engine: PolicyEngine) -> bool {
+    let mut rules = world
+        .iter()
+        .flat_map(|policy| policy.ingress.iter().chain(&policy.egress).flatten());
+    rules.any(|rule| {
+        let is_of_pods = engine == PolicyEngine::Calico && matches!(rule.peers, Peers::Tier(_));
+        rule.act == Act::Deny && (rule.port.is_some() || is_of_pods)
+    })
+}
+
+fn world() -> impl Strategy<Value = Vec<SmallPolicy>> {
+    prop::collection::vec(small_policy(), 0..5)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    /// Each world is tried under four engines.
+    #[test]
+    fn a_leak_is_reported_wherever_a_connection_is_allowed(world in world()) {
+        agrees(&world)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100_000))]
+
+    #[test]
+    #[ignore = "takes minutes: `.ci/run` runs it"]
+    fn a_leak_is_reported_wherever_a_connection_is_allowed_in_a_hundred_thousand_worlds(world in world()) {
+        agrees(&world)?;
+    }
+}
+
+fn agrees(world: &[SmallPolicy]) -> Result<(), TestCaseError> {
+    for engine in ENGINES {
+        let isolation = seen(world, engine);
+        for direction in Direction::BOTH {
+            let reported = |index: &usize| {
+                let name = name(*index);
+                isolation
+                    .leaks_of(direction)
+                    .any(|leak| leak.policy.split(' ').next_back() == Some(&name))
+            };
+            let mut allowing = BTreeSet::new();
+            for (peer, port) in connections() {
+                let (first, all) = let_through(world, engine, direction, peer, port);
+                if let Some(first) = first {
+                    prop_assert!(
+                        reported(&first),
+                        "{engine}: p{first} lets {peer:?} {port:?} through: {isolation}"
+                    );
+                }
+                allowing.extend(all);
+            }
+            // Where no rule sends traffic elsewhere, nothing is reported beyond that.
+            if !has_passes(world) && !denies_a_part(world, engine) {
+                for index in 0..world.len() {
+                    prop_assert_eq!(
+                        reported(&index),
+                        allowing.contains(&index),
+                        "{}: p{}: {}",
+                        engine,
+                        index,
+                        isolation
+                    );
+                }
+                let open = |peer| let_through(world, engine, direction, peer, Port::Other).0.is_some();
+                let v4 = V4.into_iter().filter(|address| open(Peer::V4(*address))).count();
+                // With half of the addresses, single ports of others decide.
+                if v4 != 4 || open(Peer::V6) {
+                    let is_open = v4 > 4 || open(Peer::V6);
+                    prop_assert_eq!(
+                        isolation.open.contains(&direction),
+                        is_open,
+                        "{}: {}",
+                        engine,
+                        isolation
+                    );
+                }
+            }
+        }
+    }
+    Ok(())
+}
