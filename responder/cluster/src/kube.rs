@@ -6,6 +6,7 @@
 mod answer;
 mod classify;
 mod connect;
+mod custom;
 mod read;
 mod shared_read;
 mod wire;
@@ -20,6 +21,7 @@ use responder_core::node::NodeFacts;
 use responder_core::snapshot::PolicyEngine;
 
 pub use self::connect::{ConnectError, ConnectOptions};
+use self::custom::CustomKinds;
 use self::shared_read::SharedRead;
 
 /// Deadline of one read: the connection and the answer together.
@@ -38,6 +40,7 @@ pub struct KubeCluster {
     server: Arc<str>,
     engine: Arc<SharedRead<Option<PolicyEngine>>>,
     nodes: Arc<SharedRead<Arc<[NodeFacts]>>>,
+    custom_kinds: Arc<CustomKinds>,
 }
 
 impl KubeCluster {
@@ -47,6 +50,7 @@ impl KubeCluster {
             server: server.into(),
             engine: Arc::new(SharedRead::new(ENGINE_KEPT)),
             nodes: Arc::new(SharedRead::new(Duration::ZERO)),
+            custom_kinds: Arc::default(),
         }
     }
 

@@ -17,13 +17,14 @@ use crate::guard::{Isolation, isolation};
 use crate::object::{Kind, ObjectRef};
 use crate::obstacle::{Obstacle, ObstacleKind};
 use crate::own::{OnExpiry, OwnObject, QUARANTINE_LABEL, QuarantinePolicy, QuarantineRecord};
+use crate::owner::OwnerChain;
 use crate::permission::Permission;
 use crate::plan::{Expectation, PlannedRequest, StepPlan};
 use crate::pod;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::request::Verb;
 use crate::selector::Selector;
-use crate::snapshot::{Needs, OwnerChain, Snapshot};
+use crate::snapshot::{Needs, Snapshot};
 use crate::span::Span;
 use crate::target::{Target, TargetKind};
 
@@ -289,7 +290,7 @@ impl Quarantine {
         }
         let labels = pod::labels(live);
         let mut keys = BTreeSet::new();
-        let controller = snapshot.owners.found().and_then(|chain| chain.owners.first());
+        let controller = snapshot.owners.found().and_then(|chain| chain.owners.first()?.known());
         if let Some(selector) = controller.and_then(|owner| owner.selector.as_ref()) {
             keys.extend(selector.match_labels.iter().flatten().map(|(key, _)| key.clone()));
             keys.extend(

@@ -9,8 +9,9 @@ use serde_json::json;
 use super::inspect::FUNCTIONS;
 use super::{Expression, MAX_LENGTH, Variable};
 use crate::object::{Kind, Locator, Name, Namespace, ObjectRef, Uid};
+use crate::owner::{Controller, Owner, OwnerChain};
 use crate::playbook::testing::alert;
-use crate::snapshot::{Owner, OwnerChain, Part, Snapshot};
+use crate::snapshot::{Part, Snapshot};
 
 fn snapshot() -> Snapshot {
     let mut snapshot = Snapshot::empty("2026-05-01T10:00:01Z".parse().unwrap());
@@ -41,7 +42,7 @@ fn snapshot() -> Snapshot {
         annotations: BTreeMap::new(),
     };
     snapshot.owners = Part::Found(OwnerChain {
-        owners: vec![owner],
+        owners: vec![Controller::Known(owner)],
         broken: None,
         claimed: Uid::new("u"),
     });
