@@ -157,6 +157,7 @@ pub(crate) fn label_selector(selector: &Value) -> Option<LabelSelector> {
 #[cfg(test)]
 mod tests {
     use responder_core::object::{Kind, Name, Namespace};
+    use rstest::rstest;
     use serde_json::json;
 
     use super::*;
@@ -193,6 +194,24 @@ mod tests {
             json!({"metadata": {"uid": "u-1"}, "spec": {"replicas": 1, "selector": {"app": "web"}}}),
         );
         assert_eq!(read.owner.selector.unwrap().match_labels.unwrap()["app"], "web");
+    }
+
+    /// A DaemonSet has no `spec.replicas`; what a manifest writes there is no number of pods.
+    #[test]
+    fn a_daemon_set_wants_a_pod_on_each_of_its_nodes() {
+        let status =
+            json!({"metadata": {"uid": "u-1"}, "spec": {"replicas": 9}, "status": {"desiredNumberScheduled": 3}});
+        assert_eq!(read(Kind::DaemonSet, status).owner.replicas, Some(3));
+        let without = json!({"metadata": {"uid": "u-1"}, "spec": {"replicas": 9}});
+        assert_eq!(read(Kind::DaemonSet, without).owner.replicas, None);
+    }
+
+    #[rstest]
+    #[case(json!({"spec": {"replicas": 4}}), Some(4))]
+    #[case::left_out(json!({"spec": {}}), Some(0))]
+    #[case::negative(json!({"spec": {"replicas": -1}}), None)]
+    fn a_scale_has_a_number(#[case] scale: Value, #[case] expected: Option<u32>) {
+        assert_eq!(Scale::deserialize(scale).unwrap().replicas().ok(), expected);
     }
 
     #[test]

@@ -171,7 +171,7 @@ async fn owner_chain<C: ClusterReader>(
 ) -> Result<OwnerChain, ReadError> {
     let mut chain = OwnerChain::default();
     if let Some(recorded) = recorded_owner(cluster, live, namespace).await? {
-        chain.broken = Some("a quarantine has detached it from its controller".to_owned());
+        chain.disbelieve("a quarantine has detached it from its controller".to_owned());
         chain.claimed = Some(recorded);
         return Ok(chain);
     }

@@ -142,3 +142,6 @@ impl KubeCluster {
         Ok(served.collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use crate::guard::budget::{
 };
 use crate::guard::{Budget, Claim, Guard, LedgerView, Reserve};
 use crate::limit::BudgetScope;
-use crate::owner::{OwnerChain, Uncounted};
+use crate::owner::{Controller, OwnerChain, Uncounted};
 use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::Snapshot;
 use crate::trace::{CheckName, Trace};
@@ -165,13 +165,16 @@ fn counts(budget: &Budget, claim: &Claim, claims: &[Claim], replicas: Option<u32
     counts
 }
 
-/// Notes a controller that is not believed. A tenant can write such a reference, so it refuses nothing; the limits count
-/// the response by the uid that it claims.
+/// Notes a controller of a custom kind, and one that is not believed. A tenant can write such a reference, so it refuses
+/// nothing; the limits count the response by the uid that it claims.
 fn note_owner(snapshot: &Snapshot, trace: &mut Trace) {
     if let Some(why) = snapshot.owners.found().and_then(OwnerChain::doubt) {
         trace.skipped(
             CheckName::CountedOwner,
             format!("counted as its references claim: {why}"),
         );
+    }
+    if let Some(custom @ Controller::Custom(_)) = snapshot.owners.found().and_then(OwnerChain::topmost) {
+        trace.passed(CheckName::CountedOwner, format!("counted by {custom}"));
     }
 }
