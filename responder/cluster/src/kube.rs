@@ -27,6 +27,10 @@ use self::shared_read::SharedRead;
 /// Deadline of one read: the connection and the answer together.
 const READ_DEADLINE: Duration = Duration::from_secs(10);
 
+/// Deadline of the reads of one controller of a custom kind. An author of pods chooses the kind, and can choose one of an API
+/// group whose server is slow.
+const CUSTOM_DEADLINE: Duration = Duration::from_secs(5);
+
 /// Deadline of all pages of the nodes: 5,000 nodes of 20 KB are 100 MB.
 const NODES_DEADLINE: Duration = Duration::from_secs(30);
 

@@ -24,7 +24,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::answer::{ApiAnswer, exchange};
-use super::{KubeCluster, NODES_DEADLINE, READ_DEADLINE, wire};
+use super::{CUSTOM_DEADLINE, KubeCluster, NODES_DEADLINE, READ_DEADLINE, wire};
 use crate::owner::OwnerDoc;
 use crate::policy_engine;
 
@@ -88,9 +88,9 @@ impl ClusterReader for KubeCluster {
 
     async fn custom_owner(&self, at: &CustomLocator) -> Result<CustomOwnerAnswer, ReadError> {
         let read = self.custom_controller(at);
-        timeout(READ_DEADLINE, read)
+        timeout(CUSTOM_DEADLINE, read)
             .await
-            .unwrap_or_else(|_| Err(late(&at.to_string(), READ_DEADLINE)))
+            .unwrap_or_else(|_| Err(late(&at.to_string(), CUSTOM_DEADLINE)))
     }
 
     async fn network_policies(&self, namespace: &Namespace) -> Result<Vec<NetworkPolicy>, ReadError> {

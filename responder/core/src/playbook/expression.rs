@@ -180,8 +180,9 @@ fn owner_value(owner: &Controller) -> Result<serde_json::Value, String> {
             (json(object)?, *replicas, labels, annotations)
         }
         Controller::Custom(owner) => {
+            // With its group: no kind of others is taken for one of Kubernetes' own.
             let named = serde_json::json!({
-                "kind": owner.kind.kind(), "namespace": owner.namespace, "name": owner.name, "uid": owner.uid,
+                "kind": owner.kind.to_string(), "namespace": owner.namespace, "name": owner.name, "uid": owner.uid,
             });
             (named, owner.replicas.clone().ok(), &owner.labels, &owner.annotations)
         }

@@ -259,3 +259,20 @@ fn a_pod_of_a_daemon_set_is_removed_on_demand(#[case] step: &str, #[case] remove
         removes
     );
 }
+
+/// Operators make DaemonSets, and the role need not allow to read the operator's own object above one.
+#[test]
+fn a_daemon_set_is_believed_under_a_controller_that_is_not() {
+    let mut world = World {
+        owners: vec![(Kind::DaemonSet, "agent", "ds-uid")],
+        broken: Some("could not read installation.operator.example/web/default: forbidden".to_owned()),
+        believed: 1,
+        ..World::new()
+    };
+    let reference =
+        json!([{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "uid": "ds-uid", "controller": true}]);
+    edit(world.pod.as_mut().unwrap(), "/metadata/ownerReferences", reference);
+    let decision = world.decide(&delete());
+    let obstacle = plan(&decision).steps[0].obstacle.as_ref().unwrap();
+    assert_eq!(obstacle.kind, ObstacleKind::DaemonSetPod);
+}
