@@ -8,6 +8,7 @@ mod classify;
 mod connect;
 mod custom;
 mod read;
+mod served_kinds;
 mod shared_read;
 mod wire;
 mod write;
@@ -21,7 +22,7 @@ use responder_core::node::NodeFacts;
 use responder_core::snapshot::PolicyEngine;
 
 pub use self::connect::{ConnectError, ConnectOptions};
-use self::custom::CustomKinds;
+use self::served_kinds::CustomKinds;
 use self::shared_read::SharedRead;
 
 /// Deadline of one read: the connection and the answer together.

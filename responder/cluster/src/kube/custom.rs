@@ -1,9 +1,7 @@
 //! Controllers of custom kinds: what the API server serves of a kind is looked up, then the metadata of one object is read,
 //! and its `scale` if the kind has one. Part of the step *snapshot*.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use http::StatusCode;
 use responder_core::custom_kind::{CustomKind, CustomLocator};
@@ -13,53 +11,9 @@ use responder_core::port::{CustomOwnerAnswer, ReadError};
 use serde::Deserialize;
 
 use super::read::{decode, malformed};
-use super::shared_read::SharedRead;
+use super::served_kinds::ServedKind;
 use super::{KubeCluster, wire};
 use crate::owner::{CustomOwnerDoc, Scale};
-
-/// How long the kinds of an API group are kept. They change with the cluster's installation, not with its pods.
-const KINDS_KEPT: Duration = Duration::from_mins(1);
-
-/// The most API groups that are kept, in one version each. An author of pods can name any number of groups; those that are
-/// not served are not kept.
-const MOST_GROUPS: usize = 64;
-
-/// A kind that the API server serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct ServedKind {
-    kind: String,
-    plural: Name,
-    is_namespaced: bool,
-    has_scale: bool,
-}
-
-/// What an API group serves in one version.
-type GroupKinds = Arc<SharedRead<Arc<[ServedKind]>>>;
-
-/// The kinds of the API groups that were looked up, the one asked for last at the end.
-#[derive(Debug, Default)]
-pub(super) struct CustomKinds(Mutex<VecDeque<(String, GroupKinds)>>);
-
-impl CustomKinds {
-    fn of(&self, api_version: &str) -> GroupKinds {
-        let mut groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = groups.iter().position(|(kept, _)| kept == api_version);
-        let kept = place.and_then(|place| groups.remove(place));
-        let entry = kept.unwrap_or_else(|| (api_version.to_owned(), Arc::new(SharedRead::new(KINDS_KEPT))));
-        let kinds = Arc::clone(&entry.1);
-        groups.push_back(entry);
-        while groups.len() > MOST_GROUPS {
-            groups.pop_front();
-        }
-        kinds
-    }
-
-    /// A kind that was just defined is found by the next look.
-    fn forget(&self, api_version: &str) {
-        let mut groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        groups.retain(|(kept, _)| kept != api_version);
-    }
-}
 
 impl KubeCluster {
     /// Reads the controller, without a deadline of its own.

@@ -139,16 +139,3 @@ async fn what_is_not_served_is_looked_up_again_each_time(#[case] api_version: &s
     }
     assert_eq!(asked.lock().unwrap().len(), 2);
 }
-
-#[tokio::test]
-async fn no_more_groups_are_kept_than_the_bound_and_the_least_recent_go_first() {
-    let kinds = CustomKinds::default();
-    let first = kinds.of("first.example/v1");
-    for number in 0..MOST_GROUPS {
-        assert!(Arc::ptr_eq(&first, &kinds.of("first.example/v1")));
-        kinds.of(&format!("g{number}.example/v1"));
-    }
-    assert_eq!(kinds.0.lock().unwrap().len(), MOST_GROUPS);
-    kinds.of("last.example/v1");
-    assert!(Arc::ptr_eq(&first, &kinds.of("first.example/v1")));
-}
