@@ -31,7 +31,7 @@ use responder_core::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::helm::{Helm, KilledOnDrop, Release, chart, is_read, rights, run, values, values_of};
+use crate::helm::{Helm, KilledOnDrop, Release, chart, is_read, rights, run, strings, values, values_of};
 
 /// Values that enable every option.
 fn everything() -> Value {
@@ -44,7 +44,10 @@ fn everything() -> Value {
         },
         "playbooks": {"shell.yaml": on_shell("Enforce", &["delete: {}"])},
         "guard": "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec: {mode: Enforce}\n",
-        "rbac": {"actions": ["cordon/Node", "quarantine/Pod/onExpiry=Delete"]},
+        "rbac": {
+            "actions": ["cordon/Node", "quarantine/Pod/onExpiry=Delete"],
+            "ownerKinds": [{"group": "argoproj.io", "resource": "rollouts"}],
+        },
         "serviceAccount": {"annotations": {"example.org/a": "b"}},
         "auth": {"existingSecret": "senders"},
         "tls": {"secretName": "tls", "clientCertificates": true, "allowedNames": ["falco"]},
@@ -141,6 +144,7 @@ async fn kubectl(release: &Release<'_>, arguments: &[&str]) -> String {
     "image.repository=",
     "image.repository: set the repository that you pushed the image to"
 )]
+#[case("rbac.ownerKinds[0].group=argoproj.io", "resource")]
 #[case("library[0]=nonsense", "library: the chart has no playbook nonsense")]
 #[case(
     "mode=Enforce,rbac.actions[0]=delete/Node",
@@ -250,6 +254,22 @@ async fn the_charts_role_allows_exactly_the_writes_that_responder_prints(
         assert!(reads.is_superset(&in_words(&access.reads)), "{mode}");
         assert_eq!(reads, in_words(&PermissionTable::of_all_actions().unwrap().reads));
     }
+}
+
+/// A controller of a custom kind is counted by, and never changed.
+#[tokio::test]
+async fn the_controllers_of_a_named_custom_kind_may_be_read() {
+    let helm = Helm::alone().await;
+    let mut values = values_of("Enforce", &every_action("Enforce"));
+    let (reads, writes) = chart_rights(&helm, &values).await;
+    values["rbac"] = json!({"ownerKinds": [{"group": "argoproj.io", "resource": "rollouts"}]});
+    let (more, still) = chart_rights(&helm, &values).await;
+    let added: BTreeSet<String> = more.difference(&reads).cloned().collect();
+    assert_eq!(
+        added,
+        strings(&["get argoproj.io/rollouts", "get argoproj.io/rollouts/scale"])
+    );
+    assert_eq!(still, writes);
 }
 
 /// What decisions read, and nodes, stay in the ClusterRoleBinding.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use responder_core::custom_kind::CustomLocator;
 use responder_core::network::EnginePolicies;
 use responder_core::node::NodeFacts;
 use responder_core::object::{Locator, Name, Namespace};
 use responder_core::pod::PodOnNode;
-use responder_core::port::{ClusterReader, ClusterWriter, OwnerObject, ReadError, Reply, SendError};
+use responder_core::port::{ClusterReader, ClusterWriter, CustomOwnerAnswer, OwnerObject, ReadError, Reply, SendError};
 use responder_core::request::Armed;
 use serde_json::Value;
 
@@ -70,6 +71,10 @@ impl ClusterReader for AnyCluster {
 
     async fn namespace(&self, name: &Namespace) -> Result<Option<Arc<NamespaceObject>>, ReadError> {
         either!(self, cluster => cluster.namespace(name).await)
+    }
+
+    async fn custom_owner(&self, at: &CustomLocator) -> Result<CustomOwnerAnswer, ReadError> {
+        either!(self, cluster => cluster.custom_owner(at).await)
     }
 
     async fn owner(&self, at: &Locator) -> Result<Option<OwnerObject>, ReadError> {

@@ -8,6 +8,7 @@ pub mod answers;
 pub mod controllers;
 pub mod creations;
 mod fixture;
+pub mod owners;
 pub mod patches;
 pub mod reads;
 mod under_test;
@@ -54,6 +55,9 @@ macro_rules! for_each_scenario {
             reads::a_namespace_carries_its_name_as_a_label
             reads::services_are_read_from_one_namespace_only
             reads::a_cluster_without_a_policy_engine_reports_none
+            owners::a_rollout_is_read_with_its_scale
+            owners::a_custom_kind_without_a_scale_has_no_number_of_replicas
+            owners::a_group_that_is_not_served_is_no_error
             controllers::a_deleted_pod_is_replaced_by_another
             controllers::an_owner_is_read_with_its_replicas_selector_and_controller
             controllers::a_relabelled_pod_is_released_and_replaced

@@ -6,8 +6,11 @@
 mod answer;
 mod classify;
 mod connect;
+mod custom;
+mod installed_network;
 mod policies;
 mod read;
+mod served_kinds;
 mod shared_read;
 mod wire;
 mod write;
@@ -20,11 +23,16 @@ use ::kube::Client;
 use responder_core::node::NodeFacts;
 
 pub use self::connect::{ConnectError, ConnectOptions};
-use self::policies::InstalledNetwork;
+use self::installed_network::InstalledNetwork;
+use self::served_kinds::CustomKinds;
 use self::shared_read::SharedRead;
 
 /// Deadline of one read: the connection and the answer together.
 const READ_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Deadline of the reads of one controller of a custom kind. An author of pods chooses the kind, and can choose one of an API
+/// group whose server is slow.
+const CUSTOM_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Deadline of all pages of the nodes: 5,000 nodes of 20 KB are 100 MB.
 const NODES_DEADLINE: Duration = Duration::from_secs(30);
@@ -39,6 +47,7 @@ pub struct KubeCluster {
     server: Arc<str>,
     network: Arc<SharedRead<InstalledNetwork>>,
     nodes: Arc<SharedRead<Arc<[NodeFacts]>>>,
+    custom_kinds: Arc<CustomKinds>,
 }
 
 impl KubeCluster {
@@ -48,6 +57,7 @@ impl KubeCluster {
             server: server.into(),
             network: Arc::new(SharedRead::new(NETWORK_KEPT)),
             nodes: Arc::new(SharedRead::new(Duration::ZERO)),
+            custom_kinds: Arc::default(),
         }
     }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference};
-use responder_core::object::{Locator, ObjectRef, Uid};
-use responder_core::port::{ControllerRef, OwnerObject};
-use responder_core::snapshot::Owner;
+use responder_core::custom_kind::CustomLocator;
+use responder_core::object::{Kind, Locator, Namespace, ObjectRef, Uid};
+use responder_core::owner::{CustomOwner, Owner, Uncounted};
+use responder_core::port::{ControllerRef, CustomOwnerObject, OwnerObject};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -15,6 +16,37 @@ pub(crate) struct OwnerDoc {
     metadata: Metadata,
     #[serde(default)]
     spec: Option<Spec>,
+    #[serde(default)]
+    status: Option<Status>,
+}
+
+/// The metadata of a controller of a custom kind.
+#[derive(Deserialize)]
+pub(crate) struct CustomOwnerDoc {
+    metadata: Metadata,
+}
+
+/// The `scale` subresource of a controller.
+#[derive(Default, Deserialize)]
+pub(crate) struct Scale {
+    #[serde(default)]
+    spec: ScaleSpec,
+}
+
+#[derive(Default, Deserialize)]
+struct ScaleSpec {
+    /// Left out where it is 0.
+    /// Source: <https://kubernetes.io/docs/reference/kubernetes-api/autoscaling-resources/scale-v1/>
+    #[serde(default)]
+    replicas: i64,
+}
+
+impl Scale {
+    /// The number of replicas that it asks for.
+    pub(crate) fn replicas(&self) -> Result<u32, Uncounted> {
+        let replicas = self.spec.replicas;
+        u32::try_from(replicas).map_err(|_| Uncounted(format!("its scale asks for {replicas} replicas")))
+    }
 }
 
 #[derive(Deserialize)]
@@ -37,33 +69,71 @@ struct Spec {
     selector: Option<Value>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    /// Of a DaemonSet: the nodes that should run its pod.
+    /// Source: <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/daemon-set-v1/#DaemonSetStatus>
+    #[serde(default)]
+    desired_number_scheduled: Option<i64>,
+}
+
+impl Metadata {
+    fn controlled_by(&self) -> Option<ControllerRef> {
+        let mut references = self.owner_references.iter();
+        let controller = references.find(|reference| reference.controller == Some(true))?;
+        Some(ControllerRef {
+            api_version: controller.api_version.clone(),
+            kind: controller.kind.clone(),
+            name: controller.name.clone(),
+            uid: controller.uid.clone(),
+        })
+    }
+}
+
+impl CustomOwnerDoc {
+    /// The controller at this place, in this namespace; `None` if its uid is not a valid one.
+    pub(crate) fn into_owner(
+        self,
+        at: &CustomLocator,
+        namespace: Option<Namespace>,
+        replicas: Result<u32, Uncounted>,
+    ) -> Option<CustomOwnerObject> {
+        let controlled_by = self.metadata.controlled_by();
+        Some(CustomOwnerObject {
+            owner: CustomOwner {
+                kind: at.kind.clone(),
+                namespace,
+                name: at.name.clone(),
+                uid: Uid::new(&self.metadata.uid)?,
+                replicas,
+                labels: self.metadata.labels,
+                annotations: self.metadata.annotations,
+            },
+            controlled_by,
+        })
+    }
+}
+
 impl OwnerDoc {
     /// The owner at this locator; `None` if its uid is not a valid one.
     pub(crate) fn into_owner(self, at: &Locator) -> Option<OwnerObject> {
         let uid = Uid::new(&self.metadata.uid)?;
-        let spec = self.spec.unwrap_or(Spec {
-            replicas: None,
-            selector: None,
-        });
+        let controlled_by = self.metadata.controlled_by();
+        let replicas = match at.kind() {
+            Kind::DaemonSet => self.status.and_then(|status| status.desired_number_scheduled),
+            _ => self.spec.as_ref().and_then(|spec| spec.replicas),
+        };
+        let selector = self.spec.and_then(|spec| spec.selector);
         Some(OwnerObject {
             owner: Owner {
                 object: ObjectRef { at: at.clone(), uid },
-                replicas: spec.replicas.and_then(|replicas| u32::try_from(replicas).ok()),
-                selector: spec.selector.as_ref().and_then(label_selector),
+                replicas: replicas.and_then(|replicas| u32::try_from(replicas).ok()),
+                selector: selector.as_ref().and_then(label_selector),
                 labels: self.metadata.labels,
                 annotations: self.metadata.annotations,
             },
-            controlled_by: self
-                .metadata
-                .owner_references
-                .into_iter()
-                .find(|reference| reference.controller == Some(true))
-                .map(|reference| ControllerRef {
-                    api_version: reference.api_version,
-                    kind: reference.kind,
-                    name: reference.name,
-                    uid: reference.uid,
-                }),
+            controlled_by,
         })
     }
 }
@@ -87,6 +157,7 @@ pub(crate) fn label_selector(selector: &Value) -> Option<LabelSelector> {
 #[cfg(test)]
 mod tests {
     use responder_core::object::{Kind, Name, Namespace};
+    use rstest::rstest;
     use serde_json::json;
 
     use super::*;
@@ -123,6 +194,24 @@ mod tests {
             json!({"metadata": {"uid": "u-1"}, "spec": {"replicas": 1, "selector": {"app": "web"}}}),
         );
         assert_eq!(read.owner.selector.unwrap().match_labels.unwrap()["app"], "web");
+    }
+
+    /// A DaemonSet has no `spec.replicas`; what a manifest writes there is no number of pods.
+    #[test]
+    fn a_daemon_set_wants_a_pod_on_each_of_its_nodes() {
+        let status =
+            json!({"metadata": {"uid": "u-1"}, "spec": {"replicas": 9}, "status": {"desiredNumberScheduled": 3}});
+        assert_eq!(read(Kind::DaemonSet, status).owner.replicas, Some(3));
+        let without = json!({"metadata": {"uid": "u-1"}, "spec": {"replicas": 9}});
+        assert_eq!(read(Kind::DaemonSet, without).owner.replicas, None);
+    }
+
+    #[rstest]
+    #[case(json!({"spec": {"replicas": 4}}), Some(4))]
+    #[case::left_out(json!({"spec": {}}), Some(0))]
+    #[case::negative(json!({"spec": {"replicas": -1}}), None)]
+    fn a_scale_has_a_number(#[case] scale: Value, #[case] expected: Option<u32>) {
+        assert_eq!(Scale::deserialize(scale).unwrap().replicas().ok(), expected);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod assumed;
 mod budget;
 mod controllers;
+mod custom;
 mod deletion;
 mod faults;
 mod hooks;

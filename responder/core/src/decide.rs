@@ -11,7 +11,7 @@ use crate::playbook::Playbook;
 use crate::port::ReadError;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::{Needs, Snapshot};
-use crate::target::{Subject, Target};
+use crate::target::{Subject, Target, TargetKind};
 use crate::trace::{CheckName, Trace};
 
 mod age;
@@ -40,6 +40,7 @@ pub use limits::branch_claim;
 pub fn needs(playbook: &Playbook, guard: &Guard) -> Needs {
     let mut needs = playbook.needs();
     needs.namespace |= !guard.namespaces.is_empty() || !guard.protect.selectors.is_empty();
+    needs.owners |= !guard.protect.owners.is_empty() && playbook.target != TargetKind::Node;
     needs.owners |= guard
         .budgets
         .iter()
@@ -145,7 +146,7 @@ fn act(
         steps,
         decided_at: context.now,
         valid_until,
-        owner_replicas: limits::replicas(snapshot),
+        owner_replicas: limits::replicas(snapshot).ok(),
     };
     if let Some(fault) = lint(&plan) {
         return Err(trace.refused(CheckName::Plan, RefusalReason::PlanUnsound, fault.to_string()));

@@ -9,6 +9,11 @@ mod reserved;
 mod rules;
 
 pub use claim::{Claim, ClaimId, ClaimKind, LedgerUsage, LedgerVersion, LedgerView, Stock};
-pub use protect::{FALCO_NAMESPACES, floor_namespaces, protected_by_labels, protected_by_name};
+pub use protect::{
+    FALCO_NAMESPACES, floor_namespaces, protected_by_labels, protected_by_name, protected_by_owner, unread_owner,
+};
 pub use reserved::{RESERVED_FOR, Reserved};
-pub use rules::{Budget, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, NamespaceShare, Protections, Reserve};
+pub use rules::{
+    Budget, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, NamespaceShare, ProtectedOwner, Protections,
+    Reserve,
+};

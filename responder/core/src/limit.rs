@@ -42,7 +42,8 @@ pub struct TargetLimit {
     pub max: Option<u32>,
     /// The length of the window.
     pub per: Span,
-    /// At most this percentage of the owner's `spec.replicas`, rounded down. Does not apply to bare pods.
+    /// At most this percentage of the owner's replicas, rounded down; no more than `at_least` of an unknown number. Does not
+    /// apply to bare pods.
     pub percent_of_owner: Option<u32>,
     /// At least this many targets, even where the percentage is less; 1 by default.
     pub at_least: u32,

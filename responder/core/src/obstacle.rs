@@ -16,7 +16,8 @@ pub enum ObstacleKind {
     DaemonSetPod,
     /// The playbook acts on controllers, and the pod names none.
     NoOwner,
-    /// The playbook acts on controllers, and the chain that the pod names is not believed.
+    /// The playbook acts on controllers, and the chain that the pod names is not believed, or ends in a controller of a
+    /// custom kind.
     OwnerUnknown,
     /// Other policies allow so much that a quarantine would isolate nothing.
     WouldNotIsolate,
@@ -38,9 +39,13 @@ impl ObstacleKind {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::HostNetwork => "delete the pod (`otherwise: {delete: {}}`), or cordon its node",
-            Self::DaemonSetPod => "quarantine the pod, or cordon its node",
+            Self::DaemonSetPod => {
+                "write `daemonSetPods: true` to remove it all the same, quarantine the pod, or cordon its node"
+            }
             Self::NoOwner => "write a playbook with `target: Pod` for pods without a controller",
-            Self::OwnerUnknown => "act on the pod, or on the controller by hand",
+            Self::OwnerUnknown => {
+                "write a playbook with `target: Pod` for such pods: only controllers of Kubernetes' own kinds are changed"
+            }
             Self::WouldNotIsolate => {
                 "delete the pod (`otherwise: {delete: {}}`), or narrow the policies that are named"
             }

@@ -89,10 +89,12 @@ impl PlannedRequest {
     }
 
     /// A request without an undo.
-    pub const fn irreversible(request: Request, because: &'static str) -> Self {
+    pub fn irreversible(request: Request, because: impl Into<String>) -> Self {
         Self {
             request,
-            undo: Undo::Irreversible { because },
+            undo: Undo::Irreversible {
+                because: because.into(),
+            },
         }
     }
 }
@@ -108,7 +110,7 @@ pub enum Undo {
     /// The request can't be undone.
     Irreversible {
         /// The reason.
-        because: &'static str,
+        because: String,
     },
 }
 
@@ -210,7 +212,7 @@ pub struct Plan {
     pub decided_at: Timestamp,
     /// The alert's time plus its maximum age. No request is sent later.
     pub valid_until: Timestamp,
-    /// `spec.replicas` of the topmost controller, of which budgets may be a percentage.
+    /// The number of replicas of which budgets may be a percentage; `None` where no number is to be had.
     #[serde(skip)]
     pub owner_replicas: Option<u32>,
 }

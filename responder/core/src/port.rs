@@ -7,8 +7,8 @@ mod notifier;
 
 pub use clock::Clock;
 pub use cluster::{
-    Cluster, ClusterReader, ClusterWriter, ControllerRef, OwnerObject, ReadError, ReadErrorKind, Reply, SendError,
-    SendErrorKind,
+    Cluster, ClusterReader, ClusterWriter, ControllerRef, CustomOwnerAnswer, CustomOwnerObject, OwnerObject, ReadError,
+    ReadErrorKind, Reply, SendError, SendErrorKind,
 };
 pub use ledger::{CommitError, Ledger, LedgerError};
 pub use notifier::{Notification, Notifier};

@@ -1,16 +1,14 @@
 //! The live state of a target and its surroundings when the decision is taken. The engine fills it from the
 //! [`ClusterReader`](crate::port::ClusterReader); decide reads it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use crate::network::Policies;
 use crate::node::NodeFacts;
-use crate::object::{ObjectRef, Uid};
+use crate::owner::OwnerChain;
 use crate::sensor::SensorNode;
 use crate::target::LocatedPod;
 
@@ -79,55 +77,6 @@ impl<T> Part<T> {
 impl<T> From<Option<T>> for Part<T> {
     fn from(part: Option<T>) -> Self {
         part.map_or(Self::Missing, Self::Found)
-    }
-}
-
-/// The facts about a controller that decisions use.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Owner {
-    /// The controller's locator and uid.
-    pub object: ObjectRef,
-    /// `spec.replicas`; `None` for kinds without it.
-    pub replicas: Option<u32>,
-    /// `spec.selector`; `None` for kinds without it.
-    pub selector: Option<LabelSelector>,
-    /// `metadata.labels`.
-    pub labels: BTreeMap<String, String>,
-    /// `metadata.annotations`.
-    pub annotations: BTreeMap<String, String>,
-}
-
-/// The controllers above a pod, as far as they could be read.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct OwnerChain {
-    /// From the pod's own controller to the top.
-    pub owners: Vec<Owner>,
-    /// Why a link of the chain is not believed: a controller is gone, replaced, of an unknown kind, or does not select
-    /// what refers to it.
-    pub broken: Option<String>,
-    /// The topmost uid that the references claim, believed or not; `None` for a pod without a controller. Responses are
-    /// counted by it, so a broken reference is no way out of the limits of an owner.
-    pub claimed: Option<Uid>,
-}
-
-impl OwnerChain {
-    /// Notes why a link is not believed, unless an earlier one is not.
-    pub fn disbelieve(&mut self, why: String) {
-        self.broken.get_or_insert(why);
-    }
-
-    /// The uid by which limits count the pod's owner: that of the topmost controller, or else the claimed one.
-    pub fn counted(&self) -> Option<&Uid> {
-        self.topmost().map(|owner| &owner.object.uid).or(self.claimed.as_ref())
-    }
-
-    /// The topmost controller; `None` when there is none or the chain is broken.
-    pub fn topmost(&self) -> Option<&Owner> {
-        if self.broken.is_some() {
-            None
-        } else {
-            self.owners.last()
-        }
     }
 }
 

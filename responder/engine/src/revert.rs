@@ -31,7 +31,9 @@ pub(crate) async fn undo<C: Cluster, R: Wait>(
     permit: &Permit,
 ) -> UndoReport {
     let outcome = match (&changed.planned.undo, &changed.planned.request) {
-        (Undo::Irreversible { because }, _) => UndoOutcome::Irreversible { because },
+        (Undo::Irreversible { because }, _) => UndoOutcome::Irreversible {
+            because: because.clone(),
+        },
         (Undo::Restore, Request::Patch { target, patch }) => restore(sender, target, patch, permit).await,
         (Undo::DeleteCreated, Request::Create { object }) => match created(sender, changed, object).await {
             Ok(Some(uid)) => {

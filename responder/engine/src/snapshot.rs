@@ -10,21 +10,23 @@ use std::time::Duration;
 use futures_util::future::OptionFuture;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use responder_core::custom_kind::{CustomKind, CustomLocator};
 use responder_core::network::Policies;
 use responder_core::object::{Kind, Locator, Name, Namespace, Uid};
 use responder_core::own::{QUARANTINE_LABEL, QuarantinePolicy, QuarantineRecord};
+use responder_core::owner::{Controller, OwnerChain};
 use responder_core::pod;
-use responder_core::port::{Clock, ClusterReader, ControllerRef, ReadError};
+use responder_core::port::{Clock, ClusterReader, ControllerRef, CustomOwnerAnswer, ReadError};
 use responder_core::selector::Selector;
-use responder_core::snapshot::{Needs, OwnerChain, Part, Snapshot};
+use responder_core::snapshot::{Needs, Part, Snapshot};
 use responder_core::target::{LocatedPod, PodClaim, Subject, TargetKind};
 
 use crate::host::Hosts;
 use crate::queue::TargetKey;
 use crate::wait::Wait;
 
-/// The most controllers of a chain that are followed: pod, ReplicaSet, Deployment are three, and no known chain has more
-/// than four.
+/// The most controllers of a chain that are followed. The longest known chain has five: ReplicaSet, Deployment and Knative's
+/// Revision, Configuration and Service.
 const MOST_OWNERS: usize = 8;
 
 /// Reads the parts that are needed.
@@ -173,7 +175,7 @@ async fn owner_chain<C: ClusterReader>(
 ) -> Result<OwnerChain, ReadError> {
     let mut chain = OwnerChain::default();
     if let Some(recorded) = recorded_owner(cluster, live, namespace).await? {
-        chain.broken = Some("a quarantine has detached it from its controller".to_owned());
+        chain.disbelieve("a quarantine has detached it from its controller".to_owned());
         chain.claimed = Some(recorded);
         return Ok(chain);
     }
@@ -190,31 +192,38 @@ async fn owner_chain<C: ClusterReader>(
             chain.disbelieve(format!("more than {MOST_OWNERS} controllers are above it"));
             break;
         }
-        let Some(at) = followed(&reference, namespace) else {
-            chain.disbelieve(format!(
+        let found = match followed(&reference, namespace) {
+            Some(Followed::Known(at)) => known(cluster, &at, &shown).await?,
+            Some(Followed::Custom(at)) => custom(cluster, at, &shown).await,
+            None => Link::Doubted(format!(
                 "{shown} ({}) is of a kind that is not followed",
                 reference.api_version.escape_debug()
-            ));
-            break;
+            )),
         };
-        let Some(found) = cluster.owner(&at).await? else {
-            chain.disbelieve(format!("{shown} is gone"));
-            break;
+        let (controller, above) = match found {
+            Link::Found(controller, above) => (*controller, above),
+            Link::Doubted(why) => {
+                chain.disbelieve(why);
+                break;
+            }
+            Link::Unread(at, why) => {
+                chain.could_not_read(at, why);
+                break;
+            }
         };
-        if chain.claimed.as_ref() != Some(&found.owner.object.uid) {
-            chain.disbelieve(format!(
-                "{shown} has the uid {}, and the reference says another",
-                found.owner.object.uid
-            ));
+        if chain.claimed.as_ref() != Some(controller.uid()) {
+            let uid = controller.uid();
+            chain.disbelieve(format!("{shown} has the uid {uid}, and the reference says another"));
             break;
         }
-        let selector = found.owner.selector.as_ref().and_then(Selector::of);
+        let selector = controller.known().and_then(|owner| owner.selector.as_ref());
+        let selector = selector.and_then(Selector::of);
         if selector.is_some_and(|selector| !selector.matches(&labels)) {
             chain.disbelieve(format!("{shown} does not select it"));
         }
-        labels.clone_from(&found.owner.labels);
-        chain.owners.push(found.owner);
-        next = found.controlled_by;
+        labels.clone_from(controller.labels());
+        chain.owners.push(controller);
+        next = above;
     }
     Ok(chain)
 }
@@ -251,23 +260,54 @@ fn as_written(owner: &OwnerReference) -> ControllerRef {
     }
 }
 
-/// Where a controller is, if it is of a kind that controls pods or their controllers.
-fn followed(reference: &ControllerRef, namespace: &Namespace) -> Option<Locator> {
-    let kind = Kind::of(&reference.api_version, &reference.kind)?;
-    let controls = matches!(
-        kind,
-        Kind::ReplicationController
-            | Kind::ReplicaSet
-            | Kind::Deployment
-            | Kind::StatefulSet
-            | Kind::DaemonSet
-            | Kind::Job
-            | Kind::CronJob
-    );
+/// A controller that a reference names, as read.
+enum Link {
+    /// It is there, with the reference to the controller above it.
+    Found(Box<Controller>, Option<ControllerRef>),
+    /// It is not there.
+    Doubted(String),
+    /// It may be there: the read has failed.
+    Unread(CustomLocator, String),
+}
+
+async fn known<C: ClusterReader>(cluster: &C, at: &Locator, shown: &str) -> Result<Link, ReadError> {
+    Ok(match cluster.owner(at).await? {
+        Some(found) => Link::Found(Box::new(Controller::Known(found.owner)), found.controlled_by),
+        None => Link::Doubted(format!("{shown} is gone")),
+    })
+}
+
+/// A failed read of a custom kind is no failure of the snapshot: a pod's tenant chooses the kind that its reference names,
+/// and would choose one that the role can't read, or an API group whose server is down.
+async fn custom<C: ClusterReader>(cluster: &C, at: CustomLocator, shown: &str) -> Link {
+    match cluster.custom_owner(&at).await {
+        Ok(CustomOwnerAnswer::Found(found)) => {
+            Link::Found(Box::new(Controller::Custom(found.owner)), found.controlled_by)
+        }
+        Ok(CustomOwnerAnswer::Missing) => Link::Doubted(format!("{shown} is gone")),
+        Ok(CustomOwnerAnswer::NotServed) => Link::Doubted(format!(
+            "{shown} is of a kind that the cluster does not serve ({})",
+            at.kind.api_version()
+        )),
+        Err(error) => Link::Unread(at, error.to_string()),
+    }
+}
+
+/// Where a controller is.
+enum Followed {
+    Known(Locator),
+    Custom(CustomLocator),
+}
+
+/// Where a controller is, if it is of a kind that controls pods or their controllers, or of a custom kind, which may.
+fn followed(reference: &ControllerRef, namespace: &Namespace) -> Option<Followed> {
     let name = Name::new(&reference.name)?;
-    controls
-        .then(|| Locator::namespaced(kind, namespace.clone(), name))
-        .flatten()
+    if let Some(kind) = CustomKind::new(&reference.api_version, &reference.kind) {
+        let namespace = namespace.clone();
+        return Some(Followed::Custom(CustomLocator { kind, namespace, name }));
+    }
+    let kind = Kind::of(&reference.api_version, &reference.kind).filter(|kind| Kind::OWNERS.contains(kind))?;
+    Locator::namespaced(kind, namespace.clone(), name).map(Followed::Known)
 }
 
 /// The key of the object that a playbook acts on, so that it is held before the snapshot is taken. `None` where there is
@@ -307,7 +347,8 @@ pub(crate) async fn key_of_target<C: ClusterReader, R: Wait>(
         return Ok(pod::node_name(&live).and_then(Name::new).map(TargetKey::Node));
     }
     let chain = owner_chain(cluster, &live, &claim.namespace).await?;
-    Ok(chain.topmost().map(|owner| TargetKey::Owner(owner.object.uid.clone())))
+    let owner = chain.topmost().and_then(Controller::known);
+    Ok(owner.map(|owner| TargetKey::Owner(owner.object.uid.clone())))
 }
 
 #[cfg(test)]

@@ -37,15 +37,26 @@ pub(crate) struct RbacArgs {
     /// The service account that gets the rights; the role and its binding have the same name
     #[arg(long, value_name = "NAME", default_value = "responder", value_parser = name)]
     service_account: Name,
+    /// A custom kind of controllers, such as argoproj.io/rollouts: its metadata and its scale may be read
+    #[arg(long, value_name = "GROUP/RESOURCE", num_args = 1.., value_parser = owner_kind)]
+    owner_kinds: Vec<OwnerKind>,
     /// Prints the rights of every action instead, for the Helm chart to choose from
-    #[arg(long, conflicts_with_all = ["playbooks", "guard", "mode", "namespace", "service_account"])]
+    #[arg(long, conflicts_with_all = ["playbooks", "guard", "mode", "namespace", "service_account", "owner_kinds"])]
     chart: bool,
+}
+
+/// A custom kind of controllers, by the names that a role has for it.
+#[derive(Debug, Clone)]
+struct OwnerKind {
+    group: Name,
+    resource: Name,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   responder rbac --playbooks mine --guard guard.yaml --mode Rehearse
   responder rbac --playbooks mine --mode Enforce --namespace security --service-account responder | kubectl apply -f -
+  responder rbac --playbooks mine --mode Enforce --owner-kinds argoproj.io/rollouts apps.kruise.io/clonesets
   responder rbac --chart > charts/responder/files/rbac.yaml
 
 Observe needs no right to change anything. Rehearse needs the same rights as Enforce: a dry run is authorised like any
@@ -80,6 +91,26 @@ fn name(text: &str) -> Result<Name, &'static str> {
     Name::new(text).ok_or("this can't be the name of a service account")
 }
 
+fn owner_kind(text: &str) -> Result<OwnerKind, &'static str> {
+    let names = text
+        .split_once('/')
+        .map(|(group, resource)| (Name::new(group), Name::new(resource)));
+    match names {
+        Some((Some(group), Some(resource))) => Ok(OwnerKind { group, resource }),
+        _ => Err("write the API group and the plural of the kind: argoproj.io/rollouts"),
+    }
+}
+
+/// The reads of a custom kind of controllers.
+fn owner_rule(kind: &OwnerKind) -> PolicyRule {
+    PolicyRule {
+        api_groups: Some(vec![kind.group.to_string()]),
+        resources: Some(vec![kind.resource.to_string(), format!("{}/scale", kind.resource)]),
+        verbs: vec!["get".to_owned()],
+        ..PolicyRule::default()
+    }
+}
+
 /// The role and its binding. It is a ClusterRole, because alerts come from any namespace.
 fn manifests(args: &RbacArgs, rules: &LoadedRules) -> String {
     let ceiling = rules.ceiling(args.mode);
@@ -106,7 +137,12 @@ subjects:
   namespace: {namespace}
 ",
         reasons(rules, ceiling),
-        access.rules().iter().map(rule).collect::<String>(),
+        access
+            .rules()
+            .into_iter()
+            .chain(args.owner_kinds.iter().map(owner_rule))
+            .map(|each| rule(&each))
+            .collect::<String>(),
     )
 }
 

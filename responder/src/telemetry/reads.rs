@@ -7,11 +7,14 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use responder_cluster::AnyCluster;
+use responder_core::custom_kind::CustomLocator;
 use responder_core::network::EnginePolicies;
 use responder_core::node::NodeFacts;
 use responder_core::object::{Locator, Name, Namespace};
 use responder_core::pod::PodOnNode;
-use responder_core::port::{ClusterReader, ClusterWriter, OwnerObject, ReadError, ReadErrorKind, Reply, SendError};
+use responder_core::port::{
+    ClusterReader, ClusterWriter, CustomOwnerAnswer, OwnerObject, ReadError, ReadErrorKind, Reply, SendError,
+};
 use responder_core::request::Armed;
 use serde_json::Value;
 
@@ -84,6 +87,10 @@ impl ClusterReader for CountedCluster {
 
     async fn namespace(&self, name: &Namespace) -> Result<Option<Arc<NamespaceObject>>, ReadError> {
         self.counted(self.cluster.namespace(name).await)
+    }
+
+    async fn custom_owner(&self, at: &CustomLocator) -> Result<CustomOwnerAnswer, ReadError> {
+        self.counted(self.cluster.custom_owner(at).await)
     }
 
     async fn owner(&self, at: &Locator) -> Result<Option<OwnerObject>, ReadError> {

@@ -7,6 +7,12 @@ use crate::harness::{here, responder};
 
 /// Explains an alert of a case.
 fn explained(case: &str, alert: &str, playbooks: &str) -> Value {
+    let playbooks = here(&format!("cases/{case}/{playbooks}"));
+    explained_under("guard.yaml", case, alert, &playbooks)
+}
+
+/// Explains an alert of a case under this guard of it, with the playbooks at this path.
+fn explained_under(guard: &str, case: &str, alert: &str, playbooks: &str) -> Value {
     let place = |part: &str| here(&format!("cases/{case}/{part}"));
     let ran = responder(&[
         "explain",
@@ -14,13 +20,14 @@ fn explained(case: &str, alert: &str, playbooks: &str) -> Value {
         "--simulate",
         &place("cluster"),
         "--playbooks",
-        &place(playbooks),
+        playbooks,
         "--guard",
-        &place("guard.yaml"),
+        &place(guard),
         "-o",
         "json",
     ]);
-    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    // Warnings about playbooks and guard go to standard error.
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
     ran.json()
 }
 
@@ -74,4 +81,80 @@ fn a_host_is_found_by_the_hostname_that_falco_reports(#[case] alert: &str, #[cas
 #[case::empty("empty-id.json", "NoTarget")]
 fn a_pod_is_found_by_the_id_of_its_container_alone(#[case] alert: &str, #[case] expected: &str) {
     assert_eq!(outcome(&explained("container-id-alone", alert, "playbooks")), expected);
+}
+
+/// Source: mikkeloscar/pdb-controller #111, actions/actions-runner-controller #4493, kubernetes/kubernetes #139582. The scale
+/// of each kind is as in its definition:
+/// <https://github.com/argoproj/argo-rollouts/blob/master/manifests/crds/rollout-crd.yaml>,
+/// <https://github.com/openkruise/kruise/blob/master/apis/apps/v1alpha1/cloneset_types.go>,
+/// <https://github.com/cloudnative-pg/cloudnative-pg/blob/main/config/crd/bases/postgresql.cnpg.io_clusters.yaml>,
+/// <https://github.com/strimzi/strimzi-kafka-operator/blob/main/install/cluster-operator/042-Crd-strimzipodset.yaml>; the
+/// cluster does not serve the kind of the runner.
+#[rstest]
+#[case::a_rollout("alert.json", "0 of 2 targets under its owner in 5m")]
+#[case::a_clone_set("clone.json", "0 of 3 targets under its owner in 5m")]
+#[case::a_cluster_of_postgres("cnpg.json", "0 of 2 targets under its owner in 5m")]
+#[case::a_set_without_a_scale(
+    "strimzi.json",
+    "0 of 1 targets under its owner in 5m; a percentage of its owner can't be counted, since a StrimziPodSet.core.strimzi.io has no scale"
+)]
+#[case::a_runner(
+    "runner.json",
+    "0 of 1 targets under its owner in 5m; a percentage of its owner can't be counted, since the EphemeralRunner runner-x is of a kind that the cluster does not serve"
+)]
+fn a_pod_of_a_custom_controller_is_answered_and_counted_like_others(#[case] alert: &str, #[case] counted: &str) {
+    let explained = explained_under(
+        "guard-half.yaml",
+        CUSTOM,
+        alert,
+        &here(&format!("cases/{CUSTOM}/playbooks")),
+    );
+    assert_eq!(outcome(&explained), "act");
+    let checks = explained["playbooks"][0]["decision"]["trace"].as_array();
+    let mut checks = checks.unwrap().iter().filter_map(|check| check["detail"].as_str());
+    assert!(checks.any(|detail| detail.starts_with(counted)), "{explained:#}");
+}
+
+const CUSTOM: &str = "custom-controllers";
+
+#[rstest]
+fn every_response_to_a_pod_of_a_custom_controller_acts(
+    #[values("alert.json", "runner.json", "clone.json", "cnpg.json", "strimzi.json")] alert: &str,
+    #[values("playbooks", "pb-cut", "pb-label")] playbooks: &str,
+) {
+    assert_eq!(outcome(&explained(CUSTOM, alert, playbooks)), "act");
+}
+
+#[rstest]
+#[case::a_change_of_the_controller("pb-label", true)]
+#[case::a_deletion_of_the_pod("playbooks", false)]
+#[case::a_quarantine_of_the_pod("pb-cut", false)]
+fn only_a_change_of_a_custom_controller_itself_is_an_obstacle(#[case] playbooks: &str, #[case] is_one: bool) {
+    for alert in ["alert.json", "runner.json"] {
+        let explained = explained(CUSTOM, alert, playbooks);
+        let step = &explained["playbooks"][0]["decision"]["outcome"]["act"]["plan"]["steps"][0];
+        assert_eq!(step["obstacle"]["kind"] == "OwnerUnknown", is_one, "{step:#}");
+        assert_eq!(step["obstacle"].is_object(), is_one, "{step:#}");
+    }
+}
+
+#[test]
+fn the_library_acts_on_a_pod_of_a_custom_controller() {
+    let explained = explained_under("guard-plain.yaml", CUSTOM, "library.json", "charts/responder/library");
+    let all = explained["playbooks"].as_array().unwrap();
+    let matched: Vec<&Value> = all.iter().filter(|playbook| playbook["matched"] == true).collect();
+    assert!(!matched.is_empty(), "{explained:#}");
+    for playbook in matched {
+        assert!(playbook["decision"]["outcome"]["act"].is_object(), "{playbook:#}");
+    }
+}
+
+/// The cluster has the Rollout; of the runner it has only the pod's word.
+#[rstest]
+#[case::believed("alert.json", "Protected")]
+#[case::not_believed("runner.json", "act")]
+fn a_protected_owner_protects_its_believed_pods(#[case] alert: &str, #[case] expected: &str) {
+    let playbooks = here(&format!("cases/{CUSTOM}/playbooks"));
+    let explained = explained_under("guard-protect.yaml", CUSTOM, alert, &playbooks);
+    assert_eq!(outcome(&explained), expected);
 }

@@ -43,6 +43,19 @@ fn the_library_needs_no_right_to_change_anything_until_a_mode_is_raised() {
     );
 }
 
+#[test]
+fn the_controllers_of_a_named_custom_kind_may_be_read() {
+    let library = ["rbac", "--playbooks", "charts/responder/library"];
+    let named = responder(&[&library[..], &["--owner-kinds", "argoproj.io/rollouts"]].concat());
+    assert_eq!((named.code, named.stderr.as_str()), (0, ""));
+    let rule = "- apiGroups: [argoproj.io]\n  resources: [rollouts, rollouts/scale]\n  verbs: [get]\n";
+    assert_eq!(named.stdout.replacen(rule, "", 1), responder(&library).stdout);
+    assert!(named.stdout.contains(rule), "{}", named.stdout);
+    let ran = responder(&[&library[..], &["--owner-kinds", "rollouts"]].concat());
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("argoproj.io/rollouts"), "{}", ran.stderr);
+}
+
 #[rstest]
 #[case("Observe", 0)]
 #[case("Rehearse", 3)]

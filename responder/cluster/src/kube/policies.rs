@@ -2,31 +2,17 @@
 
 use ::kube::api::ListParams;
 use futures_util::future::{join, join_all, try_join_all};
-use responder_core::network::{EnginePolicies, EnginePolicy, PolicyEngine, PolicyKind};
+use responder_core::network::{EnginePolicies, EnginePolicy, PolicyKind};
 use responder_core::object::{Kind, Namespace};
 use responder_core::port::ReadError;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::installed_network::{InstalledNetwork, ServedPolicyKind};
 use super::read::{late, malformed};
 use super::{KubeCluster, READ_DEADLINE, wire};
 use crate::policy_engine::{DAEMON_SETS, DaemonSetDoc, recognised};
-
-/// The cluster's network, as far as it changes with the cluster's installation and not with its pods.
-#[derive(Debug, Clone, Default)]
-pub(super) struct InstalledNetwork {
-    engine: Option<PolicyEngine>,
-    served: Vec<ServedKind>,
-    unread: Vec<String>,
-}
-
-#[derive(Debug, Clone)]
-struct ServedKind {
-    kind: PolicyKind,
-    group: &'static str,
-    version: &'static str,
-}
 
 #[derive(Deserialize)]
 struct GroupList {
@@ -83,8 +69,12 @@ impl KubeCluster {
         all
     }
 
-    async fn policies_of(&self, served: &ServedKind, namespace: &Namespace) -> Result<Vec<EnginePolicy>, ReadError> {
-        let ServedKind { kind, group, version } = served;
+    async fn policies_of(
+        &self,
+        served: &ServedPolicyKind,
+        namespace: &Namespace,
+    ) -> Result<Vec<EnginePolicy>, ReadError> {
+        let ServedPolicyKind { kind, group, version } = served;
         let place = if kind.is_namespaced() {
             format!("namespaces/{namespace}/")
         } else {
@@ -112,7 +102,7 @@ impl KubeCluster {
     }
 
     /// The kinds that are served, each in the first place that is.
-    async fn served_kinds(&self) -> Result<Vec<ServedKind>, ReadError> {
+    async fn served_kinds(&self) -> Result<Vec<ServedPolicyKind>, ReadError> {
         let what = "the API groups";
         let groups: GroupList = self
             .get(what, "/apis")
@@ -133,7 +123,7 @@ impl KubeCluster {
                     let list: Option<ResourceList> = self.get(&path, &path).await?;
                     let resources = list.map(|list| list.resources).unwrap_or_default();
                     if resources.iter().any(|resource| resource.name == kind.plural()) {
-                        return Ok(Some(ServedKind {
+                        return Ok(Some(ServedPolicyKind {
                             kind,
                             group: place.group,
                             version,

@@ -12,18 +12,19 @@ use http::{Request, StatusCode};
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
+use responder_core::custom_kind::CustomLocator;
 use responder_core::network::EnginePolicies;
 use responder_core::node::NodeFacts;
 use responder_core::object::{Kind, Locator, Name, Namespace};
 use responder_core::pod::PodOnNode;
-use responder_core::port::{ClusterReader, OwnerObject, ReadError, ReadErrorKind};
+use responder_core::port::{ClusterReader, CustomOwnerAnswer, OwnerObject, ReadError, ReadErrorKind};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::answer::{ApiAnswer, exchange};
-use super::{KubeCluster, NODES_DEADLINE, READ_DEADLINE, wire};
+use super::{CUSTOM_DEADLINE, KubeCluster, NODES_DEADLINE, READ_DEADLINE, wire};
 use crate::owner::OwnerDoc;
 
 /// A page holds 2 MB of nodes of 20 KB each. The memory that a page takes while it is read is several times that.
@@ -84,6 +85,13 @@ impl ClusterReader for KubeCluster {
             .ok_or_else(|| malformed(&at.to_string(), "its uid is missing or invalid"))
     }
 
+    async fn custom_owner(&self, at: &CustomLocator) -> Result<CustomOwnerAnswer, ReadError> {
+        let read = self.custom_controller(at);
+        timeout(CUSTOM_DEADLINE, read)
+            .await
+            .unwrap_or_else(|_| Err(late(&at.to_string(), CUSTOM_DEADLINE)))
+    }
+
     async fn network_policies(&self, namespace: &Namespace) -> Result<Vec<NetworkPolicy>, ReadError> {
         self.list(
             &wire::collection(Kind::NetworkPolicy, Some(namespace)),
@@ -141,7 +149,24 @@ impl KubeCluster {
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, what: &str, path: &str) -> Result<Option<T>, ReadError> {
-        let request = wire::get(path).map_err(|error| malformed(what, &error.to_string()))?;
+        self.answered(what, wire::get(path)).await
+    }
+
+    /// The metadata of an object, without its other fields.
+    pub(super) async fn get_metadata<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        path: &str,
+    ) -> Result<Option<T>, ReadError> {
+        self.answered(what, wire::get_metadata(path)).await
+    }
+
+    async fn answered<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        request: Result<Request<Vec<u8>>, http::Error>,
+    ) -> Result<Option<T>, ReadError> {
+        let request = request.map_err(|error| malformed(what, &error.to_string()))?;
         let answer = self.read(what, request).await?;
         // Only the API server's own `Status` counts: a proxy's 404 must not make a pod disappear.
         if answer.code == StatusCode::NOT_FOUND
@@ -198,7 +223,7 @@ impl KubeCluster {
         decode(what, &answer)
     }
 
-    async fn read(&self, what: &str, request: Request<Vec<u8>>) -> Result<ApiAnswer, ReadError> {
+    pub(super) async fn read(&self, what: &str, request: Request<Vec<u8>>) -> Result<ApiAnswer, ReadError> {
         let failed = |kind, detail| ReadError {
             what: what.to_owned(),
             kind,
@@ -215,7 +240,7 @@ impl KubeCluster {
     }
 }
 
-fn decode<T: DeserializeOwned>(what: &str, answer: &ApiAnswer) -> Result<T, ReadError> {
+pub(super) fn decode<T: DeserializeOwned>(what: &str, answer: &ApiAnswer) -> Result<T, ReadError> {
     if answer.code.is_success() && answer.failure.is_none() {
         let body = &mut serde_json::Deserializer::from_slice(&answer.body);
         return serde_path_to_error::deserialize(body).map_err(|error| malformed(what, &error.to_string()));

@@ -72,6 +72,13 @@ pub(super) fn get(path: &str) -> Result<Request<Vec<u8>>, http::Error> {
     Request::get(path).header(ACCEPT, "application/json").body(Vec::new())
 }
 
+/// A GET of an object's metadata alone.
+/// Source: <https://pkg.go.dev/k8s.io/client-go/metadata>
+pub(super) fn get_metadata(path: &str) -> Result<Request<Vec<u8>>, http::Error> {
+    let accepted = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+    Request::get(path).header(ACCEPT, accepted).body(Vec::new())
+}
+
 fn changing(method: Method, path: &str, dry_run: bool, content_type: &str) -> request::Builder {
     let dry_run = if dry_run { "&dryRun=All" } else { "" };
     to(

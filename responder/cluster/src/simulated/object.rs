@@ -15,6 +15,7 @@ pub(super) const NAMESPACE: KindName = Cow::Borrowed("Namespace");
 pub(super) const SERVICE: KindName = Cow::Borrowed("Service");
 pub(super) const NETWORK_POLICY: KindName = Cow::Borrowed("NetworkPolicy.networking.k8s.io");
 pub(super) const BUDGET: KindName = Cow::Borrowed("PodDisruptionBudget.policy");
+pub(super) const CUSTOM_RESOURCE: KindName = Cow::Borrowed("CustomResourceDefinition.apiextensions.k8s.io");
 pub(super) const DAEMON_SET: KindName = Cow::Borrowed("DaemonSet.apps");
 
 /// The kind of a manifest, from its `apiVersion` and `kind`.

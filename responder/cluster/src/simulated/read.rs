@@ -5,21 +5,23 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use responder_core::custom_kind::CustomLocator;
 use responder_core::network::{EnginePolicies, EnginePolicy, PolicyKind};
 use responder_core::node::NodeFacts;
 use responder_core::object::{Locator, Name, Namespace};
 use responder_core::pod::PodOnNode;
-use responder_core::port::{ClusterReader, OwnerObject, ReadError, ReadErrorKind};
+use responder_core::port::{ClusterReader, CustomOwnerAnswer, OwnerObject, ReadError, ReadErrorKind};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::SimulatedCluster;
+use super::custom::{self, StoredController};
 use super::object::{DAEMON_SET, NAMESPACE, NETWORK_POLICY, NODE, ObjectKey, POD, SERVICE, group, label, text};
 use super::state::State;
 use super::store::Store;
-use crate::owner::OwnerDoc;
+use crate::owner::{CustomOwnerDoc, OwnerDoc};
 use crate::policy_engine::{DaemonSetDoc, recognised};
 
 /// The same deadline as a read from the real cluster.
@@ -71,6 +73,25 @@ impl ClusterReader for SimulatedCluster {
         doc.into_owner(at)
             .map(Some)
             .ok_or_else(|| failed(what(), ReadErrorKind::Malformed, "its uid is missing or invalid"))
+    }
+
+    async fn custom_owner(&self, at: &CustomLocator) -> Result<CustomOwnerAnswer, ReadError> {
+        let what = at.to_string();
+        let found = self.inspect(&what, |store| custom::controller(store, at)).await?;
+        let (object, is_namespaced, replicas) = match found {
+            StoredController::Found {
+                object,
+                is_namespaced,
+                replicas,
+            } => (object, is_namespaced, replicas),
+            StoredController::Missing => return Ok(CustomOwnerAnswer::Missing),
+            StoredController::NotServed => return Ok(CustomOwnerAnswer::NotServed),
+        };
+        let doc: CustomOwnerDoc = decode(&what, &object)?;
+        let namespace = is_namespaced.then(|| at.namespace.clone());
+        doc.into_owner(at, namespace, replicas)
+            .map(|found| CustomOwnerAnswer::Found(Box::new(found)))
+            .ok_or_else(|| failed(what, ReadErrorKind::Malformed, "its uid is missing or invalid"))
     }
 
     async fn network_policies(&self, namespace: &Namespace) -> Result<Vec<NetworkPolicy>, ReadError> {

@@ -18,6 +18,10 @@ pub struct DeleteDoc {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 3600))]
     pub grace_period_seconds: Option<u32>,
+    /// Whether a pod of a DaemonSet is removed as well. By default it is not, since the DaemonSet starts another on the same
+    /// node.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub daemon_set_pods: bool,
 }
 
 impl ActionDoc for DeleteDoc {
@@ -33,6 +37,12 @@ impl ActionDoc for DeleteDoc {
     };
 
     fn compile(&self) -> Result<Box<dyn Action>, ActionProblem> {
-        Removal::compile(&Self::INFO, RemovalVerb::Delete, self.grace_period_seconds, None)
+        Removal::compile(
+            &Self::INFO,
+            RemovalVerb::Delete,
+            self.grace_period_seconds,
+            None,
+            self.daemon_set_pods,
+        )
     }
 }

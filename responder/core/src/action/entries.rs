@@ -145,8 +145,8 @@ impl Entries {
         });
         let owners = snapshot.owners.found().map(|chain| chain.owners.as_slice());
         let of_owners = owners.into_iter().flatten().filter_map(|owner| {
-            let selector = Selector::of(owner.selector.as_ref()?)?;
-            Some((selector, "the controller", Some(owner.object.at.name().as_str())))
+            let selector = Selector::of(owner.known()?.selector.as_ref()?)?;
+            Some((selector, "the controller", Some(owner.name().as_str())))
         });
         let mut all = of_services.chain(of_policies).chain(of_owners);
         all.find_map(|(selector, noun, name)| {
@@ -161,7 +161,7 @@ impl Entries {
             Target::Pod { .. } => &snapshot.pod.found()?.metadata,
             Target::Node { .. } => &snapshot.node.found()?.metadata,
             Target::Owner { .. } => {
-                let owner = snapshot.owners.found()?.topmost()?;
+                let owner = snapshot.owners.found()?.topmost()?.known()?;
                 return Some(match self.map {
                     EntryMap::Label => owner.labels.clone(),
                     EntryMap::Annotation => owner.annotations.clone(),

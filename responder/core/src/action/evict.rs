@@ -23,6 +23,10 @@ pub struct EvictDoc {
     /// `otherwise` says how the response goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked_for: Option<Span>,
+    /// Whether a pod of a DaemonSet is removed as well. By default it is not, since the DaemonSet starts another on the same
+    /// node.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub daemon_set_pods: bool,
 }
 
 impl ActionDoc for EvictDoc {
@@ -43,6 +47,7 @@ impl ActionDoc for EvictDoc {
             RemovalVerb::Evict,
             self.grace_period_seconds,
             self.blocked_for,
+            self.daemon_set_pods,
         )
     }
 }

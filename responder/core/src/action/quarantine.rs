@@ -17,13 +17,14 @@ use crate::network::{Direction, Endpoint, Isolation, Policies, isolation};
 use crate::object::{Kind, ObjectRef};
 use crate::obstacle::{Obstacle, ObstacleKind};
 use crate::own::{OnExpiry, OwnObject, QUARANTINE_LABEL, QuarantinePolicy, QuarantineRecord};
+use crate::owner::OwnerChain;
 use crate::permission::Permission;
 use crate::plan::{Expectation, PlannedRequest, StepPlan};
 use crate::pod;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::request::Verb;
 use crate::selector::Selector;
-use crate::snapshot::{Needs, OwnerChain, Snapshot};
+use crate::snapshot::{Needs, Snapshot};
 use crate::span::Span;
 use crate::target::{Target, TargetKind};
 
@@ -45,8 +46,8 @@ pub struct QuarantineDoc {
     #[serde(default)]
     pub allow: QuarantineAllowDoc,
     /// What the quarantine must be sure of, or else the step fails and its `otherwise` runs: nothing by default.
-    #[serde(default, skip_serializing_if = "QuarantineRequireDoc::is_empty")]
-    pub require: QuarantineRequireDoc,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require: Option<QuarantineRequireDoc>,
 }
 
 /// What a quarantine must be sure of, by direction.
@@ -59,12 +60,6 @@ pub struct QuarantineRequireDoc {
     /// Of the traffic from the pod. A remote shell has a way out as long as one policy allows one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egress: Option<RequiredIsolation>,
-}
-
-impl QuarantineRequireDoc {
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// How well a direction must be isolated.
@@ -120,14 +115,15 @@ impl ActionDoc for QuarantineDoc {
             let message = "`onExpiry` needs a `ttl`: without one the quarantine lasts until an operator ends it";
             return Err(ActionProblem::of("onExpiry", message));
         }
+        let required = self.require.unwrap_or_default();
         Ok(Box::new(Quarantine {
             ttl: self.ttl,
             on_expiry: self.on_expiry.unwrap_or_default(),
             detach: self.detach,
             allow_dns: self.allow.dns,
             required: [
-                (Direction::Ingress, self.require.ingress),
-                (Direction::Egress, self.require.egress),
+                (Direction::Ingress, required.ingress),
+                (Direction::Egress, required.egress),
             ]
             .into_iter()
             .filter_map(|(direction, required)| required.map(|RequiredIsolation::Isolated| direction))
@@ -348,7 +344,7 @@ impl Quarantine {
         }
         let labels = pod::labels(live);
         let mut keys = BTreeSet::new();
-        let controller = snapshot.owners.found().and_then(|chain| chain.owners.first());
+        let controller = snapshot.owners.found().and_then(|chain| chain.owners.first()?.known());
         if let Some(selector) = controller.and_then(|owner| owner.selector.as_ref()) {
             keys.extend(selector.match_labels.iter().flatten().map(|(key, _)| key.clone()));
             keys.extend(

@@ -7,6 +7,7 @@ use super::contract::{Action, ActionContext, ActionInfo, ActionProblem, StepProb
 use super::ending::PodRemoval;
 use crate::object::{Kind, Name, ObjectRef};
 use crate::obstacle::{Obstacle, ObstacleKind};
+use crate::owner::{Controller, OwnerChain};
 use crate::permission::Permission;
 use crate::plan::{Expectation, PlannedRequest, StepPlan};
 use crate::pod;
@@ -18,8 +19,6 @@ use crate::target::{Target, TargetKind};
 
 /// The kinds of target that both accept.
 pub(super) const TARGETS: &[TargetKind] = &[TargetKind::Pod];
-
-const IRREVERSIBLE: &str = "a pod that is gone can't be brought back; its controller makes another";
 
 /// The longest grace period, in seconds.
 const MOST_GRACE: u32 = 3600;
@@ -40,6 +39,7 @@ pub(super) struct Removal {
     verb: RemovalVerb,
     grace_seconds: Option<u32>,
     blocked_for: Option<Span>,
+    daemon_set_pods: bool,
 }
 
 impl Removal {
@@ -48,6 +48,7 @@ impl Removal {
         verb: RemovalVerb,
         grace_seconds: Option<u32>,
         blocked_for: Option<Span>,
+        daemon_set_pods: bool,
     ) -> Result<Box<dyn Action>, ActionProblem> {
         if let Some(seconds) = grace_seconds.filter(|seconds| *seconds > MOST_GRACE) {
             let message = format!("{seconds} s is more than an hour: what has to go does not get that long");
@@ -58,6 +59,7 @@ impl Removal {
             verb,
             grace_seconds,
             blocked_for,
+            daemon_set_pods,
         }))
     }
 }
@@ -96,7 +98,7 @@ impl Action for Removal {
 
     fn plan(&self, context: &ActionContext<'_>) -> Result<StepPlan, StepProblem> {
         let (target, live) = removable(context)?;
-        let mut notes = disbelieved_daemon_set(context.snapshot, live, target)?;
+        let mut notes = self.daemon_set(context.snapshot, live, target)?;
         let (grace_seconds, left) = match PodRemoval::of(self.grace_seconds, live, context.now, context.max_grace) {
             PodRemoval::Sent {
                 grace_seconds,
@@ -128,7 +130,7 @@ impl Action for Removal {
             },
         };
         Ok(StepPlan {
-            requests: vec![PlannedRequest::irreversible(request, IRREVERSIBLE)],
+            requests: vec![PlannedRequest::irreversible(request, finality(context.snapshot, live))],
             expects,
             notes,
             ..StepPlan::default()
@@ -155,25 +157,57 @@ fn removable<'a>(context: &ActionContext<'a>) -> Result<(&'a ObjectRef, &'a Pod)
     Ok((target, live))
 }
 
-/// The obstacle of a pod that a DaemonSet starts again on its node; a note for a pod that only claims to have one, which
-/// its tenant can write.
-fn disbelieved_daemon_set(snapshot: &Snapshot, live: &Pod, target: &ObjectRef) -> Result<Vec<String>, Obstacle> {
-    let claims = |owner: &OwnerReference| pod::controller_kind(owner) == Some(Kind::DaemonSet);
-    let Some(claimed) = pod::controller(live).filter(|owner| claims(owner)) else {
-        return Ok(Vec::new());
-    };
-    let name = claimed.name.escape_debug();
-    let chain = snapshot.owners.found();
-    let why = match chain.map(|chain| (chain.topmost(), &chain.broken)) {
-        Some((Some(_), _)) => {
+impl Removal {
+    /// The obstacle of a pod that a DaemonSet starts again on its node, unless the step removes such pods; a note for a pod
+    /// that only claims to have one, which its tenant can write.
+    fn daemon_set(&self, snapshot: &Snapshot, live: &Pod, target: &ObjectRef) -> Result<Vec<String>, Obstacle> {
+        let claims = |owner: &OwnerReference| pod::controller_kind(owner) == Some(Kind::DaemonSet);
+        let Some(claimed) = pod::controller(live).filter(|owner| claims(owner)) else {
+            return Ok(Vec::new());
+        };
+        let name = claimed.name.escape_debug();
+        let chain = snapshot.owners.found();
+        let is_believed = chain.is_some_and(|chain| {
+            chain
+                .believed()
+                .first()
+                .is_some_and(|owner| owner.is_a(Kind::DaemonSet))
+        });
+        let note = if !is_believed {
+            let why = chain.and_then(OwnerChain::doubt).unwrap_or("it was not read");
+            format!("its DaemonSet {name} is not believed: {why}")
+        } else if self.daemon_set_pods {
+            format!("the DaemonSet {name} starts another on the same node")
+        } else {
             let detail = format!(
                 "{} belongs to the DaemonSet {name}, which starts it again on the same node",
                 target.at
             );
             return Err(Obstacle::new(ObstacleKind::DaemonSetPod, detail));
-        }
-        Some((None, Some(why))) => why.as_str(),
-        Some((None, None)) | None => "it was not read",
+        };
+        Ok(vec![note])
+    }
+}
+
+/// Why a removal can't be undone, and whether another pod comes. A pod's tenant writes its owner reference, so only a
+/// controller that was read and is believed makes another.
+fn finality(snapshot: &Snapshot, live: &Pod) -> String {
+    let gone = "a pod that is gone can't be brought back";
+    let Some(named) = pod::controller(live) else {
+        return format!("{gone}, and nothing makes another: it has no controller");
     };
-    Ok(vec![format!("its DaemonSet {name} is not believed: {why}")])
+    let Some(chain) = snapshot.owners.found() else {
+        let (kind, name) = (named.kind.escape_debug(), named.name.escape_debug());
+        return format!(
+            "{gone}; the {kind} {name} that it names makes another if it is its controller, which was not read"
+        );
+    };
+    match chain.believed().first() {
+        Some(Controller::Known(_)) => format!("{gone}; its controller makes another"),
+        Some(custom @ Controller::Custom(_)) => format!("{gone}; {custom} may make another"),
+        None => {
+            let why = chain.doubt().unwrap_or("it was not found");
+            format!("{gone}, and nothing is known to make another: its controller is not believed, since {why}")
+        }
+    }
 }

@@ -10,9 +10,10 @@ use crate::class::ActionClass;
 use crate::guard::{Claim, ClaimKind, Guard, LedgerView, RESERVED_FOR};
 use crate::limit::Limits;
 use crate::own::QuarantineRecord;
+use crate::owner::{OwnerChain, Uncounted};
 use crate::playbook_name::PlaybookName;
 use crate::refusal::{Refusal, RefusalReason};
-use crate::snapshot::{OwnerChain, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::span::Span;
 use crate::target::{Subject, Target};
 use crate::trace::{CheckName, Trace};
@@ -84,7 +85,8 @@ pub fn end_claim(
         priority: Priority::Debug,
         reserves: Vec::new(),
     };
-    budgets(guard, ledger, &claim, None, &mut Trace::default())?;
+    let replicas = Err(Uncounted("a quarantine's record has no number of replicas".to_owned()));
+    budgets(guard, ledger, &claim, &replicas, &mut Trace::default())?;
     Ok(claim)
 }
 

@@ -9,8 +9,9 @@ use crate::guard::budget::{
 };
 use crate::guard::{Budget, Claim, Guard, LedgerView, Reserve};
 use crate::limit::BudgetScope;
+use crate::owner::{Controller, OwnerChain, Uncounted};
 use crate::refusal::{Refusal, RefusalReason};
-use crate::snapshot::{OwnerChain, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::trace::{CheckName, Trace};
 
 /// Checks the cooldown, the playbook's limit and the guard's budgets.
@@ -23,6 +24,10 @@ pub(super) fn check(
 ) -> Result<(), Refusal> {
     let limits = &context.playbook.limits;
     let replicas = replicas(snapshot);
+    let uncounted = |help: &str| match &replicas {
+        Ok(_) => String::new(),
+        Err(Uncounted(why)) => uncounted(why, help),
+    };
     note_owner(snapshot, trace);
 
     if let Some(cooldown) = limits.cooldown {
@@ -36,11 +41,16 @@ pub(super) fn check(
         );
     }
     if let Some(limit) = limits.targets {
-        for count in count_targets(limit, claim, &ledger.claims, replicas)
-            .into_iter()
-            .flatten()
-        {
-            let detail = format!("{} of {} targets in {}", count.used, count.limit, limit.per);
+        let [absolute, share] = count_targets(limit, claim, &ledger.claims, replicas.clone().ok());
+        let absolute = absolute.map(|count| (count, String::new()));
+        let share = share.map(|count| {
+            (
+                count,
+                uncounted("write `max` instead of `percentOfOwner`, or raise `atLeast`"),
+            )
+        });
+        for (count, note) in [absolute, share].into_iter().flatten() {
+            let detail = format!("{} of {} targets in {}{note}", count.used, count.limit, limit.per);
             if !count.has_room() {
                 trace.failed(CheckName::Targets, detail.clone());
                 return Err(Refusal::new(
@@ -51,7 +61,7 @@ pub(super) fn check(
             trace.passed(CheckName::Targets, detail);
         }
     }
-    budgets(context.guard, ledger, claim, replicas, trace)
+    budgets(context.guard, ledger, claim, &replicas, trace)
 }
 
 /// The claim of a step that runs instead of one that failed: that of the response, with the step's class, if the guard's
@@ -71,20 +81,30 @@ pub fn branch_claim(
         counts_until: now.checked_add(lasts).unwrap_or(Timestamp::MAX),
         ..response.clone()
     };
-    budgets(guard, ledger, &claim, replicas, &mut Trace::default())?;
+    let replicas = replicas.ok_or_else(|| Uncounted("no number was to be had at the decision".to_owned()));
+    budgets(guard, ledger, &claim, &replicas, &mut Trace::default())?;
     Ok(claim)
 }
 
-/// `spec.replicas` of the topmost controller.
-pub(super) fn replicas(snapshot: &Snapshot) -> Option<u32> {
-    snapshot.owners.found().and_then(OwnerChain::topmost)?.replicas
+/// The number of the pod's owner of which a percentage is counted.
+pub(super) fn replicas(snapshot: &Snapshot) -> Result<u32, Uncounted> {
+    let chain = snapshot.owners.found();
+    chain.map_or_else(
+        || Err(Uncounted("its controllers were not read".to_owned())),
+        OwnerChain::replicas,
+    )
+}
+
+/// The note of a count that would be a percentage, and is `atLeast`.
+fn uncounted(why: &str, help: &str) -> String {
+    format!("; a percentage of its owner can't be counted, since {why}, so `atLeast` holds: {help}")
 }
 
 pub(super) fn budgets(
     guard: &Guard,
     ledger: &LedgerView,
     claim: &Claim,
-    replicas: Option<u32>,
+    replicas: &Result<u32, Uncounted>,
     trace: &mut Trace,
 ) -> Result<(), Refusal> {
     for budget in guard
@@ -93,8 +113,14 @@ pub(super) fn budgets(
         .filter(|budget| applies(budget, claim.class, claim))
     {
         let check = CheckName::Budget(budget.scope, budget.class);
-        for (count, counted) in counts(budget, claim, &ledger.claims, replicas) {
-            let detail = format!("{} of {} {counted} in {}", count.used, count.limit, budget.per);
+        let note = match replicas {
+            Err(Uncounted(why)) if budget.percent.is_some() && claim.owner.is_some() => {
+                uncounted(why, "leave out `percent`, or raise `atLeast`")
+            }
+            Ok(_) | Err(_) => String::new(),
+        };
+        for (count, counted) in counts(budget, claim, &ledger.claims, replicas.as_ref().ok().copied()) {
+            let detail = format!("{} of {} {counted} in {}{note}", count.used, count.limit, budget.per);
             if !count.has_room() {
                 trace.failed(check, detail.clone());
                 return Err(Refusal::new(
@@ -139,14 +165,16 @@ fn counts(budget: &Budget, claim: &Claim, claims: &[Claim], replicas: Option<u32
     counts
 }
 
-/// Notes a controller that is not believed. A tenant can write such a reference, so it refuses nothing; the limits count
-/// the response by the uid that it claims.
+/// Notes a controller of a custom kind, and one that is not believed. A tenant can write such a reference, so it refuses
+/// nothing; the limits count the response by the uid that it claims.
 fn note_owner(snapshot: &Snapshot, trace: &mut Trace) {
-    let broken = snapshot.owners.found().and_then(|chain| chain.broken.as_ref());
-    if let Some(why) = broken {
+    if let Some(why) = snapshot.owners.found().and_then(OwnerChain::doubt) {
         trace.skipped(
             CheckName::CountedOwner,
             format!("counted as its references claim: {why}"),
         );
+    }
+    if let Some(custom @ Controller::Custom(_)) = snapshot.owners.found().and_then(OwnerChain::topmost) {
+        trace.passed(CheckName::CountedOwner, format!("counted by {custom}"));
     }
 }

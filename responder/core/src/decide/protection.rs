@@ -1,7 +1,8 @@
-//! Protected targets: by the name of their namespace, by its labels, the controller's own pod, the control plane.
+//! Protected targets: by the name of their namespace, by its labels, by their controllers, the controller's own pod, the
+//! control plane.
 
 use super::context::Context;
-use crate::guard::{protected_by_labels, protected_by_name};
+use crate::guard::{protected_by_labels, protected_by_name, protected_by_owner, unread_owner};
 use crate::node;
 use crate::object::Kind;
 use crate::refusal::{Refusal, RefusalReason};
@@ -21,7 +22,8 @@ pub(super) fn by_name(context: &Context<'_>, subject: &Subject, trace: &mut Trac
     })
 }
 
-/// Refuses the controller's own pod, namespaces protected by their names or their labels, and nodes of the control plane.
+/// Refuses the controller's own pod, namespaces protected by their names or their labels, protected controllers with their
+/// pods, and nodes of the control plane.
 pub(super) fn of_target(
     context: &Context<'_>,
     snapshot: &Snapshot,
@@ -49,6 +51,21 @@ pub(super) fn of_target(
     if checks_labels && namespace.is_none() {
         let detail = "the target's namespace was not read".to_owned();
         return refuse(RefusalReason::Unreadable, detail);
+    }
+    let checks_owners = !context.guard.protect.owners.is_empty() && !matches!(target, Target::Node { .. });
+    if checks_owners {
+        let Some(chain) = snapshot.owners.found() else {
+            return refuse(
+                RefusalReason::Unreadable,
+                "the pod's controllers were not read".to_owned(),
+            );
+        };
+        if let Some(why) = protected_by_owner(context.guard, chain) {
+            return refuse(RefusalReason::Protected, why);
+        }
+        if let Some(why) = unread_owner(context.guard, chain) {
+            return refuse(RefusalReason::Unreadable, why);
+        }
     }
     if let (Target::Node { .. }, Some(live)) = (target, snapshot.node.found())
         && node::is_control_plane(live)

@@ -10,6 +10,7 @@ use crate::guard::corroborate::corroborate;
 use crate::node::{self, NodeNames};
 use crate::object::ObjectRef;
 use crate::obstacle::{Obstacle, ObstacleKind};
+use crate::owner::Controller;
 use crate::pod;
 use crate::refusal::{Refusal, RefusalReason};
 use crate::snapshot::{Part, Snapshot};
@@ -150,10 +151,14 @@ fn owner_of(
     let obstacle = match (pod::controller(live), chain.topmost()) {
         (None, _) => Obstacle::new(ObstacleKind::NoOwner, format!("{} names no controller", reference.at)),
         (Some(_), None) => {
-            let why = chain.broken.as_deref().unwrap_or("its controller was not found");
+            let why = chain.doubt().unwrap_or("its controller was not found");
             Obstacle::new(ObstacleKind::OwnerUnknown, why)
         }
-        (Some(_), Some(owner)) => {
+        (Some(_), Some(custom @ Controller::Custom(_))) => {
+            let detail = format!("{custom} is of a kind that is counted by, and never changed");
+            Obstacle::new(ObstacleKind::OwnerUnknown, detail)
+        }
+        (Some(_), Some(Controller::Known(owner))) => {
             trace.passed(CheckName::Owner, owner.object.to_string());
             let target = Target::Owner {
                 owner: owner.object.clone(),

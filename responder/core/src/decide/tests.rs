@@ -10,13 +10,15 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::alert::{Alert, Bounds, Sender, SenderName};
+use crate::custom_kind::{CustomKind, CustomLocator};
 use crate::document::SourceFile;
 use crate::network::{EnginePolicies, Policies, PolicyEngine};
 use crate::object::{Kind, Name, Namespace, Uid};
+use crate::owner::{BrokenLink, Controller, CustomOwner, Owner, OwnerChain};
 use crate::playbook::load;
 use crate::pod::PodOnNode;
 use crate::port::ReadErrorKind;
-use crate::snapshot::{Owner, OwnerChain, Part};
+use crate::snapshot::Part;
 use crate::target::{LocatedPod, PodClaim};
 use crate::trace::Verdict;
 
@@ -28,6 +30,7 @@ mod limits;
 mod lint;
 mod marks;
 mod nodes;
+mod owners;
 mod plans;
 mod refusals;
 mod targets;
@@ -82,8 +85,14 @@ struct World {
     engine: Option<PolicyEngine>,
     replicas: Option<u32>,
     broken: Option<String>,
+    /// With `broken`: the number of controllers that are believed.
+    believed: usize,
     /// Kind, name and uid of each controller, from the pod's own to the top.
     owners: Vec<(Kind, &'static str, &'static str)>,
+    /// The controller above them.
+    custom: Option<CustomOwner>,
+    /// A controller of a custom kind above them that could not be read.
+    unread: Option<CustomLocator>,
     falco_pod: Option<Value>,
     guard: &'static str,
     process_mode: Mode,
@@ -104,10 +113,13 @@ impl World {
             engine: Some(PolicyEngine::Cilium),
             replicas: Some(3),
             broken: None,
+            believed: 0,
             owners: vec![
                 (Kind::ReplicaSet, "web-abc", "rs-uid"),
                 (Kind::Deployment, "web", "deploy-uid"),
             ],
+            custom: None,
+            unread: None,
             falco_pod: None,
             guard: "",
             process_mode: Mode::Enforce,
@@ -140,9 +152,14 @@ impl World {
                 owners: self
                     .owners
                     .iter()
-                    .map(|(kind, name, uid)| owner(*kind, name, uid))
+                    .map(|(kind, name, uid)| Controller::Known(owner(*kind, name, uid)))
+                    .chain(self.custom.clone().map(Controller::Custom))
                     .collect(),
-                broken: self.broken.clone(),
+                broken: self.broken.clone().map(|why| BrokenLink {
+                    why,
+                    believed: self.believed,
+                    unread: self.unread.clone(),
+                }),
                 claimed: self.owners.last().and_then(|(.., uid)| Uid::new(uid)),
             }),
             falco_pod: self

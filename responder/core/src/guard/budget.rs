@@ -95,8 +95,8 @@ pub fn count_targets(
         .max
         .map(|max| count(candidate, claims, limit.per, max as usize, of_playbook));
     let share = limit.percent_of_owner.and_then(|percent| {
-        // A percentage does not apply to bare pods and controllers without `spec.replicas`.
-        replicas?;
+        // A bare pod is no part of anything.
+        candidate.owner.as_ref()?;
         let most = with_percentage(None, Some(percent), limit.at_least, replicas);
         Some(count(candidate, claims, limit.per, most, |claim| {
             of_playbook(claim) && owner(claim) == owner(candidate)
@@ -145,10 +145,12 @@ fn count(candidate: &Claim, claims: &[Claim], per: Span, limit: usize, in_scope:
     }
 }
 
-/// The smaller of the absolute number and the percentage. The percentage is rounded down, to no less than `at_least`.
+/// The smaller of the absolute number and the percentage. The percentage is rounded down, to no less than `at_least`. Of an
+/// unknown number it is no more than that: the owner's tenant can hide its number, and gets by it neither a larger limit
+/// nor an end of all responses.
 fn with_percentage(max: Option<u32>, percent: Option<u32>, at_least: u32, replicas: Option<u32>) -> usize {
-    let share = percent.zip(replicas).map(|(percent, replicas)| {
-        let share = u64::from(percent) * u64::from(replicas) / 100;
+    let share = percent.map(|percent| {
+        let share = u64::from(percent) * u64::from(replicas.unwrap_or(0)) / 100;
         share.max(u64::from(at_least))
     });
     let limit = match (max.map(u64::from), share) {

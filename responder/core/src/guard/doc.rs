@@ -4,16 +4,18 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::rules::{
-    Budget, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, NamespaceShare, Protections, Reserve,
+    Budget, ClusterIdentity, Guard, KeepSchedulable, NamespaceMode, NamespaceShare, ProtectedOwner, Protections,
+    Reserve,
 };
 use crate::alert::Priority;
 use crate::class::ActionClass;
 use crate::content_hash::ContentHash;
+use crate::custom_kind::CustomKind;
 use crate::document::{Findings, Path, Problem};
 use crate::limit::BudgetScope;
 use crate::manifest::{ApiVersion, MetadataDoc, one};
 use crate::mode::Mode;
-use crate::object::{Kind, Namespace};
+use crate::object::{Kind, Name, Namespace};
 use crate::redact::Redactor;
 use crate::selector::{LabelSelectorDoc, Selector};
 use crate::span::Span;
@@ -107,9 +109,33 @@ pub struct ProtectDoc {
     /// Namespaces by name, or by a selector over their labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub namespaces: Vec<ProtectedNamespaceDoc>,
+    /// Controllers, each with all of its pods. A pod is protected where each reference up to the controller is believed:
+    /// the controller exists with the uid of the reference, and selects the pod if its kind has a selector. No label of a
+    /// pod protects it, nor does a reference that is not believed. An author of pods in the controller's namespace can put
+    /// a pod under it: the protection is a narrower form of that of the namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<ProtectedOwnerDoc>,
     /// Protections of the nodes.
     #[serde(default)]
     pub nodes: ProtectNodesDoc,
+}
+
+/// A protected controller: at any height above its pods, not only the topmost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ProtectedOwner")]
+pub struct ProtectedOwnerDoc {
+    /// Group and version, such as `argoproj.io/v1alpha1`; the version is not compared. Not needed for Kubernetes' own
+    /// kinds. The role must allow to read the controllers of other kinds (`rbac.ownerKinds` of the chart); what can't be
+    /// read is not acted on where it may be this controller's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    /// The kind, such as `Deployment` or `Rollout`.
+    pub kind: String,
+    /// The namespace of the controller.
+    pub namespace: String,
+    /// The name of the controller.
+    pub name: String,
 }
 
 /// A protected namespace.
@@ -173,7 +199,9 @@ pub struct BudgetDoc {
     pub max: u32,
     /// The length of the window.
     pub per: Span,
-    /// For the scope Owner: at most this percentage of `spec.replicas`, rounded down, if that is fewer than `max`.
+    /// For the scope Owner: at most this percentage of its replicas, rounded down, if that is fewer than `max`: of
+    /// `spec.replicas`, of `desiredNumberScheduled` of a DaemonSet, of the `scale` of a custom controller. Of an owner
+    /// without a number no more than `atLeast`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub percent: Option<u32>,
@@ -292,7 +320,52 @@ fn protections(doc: &ProtectDoc, path: &Path, findings: &mut Findings<'_>) -> Pr
             }
         }
     }
+    for (index, entry) in doc.owners.iter().enumerate() {
+        let owner = protected_owner(entry, &path.key("owners").index(index), findings);
+        protections.owners.extend(owner);
+    }
     protections
+}
+
+fn protected_owner(doc: &ProtectedOwnerDoc, path: &Path, findings: &mut Findings<'_>) -> Option<ProtectedOwner> {
+    let shown = doc.kind.escape_debug();
+    let group = match &doc.api_version {
+        None => Kind::OWNERS
+            .into_iter()
+            .find(|kind| kind.as_str() == doc.kind)
+            .map(|kind| kind.group().to_owned()),
+        Some(api_version) => {
+            let known = Kind::of(api_version, &doc.kind).filter(|kind| Kind::OWNERS.contains(kind));
+            let known = known.map(|kind| kind.group().to_owned());
+            known.or_else(|| CustomKind::new(api_version, &doc.kind).map(|kind| kind.group().to_owned()))
+        }
+    };
+    if group.is_none() {
+        let problem = match &doc.api_version {
+            None => Problem::new(format!("`{shown}` is no controller of Kubernetes' own"))
+                .help("write the `apiVersion` of its group beside it, such as `argoproj.io/v1alpha1`"),
+            Some(api_version) => {
+                let group = api_version.escape_debug();
+                Problem::new(format!("`{shown}` of `{group}` is no kind of controller"))
+                    .help("write `apiVersion` and `kind` as in its manifest; pods are protected by their namespace")
+            }
+        };
+        findings.error(&path.key("kind"), problem);
+    }
+    let namespace = Namespace::new(&doc.namespace);
+    let name = Name::new(&doc.name);
+    for (key, is_valid) in [("namespace", namespace.is_some()), ("name", name.is_some())] {
+        if !is_valid {
+            let problem = Problem::new("this can't be a name");
+            findings.error(&path.key(key), problem.help("write the whole name, without globs"));
+        }
+    }
+    Some(ProtectedOwner {
+        group: group?,
+        kind: doc.kind.clone(),
+        namespace: namespace?,
+        name: name?,
+    })
 }
 
 fn check_budget(doc: &BudgetDoc, path: &Path, findings: &mut Findings<'_>) {
@@ -301,6 +374,18 @@ fn check_budget(doc: &BudgetDoc, path: &Path, findings: &mut Findings<'_>) {
         findings.error(
             &path.key("percent"),
             problem.help("write `scope: Owner`, or leave it out"),
+        );
+    }
+    if let (Some(_), BudgetScope::Owner, Some(kind)) = (doc.percent, doc.scope, doc.kind)
+        && kind != Kind::Pod
+        && kind != Kind::Node
+    {
+        let problem = Problem::new(format!(
+            "a {kind} is one target, so no percentage of its pods can be counted"
+        ));
+        findings.warn(
+            &path.key("percent"),
+            problem.help("write `kind: Pod`, or leave `percent` out"),
         );
     }
     check_shares(doc, path, findings);

@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::Namespace as NamespaceObject;
 
 use super::Guard;
 use crate::object::Namespace;
+use crate::owner::{Controller, OwnerChain};
 
 /// The usual namespaces of Falco and its companions. Only here may a host alert's `hostname` name a Falco pod: a
 /// tenant's pod of that name must not point at another node.
@@ -142,4 +143,33 @@ pub fn protected_by_labels(guard: &Guard, namespace: &NamespaceObject) -> Option
     Some(format!(
         "the guard protects namespaces with {selector}, and {name} has that"
     ))
+}
+
+/// Why a believed controller makes the pod protected; `None` when none does. A reference that is not believed protects
+/// nothing, since the pod's tenant writes it.
+pub fn protected_by_owner(guard: &Guard, chain: &OwnerChain) -> Option<String> {
+    let owners = &guard.protect.owners;
+    let is_protected = |controller: &&Controller| {
+        owners.iter().any(|owner| {
+            controller.group_and_kind() == (owner.group.as_str(), owner.kind.as_str())
+                && controller.namespace() == Some(&owner.namespace)
+                && *controller.name() == owner.name
+        })
+    };
+    let protected = chain.believed().iter().find(is_protected)?;
+    Some(format!("the guard protects {protected}"))
+}
+
+/// Why it is not known whether a protected controller stands above the pod: a read of that very controller failed. `None`
+/// when it is known.
+pub fn unread_owner(guard: &Guard, chain: &OwnerChain) -> Option<String> {
+    let broken = chain.broken.as_ref()?;
+    let unread = broken.unread.as_ref()?;
+    let is_protected = guard.protect.owners.iter().any(|owner| {
+        owner.group == unread.kind.group()
+            && owner.kind == unread.kind.kind()
+            && owner.namespace == unread.namespace
+            && owner.name == unread.name
+    });
+    is_protected.then(|| format!("the guard protects {unread}, and {}", broken.why))
 }

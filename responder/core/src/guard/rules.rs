@@ -5,7 +5,7 @@ use crate::class::ActionClass;
 use crate::content_hash::ContentHash;
 use crate::limit::BudgetScope;
 use crate::mode::Mode;
-use crate::object::{Kind, Namespace};
+use crate::object::{Kind, Name, Namespace};
 use crate::redact::Redactor;
 use crate::selector::Selector;
 use crate::span::Span;
@@ -76,8 +76,23 @@ pub struct Protections {
     pub namespaces: Vec<Namespace>,
     /// Namespaces by their labels; never by pod labels, which tenants can write.
     pub selectors: Vec<Selector>,
+    /// Controllers, with all of their pods.
+    pub owners: Vec<ProtectedOwner>,
     /// The number of nodes that a cordon or a taint must leave schedulable.
     pub keep_schedulable: KeepSchedulable,
+}
+
+/// A controller that is protected with all of its pods, of a known or a custom kind in any version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProtectedOwner {
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The kind.
+    pub kind: String,
+    /// The controller's namespace.
+    pub namespace: Namespace,
+    /// The controller's name.
+    pub name: Name,
 }
 
 /// How many nodes must stay schedulable: the larger of the two numbers, and at least 1.
@@ -116,7 +131,7 @@ pub struct Budget {
     pub max: u32,
     /// The length of the window.
     pub per: Span,
-    /// For `scope: Owner`: at most this percentage of `spec.replicas`, rounded down, if that is fewer than `max`.
+    /// For `scope: Owner`: at most this percentage of its replicas, rounded down, if that is fewer than `max`.
     pub percent: Option<u32>,
     /// At least this many targets, even where the percentage is less; 1 by default.
     pub at_least: u32,

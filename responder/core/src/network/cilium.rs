@@ -13,9 +13,9 @@ use super::addresses::Addresses;
 use super::direction::Direction;
 use super::endpoint::{Endpoint, Selects};
 use super::kind::EnginePolicy;
-use super::peers::{Peers, PodPeers};
-use super::ports::{Ports, Protocol};
-use super::rule::{Certainty, Rule, Traffic, Verdict};
+use super::peers::{PeerSet, PodPeers};
+use super::ports::{PortSet, Protocol};
+use super::rule::{Certainty, Rule, RuleAction, Traffic};
 use crate::printable::escaped;
 use crate::selector::Selector;
 
@@ -117,12 +117,12 @@ pub(super) fn rules(
         denials.extend(
             denied
                 .iter()
-                .filter_map(|rule| rule.compiled(policy, Verdict::Deny, certainty)),
+                .filter_map(|rule| rule.compiled(policy, RuleAction::Deny, certainty)),
         );
         permissions.extend(
             allowed
                 .iter()
-                .filter_map(|rule| rule.compiled(policy, Verdict::Allow, certainty)),
+                .filter_map(|rule| rule.compiled(policy, RuleAction::Allow, certainty)),
         );
     }
     denials.into_iter().chain(permissions).collect()
@@ -186,7 +186,7 @@ fn selects(selector: &LabelSelector, endpoint: &Endpoint) -> Selects {
 
 impl CiliumRuleDoc {
     /// The rule; `None` for one that matches nothing, which policies have to start the denial of the rest.
-    fn compiled(&self, policy: &EnginePolicy, verdict: Verdict, certainty: Certainty) -> Option<Rule> {
+    fn compiled(&self, policy: &EnginePolicy, action: RuleAction, certainty: Certainty) -> Option<Rule> {
         let mut conditions: Vec<String> = Vec::new();
         let mut peers = self.peers(policy.kind.is_namespaced());
         for key in self.others.keys() {
@@ -206,11 +206,11 @@ impl CiliumRuleDoc {
         // Without peers, all of them, if there are ports; a rule of nothing matches nothing.
         let (peers, ports) = match (peers, ports) {
             (None, None) => return None,
-            (None, Some(ports)) => (Peers::everybody(), ports),
-            (Some(peers), ports) => (peers, ports.unwrap_or_else(Ports::all)),
+            (None, Some(ports)) => (PeerSet::everybody(), ports),
+            (Some(peers), ports) => (peers, ports.unwrap_or_else(PortSet::all)),
         };
         Some(Rule {
-            verdict,
+            action,
             traffic: Traffic { peers, ports },
             certainty: if conditions.is_empty() {
                 certainty
@@ -222,8 +222,8 @@ impl CiliumRuleDoc {
         })
     }
 
-    fn peers(&self, is_namespaced: bool) -> Option<Peers> {
-        let mut peers: Option<Peers> = None;
+    fn peers(&self, is_namespaced: bool) -> Option<PeerSet> {
+        let mut peers: Option<PeerSet> = None;
         for selector in self.endpoints.iter().flatten() {
             // A selector that names a namespace means that one, and its text says so.
             let pods = PodPeers::in_reach_of(selector, is_namespaced);
@@ -241,7 +241,7 @@ impl CiliumRuleDoc {
         }
         for entity in self.entities.iter().flatten() {
             match entity.as_str() {
-                "all" => return Some(Peers::everybody()),
+                "all" => return Some(PeerSet::everybody()),
                 "none" => _ = peers.get_or_insert_default(),
                 "world" => peers
                     .get_or_insert_default()
@@ -270,12 +270,12 @@ impl CiliumRuleDoc {
             self.cidr_set.is_some(),
             self.entities.is_some(),
         ];
-        peers.or_else(|| lists.contains(&true).then(Peers::default))
+        peers.or_else(|| lists.contains(&true).then(PeerSet::default))
     }
 
-    fn ports(&self, conditions: &mut Vec<String>) -> Option<Ports> {
+    fn ports(&self, conditions: &mut Vec<String>) -> Option<PortSet> {
         let rules = self.to_ports.as_ref().filter(|rules| !rules.is_empty())?;
-        let mut ports = Ports::default();
+        let mut ports = PortSet::default();
         let mut has_any = false;
         for rule in rules {
             if rule.rules.as_ref().is_some_and(|rules| !rules.is_null()) {
@@ -286,12 +286,12 @@ impl CiliumRuleDoc {
                 port.add_to(&mut ports);
             }
         }
-        Some(if has_any { ports } else { Ports::all() })
+        Some(if has_any { ports } else { PortSet::all() })
     }
 }
 
 impl PortProtocolDoc {
-    fn add_to(&self, ports: &mut Ports) {
+    fn add_to(&self, ports: &mut PortSet) {
         let name = self.protocol.as_deref().unwrap_or("ANY");
         let protocols: Vec<Protocol> = match Protocol::of(name) {
             Some(protocol) => vec![protocol],

@@ -12,9 +12,9 @@ use serde::Deserialize;
 use super::direction::Direction;
 use super::endpoint::{Endpoint, Selects};
 use super::kind::EnginePolicy;
-use super::peers::{Peers, PodPeers};
-use super::ports::{Ports, Protocol};
-use super::rule::{Certainty, Rule, Traffic, Verdict};
+use super::peers::{PeerSet, PodPeers};
+use super::ports::{PortSet, Protocol};
+use super::rule::{Certainty, Rule, RuleAction, Traffic};
 
 /// A policy of either kind, as far as it is understood.
 #[derive(Debug, Clone, Deserialize)]
@@ -169,7 +169,7 @@ pub(super) fn rules(
             .count()
             > 1
         {
-            for rule in policy.rules.iter_mut().filter(|rule| rule.verdict == Verdict::Deny) {
+            for rule in policy.rules.iter_mut().filter(|rule| rule.action == RuleAction::Deny) {
                 rule.certainty = Certainty::AtMost;
             }
         }
@@ -231,20 +231,20 @@ impl SubjectDoc {
 impl RuleDoc {
     fn compiled(self, policy: &EnginePolicy, certainty: Certainty) -> Rule {
         let mut conditions = Vec::new();
-        let verdict = match self.action.as_str() {
-            "Accept" | "Allow" => Verdict::Allow,
-            "Deny" => Verdict::Deny,
-            "Pass" => Verdict::Pass,
+        let action = match self.action.as_str() {
+            "Accept" | "Allow" => RuleAction::Allow,
+            "Deny" => RuleAction::Deny,
+            "Pass" => RuleAction::Pass,
             action => {
                 conditions.push(format!("if {} lets it", action.escape_debug()));
-                Verdict::Allow
+                RuleAction::Allow
             }
         };
-        let mut peers = Peers::default();
+        let mut peers = PeerSet::default();
         for peer in &self.peers {
             peer.add_to(&mut peers);
         }
-        let mut ports = Ports::default();
+        let mut ports = PortSet::default();
         for protocol in &self.protocols {
             protocol.add_to(&mut ports);
         }
@@ -252,10 +252,10 @@ impl RuleDoc {
             port.add_to(&mut ports);
         }
         if self.protocols.is_empty() && self.ports.is_empty() {
-            ports = Ports::all();
+            ports = PortSet::all();
         }
         Rule {
-            verdict,
+            action,
             traffic: Traffic { peers, ports },
             certainty: if conditions.is_empty() {
                 certainty
@@ -269,7 +269,7 @@ impl RuleDoc {
 }
 
 impl PeerDoc {
-    fn add_to(&self, peers: &mut Peers) {
+    fn add_to(&self, peers: &mut PeerSet) {
         if let Some(networks) = &self.networks {
             for network in networks {
                 peers.add_block(network, &[]);
@@ -290,7 +290,7 @@ impl PeerDoc {
 }
 
 impl ProtocolDoc {
-    fn add_to(&self, ports: &mut Ports) {
+    fn add_to(&self, ports: &mut PortSet) {
         let of = [
             (Protocol::Tcp, &self.tcp),
             (Protocol::Udp, &self.udp),
@@ -325,7 +325,7 @@ impl NumbersDoc {
 }
 
 impl PortDoc {
-    fn add_to(&self, ports: &mut Ports) {
+    fn add_to(&self, ports: &mut PortSet) {
         let protocol = |name: &Option<String>| Protocol::of(name.as_deref().unwrap_or("TCP"));
         if let Some(number) = &self.port_number
             && let Some(protocol) = protocol(&number.protocol)

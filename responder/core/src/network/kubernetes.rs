@@ -6,9 +6,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::direction::Direction;
 use super::endpoint::{Endpoint, Selects};
-use super::peers::{Peers, PodPeers};
-use super::ports::{Ports, Protocol};
-use super::rule::{Certainty, Rule, Traffic, Verdict};
+use super::peers::{PeerSet, PodPeers};
+use super::ports::{PortSet, Protocol};
+use super::rule::{Certainty, Rule, RuleAction, Traffic};
 
 /// The rules of a policy in a direction; none if it does not select the pod.
 pub(super) fn rules(policy: &NetworkPolicy, endpoint: &Endpoint, direction: Direction) -> Vec<Rule> {
@@ -33,7 +33,7 @@ pub(super) fn rules(policy: &NetworkPolicy, endpoint: &Endpoint, direction: Dire
     }
     let name = policy.metadata.name.clone().unwrap_or_default();
     let allow = |peers: Option<&Vec<NetworkPolicyPeer>>, ports: Option<&Vec<NetworkPolicyPort>>| Rule {
-        verdict: Verdict::Allow,
+        action: RuleAction::Allow,
         traffic: Traffic {
             peers: to_peers(peers),
             ports: to_ports(ports),
@@ -57,11 +57,11 @@ pub(super) fn rules(policy: &NetworkPolicy, endpoint: &Endpoint, direction: Dire
 }
 
 /// No peers, or an empty list of them, are everybody.
-fn to_peers(peers: Option<&Vec<NetworkPolicyPeer>>) -> Peers {
+fn to_peers(peers: Option<&Vec<NetworkPolicyPeer>>) -> PeerSet {
     let Some(peers) = peers.filter(|peers| !peers.is_empty()) else {
-        return Peers::everybody();
+        return PeerSet::everybody();
     };
-    let mut set = Peers::default();
+    let mut set = PeerSet::default();
     for peer in peers {
         match &peer.ip_block {
             Some(block) => set.add_block(&block.cidr, block.except.as_deref().unwrap_or_default()),
@@ -78,11 +78,11 @@ fn to_peers(peers: Option<&Vec<NetworkPolicyPeer>>) -> Peers {
 }
 
 /// No ports, or an empty list of them, are all ports.
-fn to_ports(ports: Option<&Vec<NetworkPolicyPort>>) -> Ports {
+fn to_ports(ports: Option<&Vec<NetworkPolicyPort>>) -> PortSet {
     let Some(ports) = ports.filter(|ports| !ports.is_empty()) else {
-        return Ports::all();
+        return PortSet::all();
     };
-    let mut set = Ports::default();
+    let mut set = PortSet::default();
     for port in ports {
         let name = port.protocol.as_deref().unwrap_or("TCP");
         let number = |number: i32| u16::try_from(number).ok();

@@ -11,17 +11,17 @@ use crate::selector::Selector;
 
 /// A set of peers, with its description.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Peers {
-    /// Whether every peer is in it but the addresses that [`Peers::remove`] took out.
+pub(super) struct PeerSet {
+    /// Whether every peer is in it but the addresses that [`PeerSet::remove`] took out.
     is_everybody: bool,
     addresses: Addresses,
     pods: BTreeSet<PodPeers>,
-    /// Peers of other sorts, each by a description that means the same everywhere.
+    /// PeerSet of other sorts, each by a description that means the same everywhere.
     others: BTreeSet<String>,
     text: Vec<String>,
 }
 
-impl Peers {
+impl PeerSet {
     /// Every peer.
     pub(super) fn everybody() -> Self {
         Self {
@@ -87,7 +87,7 @@ impl Peers {
     }
 }
 
-impl fmt::Display for Peers {
+impl fmt::Display for PeerSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_everybody {
             f.write_str("everywhere")

@@ -44,7 +44,7 @@ impl fmt::Display for Protocol {
 
 /// A set of ports of some protocols, with its description.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Ports {
+pub(super) struct PortSet {
     is_all: bool,
     numbered: BTreeMap<Protocol, RangeInclusiveSet<u16>>,
     /// Names of ports, and protocols without ports.
@@ -52,7 +52,7 @@ pub(super) struct Ports {
     text: Vec<String>,
 }
 
-impl Ports {
+impl PortSet {
     /// Every port of every protocol.
     pub(super) fn all() -> Self {
         Self {
@@ -110,7 +110,7 @@ impl Ports {
     }
 }
 
-impl fmt::Display for Ports {
+impl fmt::Display for PortSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_all {
             f.write_str("all ports")

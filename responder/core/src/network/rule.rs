@@ -1,11 +1,11 @@
 //! Rules of policies of any kind, as one pod meets them in one direction.
 
-use super::peers::Peers;
-use super::ports::Ports;
+use super::peers::PeerSet;
+use super::ports::PortSet;
 
 /// What a rule does with the traffic that it matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum RuleAction {
     Allow,
     Deny,
     /// The rest of the stage is skipped.
@@ -25,14 +25,14 @@ pub(super) enum Certainty {
 /// Traffic of one direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Traffic {
-    pub(super) peers: Peers,
-    pub(super) ports: Ports,
+    pub(super) peers: PeerSet,
+    pub(super) ports: PortSet,
 }
 
 /// A rule of a policy that selects the pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rule {
-    pub(super) verdict: Verdict,
+    pub(super) action: RuleAction,
     pub(super) traffic: Traffic,
     pub(super) certainty: Certainty,
     /// The policy, as in messages.

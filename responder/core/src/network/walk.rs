@@ -1,6 +1,6 @@
 //! The traffic that the stages of one direction let through.
 
-use super::rule::{Certainty, Rule, Stage, Traffic, Verdict};
+use super::rule::{Certainty, Rule, RuleAction, Stage, Traffic};
 
 /// A rule that lets traffic through, with the peers that no earlier rule denies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,14 +21,14 @@ pub(super) fn openings(stages: &[Stage]) -> Vec<Opening<'_>> {
         let before = denied.len();
         let mut onward: Vec<Opening<'_>> = Vec::new();
         for rule in &stage.rules {
-            match rule.verdict {
-                Verdict::Deny => {
+            match rule.action {
+                RuleAction::Deny => {
                     if rule.certainty == Certainty::Exactly {
                         denied.push(&rule.traffic);
                     }
                 }
-                Verdict::Allow => open.extend(left(rule, &denied)),
-                Verdict::Pass => onward.extend(left(rule, &denied)),
+                RuleAction::Allow => open.extend(left(rule, &denied)),
+                RuleAction::Pass => onward.extend(left(rule, &denied)),
             }
         }
         if !onward.is_empty() {

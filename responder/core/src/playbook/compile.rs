@@ -123,7 +123,7 @@ pub(super) fn playbook(
         target: written.target,
         corroboration: written.corroboration,
         order: written.order,
-        limits: compile_limits(&written.limits, &spec.key("limits"), findings),
+        limits: compile_limits(&written.limits, written.target, &spec.key("limits"), findings),
         steps,
         notify,
     })
@@ -163,7 +163,7 @@ fn compile_exception(doc: &ExceptDoc, path: &Path, now: Timestamp, findings: &mu
     }
 }
 
-fn compile_limits(doc: &LimitsDoc, path: &Path, findings: &mut Findings<'_>) -> Limits {
+fn compile_limits(doc: &LimitsDoc, target: TargetKind, path: &Path, findings: &mut Findings<'_>) -> Limits {
     if let Some(targets) = doc
         .targets
         .filter(|targets| targets.max.is_none() && targets.percent_of_owner.is_none())
@@ -173,6 +173,16 @@ fn compile_limits(doc: &LimitsDoc, path: &Path, findings: &mut Findings<'_>) -> 
             &path.key("targets"),
             problem.help("write `max`, `percentOfOwner` or both"),
         );
+    }
+    let has_percentage = doc.targets.is_some_and(|targets| targets.percent_of_owner.is_some());
+    if has_percentage && target != TargetKind::Pod {
+        let why = match target {
+            TargetKind::Node => "a node has no owner",
+            TargetKind::Owner | TargetKind::Pod => "an owner is one target",
+        };
+        let problem = Problem::new(format!("{why}, so no percentage of its pods can be counted"));
+        let path = path.key("targets").key("percentOfOwner");
+        findings.warn(&path, problem.help("write a number: `max`"));
     }
     Limits {
         max_alert_age: doc.max_alert_age,

@@ -191,7 +191,9 @@ pub struct TargetLimitDoc {
     pub max: Option<u32>,
     /// The length of the window.
     pub per: Span,
-    /// At most this percentage of the owner's `spec.replicas`, rounded down. Does not apply to bare pods.
+    /// At most this percentage of the owner's replicas, rounded down: of `spec.replicas`, of `desiredNumberScheduled` of a
+    /// DaemonSet, of the `scale` of a custom controller. Of an owner without a number (a Job) no more than `atLeast`. Does
+    /// not apply to bare pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub percent_of_owner: Option<u32>,

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::alert::Alert;
 use crate::document::Problem;
+use crate::owner::{Controller, Owner};
 use crate::snapshot::{Part, Snapshot};
 
 mod inspect;
@@ -160,17 +161,40 @@ fn value(variable: Variable, alert: &Alert, snapshot: &Snapshot) -> Result<Value
             let owner = part(&snapshot.owners, "the owner")?
                 .topmost()
                 .ok_or("the pod has no known owner")?;
-            let mut value = json(&owner.object)?;
-            if let Some(map) = value.as_object_mut() {
-                map.extend(owner.replicas.map(|replicas| ("replicas".to_owned(), replicas.into())));
-                map.insert("labels".to_owned(), json(&owner.labels)?);
-                let mut annotations = json(&owner.annotations)?;
-                cut_annotations(&mut annotations);
-                map.insert("annotations".to_owned(), annotations);
-            }
-            Ok(convert(value))
+            owner_value(owner).map(convert)
         }
     }
+}
+
+/// A controller as JSON: kind, namespace, name and uid, then what is known of it.
+fn owner_value(owner: &Controller) -> Result<serde_json::Value, String> {
+    let (mut value, replicas, labels, annotations) = match owner {
+        Controller::Known(owner) => {
+            let Owner {
+                object,
+                replicas,
+                selector: _,
+                labels,
+                annotations,
+            } = owner;
+            (json(object)?, *replicas, labels, annotations)
+        }
+        Controller::Custom(owner) => {
+            // With its group: no kind of others is taken for one of Kubernetes' own.
+            let named = serde_json::json!({
+                "kind": owner.kind.to_string(), "namespace": owner.namespace, "name": owner.name, "uid": owner.uid,
+            });
+            (named, owner.replicas.clone().ok(), &owner.labels, &owner.annotations)
+        }
+    };
+    if let Some(map) = value.as_object_mut() {
+        map.extend(replicas.map(|replicas| ("replicas".to_owned(), replicas.into())));
+        map.insert("labels".to_owned(), json(labels)?);
+        let mut annotations = json(annotations)?;
+        cut_annotations(&mut annotations);
+        map.insert("annotations".to_owned(), annotations);
+    }
+    Ok(value)
 }
 
 fn part<'a, T>(part: &'a Part<T>, what: &str) -> Result<&'a T, String> {

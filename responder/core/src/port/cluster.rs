@@ -11,12 +11,13 @@ use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Servic
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde_json::Value;
 
+use crate::custom_kind::CustomLocator;
 use crate::network::EnginePolicies;
 use crate::node::NodeFacts;
 use crate::object::{Locator, Name, Namespace, Uid};
+use crate::owner::{CustomOwner, Owner};
 use crate::pod::PodOnNode;
 use crate::request::Armed;
-use crate::snapshot::Owner;
 
 /// Reads. `Ok(None)` means that the object does not exist; an error means that the read failed, and then no response
 /// acts. Every method returns within its own deadline (10 s at most).
@@ -46,6 +47,10 @@ pub trait ClusterReader: Send + Sync + 'static {
     /// One controller, with the reference to the controller above it (the `metadata.ownerReferences` entry with
     /// `controller: true`).
     fn owner(&self, at: &Locator) -> impl Future<Output = Result<Option<OwnerObject>, ReadError>> + Send;
+
+    /// One controller of a custom kind, as far as its metadata and its `scale` subresource say. The kind is looked up in the
+    /// API groups that the cluster serves, and an object in a namespace only in that of the reference.
+    fn custom_owner(&self, at: &CustomLocator) -> impl Future<Output = Result<CustomOwnerAnswer, ReadError>> + Send;
 
     /// All pods on a node, with the ids of their containers.
     fn pods_on(&self, node: &Name) -> impl Future<Output = Result<Vec<PodOnNode>, ReadError>> + Send;
@@ -78,6 +83,26 @@ pub trait ClusterReader: Send + Sync + 'static {
 pub struct OwnerObject {
     /// The facts about the controller.
     pub owner: Owner,
+    /// The reference to the controller above; `None` at the top.
+    pub controlled_by: Option<ControllerRef>,
+}
+
+/// The answer about a controller of a custom kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CustomOwnerAnswer {
+    /// The controller as read.
+    Found(Box<CustomOwnerObject>),
+    /// The kind is served, and no object of it has the name.
+    Missing,
+    /// The cluster serves no such kind.
+    NotServed,
+}
+
+/// A controller of a custom kind as read, with its own controller.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CustomOwnerObject {
+    /// The facts about the controller.
+    pub owner: CustomOwner,
     /// The reference to the controller above; `None` at the top.
     pub controlled_by: Option<ControllerRef>,
 }

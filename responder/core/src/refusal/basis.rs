@@ -61,7 +61,7 @@ impl RefusalReason {
             Self::Stale | Self::Future => ("the alert's time and the controller's clock", &[Sensor, Responder]),
             Self::Duplicate | Self::LedgerUnavailable => ("the ledger", &[Responder]),
             Self::Protected => (
-                "the floor, the guard, the name and labels of the namespace, the labels of the node",
+                "the floor, the guard, the name and labels of the namespace, the labels of the node, the controllers that the guard names where each reference up to them is believed",
                 &[Operator, Platform],
             ),
             Self::Unreadable => ("answers of the API server", &[Platform]),
@@ -104,7 +104,7 @@ impl RefusalReason {
             ),
             Self::LastSchedulableNode => ("the nodes", &[Platform]),
             Self::Cooldown | Self::LimitExhausted | Self::BudgetExhausted => (
-                "the ledger, against the playbook's limits and the guard's budgets",
+                "the ledger, against the playbook's limits and the guard's budgets; a percentage of an owner is never below `atLeast`, whatever the owner's tenant writes",
                 &[Responder, Operator],
             ),
             Self::Contended => (

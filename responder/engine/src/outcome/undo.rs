@@ -32,7 +32,7 @@ pub enum UndoOutcome {
     /// The request can't be undone.
     Irreversible {
         /// The reason.
-        because: &'static str,
+        because: String,
     },
     /// The undo failed; the object stays as it is.
     Failed {

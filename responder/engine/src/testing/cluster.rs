@@ -8,11 +8,12 @@ use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, Pod, Servic
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use responder_cluster::SimulatedCluster;
 use responder_cluster::simulated::SendFault;
+use responder_core::custom_kind::CustomLocator;
 use responder_core::network::EnginePolicies;
 use responder_core::node::NodeFacts;
 use responder_core::object::{Locator, Name, Namespace};
 use responder_core::pod::PodOnNode;
-use responder_core::port::{ClusterReader, ClusterWriter, OwnerObject, ReadError, Reply, SendError};
+use responder_core::port::{ClusterReader, ClusterWriter, CustomOwnerAnswer, OwnerObject, ReadError, Reply, SendError};
 use responder_core::request::{Armed, Request};
 use serde_json::Value;
 
@@ -155,6 +156,11 @@ impl ClusterReader for ScriptedCluster {
     async fn namespace(&self, name: &Namespace) -> Result<Option<Arc<NamespaceObject>>, ReadError> {
         self.read("namespace").await;
         self.inner.namespace(name).await
+    }
+
+    async fn custom_owner(&self, at: &CustomLocator) -> Result<CustomOwnerAnswer, ReadError> {
+        self.read("custom_owner").await;
+        self.inner.custom_owner(at).await
     }
 
     async fn owner(&self, at: &Locator) -> Result<Option<OwnerObject>, ReadError> {

@@ -2,8 +2,11 @@
 
 use std::fs;
 
+use responder_core::custom_kind::{CustomKind, CustomLocator};
 use responder_core::network::PolicyEngine;
 use responder_core::object::{ContainerId, Kind};
+use responder_core::owner::Uncounted;
+use responder_core::port::CustomOwnerAnswer;
 use rstest::rstest;
 
 use super::*;
@@ -125,6 +128,52 @@ async fn policies_of_every_kind_are_read_from_the_cluster_and_from_the_namespace
             "GlobalNetworkPolicy everywhere",
         ]
     );
+}
+
+/// The number of replicas of a custom controller, where the cluster has it and this definition of its kind.
+async fn custom_replicas(spec: &str, subresources: Option<&str>) -> Result<u32, String> {
+    let object = format!(
+        "{{apiVersion: postgresql.cnpg.io/v1, kind: Cluster, metadata: {{name: db, namespace: web}}, spec: {spec}}}"
+    );
+    let definition = subresources.map_or_else(String::new, |subresources| {
+        format!(
+            "{{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {{name: clusters.postgresql.cnpg.io}}, \
+             spec: {{group: postgresql.cnpg.io, names: {{kind: Cluster}}, versions: [{{name: v1, subresources: {subresources}}}]}}}}"
+        )
+    });
+    let cluster = SimulatedCluster::from_manifests([("cluster.yaml", &*object), ("definition.yaml", &*definition)]);
+    let at = CustomLocator {
+        kind: CustomKind::new("postgresql.cnpg.io/v1", "Cluster").unwrap(),
+        namespace: namespace("web"),
+        name: name("db"),
+    };
+    match cluster.unwrap().custom_owner(&at).await.unwrap() {
+        CustomOwnerAnswer::Found(found) => found.owner.replicas.map_err(|Uncounted(why)| why),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[rstest]
+#[case::undefined("{replicas: 3}", None, Ok(3))]
+#[case::undefined_and_elsewhere(
+    "{instances: 3}",
+    None,
+    Err("the Cluster.postgresql.cnpg.io has no number at .spec.replicas")
+)]
+#[case::defined("{instances: 3}", Some("{scale: {specReplicasPath: .spec.instances}}"), Ok(3))]
+#[case::defined_without_a_scale(
+    "{replicas: 3}",
+    Some("{status: {}}"),
+    Err("a Cluster.postgresql.cnpg.io has no scale")
+)]
+#[tokio::test]
+async fn the_scale_of_a_custom_controller_is_where_its_definition_says(
+    #[case] spec: &str,
+    #[case] subresources: Option<&str>,
+    #[case] expected: Result<u32, &str>,
+) {
+    let replicas = custom_replicas(spec, subresources).await;
+    assert_eq!(replicas, expected.map_err(str::to_owned));
 }
 
 #[test]

@@ -270,6 +270,8 @@ enum TenantChange {
     Policy(Value),
     /// The controllers that its references name are not there.
     Disbelieved,
+    /// Its controllers have no number of replicas.
+    Uncounted,
     /// The pod names no controller.
     Orphaned,
 }
@@ -321,6 +323,7 @@ fn tenant_change() -> impl Strategy<Value = TenantChange> {
         Just(TenantChange::Policy(our_policy("other-uid"))),
         Just(TenantChange::Disbelieved),
         Just(TenantChange::Orphaned),
+        Just(TenantChange::Uncounted),
     ]
 }
 
@@ -333,6 +336,7 @@ fn changed(mut world: World, changes: &[TenantChange]) -> World {
                 world.owners.clear();
                 world.broken = Some("its controller is not there".to_owned());
             }
+            TenantChange::Uncounted => world.replicas = None,
             TenantChange::Orphaned => {
                 world.owners.clear();
                 edit(world.pod.as_mut().unwrap(), "/metadata/ownerReferences", json!([]));

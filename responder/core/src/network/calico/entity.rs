@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::super::direction::Direction;
 use super::super::kind::EnginePolicy;
-use super::super::peers::Peers;
-use super::super::ports::{Ports, Protocol};
-use super::super::rule::{Certainty, Rule, Traffic, Verdict};
+use super::super::peers::PeerSet;
+use super::super::ports::{PortSet, Protocol};
+use super::super::rule::{Certainty, Rule, RuleAction, Traffic};
 use crate::printable::escaped;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -71,10 +71,10 @@ impl fmt::Display for NameOrNumber {
 impl CalicoRuleDoc {
     /// The rule; `None` for one that decides nothing (`Log`).
     pub(super) fn compiled(&self, policy: &EnginePolicy, direction: Direction, certainty: Certainty) -> Option<Rule> {
-        let verdict = match self.action.to_ascii_lowercase().as_str() {
-            "allow" => Verdict::Allow,
-            "deny" => Verdict::Deny,
-            "pass" | "next-tier" => Verdict::Pass,
+        let action = match self.action.to_ascii_lowercase().as_str() {
+            "allow" => RuleAction::Allow,
+            "deny" => RuleAction::Deny,
+            "pass" | "next-tier" => RuleAction::Pass,
             // `Log`, and what Calico does not know, go on to the next rule.
             _ => return None,
         };
@@ -115,7 +115,7 @@ impl CalicoRuleDoc {
             conditions.push("but for some ports".to_owned());
         }
         Some(Rule {
-            verdict,
+            action,
             traffic: Traffic {
                 peers,
                 ports: self.ports(),
@@ -130,10 +130,10 @@ impl CalicoRuleDoc {
         })
     }
 
-    fn ports(&self) -> Ports {
+    fn ports(&self) -> PortSet {
         let protocol = self.protocol.as_ref().map(ToString::to_string);
         let known = protocol.as_deref().and_then(Protocol::of);
-        let mut ports = Ports::default();
+        let mut ports = PortSet::default();
         if let (Some(name), None) = (&protocol, known) {
             ports.add_other(name.clone());
         } else if let Some(icmp) = self.icmp.as_ref().filter(|icmp| !icmp.is_null()) {
@@ -141,7 +141,7 @@ impl CalicoRuleDoc {
         } else if self.destination.ports.is_empty() {
             match known {
                 Some(protocol) => ports.add_all_of(protocol),
-                None => return Ports::all(),
+                None => return PortSet::all(),
             }
         } else {
             for port in &self.destination.ports {
@@ -153,7 +153,7 @@ impl CalicoRuleDoc {
 }
 
 impl NameOrNumber {
-    fn add_to(&self, protocol: Option<Protocol>, ports: &mut Ports) {
+    fn add_to(&self, protocol: Option<Protocol>, ports: &mut PortSet) {
         let range = match self {
             Self::Number(number) => Some(*number..=*number),
             Self::Name(name) => {
@@ -181,7 +181,7 @@ impl NameOrNumber {
 
 impl EntityDoc {
     /// What all of its parts select; each part alone where several narrow one another, which may be more.
-    fn peers(&self) -> Peers {
+    fn peers(&self) -> PeerSet {
         let written = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
         let mut selected: Vec<String> = Vec::new();
         if let Some(text) = written(&self.namespace_selector) {
@@ -199,7 +199,7 @@ impl EntityDoc {
         if !self.domains.is_empty() {
             selected.push(format!("domains {}", escaped(&self.domains.join(", "))));
         }
-        let mut peers = Peers::default();
+        let mut peers = PeerSet::default();
         if !self.nets.is_empty() {
             for net in &self.nets {
                 peers.add_block(net, &self.not_nets);
@@ -209,7 +209,7 @@ impl EntityDoc {
                 peers.add_block(family, &self.not_nets);
             }
         } else if selected.is_empty() {
-            return Peers::everybody();
+            return PeerSet::everybody();
         }
         if !selected.is_empty() {
             let except = if self.not_nets.is_empty() {

@@ -8,9 +8,11 @@ use serde_json::json;
 
 use super::inspect::FUNCTIONS;
 use super::{Expression, MAX_LENGTH, Variable};
+use crate::custom_kind::CustomKind;
 use crate::object::{Kind, Locator, Name, Namespace, ObjectRef, Uid};
+use crate::owner::{Controller, CustomOwner, Owner, OwnerChain};
 use crate::playbook::testing::alert;
-use crate::snapshot::{Owner, OwnerChain, Part, Snapshot};
+use crate::snapshot::{Part, Snapshot};
 
 fn snapshot() -> Snapshot {
     let mut snapshot = Snapshot::empty("2026-05-01T10:00:01Z".parse().unwrap());
@@ -41,7 +43,7 @@ fn snapshot() -> Snapshot {
         annotations: BTreeMap::new(),
     };
     snapshot.owners = Part::Found(OwnerChain {
-        owners: vec![owner],
+        owners: vec![Controller::Known(owner)],
         broken: None,
         claimed: Uid::new("u"),
     });
@@ -187,3 +189,29 @@ proptest! {
 }
 
 mod cost;
+
+#[rstest]
+#[case(
+    "owner.kind == 'StatefulSet.apps.kruise.io' && owner.name == 'web' && owner.replicas == 3 && owner.labels.app == 'web'",
+    true
+)]
+#[case("owner.kind == 'StatefulSet'", false)]
+fn an_owner_of_a_custom_kind_is_not_taken_for_one_of_kubernetes_own(#[case] source: &str, #[case] holds: bool) {
+    let mut snapshot = snapshot();
+    let owner = CustomOwner {
+        kind: CustomKind::new("apps.kruise.io/v1beta1", "StatefulSet").unwrap(),
+        namespace: Namespace::new("web"),
+        name: Name::new("web").unwrap(),
+        uid: Uid::new("u").unwrap(),
+        replicas: Ok(3),
+        labels: BTreeMap::from([("app".to_owned(), "web".to_owned())]),
+        annotations: BTreeMap::new(),
+    };
+    snapshot.owners = Part::Found(OwnerChain {
+        owners: vec![Controller::Custom(owner)],
+        broken: None,
+        claimed: Uid::new("u"),
+    });
+    let expression = Expression::compile(source).unwrap();
+    assert_eq!(expression.evaluate(&alert(json!({})), &snapshot), Ok(holds));
+}
