@@ -14,12 +14,12 @@ use integration::{
     },
 };
 use k8s_openapi::{
-    api::{core::v1::Pod, discovery::v1::EndpointSlice, networking::v1::NetworkPolicy},
+    api::{apps::v1::DaemonSet, core::v1::Pod, discovery::v1::EndpointSlice, networking::v1::NetworkPolicy},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
-    Api, ResourceExt as _,
-    api::{ListParams, PostParams},
+    Api, Client, ResourceExt as _,
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams},
 };
 use serde_json::json;
 
@@ -142,7 +142,7 @@ async fn without_a_known_policy_engine_isolation_is_unverified() {
 
     let predicted = predicted(&responder, 0);
     assert!(
-        predicted.contains("unverified") && predicted.contains("to-database"),
+        predicted.contains(r#""is":"unverified""#) && predicted.contains("to-database"),
         "{predicted}"
     );
     assert_eq!(verdict(&mut responder).await, "inconclusive");
@@ -180,12 +180,12 @@ async fn under_a_policy_that_allows_everything(scenario: &Scenario<'_>) -> Pod {
     pod
 }
 
-/// In its own cluster, because the API group of an engine is visible to all tests.
+/// In its own cluster, because an engine is visible to all tests.
 #[tokio::test]
 async fn with_an_engine_each_leaking_policy_is_named_and_a_detached_pod_escapes_those_of_its_app() {
     let control_plane = ControlPlane::start().await.unwrap();
     let scenario = Scenario::on(&control_plane, "leaks").await;
-    install_engine(&scenario).await;
+    run_engine(&scenario, "cilium").await;
     let policies = [
         network_policy("leaks", "by-label", &[("app", "web")]).allowing_egress_to(&[("app", "db")]),
         network_policy("leaks", "by-tier", &[("tier", "front")]).allowing_ingress_from(&[("app", "proxy")]),
@@ -233,29 +233,115 @@ async fn with_an_engine_each_leaking_policy_is_named_and_a_detached_pod_escapes_
     control_plane.stop().await.unwrap();
 }
 
-/// Installs the resource definition by which Cilium is detected, without Cilium.
-async fn install_engine(scenario: &Scenario<'_>) {
-    let definition: CustomResourceDefinition = serde_json::from_value(json!({
-        "metadata": { "name": "ciliumnetworkpolicies.cilium.io" },
+/// A DaemonSet by which an engine is recognised, with a pod that is ready on the scenario's node. No engine runs.
+async fn run_engine(scenario: &Scenario<'_>, name: &str) {
+    let containers = json!([{ "name": "agent", "image": "agent:1" }]);
+    // The controller adopts it: no scheduler would place a pod that it made.
+    let pod: Pod = serde_json::from_value(json!({
+        "metadata": { "name": format!("{name}-1"), "namespace": "kube-system", "labels": { "app": name } },
+        "spec": { "nodeName": scenario.name, "containers": containers },
+    }))
+    .unwrap();
+    let set: DaemonSet = serde_json::from_value(json!({
+        "metadata": { "name": name, "namespace": "kube-system" },
         "spec": {
-            "group": "cilium.io", "scope": "Namespaced",
-            "names": { "plural": "ciliumnetworkpolicies", "singular": "ciliumnetworkpolicy", "kind": "CiliumNetworkPolicy" },
-            "versions": [{
-                "name": "v2", "served": true, "storage": true,
-                "schema": { "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } },
-            }],
+            "selector": { "matchLabels": { "app": name } },
+            // Otherwise the adopted pod is replaced, since it is of no revision.
+            "updateStrategy": { "type": "OnDelete" },
+            "template": { "metadata": { "labels": { "app": name } }, "spec": { "containers": containers } },
         },
     }))
     .unwrap();
-    Api::all(scenario.client.clone())
+    create(&scenario.client, &pod).await.unwrap();
+    let sets: Api<DaemonSet> = Api::namespaced(scenario.client.clone(), "kube-system");
+    sets.create(&PostParams::default(), &set).await.unwrap();
+    eventually("a pod of the engine is ready", async || {
+        let live = sets.get(name).await.unwrap();
+        live.status.filter(|status| status.number_ready > 0).map(drop)
+    })
+    .await;
+}
+
+/// Installs a definition of another project, as it is shipped, and waits until its kind is served.
+async fn install(client: &Client, definition: &str) {
+    let definition: CustomResourceDefinition = serde_saphyr::from_str(definition).unwrap();
+    let (group, plural) = (definition.spec.group.clone(), definition.spec.names.plural.clone());
+    let version = format!("{group}/{}", definition.spec.versions[0].name);
+    Api::all(client.clone())
         .create(&PostParams::default(), &definition)
         .await
         .unwrap();
-    eventually("the group is served", async || {
-        let groups = scenario.client.list_api_groups().await.unwrap().groups;
-        groups.iter().any(|group| group.name == "cilium.io").then_some(())
+    eventually("the kind is served", async || {
+        let served = client.list_api_group_resources(&version).await.ok()?;
+        served
+            .resources
+            .iter()
+            .any(|resource| resource.name == plural)
+            .then_some(())
     })
     .await;
+}
+
+const CILIUM: &str = include_str!("quarantine/ciliumnetworkpolicies.cilium.io.json");
+const CALICO: &str = include_str!("quarantine/crd.projectcalico.org_globalnetworkpolicies.yaml");
+const CLUSTER: &str = include_str!("quarantine/policy.networking.k8s.io_clusternetworkpolicies.yaml");
+
+/// Policies that come before or beside NetworkPolicies, as the API server stores them under their projects' definitions,
+/// and what a plan says of them. In its own cluster, because an engine is visible to all tests.
+#[tokio::test]
+async fn policies_of_other_kinds_are_read_from_the_api_server_and_named() {
+    let control_plane = ControlPlane::start().await.unwrap();
+    let scenario = Scenario::on(&control_plane, "kinds").await;
+    for definition in [CILIUM, CALICO, CLUSTER] {
+        install(&scenario.client, definition).await;
+    }
+    run_engine(&scenario, "calico-node").await;
+    let policies = [
+        json!({
+            "apiVersion": "crd.projectcalico.org/v1", "kind": "GlobalNetworkPolicy", "metadata": { "name": "scanner" },
+            "spec": { "order": 10, "selector": "has(app)", "types": ["Ingress"],
+                      "ingress": [{ "action": "Allow", "source": { "nets": ["10.1.0.0/16"] } }] },
+        }),
+        json!({
+            "apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy",
+            "metadata": { "name": "left-behind", "namespace": "kinds" },
+            "spec": { "endpointSelector": {}, "egress": [{ "toEntities": ["kube-apiserver"] }] },
+        }),
+        json!({
+            "apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy", "metadata": { "name": "metrics" },
+            "spec": { "tier": "Admin", "priority": 10, "subject": { "namespaces": {} },
+                      "ingress": [{ "action": "Accept", "from": [{ "namespaces": { "matchLabels": { "team": "ops" } } }] }] },
+        }),
+    ];
+    for policy in &policies {
+        let object: DynamicObject = serde_json::from_value(policy.clone()).unwrap();
+        let types = object.types.clone().unwrap();
+        let resource = ApiResource::from_gvk(&GroupVersionKind::try_from(&types).unwrap());
+        let api: Api<DynamicObject> = match object.namespace() {
+            Some(namespace) => Api::namespaced_with(scenario.client.clone(), &namespace, &resource),
+            None => Api::all_with(scenario.client.clone(), &resource),
+        };
+        api.create(&PostParams::default(), &object).await.unwrap();
+    }
+    let pod = scenario.running("web").await;
+    let mut responder = scenario.responder(&on_shell("Enforce", &["quarantine: {}"])).await;
+
+    post_shells(&responder, &[pod]).await;
+    responder.wait_until_at_rest(1).await.unwrap();
+    let predicted = predicted(&responder, 0);
+    for leak in [
+        "from 10.1.0.0/16 on all ports",
+        "GlobalNetworkPolicy scanner",
+        "to the entity kube-apiserver on all ports",
+        "CiliumNetworkPolicy left-behind",
+        "from all pods of namespaces with team=ops on all ports",
+        "ClusterNetworkPolicy metrics",
+    ] {
+        assert!(predicted.contains(leak), "{leak}: {predicted}");
+    }
+    assert!(predicted.contains(r#""is":"isolatedExcept""#), "{predicted}");
+    assert_eq!(verdict(&mut responder).await, "effective");
+    control_plane.stop().await.unwrap();
 }
 
 #[tokio::test]

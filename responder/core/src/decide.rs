@@ -22,6 +22,7 @@ mod confinement;
 mod context;
 mod decision;
 mod exceptions;
+mod held;
 mod limits;
 mod protection;
 mod resolve;
@@ -109,6 +110,7 @@ fn act(
     confinement::of_target(context, snapshot, &target, trace)?;
     protection::of_target(context, snapshot, &target, trace)?;
     selection::check(context, &subject, snapshot, trace)?;
+    held::check(context, snapshot, ledger, &target, trace)?;
 
     let mode = ceilings::mode(context, snapshot, &target, trace);
     let claim_kind = if mode.mode() == Mode::Enforce {

@@ -4,11 +4,13 @@ pub mod budget;
 mod claim;
 pub mod corroborate;
 pub mod doc;
+mod hold;
 mod protect;
 mod reserved;
 mod rules;
 
 pub use claim::{Claim, ClaimId, ClaimKind, LedgerUsage, LedgerVersion, LedgerView, Stock};
+pub use hold::{PodHold, PodHolds};
 pub use protect::{
     FALCO_NAMESPACES, floor_namespaces, protected_by_labels, protected_by_name, protected_by_owner, unread_owner,
 };

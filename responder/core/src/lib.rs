@@ -33,6 +33,7 @@ pub mod playbook_name;
 pub mod pod;
 pub mod port;
 pub mod printable;
+pub mod quarantined;
 pub mod rbac;
 pub mod redact;
 pub mod refusal;

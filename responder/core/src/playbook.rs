@@ -21,6 +21,7 @@ use crate::mode::Mode;
 use crate::notify::Notify;
 use crate::on_failure::OnFailure;
 use crate::playbook_name::PlaybookName;
+use crate::quarantined::QuarantinedPods;
 use crate::selector::Selector;
 use crate::snapshot::Needs;
 use crate::target::TargetKind;
@@ -71,6 +72,8 @@ pub struct Playbook {
     pub target: TargetKind,
     /// `spec.corroboration`.
     pub corroboration: Corroboration,
+    /// `spec.quarantined`.
+    pub quarantined: QuarantinedPods,
     /// `spec.order`: for the same target, playbooks with a higher order come first, then by name.
     pub order: i32,
     /// `spec.limits`.

@@ -76,6 +76,8 @@ reasons! {
     Completed => "nothing: none of its containers run any more",
     /// `image`, `namespace`, `pod`, `node` or `when` does not hold for the live object.
     NotSelected => "nothing, if the playbook's match is right",
+    /// The response of another playbook keeps the pod in quarantine.
+    Held => "look at the evidence and end the quarantine, or write `quarantined: Include` in the playbook",
     /// The pod is the controller's own.
     OwnPod => "act on the controller's pod by hand",
     /// The pod is static: the API server's object is only a mirror.

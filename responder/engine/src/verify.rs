@@ -63,6 +63,16 @@ pub(crate) struct OpenExpectation {
     predicted: Option<Isolation>,
 }
 
+impl OpenExpectation {
+    /// The pod that the step has isolated; `None` for other steps.
+    pub(crate) const fn isolated_pod(&self) -> Option<&ObjectRef> {
+        match &self.expectation {
+            Expectation::Isolated { pod, .. } => Some(pod),
+            Expectation::Gone { .. } | Expectation::Patched { .. } => None,
+        }
+    }
+}
+
 /// The expectations of the steps whose requests were all carried out.
 pub(crate) fn open_expectations(plan: &Plan, reports: &[StepReport]) -> Vec<OpenExpectation> {
     let done = ran(plan, reports).filter(|(_, report)| {

@@ -13,12 +13,23 @@ fn explained(case: &str, alert: &str, playbooks: &str) -> Value {
 
 /// Explains an alert of a case under this guard of it, with the playbooks at this path.
 fn explained_under(guard: &str, case: &str, alert: &str, playbooks: &str) -> Value {
+    explained_on("cluster", guard, case, alert, playbooks)
+}
+
+/// The first step of the plan for the alert of a case on this cluster of it.
+fn step_on(cluster: &str, case: &str, playbooks: &str) -> Value {
+    let playbooks = here(&format!("cases/{case}/{playbooks}"));
+    let explained = explained_on(cluster, "guard.yaml", case, "alert.json", &playbooks);
+    explained["playbooks"][0]["decision"]["outcome"]["act"]["plan"]["steps"][0].clone()
+}
+
+fn explained_on(cluster: &str, guard: &str, case: &str, alert: &str, playbooks: &str) -> Value {
     let place = |part: &str| here(&format!("cases/{case}/{part}"));
     let ran = responder(&[
         "explain",
         &place(alert),
         "--simulate",
-        &place("cluster"),
+        &place(cluster),
         "--playbooks",
         playbooks,
         "--guard",
@@ -157,4 +168,53 @@ fn a_protected_owner_protects_its_believed_pods(#[case] alert: &str, #[case] exp
     let playbooks = here(&format!("cases/{CUSTOM}/playbooks"));
     let explained = explained_under("guard-protect.yaml", CUSTOM, alert, &playbooks);
     assert_eq!(outcome(&explained), expected);
+}
+
+/// Source: projectcalico/calico #5940 and #9292, cilium/cilium #41894. Calico's DaemonSet runs in all three clusters.
+#[rstest]
+#[case::of_calico("cluster-calico", "GlobalNetworkPolicy default-allow")]
+#[case::of_cilium("cluster-cilium", "CiliumNetworkPolicy allow-all")]
+#[case::of_the_administrator("cluster-anp", "AdminNetworkPolicy allow-all")]
+fn a_policy_that_comes_before_network_policies_is_named(#[case] cluster: &str, #[case] policy: &str) {
+    let step = step_on(cluster, "engine-policies", "playbooks");
+    let told = [&step["obstacle"]["detail"], &step["isolation"]["leaks"]]
+        .map(Value::to_string)
+        .concat();
+    assert!(told.contains(policy) && told.contains("gress"), "{step:#}");
+}
+
+/// Source: ahmetb/kubernetes-network-policy-recipes #6, cloudnativelabs/kube-router #326.
+#[rstest]
+#[case::but_for_one_address("cluster-except", "playbooks", Some("would isolate nothing"))]
+#[case::in_two_halves("cluster-halves", "playbooks", Some("would isolate nothing"))]
+#[case::egress_alone("cluster-egress", "playbooks", None)]
+#[case::egress_where_it_must_be_isolated("cluster-egress", "pb-require", Some("requires that egress of"))]
+fn a_quarantine_that_leaves_the_way_out_open_is_an_obstacle(
+    #[case] cluster: &str,
+    #[case] playbooks: &str,
+    #[case] obstacle: Option<&str>,
+) {
+    let step = step_on(cluster, "almost-everything-allowed", playbooks);
+    let detail = step["obstacle"]["detail"].as_str();
+    match obstacle {
+        Some(part) => assert!(detail.is_some_and(|detail| detail.contains(part)), "{step:#}"),
+        None => assert_eq!(detail, None, "{step:#}"),
+    }
+    if playbooks == "pb-require" {
+        assert_eq!(step["otherwise"]["planned"]["action"], "delete", "{step:#}");
+    }
+}
+
+/// Source: argoproj/argo-rollouts #908, ansible-collections/kubernetes.core #474.
+#[test]
+fn an_eviction_that_becomes_a_deletion_is_written_as_one_step() {
+    let check = |playbooks: &str| responder(&["check", &here(&format!("cases/evict-else-delete/{playbooks}"))]);
+    let in_a_row = check("playbooks");
+    assert_ne!(in_a_row.code, 0);
+    assert!(in_a_row.stderr.contains("otherwise"), "{}", in_a_row.stderr);
+    let as_one = check("pb-otherwise");
+    assert_eq!(as_one.code, 0, "{}", as_one.stderr);
+    let step = step_on("cluster-pdb", "evict-else-delete", "pb-otherwise");
+    let actions = [&step["action"], &step["otherwise"]["planned"]["action"]];
+    assert_eq!(actions, ["evict", "delete"]);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::hold::PodHolds;
 use crate::alert::{AlertId, Priority};
 use crate::class::ActionClass;
 use crate::object::{Kind, Namespace, Uid};
@@ -108,6 +109,8 @@ pub struct LedgerView {
     pub version: LedgerVersion,
     /// The claims, oldest first.
     pub claims: Arc<Vec<Claim>>,
+    /// The pods that responses hold.
+    pub holds: PodHolds,
 }
 
 impl LedgerView {
@@ -116,6 +119,7 @@ impl LedgerView {
         Self {
             version: LedgerVersion(0),
             claims: Arc::default(),
+            holds: PodHolds::default(),
         }
     }
 }

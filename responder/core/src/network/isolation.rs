@@ -3,7 +3,8 @@
 use std::fmt;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use serde::Serialize;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 
 use super::direction::Direction;
 use super::endpoint::Endpoint;
@@ -55,8 +56,7 @@ pub struct EnginePolicies {
 }
 
 /// The isolation of a quarantined pod.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Isolation {
     /// The traffic still allowed.
     pub leaks: Vec<Leak>,
@@ -75,6 +75,22 @@ impl Isolation {
     /// The leaks in one direction.
     pub fn leaks_of(&self, direction: Direction) -> impl Iterator<Item = &Leak> {
         self.leaks.iter().filter(move |leak| leak.direction == direction)
+    }
+}
+
+impl Serialize for Isolation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let is = match (self.unverified.is_empty(), self.leaks.is_empty()) {
+            (true, true) => "isolated",
+            (true, false) => "isolatedExcept",
+            (false, _) => "unverified",
+        };
+        let mut fields = serializer.serialize_struct("Isolation", 4)?;
+        fields.serialize_field("is", is)?;
+        fields.serialize_field("leaks", &self.leaks)?;
+        fields.serialize_field("open", &self.open)?;
+        fields.serialize_field("because", &self.unverified)?;
+        fields.end()
     }
 }
 

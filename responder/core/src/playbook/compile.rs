@@ -16,6 +16,7 @@ use crate::document::{Findings, Path, Problem, either, listed};
 use crate::limit::{Cooldown, Limits, TargetLimit};
 use crate::notify::Notify;
 use crate::playbook_name::PlaybookName;
+use crate::quarantined::QuarantinedPods;
 use crate::selector::Selector;
 use crate::span::Span;
 use crate::target::TargetKind;
@@ -60,6 +61,7 @@ pub(super) fn playbook(
     check_patience(&steps, written.limits.max_alert_age, &spec.key("steps"), findings);
     let class = steps.iter().map(|step| step.class).max().unwrap_or(ActionClass::Notify);
     check_corroboration(written, &alert_match.sources, class, &spec, findings);
+    check_evidence(written, class, &spec.key("quarantined"), findings);
     lint::evasions(&written.r#match, &spec.key("match"), findings);
     lint::matching(
         &written.r#match,
@@ -122,6 +124,7 @@ pub(super) fn playbook(
         except,
         target: written.target,
         corroboration: written.corroboration,
+        quarantined: written.quarantined.unwrap_or_default(),
         order: written.order,
         limits: compile_limits(&written.limits, written.target, &spec.key("limits"), findings),
         steps,
@@ -347,6 +350,15 @@ fn check_patience(steps: &[Step], max_age: Option<Span>, path: &Path, findings: 
             &path.index(index).key(step.action.name()).key("blockedFor"),
             problem.help("wait for less, or raise `limits.maxAlertAge`"),
         );
+    }
+}
+
+/// Warns of a playbook that takes away what others keep.
+fn check_evidence(written: &PlaybookSpecDoc, class: ActionClass, path: &Path, findings: &mut Findings<'_>) {
+    if written.quarantined == Some(QuarantinedPods::Include) && class == ActionClass::Destroy {
+        let message = "pods that other playbooks keep in quarantine as evidence are removed by this one";
+        let help = "leave `quarantined` out, unless another system has the evidence by then";
+        findings.warn(path, Problem::new(message).help(help));
     }
 }
 

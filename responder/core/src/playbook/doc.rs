@@ -16,6 +16,7 @@ use crate::manifest::{ApiVersion, MetadataDoc, one};
 use crate::mode::Mode;
 use crate::notify::NotifyMoment;
 use crate::on_failure::OnFailure;
+use crate::quarantined::QuarantinedPods;
 use crate::selector::LabelSelectorDoc;
 use crate::span::Span;
 use crate::target::TargetKind;
@@ -76,6 +77,10 @@ pub struct PlaybookSpecDoc {
     /// for syscall alerts, Destroy always needs it.
     #[serde(default)]
     pub corroboration: Corroboration,
+    /// Pods that the response of another playbook keeps in quarantine: `Exclude` leaves them alone (`Held`), so that
+    /// evidence is kept; `Include` acts on them like on others. `Exclude` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantined: Option<QuarantinedPods>,
     /// For the same target, playbooks with a higher order come first, then by name.
     #[serde(default)]
     pub order: i32,

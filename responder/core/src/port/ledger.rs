@@ -3,7 +3,8 @@
 
 use std::future::Future;
 
-use crate::guard::{Claim, ClaimId, ClaimKind, LedgerUsage, LedgerVersion, LedgerView};
+use crate::guard::{Claim, ClaimId, ClaimKind, LedgerUsage, LedgerVersion, LedgerView, PodHold};
+use crate::object::Uid;
 
 /// Stores claims.
 pub trait Ledger: Send + Sync + 'static {
@@ -16,6 +17,12 @@ pub trait Ledger: Send + Sync + 'static {
     /// How full it is, of one kind of claims, as far as this process knows.
     fn usage(&self, kind: ClaimKind) -> LedgerUsage;
 
+    /// Records that a response keeps a pod as evidence; of two holds on one pod, the last counts.
+    fn hold(&self, hold: PodHold) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Forgets the hold on a pod.
+    fn let_go(&self, pod: &Uid) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
     /// Withdraws a claim whose response certainly changed nothing.
     fn refund(&self, claim: ClaimId) -> impl Future<Output = Result<(), LedgerError>> + Send;
 }
@@ -26,6 +33,14 @@ pub enum LedgerError {
     /// The store does not respond.
     #[error("the ledger is unavailable: {0}")]
     Unavailable(String),
+    /// The ledger keeps its maximum number of holds.
+    #[error(
+        "the ledger keeps {bound} holds, which is its bound; further evidence is not protected until quarantines end"
+    )]
+    FullOfHolds {
+        /// The most.
+        bound: usize,
+    },
     /// The ledger holds its maximum number of claims of this kind.
     #[error("the ledger holds {bound} {} claims, which is its bound; nothing is acted on until older ones expire", kind.as_str())]
     Full {

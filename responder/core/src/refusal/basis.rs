@@ -98,6 +98,10 @@ impl RefusalReason {
                 "an annotation that the API server lets no client add later, and with which a kubelet runs no pod",
                 &[Platform],
             ),
+            Self::Held => (
+                "the ledger's record of a quarantine, as long as the pod wears its label",
+                &[Responder],
+            ),
             Self::AlreadyDone => (
                 "our own untouched policy with the pod's uid; the values that the step would set",
                 &[Responder, Tenant],

@@ -78,6 +78,9 @@ pub enum CheckName {
     /// `except[0]`: an exception that reads the live object.
     LiveException(usize),
 
+    /// `held`: no response of another playbook keeps the pod in quarantine.
+    Held,
+
     // --- the response
     /// `mode`: noted only.
     Mode,
@@ -166,6 +169,7 @@ impl fmt::Display for CheckName {
             Self::Owner | Self::CountedOwner => "owner",
             Self::Host => "host",
             Self::NodeAge => "node age",
+            Self::Held => "held",
             Self::Mode => "mode",
             Self::Cooldown => "cooldown",
             Self::Targets => "limits.targets",

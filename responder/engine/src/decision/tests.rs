@@ -5,7 +5,8 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use responder_core::guard::{Claim, ClaimKind, LedgerUsage, LedgerVersion};
+use responder_core::guard::{Claim, ClaimKind, LedgerUsage, LedgerVersion, PodHold};
+use responder_core::object::Uid;
 use responder_core::port::{LedgerError, ReadErrorKind};
 use serde_json::json;
 
@@ -39,6 +40,14 @@ impl Ledger for Yielding<'static> {
 
     async fn refund(&self, claim: ClaimId) -> Result<(), LedgerError> {
         self.0.refund(claim).await
+    }
+
+    async fn hold(&self, hold: PodHold) -> Result<(), LedgerError> {
+        self.0.hold(hold).await
+    }
+
+    async fn let_go(&self, pod: &Uid) -> Result<(), LedgerError> {
+        self.0.let_go(pod).await
     }
 
     fn usage(&self, kind: ClaimKind) -> LedgerUsage {
@@ -208,6 +217,14 @@ impl Ledger for Busy {
         Ok(())
     }
 
+    async fn hold(&self, _: PodHold) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    async fn let_go(&self, _: &Uid) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
     fn usage(&self, _: ClaimKind) -> LedgerUsage {
         LedgerUsage::default()
     }
@@ -226,6 +243,14 @@ impl Ledger for Broken {
     }
 
     async fn refund(&self, _: ClaimId) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    async fn hold(&self, _: PodHold) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    async fn let_go(&self, _: &Uid) -> Result<(), LedgerError> {
         Ok(())
     }
 

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use responder_core::guard::{Claim, ClaimId, ClaimKind, LedgerUsage, LedgerVersion, LedgerView};
+use responder_core::guard::{Claim, ClaimId, ClaimKind, LedgerUsage, LedgerVersion, LedgerView, PodHold, PodHolds};
+use responder_core::object::Uid;
 use responder_core::port::{CommitError, Ledger, LedgerError};
 
 /// Claims in memory, with a bound for each kind. Full means that nothing is acted on until older claims expire: a limit
@@ -27,12 +28,16 @@ struct LedgerState {
     /// The ids of `claims`, by place.
     ids: Vec<ClaimId>,
     claims: Arc<Vec<Claim>>,
+    holds: PodHolds,
     /// How many of them are of each kind.
     held: [usize; 2],
     /// Expired claims are removed at most once a second of the claims' own time: a burst does not walk all of them for
     /// each.
     pruned_at: Timestamp,
 }
+
+/// The most pods that are held. Each is in a quarantine of its own, and the sweep lets go of those whose quarantine is over.
+const MOST_HOLDS: usize = 10_000;
 
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
@@ -51,6 +56,7 @@ impl MemoryLedger {
             last_id: 0,
             ids: Vec::new(),
             claims: Arc::default(),
+            holds: PodHolds::default(),
             held: [0; 2],
             pruned_at: Timestamp::UNIX_EPOCH,
         };
@@ -131,6 +137,7 @@ impl Ledger for MemoryLedger {
         Ok(LedgerView {
             version: LedgerVersion(state.version),
             claims: Arc::clone(&state.claims),
+            holds: Arc::clone(&state.holds),
         })
     }
 
@@ -162,6 +169,23 @@ impl Ledger for MemoryLedger {
             claims: self.state().held[place(kind)],
             bound: self.bounds[place(kind)],
         }
+    }
+
+    async fn hold(&self, hold: PodHold) -> Result<(), LedgerError> {
+        let mut state = self.state();
+        if state.holds.len() >= MOST_HOLDS && !state.holds.contains_key(&hold.pod) {
+            return Err(LedgerError::FullOfHolds { bound: MOST_HOLDS });
+        }
+        Arc::make_mut(&mut state.holds).insert(hold.pod.clone(), hold);
+        Ok(())
+    }
+
+    async fn let_go(&self, pod: &Uid) -> Result<(), LedgerError> {
+        let mut state = self.state();
+        if state.holds.contains_key(pod) {
+            Arc::make_mut(&mut state.holds).remove(pod);
+        }
+        Ok(())
     }
 
     async fn refund(&self, claim: ClaimId) -> Result<(), LedgerError> {

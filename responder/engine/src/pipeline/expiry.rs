@@ -40,10 +40,12 @@ type ReportedEnds = BTreeMap<Uid, &'static str>;
 /// Looks at once and then in turn, until the engine stops.
 pub(super) async fn watch<C: Cluster, L: Ledger>(shared: Arc<Shared<C, L>>) {
     let mut reported = ReportedEnds::new();
+    let mut missed = HashSet::new();
     let looks = async {
         loop {
             // One panic must not end the looks.
-            let sweep = AssertUnwindSafe(sweep(&shared, &mut reported)).catch_unwind().await;
+            let sweep = AssertUnwindSafe(sweep(&shared, &mut reported, &mut missed));
+            let sweep = sweep.catch_unwind().await;
             if sweep.is_err() {
                 tracing::error!("a look for quarantines whose time is over panicked: a defect of responder");
                 shared.sinks.tell(&Event::Panicked { undecided: 0 });
@@ -58,7 +60,11 @@ pub(super) async fn watch<C: Cluster, L: Ledger>(shared: Arc<Shared<C, L>>) {
 }
 
 /// Ends every quarantine whose time is over.
-async fn sweep<C: Cluster, L: Ledger>(shared: &Arc<Shared<C, L>>, reported: &mut ReportedEnds) {
+async fn sweep<C: Cluster, L: Ledger>(
+    shared: &Arc<Shared<C, L>>,
+    reported: &mut ReportedEnds,
+    missed: &mut HashSet<Uid>,
+) {
     let policies = match shared.cluster.network_policies_labelled(QUARANTINE_LABEL).await {
         Ok(policies) => policies,
         Err(error) => {
@@ -71,9 +77,41 @@ async fn sweep<C: Cluster, L: Ledger>(shared: &Arc<Shared<C, L>>, reported: &mut
         .filter_map(|policy| policy.metadata.uid.as_deref())
         .collect();
     reported.retain(|uid, _| present.contains(uid.as_str()));
+    let_go_of_ended(shared, &policies, missed).await;
     for policy in &policies {
         end_if_over(shared, policy, reported).await;
     }
+}
+
+/// Lets go of pods whose policy is gone: the pod went, and the policy with it, or another client ended the quarantine. The
+/// list may lag, so a policy must be missing at two looks.
+async fn let_go_of_ended<C: Cluster, L: Ledger>(
+    shared: &Arc<Shared<C, L>>,
+    policies: &[NetworkPolicy],
+    missed: &mut HashSet<Uid>,
+) {
+    let Ok(view) = shared.ledger.view().await else { return };
+    let incidents: HashSet<&str> = policies
+        .iter()
+        .filter_map(|policy| {
+            policy
+                .metadata
+                .labels
+                .as_ref()?
+                .get(QUARANTINE_LABEL)
+                .map(String::as_str)
+        })
+        .collect();
+    let missing: HashSet<Uid> = view
+        .holds
+        .values()
+        .filter(|hold| !incidents.contains(hold.incident.as_str()))
+        .map(|hold| hold.pod.clone())
+        .collect();
+    for pod in missing.intersection(missed) {
+        shared.let_go(pod).await;
+    }
+    *missed = missing;
 }
 
 /// Ends one quarantine, if its time is over, and tells the end, unless it was told before.
@@ -114,6 +152,12 @@ async fn end_if_over<C: Cluster, L: Ledger>(
         return;
     };
     spans::ended(&span, end.as_str(), false);
+    if matches!(
+        end,
+        QuarantineEnd::Released { .. } | QuarantineEnd::Deleted | QuarantineEnd::PodGone
+    ) {
+        shared.let_go(&record.pod.uid).await;
+    }
     // The pod that was deleted has ended, and its policy is gone with it: its end was told when the deletion began.
     if end == QuarantineEnd::PodGone && reported.get(&uid) == Some(&QuarantineEnd::Deleted.as_str()) {
         return;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use responder_core::decide::{Decision, Outcome};
-use responder_core::guard::ClaimId;
+use responder_core::guard::{ClaimId, PodHold};
+use responder_core::mode::Mode;
 use responder_core::plan::Plan;
 use responder_core::playbook::Playbook;
 use responder_core::port::{Cluster, Ledger, ReadError};
@@ -21,11 +22,13 @@ use crate::decision::{CommittedDecision, Decider, DecisionRequest};
 use crate::event::Event;
 use crate::execute::Executor;
 use crate::latency::PipelineStage;
+use crate::outcome::Response;
 use crate::queue::{TargetKey, Ticket};
 use crate::send::RequestSender;
 use crate::shutdown::Progress;
 use crate::snapshot::key_of_target;
 use crate::timed::timed;
+use crate::verify::{OpenExpectation, open_expectations};
 use crate::wait::Wait;
 
 /// How often a ticket waits for the key of a resolved target before it is refused as contended: only a subject whose
@@ -239,6 +242,26 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
             response: &response,
             refunded,
         });
+        shared.hold(held(self.playbook, plan, &response)).await;
         verification::begin(shared, self.playbook, plan, &response, about);
     }
+}
+
+/// The pods that a response has really put into quarantine.
+fn held(playbook: &Playbook, plan: &Plan, response: &Response) -> Vec<PodHold> {
+    if plan.mode.mode() != Mode::Enforce {
+        return Vec::new();
+    }
+    let quarantined = |expectation: &OpenExpectation| {
+        let pod = expectation.isolated_pod()?.uid.clone();
+        Some(PodHold {
+            pod,
+            incident: plan.incident.clone(),
+            playbook: playbook.name.clone(),
+        })
+    };
+    open_expectations(plan, &response.steps)
+        .iter()
+        .filter_map(quarantined)
+        .collect()
 }

@@ -5,8 +5,9 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use responder_core::guard::{ClaimId, ClaimKind};
+use responder_core::guard::{ClaimId, ClaimKind, PodHold};
 use responder_core::notify::NotifyMoment;
+use responder_core::object::Uid;
 use responder_core::playbook::Playbook;
 use responder_core::port::{Clock, Ledger};
 use tokio::runtime::Handle;
@@ -153,6 +154,23 @@ impl<C, L: Ledger> Shared<C, L> {
         let of_failures = notify.filter(|notify| notify.on.contains(&NotifyMoment::Failed));
         let receivers: BTreeSet<&String> = of_failures.flat_map(|notify| &notify.to).collect();
         receivers.into_iter().cloned().collect()
+    }
+
+    /// Holds the pods that a response has put into quarantine, before another response on them is decided.
+    pub(super) async fn hold(&self, holds: Vec<PodHold>) {
+        for hold in holds {
+            let incident = hold.incident.clone();
+            if let Err(error) = self.ledger.hold(hold).await {
+                tracing::warn!(%error, incident, "a quarantined pod is not kept from other playbooks");
+            }
+        }
+    }
+
+    /// Lets go of a pod whose quarantine is over or has no effect.
+    pub(super) async fn let_go(&self, pod: &Uid) {
+        if let Err(error) = self.ledger.let_go(pod).await {
+            tracing::warn!(%error, %pod, "a pod whose quarantine is over is still kept from other playbooks");
+        }
     }
 
     /// Takes a claim back, for which nothing was changed. `false`: the ledger could not do so, and it stays spent.

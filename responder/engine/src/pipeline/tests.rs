@@ -3,6 +3,7 @@
 mod accounting;
 mod branches;
 mod ending;
+mod evidence;
 mod floods;
 mod story;
 mod targets;

@@ -41,7 +41,14 @@ pub(super) fn begin<C: Cluster, L: Ledger>(
         let look = async {
             let mut findings = Vec::with_capacity(expectations.len());
             for expectation in &expectations {
-                findings.push(verify(&*shared.cluster, expectation, shared.config.verify, &shared.readers).await);
+                let finding = verify(&*shared.cluster, expectation, shared.config.verify, &shared.readers).await;
+                // A quarantine that isolates nothing keeps no evidence.
+                if let Some(pod) = expectation.isolated_pod()
+                    && finding.verdict == Effectiveness::Ineffective
+                {
+                    shared.let_go(&pod.uid).await;
+                }
+                findings.push(finding);
             }
             findings
         };

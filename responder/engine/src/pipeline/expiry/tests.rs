@@ -245,9 +245,9 @@ async fn a_cluster_that_can_not_be_read_is_read_again() {
 async fn the_end_waits_for_the_response_that_is_at_work_on_the_pod() {
     let (world, engine) = quarantined("Release").await;
     let world = TestWorld {
-        rules: TestWorld::new(&crate::testing::enforced(
+        rules: TestWorld::new(&playbook(
             "q",
-            "[{label: {labels: {a: \"1\", app: \"2\"}}}]",
+            "mode: Enforce\nquarantined: Include\nsteps: [{label: {labels: {a: \"1\", app: \"2\"}}}]",
         ))
         .rules,
         ..world
