@@ -11,7 +11,7 @@ use super::kind::{EnginePolicy, PolicyEngine, PolicyKind};
 use super::rule::{Certainty, Rule, Stage};
 use super::walk::{Opening, openings};
 use super::{calico, cilium, cluster_policy, coverage, kubernetes};
-use crate::own::QuarantinePolicy;
+use crate::own::{DenyingKind, QuarantinePolicy};
 
 /// The most leaks that a message names.
 const MOST_SHOWN: usize = 10;
@@ -50,8 +50,35 @@ pub struct EnginePolicies {
     pub engine: Option<PolicyEngine>,
     /// The policies.
     pub policies: Vec<EnginePolicy>,
+    /// The kinds with which a quarantine can deny, as far as they are served.
+    pub can_deny: Vec<DenyingKind>,
     /// Why some could not be read, each a clause; then isolation is unverified too.
     pub unread: Vec<String>,
+}
+
+impl EnginePolicies {
+    /// The kind of policy with which a quarantine denies here: one that the engine enforces and the API server serves.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none, as a clause.
+    pub fn denying_kind(&self) -> Result<DenyingKind, String> {
+        let Some(engine) = self.engine else {
+            return Err("no policy engine was recognised in the cluster".to_owned());
+        };
+        let enforced: &[DenyingKind] = match engine {
+            PolicyEngine::Cilium => &[DenyingKind::Cilium],
+            PolicyEngine::Calico => &[DenyingKind::Calico, DenyingKind::CalicoV3],
+            PolicyEngine::Antrea | PolicyEngine::OvnKubernetes | PolicyEngine::KubeOvn | PolicyEngine::Plain(_) => {
+                return Err(format!("no kind of policy that {engine} enforces is denied with in this version"));
+            }
+        };
+        let mut served = enforced.iter().filter(|kind| self.can_deny.contains(kind));
+        served.next().copied().ok_or_else(|| {
+            let names: Vec<&str> = enforced.iter().map(|kind| kind.as_str()).collect();
+            format!("{engine} runs, and the API server does not serve {}", names.join(" or "))
+        })
+    }
 }
 
 /// The isolation of a quarantined pod.
@@ -95,7 +122,8 @@ impl fmt::Display for Isolation {
 }
 
 /// The isolation of a pod in quarantine. The quarantine's own policy is not a leak: the playbook asks for the traffic that
-/// it allows. A changed quarantine policy, or a forged one, counts like any other.
+/// it allows. A changed quarantine policy, or a forged one, counts like any other. A policy of the quarantine that denies is a
+/// rule among the others: what the engine tries before it still leaks.
 pub fn isolation(endpoint: &Endpoint, policies: &Policies) -> Isolation {
     let mut unverified = policies.others.unread.clone();
     if policies.others.engine.is_none() {
@@ -178,6 +206,11 @@ fn stages(endpoint: &Endpoint, policies: &Policies, direction: Direction, unveri
         PolicyKind::CalicoGlobalNetworkPolicy,
         PolicyKind::CalicoNetworkPolicy,
     ]);
+    let of_calico: Vec<EnginePolicy> = of_calico
+        .into_iter()
+        .map(EnginePolicy::without_allowances_of_ours)
+        .collect();
+    let of_calico: Vec<&EnginePolicy> = of_calico.iter().collect();
     let enforced = by(&[PolicyEngine::Calico]);
     let mut stages = vec![before];
     stages.extend(calico::stages(

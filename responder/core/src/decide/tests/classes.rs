@@ -46,7 +46,9 @@ fn class_of(request: &Request) -> ActionClass {
 fn ends_in_a_deletion(step: &PlannedStep) -> bool {
     step.plan.requests.iter().any(|planned| match &planned.request {
         Request::Create { object } => {
-            let OwnObject::NetworkPolicy(policy) = &**object;
+            let OwnObject::NetworkPolicy(policy) = &**object else {
+                return false;
+            };
             matches!(
                 QuarantineRecord::of(&policy.manifest),
                 Some(Ok(record)) if record.on_expiry == OnExpiry::Delete

@@ -41,7 +41,7 @@ fn under(engine: PolicyEngine, network_policies: Vec<NetworkPolicy>, policies: V
         others: EnginePolicies {
             engine: Some(engine),
             policies,
-            unread: Vec::new(),
+            ..EnginePolicies::default()
         },
     };
     isolation(&endpoint(), &policies)
