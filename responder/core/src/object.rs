@@ -399,7 +399,9 @@ mod tests {
     fn no_two_kinds_have_the_same_manifest_or_the_same_place_in_messages() {
         let place = |kind: Kind| {
             let namespace = kind.is_namespaced().then(|| Namespace::new("web").unwrap());
-            Locator::new(kind, namespace, Name::new("x").unwrap()).unwrap().to_string()
+            Locator::new(kind, namespace, Name::new("x").unwrap())
+                .unwrap()
+                .to_string()
         };
         for (index, kind) in Kind::ALL.into_iter().enumerate() {
             assert_eq!(Kind::of(&kind.api_version(), kind.as_str()), Some(kind));

@@ -18,7 +18,9 @@ use crate::class::ActionClass;
 use crate::network::{Direction, Endpoint, EnginePolicy, Isolation, Policies, isolation};
 use crate::object::{Kind, ObjectRef};
 use crate::obstacle::{Obstacle, ObstacleKind};
-use crate::own::{DenyingKind, DenyingPolicy, OnExpiry, OwnObject, QUARANTINE_LABEL, QuarantinePolicy, QuarantineRecord};
+use crate::own::{
+    DenyingKind, DenyingPolicy, OnExpiry, OwnObject, QUARANTINE_LABEL, QuarantinePolicy, QuarantineRecord,
+};
 use crate::owner::OwnerChain;
 use crate::permission::Permission;
 use crate::plan::{Expectation, PlannedRequest, StepPlan};
@@ -365,7 +367,8 @@ impl Quarantine {
             Ok(kind) => {
                 if kind == DenyingKind::Cilium && pod::is_restarted_by_network_probes(live) {
                     notes.push(
-                        "Cilium may deny the kubelet's probes too, and a container whose probe fails is restarted".to_owned(),
+                        "Cilium may deny the kubelet's probes too, and a container whose probe fails is restarted"
+                            .to_owned(),
                     );
                 }
                 Some(kind)

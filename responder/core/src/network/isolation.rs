@@ -4,6 +4,7 @@ use std::fmt;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::direction::Direction;
 use super::endpoint::Endpoint;
@@ -11,6 +12,7 @@ use super::kind::{EnginePolicy, PolicyEngine, PolicyKind};
 use super::rule::{Certainty, Rule, Stage};
 use super::walk::{Opening, openings};
 use super::{calico, cilium, cluster_policy, coverage, kubernetes};
+use crate::object::Locator;
 use crate::own::{DenyingKind, QuarantinePolicy};
 
 /// The most leaks that a message names.
@@ -57,6 +59,18 @@ pub struct EnginePolicies {
 }
 
 impl EnginePolicies {
+    /// Takes a policy with which a quarantine denies as it is in the store, whether or not the list has it.
+    pub fn replace(&mut self, at: &Locator, live: &Value) {
+        let Some(kind) = DenyingKind::of(at.kind()).map(PolicyKind::of_denying) else {
+            return;
+        };
+        self.policies.retain(|policy| {
+            let is_here = policy.kind == kind && policy.name == at.name().as_str();
+            !is_here
+        });
+        self.policies.extend(EnginePolicy::of(kind, live.clone()));
+    }
+
     /// The kind of policy with which a quarantine denies here: one that the engine enforces and the API server serves.
     ///
     /// # Errors
@@ -70,13 +84,18 @@ impl EnginePolicies {
             PolicyEngine::Cilium => &[DenyingKind::Cilium],
             PolicyEngine::Calico => &[DenyingKind::Calico, DenyingKind::CalicoV3],
             PolicyEngine::Antrea | PolicyEngine::OvnKubernetes | PolicyEngine::KubeOvn | PolicyEngine::Plain(_) => {
-                return Err(format!("no kind of policy that {engine} enforces is denied with in this version"));
+                return Err(format!(
+                    "no kind of policy that {engine} enforces is denied with in this version"
+                ));
             }
         };
         let mut served = enforced.iter().filter(|kind| self.can_deny.contains(kind));
         served.next().copied().ok_or_else(|| {
             let names: Vec<&str> = enforced.iter().map(|kind| kind.as_str()).collect();
-            format!("{engine} runs, and the API server does not serve {}", names.join(" or "))
+            format!(
+                "{engine} runs, and the API server does not serve {}",
+                names.join(" or ")
+            )
         })
     }
 }

@@ -240,9 +240,7 @@ impl EnginePolicy {
             .into_iter()
             .filter(|denying| PolicyKind::of_denying(*denying) == self.kind)
             .filter(|denying| DenyingPolicy::is_untouched(*denying, &self.name, &self.spec))
-            .find_map(|denying| {
-                DenyingPolicy::whole_spec(denying, DenyingPolicy::incident_of(denying, &self.name)?)
-            });
+            .find_map(|denying| DenyingPolicy::whole_spec(denying, DenyingPolicy::incident_of(denying, &self.name)?));
         Self {
             spec: ours.unwrap_or_else(|| self.spec.clone()),
             ..self.clone()

@@ -68,11 +68,13 @@ fn entries() -> impl Strategy<Value = Value> {
 fn pod_step() -> impl Strategy<Value = Value> {
     let expiry = prop::sample::select(vec!["Hold", "Release", "Delete"]);
     let detach = prop::sample::select(vec!["Never", "IfSafe", "Always"]);
+    let through = prop::sample::select(vec!["NetworkPolicy", "Auto"]);
     let plain = prop_oneof![
         entries().prop_map(|labels| json!({"label": {"labels": labels}})),
         entries().prop_map(|annotations| json!({"annotate": {"annotations": annotations}})),
-        (expiry, detach)
-            .prop_map(|(expiry, detach)| json!({"quarantine": {"ttl": "1s", "onExpiry": expiry, "detach": detach}})),
+        (expiry, detach, through).prop_map(|(expiry, detach, through)| {
+            json!({"quarantine": {"ttl": "1s", "onExpiry": expiry, "detach": detach, "through": through}})
+        }),
         Just(json!({"delete": {"gracePeriodSeconds": 0}})),
         Just(json!({"evict": {"blockedFor": "5s"}})),
     ];
