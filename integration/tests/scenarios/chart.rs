@@ -45,7 +45,7 @@ fn everything() -> Value {
         "playbooks": {"shell.yaml": on_shell("Enforce", &["delete: {}"])},
         "guard": "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec: {mode: Enforce}\n",
         "rbac": {
-            "actions": ["cordon/Node", "quarantine/Pod/onExpiry=Delete"],
+            "actions": ["cordon/Node", "quarantine/Pod/onExpiry=Delete", "quarantine/Pod/through=Auto"],
             "ownerKinds": [{"group": "argoproj.io", "resource": "rollouts"}],
         },
         "serviceAccount": {"annotations": {"example.org/a": "b"}},
@@ -227,6 +227,7 @@ fn every_action(mode: &str) -> String {
 #[case::one(on_shell("Enforce", &["delete: {}"]), String::new())]
 #[case::several(every_action("Rehearse"), String::new())]
 #[case::observed(every_action("Observe"), String::new())]
+#[case::denies(on_shell("Enforce", &["quarantine: {through: Auto}"]), String::new())]
 #[case::deletes_at_the_end(on_shell("Enforce", &["quarantine: {ttl: 1h, onExpiry: Delete}"]), String::new())]
 #[case::otherwise(
     on_shell("Enforce", &["quarantine: {}\n      otherwise: {evict: {blockedFor: 5s}, otherwise: {delete: {}}}"]),

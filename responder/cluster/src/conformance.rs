@@ -7,6 +7,7 @@
 pub mod answers;
 pub mod controllers;
 pub mod creations;
+pub mod denials;
 mod fixture;
 pub mod owners;
 pub mod patches;
@@ -47,6 +48,9 @@ macro_rules! for_each_scenario {
             creations::an_invalid_policy_is_not_created
             creations::a_policy_is_deleted_by_its_uid_only
             creations::policies_are_found_by_a_label_in_any_namespace
+            denials::a_quarantine_denies_by_a_policy_of_ciliums
+            denials::a_quarantine_denies_by_a_policy_of_calicos
+            denials::a_kind_that_is_not_served_is_neither_there_nor_created
             reads::a_missing_object_is_none_and_no_error
             reads::an_object_of_any_kind_is_read_as_json
             reads::a_running_pod_names_its_node_and_its_containers

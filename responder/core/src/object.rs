@@ -96,6 +96,13 @@ pub enum Kind {
     CronJob,
     /// `networking.k8s.io/v1` NetworkPolicy.
     NetworkPolicy,
+    /// `cilium.io/v2` CiliumNetworkPolicy.
+    CiliumNetworkPolicy,
+    /// `crd.projectcalico.org/v1` NetworkPolicy: Calico's policies as they are stored.
+    CalicoNetworkPolicy,
+    /// `projectcalico.org/v3` NetworkPolicy: Calico's policies where they are not stored as those of
+    /// `crd.projectcalico.org`.
+    CalicoNetworkPolicyV3,
 }
 
 impl Kind {
@@ -111,7 +118,7 @@ impl Kind {
     ];
 
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Pod,
         Self::Node,
         Self::Namespace,
@@ -123,6 +130,9 @@ impl Kind {
         Self::Job,
         Self::CronJob,
         Self::NetworkPolicy,
+        Self::CiliumNetworkPolicy,
+        Self::CalicoNetworkPolicy,
+        Self::CalicoNetworkPolicyV3,
     ];
 
     /// The kind, as in a manifest.
@@ -138,7 +148,8 @@ impl Kind {
             Self::DaemonSet => "DaemonSet",
             Self::Job => "Job",
             Self::CronJob => "CronJob",
-            Self::NetworkPolicy => "NetworkPolicy",
+            Self::NetworkPolicy | Self::CalicoNetworkPolicy | Self::CalicoNetworkPolicyV3 => "NetworkPolicy",
+            Self::CiliumNetworkPolicy => "CiliumNetworkPolicy",
         }
     }
 
@@ -149,16 +160,36 @@ impl Kind {
             Self::ReplicaSet | Self::Deployment | Self::StatefulSet | Self::DaemonSet => "apps",
             Self::Job | Self::CronJob => "batch",
             Self::NetworkPolicy => "networking.k8s.io",
+            Self::CiliumNetworkPolicy => "cilium.io",
+            Self::CalicoNetworkPolicy => "crd.projectcalico.org",
+            Self::CalicoNetworkPolicyV3 => "projectcalico.org",
         }
     }
 
-    /// The `apiVersion`, as in a manifest. Every kind here is at `v1`.
+    /// The version of the group in which responder reads and writes the kind.
+    pub const fn version(self) -> &'static str {
+        match self {
+            Self::CiliumNetworkPolicy => "v2",
+            Self::CalicoNetworkPolicyV3 => "v3",
+            _ => "v1",
+        }
+    }
+
+    /// The `apiVersion`, as in a manifest.
     pub fn api_version(self) -> String {
         if self.group().is_empty() {
-            "v1".to_owned()
+            self.version().to_owned()
         } else {
-            format!("{}/v1", self.group())
+            format!("{}/{}", self.group(), self.version())
         }
+    }
+
+    /// Whether Kubernetes itself serves the kind; others are served only where they are installed.
+    pub const fn is_built_in(self) -> bool {
+        !matches!(
+            self,
+            Self::CiliumNetworkPolicy | Self::CalicoNetworkPolicy | Self::CalicoNetworkPolicyV3
+        )
     }
 
     /// The plural, as in URLs and RBAC rules.
@@ -174,7 +205,8 @@ impl Kind {
             Self::DaemonSet => "daemonsets",
             Self::Job => "jobs",
             Self::CronJob => "cronjobs",
-            Self::NetworkPolicy => "networkpolicies",
+            Self::NetworkPolicy | Self::CalicoNetworkPolicy | Self::CalicoNetworkPolicyV3 => "networkpolicies",
+            Self::CiliumNetworkPolicy => "ciliumnetworkpolicies",
         }
     }
 
@@ -258,9 +290,13 @@ impl Locator {
 }
 
 impl fmt::Display for Locator {
-    /// Such as `pod/web/web-0` or `node/worker-1`.
+    /// Such as `pod/web/web-0`, `node/worker-1` or `ciliumnetworkpolicy.cilium.io/web/isolate`: with the group where it is
+    /// not one of Kubernetes' own, because Calico's kind has the name of one of those.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.kind.as_str().to_ascii_lowercase();
+        let mut kind = self.kind.as_str().to_ascii_lowercase();
+        if !self.kind.is_built_in() {
+            kind = format!("{kind}.{}", self.kind.group());
+        }
         match &self.namespace {
             Some(namespace) => write!(f, "{kind}/{namespace}/{}", self.name),
             None => write!(f, "{kind}/{}", self.name),
@@ -357,5 +393,21 @@ mod tests {
         assert_eq!(Kind::of("apps/v1", "Deployment"), Some(Kind::Deployment));
         assert_eq!(Kind::of("example.org/v1", "Deployment"), None);
         assert_eq!(Kind::of("v1", "Pod"), Some(Kind::Pod));
+    }
+
+    #[test]
+    fn no_two_kinds_have_the_same_manifest_or_the_same_place_in_messages() {
+        let place = |kind: Kind| {
+            let namespace = kind.is_namespaced().then(|| Namespace::new("web").unwrap());
+            Locator::new(kind, namespace, Name::new("x").unwrap())
+                .unwrap()
+                .to_string()
+        };
+        for (index, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(Kind::of(&kind.api_version(), kind.as_str()), Some(kind));
+            for other in &Kind::ALL[index + 1..] {
+                assert_ne!(place(kind), place(*other));
+            }
+        }
     }
 }

@@ -132,12 +132,15 @@ pub enum Expectation {
         /// The object with its uid.
         target: ObjectRef,
     },
-    /// The policy exists, and there are no more leaks than predicted.
+    /// The policies exist, and there are no more leaks than predicted.
     Isolated {
         /// The quarantined pod.
         pod: ObjectRef,
-        /// The policy of the quarantine.
+        /// The NetworkPolicy of the quarantine.
         policy: Locator,
+        /// The policy that denies, beside it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        denied_by: Option<Locator>,
     },
 }
 

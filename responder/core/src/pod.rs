@@ -55,6 +55,20 @@ pub fn is_host_network(pod: &Pod) -> bool {
     pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false)
 }
 
+/// Whether the kubelet restarts a container of the pod when its probe gets no answer over the network.
+/// Source: <https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/>
+pub fn is_restarted_by_network_probes(pod: &Pod) -> bool {
+    let containers = pod.spec.iter().flat_map(|spec| {
+        let init = spec.init_containers.iter().flatten();
+        spec.containers.iter().chain(init)
+    });
+    let mut probes = containers.flat_map(|container| [&container.liveness_probe, &container.startup_probe]);
+    probes.any(|probe| {
+        let probe = probe.as_ref();
+        probe.is_some_and(|probe| probe.http_get.is_some() || probe.tcp_socket.is_some() || probe.grpc.is_some())
+    })
+}
+
 /// The node that the pod runs on; `None` before it is scheduled.
 pub fn node_name(pod: &Pod) -> Option<&str> {
     pod.spec.as_ref()?.node_name.as_deref()

@@ -13,14 +13,14 @@ pub enum QuarantineEnd {
         /// The reason.
         because: String,
     },
-    /// The pod has its labels again, and the policy is gone.
+    /// The pod has its labels again, and the policies are gone.
     Released {
         /// The labels that another client had changed and that were left alone.
         left: Vec<String>,
     },
-    /// The pod was deleted. The policy holds while it ends, and goes when it is gone.
+    /// The pod was deleted. The policies hold while it ends, and go when it is gone.
     Deleted,
-    /// The pod was gone already, and the policy was removed.
+    /// The pod was gone already, and the policies were removed.
     PodGone,
     /// It could not be ended; it is tried again.
     Failed {

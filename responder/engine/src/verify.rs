@@ -130,10 +130,11 @@ pub(crate) async fn verify<C: ClusterReader>(
             let look = || patched(cluster, target, &open.patches, readers);
             confirmed(look().await, look()).await
         }
-        Expectation::Isolated { pod, policy } => {
+        Expectation::Isolated { pod, policy, denied_by } => {
             let check = IsolationCheck {
                 pod,
                 policy,
+                denied_by: denied_by.as_ref(),
                 predicted: open.predicted.as_ref(),
             };
             let look = || check.verify(cluster, readers);

@@ -1,4 +1,4 @@
-//! Creating and deleting a NetworkPolicy, the only object that a plan creates.
+//! Creating and deleting a NetworkPolicy.
 
 use std::collections::BTreeMap;
 
@@ -86,8 +86,9 @@ pub async fn an_invalid_policy_is_not_created<C: ClusterUnderTest>(cluster: &C) 
         .refuses(&policy(&fixture.namespace, "two words")?, SendErrorKind::Invalid)
         .await?;
     let mut selecting = policy(&fixture.namespace, "one")?;
-    if let Request::Create { object } = &mut selecting {
-        let OwnObject::NetworkPolicy(policy) = &mut **object;
+    if let Request::Create { object } = &mut selecting
+        && let OwnObject::NetworkPolicy(policy) = &mut **object
+    {
         let labels = BTreeMap::from([("app".to_owned(), "two words".to_owned())]);
         let selector = LabelSelector {
             match_labels: Some(labels),

@@ -19,6 +19,13 @@ struct GroupList {
     groups: Vec<Group>,
 }
 
+impl GroupList {
+    fn have(&self, group: &str, version: &str) -> bool {
+        let mut served = self.groups.iter().filter(|served| served.name == group);
+        served.any(|served| served.versions.iter().any(|served| served.version == version))
+    }
+}
+
 #[derive(Deserialize)]
 struct Group {
     name: String,
@@ -55,9 +62,11 @@ impl KubeCluster {
                 .iter()
                 .map(|served| self.policies_of(served, namespace)),
         );
+        let denying = |served: &ServedPolicyKind| served.kind.denying(served.group);
         let mut all = EnginePolicies {
             engine: installed.engine,
             policies: Vec::new(),
+            can_deny: installed.served.iter().filter_map(denying).collect(),
             unread: installed.unread.clone(),
         };
         for list in lists.await {
@@ -101,28 +110,38 @@ impl KubeCluster {
         })
     }
 
+    /// Whether a kind is served that Kubernetes itself does not have: the API server answers a request for one that is not
+    /// served without a `Status`, as a proxy might.
+    pub(super) async fn serves(&self, kind: Kind) -> Result<bool, ReadError> {
+        Ok(self.groups().await?.have(kind.group(), kind.version())
+            && self.has_resource(kind.group(), kind.version(), kind.plural()).await?)
+    }
+
+    async fn groups(&self) -> Result<GroupList, ReadError> {
+        let what = "the API groups";
+        self.get(what, "/apis")
+            .await?
+            .ok_or_else(|| malformed(what, "the response has no groups"))
+    }
+
+    async fn has_resource(&self, group: &str, version: &str, plural: &str) -> Result<bool, ReadError> {
+        let path = format!("/apis/{group}/{version}");
+        let list: Option<ResourceList> = self.get(&path, &path).await?;
+        let resources = list.map(|list| list.resources).unwrap_or_default();
+        Ok(resources.iter().any(|resource| resource.name == plural))
+    }
+
     /// The kinds that are served, each in the first place that is.
     async fn served_kinds(&self) -> Result<Vec<ServedPolicyKind>, ReadError> {
-        let what = "the API groups";
-        let groups: GroupList = self
-            .get(what, "/apis")
-            .await?
-            .ok_or_else(|| malformed(what, "the response has no groups"))?;
-        let has_version = |group: &str, version: &str| {
-            let mut served = groups.groups.iter().filter(|served| served.name == group);
-            served.any(|served| served.versions.iter().any(|served| served.version == version))
-        };
+        let groups = self.groups().await?;
         let found = PolicyKind::ALL.into_iter().map(async |kind| {
             for place in kind.served_at() {
                 for version in place
                     .versions
                     .iter()
-                    .filter(|version| has_version(place.group, version))
+                    .filter(|version| groups.have(place.group, version))
                 {
-                    let path = format!("/apis/{}/{version}", place.group);
-                    let list: Option<ResourceList> = self.get(&path, &path).await?;
-                    let resources = list.map(|list| list.resources).unwrap_or_default();
-                    if resources.iter().any(|resource| resource.name == kind.plural()) {
+                    if self.has_resource(place.group, version, kind.plural()).await? {
                         return Ok(Some(ServedPolicyKind {
                             kind,
                             group: place.group,

@@ -16,6 +16,7 @@ use responder_core::custom_kind::CustomLocator;
 use responder_core::network::EnginePolicies;
 use responder_core::node::NodeFacts;
 use responder_core::object::{Kind, Locator, Name, Namespace};
+use responder_core::own::DenyingKind;
 use responder_core::pod::PodOnNode;
 use responder_core::port::{ClusterReader, CustomOwnerAnswer, OwnerObject, ReadError, ReadErrorKind};
 use serde::Deserialize;
@@ -39,8 +40,12 @@ struct Items<T> {
 
 impl ClusterReader for KubeCluster {
     async fn object(&self, at: &Locator) -> Result<Option<Arc<Value>>, ReadError> {
-        if at.kind() != Kind::NetworkPolicy {
+        let is_policy = at.kind() == Kind::NetworkPolicy || DenyingKind::of(at.kind()).is_some();
+        if !is_policy {
             return Ok(self.one(at).await?.map(Arc::new));
+        }
+        if !at.kind().is_built_in() && !self.serves(at.kind()).await? {
+            return Ok(None);
         }
         // The role can list policies, but not get one.
         let named = ListParams::default().fields(&format!("metadata.name={}", at.name()));

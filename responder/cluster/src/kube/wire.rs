@@ -16,7 +16,7 @@ pub(super) fn collection(kind: Kind, namespace: Option<&Namespace>) -> String {
     let root = if kind.group().is_empty() {
         "/api/v1".to_owned()
     } else {
-        format!("/apis/{}/v1", kind.group())
+        format!("/apis/{}", kind.api_version())
     };
     match namespace {
         Some(namespace) => format!("{root}/namespaces/{namespace}/{}", kind.plural()),

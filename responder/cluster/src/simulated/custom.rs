@@ -1,9 +1,12 @@
-//! Controllers of custom kinds in the simulated cluster, read from their manifests.
+//! Custom kinds in the simulated cluster: whether they are served, and their controllers, read from their manifests.
 //!
 //! A kind is served if a CustomResourceDefinition defines it, or an object of it is there. Without a definition the number
 //! of replicas is `spec.replicas`, where most `scale` subresources have it; with one it is where the definition says.
 
 use responder_core::custom_kind::{CustomKind, CustomLocator};
+use responder_core::network::PolicyKind;
+use responder_core::object::Kind;
+use responder_core::own::DenyingKind;
 use responder_core::owner::Uncounted;
 use serde_json::Value;
 
@@ -43,6 +46,30 @@ pub(super) fn controller(store: &Store, at: &CustomLocator) -> StoredController 
 
 fn is_used(store: &Store, kind: &KindName) -> bool {
     store.of_kind(kind).next().is_some()
+}
+
+/// Whether a kind is served.
+pub(super) fn is_served(store: &Store, kind: Kind) -> bool {
+    let defines = |definition: &Value| {
+        text(definition, "/spec/group") == kind.group() && text(definition, "/spec/names/kind") == kind.as_str()
+    };
+    let mut definitions = store.of_kind(&CUSTOM_RESOURCE).map(|(_, definition)| definition);
+    kind.is_built_in()
+        || is_used(store, &kind_name(&kind.api_version(), kind.as_str()))
+        || definitions.any(|definition| defines(definition))
+}
+
+/// The kinds with which a quarantine can deny, of each engine's the first that is served, as the real adapter reads them.
+pub(super) fn denying_kinds(store: &Store) -> Vec<DenyingKind> {
+    let served: Vec<DenyingKind> = DenyingKind::ALL
+        .into_iter()
+        .filter(|denying| is_served(store, denying.kind()))
+        .collect();
+    let is_first = |denying: &DenyingKind| {
+        let mut before = served.iter().take_while(|other| *other != denying);
+        !before.any(|other| PolicyKind::of_denying(*other) == PolicyKind::of_denying(*denying))
+    };
+    served.iter().copied().filter(is_first).collect()
 }
 
 /// The version of the kind, in the definition of it.

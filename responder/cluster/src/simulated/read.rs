@@ -133,11 +133,12 @@ impl ClusterReader for SimulatedCluster {
             let sets: Vec<DaemonSetDoc> = sets
                 .filter_map(|(_, set)| DaemonSetDoc::deserialize(&**set).ok())
                 .collect();
-            (recognised(&sets), policies)
+            (recognised(&sets), custom::denying_kinds(store), policies)
         });
         match read.await {
-            Ok((engine, policies)) => EnginePolicies {
+            Ok((engine, can_deny, policies)) => EnginePolicies {
                 engine,
+                can_deny,
                 policies: policies
                     .into_iter()
                     .flat_map(|(kind, object)| EnginePolicy::of(kind, Arc::unwrap_or_clone(object)))

@@ -16,7 +16,7 @@ use super::budget::{self, EvictionVerdict};
 use super::faults::{ReceivedRequest, SendFault};
 use super::object::{NAMESPACE, ObjectKey, is_terminating, metadata, text, uid};
 use super::state::State;
-use super::{SimulatedCluster, labels};
+use super::{SimulatedCluster, custom, labels};
 
 /// A refusal: its class and the message of a real API server.
 struct Refused(SendErrorKind, String);
@@ -131,6 +131,11 @@ impl State {
 
     fn create(&mut self, object: &OwnObject, dry_run: bool, now: Timestamp) -> Result<Reply, Refused> {
         let (key, mut manifest) = (ObjectKey::at(object.at()), object.manifest());
+        if !custom::is_served(&self.store, object.at().kind()) {
+            // Its answer is no `Status`, as that of a proxy.
+            let detail = "the API server answered 404 Not Found".to_owned();
+            return Err(Refused(SendErrorKind::Rejected, detail));
+        }
         let namespace = ObjectKey::new(NAMESPACE, "", &key.namespace);
         match self.store.get(&namespace) {
             None => return Err(not_found(&namespace)),

@@ -1,10 +1,12 @@
 //! The action `quarantine`: isolates one pod from the network.
 //!
-//! The first request creates a policy that selects only the label of this incident, and so no pod yet. The second, one
-//! patch, sets the label and, with `detach`, removes the labels by which Services and controllers select the pod, so a
-//! single write isolates it. [`crate::guard::isolation`] computes the traffic that other policies still allow.
+//! The first request creates a NetworkPolicy that selects only the label of this incident, and so no pod yet; with `through`,
+//! a second one creates a policy that denies, of a kind of the cluster's engine, with the same selector. The last, one patch,
+//! sets the label and, with `detach`, removes the labels by which Services and controllers select the pod, so a single write
+//! isolates it. [`isolation`] computes the traffic that other policies still allow.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -13,10 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use super::contract::{Action, ActionContext, ActionDoc, ActionInfo, ActionProblem, StepProblem, Widening};
 use crate::class::ActionClass;
-use crate::network::{Direction, Endpoint, Isolation, Policies, isolation};
+use crate::network::{Direction, Endpoint, EnginePolicy, Isolation, Policies, isolation};
 use crate::object::{Kind, ObjectRef};
 use crate::obstacle::{Obstacle, ObstacleKind};
-use crate::own::{OnExpiry, OwnObject, QUARANTINE_LABEL, QuarantinePolicy, QuarantineRecord};
+use crate::own::{
+    DenyingKind, DenyingPolicy, OnExpiry, OwnObject, QUARANTINE_LABEL, QuarantinePolicy, QuarantineRecord,
+};
 use crate::owner::OwnerChain;
 use crate::permission::Permission;
 use crate::plan::{Expectation, PlannedRequest, StepPlan};
@@ -45,9 +49,26 @@ pub struct QuarantineDoc {
     /// The traffic that stays allowed: none by default.
     #[serde(default)]
     pub allow: QuarantineAllowDoc,
+    /// The kind of policy that isolates: `NetworkPolicy` by default.
+    #[serde(default)]
+    pub through: Through,
     /// What the quarantine must be sure of, or else the step fails and its `otherwise` runs: nothing by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub require: Option<QuarantineRequireDoc>,
+}
+
+/// The kind of policy that isolates a quarantined pod. A NetworkPolicy only allows, so other policies' permissions stay in
+/// force beside it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum Through {
+    /// A NetworkPolicy alone.
+    #[default]
+    NetworkPolicy,
+    /// A NetworkPolicy, and a policy that denies where the cluster's engine is Cilium or Calico and its kind is served: a
+    /// CiliumNetworkPolicy comes before every permission; Calico's NetworkPolicy, in the tier `default`, before every other
+    /// of that tier. With `allow.dns` under Cilium, whose denials have no exceptions, and in other clusters, it is a
+    /// NetworkPolicy alone, and the response says so.
+    Auto,
 }
 
 /// What a quarantine must be sure of, by direction.
@@ -97,17 +118,24 @@ const TARGETS: &[TargetKind] = &[TargetKind::Pod];
 impl ActionDoc for QuarantineDoc {
     const INFO: ActionInfo = ActionInfo {
         name: "quarantine",
-        summary: "Isolates a pod with a NetworkPolicy, and detaches it from its Services and its ReplicaSet.",
+        summary: "Isolates a pod with a NetworkPolicy, and where it is asked for with one that denies, and detaches it from its Services and its ReplicaSet.",
         class: ActionClass::Contain,
         targets: TARGETS,
         verbs: &[Verb::Create, Verb::Patch],
-        undo: "restores the labels that have not changed since, and removes the policy",
+        undo: "restores the labels that have not changed since, and removes the policies",
         example: "quarantine: {ttl: 2h, onExpiry: Hold, detach: IfSafe, allow: {dns: false}}",
-        widened_by: &[Widening {
-            parameter: "onExpiry",
-            value: "Delete",
-            example: "quarantine: {ttl: 2h, onExpiry: Delete}",
-        }],
+        widened_by: &[
+            Widening {
+                parameter: "onExpiry",
+                value: "Delete",
+                example: "quarantine: {ttl: 2h, onExpiry: Delete}",
+            },
+            Widening {
+                parameter: "through",
+                value: "Auto",
+                example: "quarantine: {through: Auto}",
+            },
+        ],
     };
 
     fn compile(&self) -> Result<Box<dyn Action>, ActionProblem> {
@@ -121,6 +149,7 @@ impl ActionDoc for QuarantineDoc {
             on_expiry: self.on_expiry.unwrap_or_default(),
             detach: self.detach,
             allow_dns: self.allow.dns,
+            through: self.through,
             required: [
                 (Direction::Ingress, required.ingress),
                 (Direction::Egress, required.egress),
@@ -139,6 +168,7 @@ struct Quarantine {
     on_expiry: OnExpiry,
     detach: Detach,
     allow_dns: bool,
+    through: Through,
     /// The directions that must be isolated.
     required: Vec<Direction>,
 }
@@ -175,6 +205,11 @@ impl Action for Quarantine {
             Permission::on(Kind::NetworkPolicy, "delete"),
             Permission::on(Kind::Pod, "patch"),
         ];
+        if self.through == Through::Auto {
+            let verbs = ["create", "delete"];
+            let kinds = DenyingKind::ALL.into_iter();
+            permissions.extend(kinds.flat_map(|denying| verbs.map(|verb| Permission::on(denying.kind(), verb))));
+        }
         if self.on_expiry == OnExpiry::Delete {
             permissions.push(Permission::on(Kind::Pod, "delete"));
         }
@@ -210,13 +245,6 @@ impl Action for Quarantine {
         let mut after = labels.clone();
         after.retain(|key, _| !detached.contains(key));
         after.insert(QUARANTINE_LABEL.to_owned(), context.incident.to_owned());
-        let isolation = isolation_of(live, after, context.snapshot, policies);
-        self.isolates(target, &isolation)?;
-        step.isolation = Some(isolation);
-        step.notes.push(
-            "connections that are open already may persist: what a policy does to them is up to the network".to_owned(),
-        );
-
         let record = QuarantineRecord {
             pod: target.clone(),
             incident: context.incident.to_owned(),
@@ -226,17 +254,37 @@ impl Action for Quarantine {
             expires_at: self.ttl.and_then(|ttl| context.now.checked_add(ttl.signed()).ok()),
             on_expiry: self.allowed_end(context, &mut step.notes),
             detached: labels.into_iter().filter(|(key, _)| detached.contains(key)).collect(),
+            denied_by: self.denying_kind(policies, live, &mut step.notes),
         };
-        let policy = QuarantinePolicy::of(&record, self.allow_dns).ok_or_else(|| {
+        let unplaced = || {
             let detail = format!("{} has no place for a policy beside it", target.at);
             Refusal::new(RefusalReason::PlanUnsound, detail)
-        })?;
+        };
+        let policy = QuarantinePolicy::of(&record, self.allow_dns).ok_or_else(unplaced)?;
+        let denying = match record.denied_by {
+            None => None,
+            Some(_) => Some(DenyingPolicy::of(&record, self.allow_dns).ok_or_else(unplaced)?),
+        };
+        let isolation = match denying.as_ref().and_then(EnginePolicy::of_quarantine) {
+            None => isolation_of(live, after, context.snapshot, policies),
+            Some(planned) => {
+                let mut policies = policies.clone();
+                policies.others.policies.push(planned);
+                isolation_of(live, after, context.snapshot, &policies)
+            }
+        };
+        self.isolates(target, &isolation)?;
+        step.isolation = Some(isolation);
+        step.notes.push(
+            "connections that are open already may persist: what a policy does to them is up to the network".to_owned(),
+        );
         step.expects.push(Expectation::Isolated {
             pod: target.clone(),
             policy: policy.at.clone(),
+            denied_by: denying.as_ref().map(|policy| policy.at().clone()),
         });
-        step.requests
-            .push(PlannedRequest::create(OwnObject::NetworkPolicy(policy)));
+        let objects = iter::once(OwnObject::NetworkPolicy(policy)).chain(denying.map(OwnObject::DenyingPolicy));
+        step.requests.extend(objects.map(PlannedRequest::create));
         step.requests
             .push(PlannedRequest::patch(target.clone(), record.pod_patch()));
         Ok(step)
@@ -302,6 +350,34 @@ impl Quarantine {
             }
         }
         Ok(())
+    }
+
+    /// The kind of policy that denies, if one is asked for and the cluster has one.
+    fn denying_kind(&self, policies: &Policies, live: &Pod, notes: &mut Vec<String>) -> Option<DenyingKind> {
+        if self.through == Through::NetworkPolicy {
+            return None;
+        }
+        let found = policies.others.denying_kind().and_then(|kind| {
+            if self.allow_dns && !kind.has_exceptions() {
+                return Err(format!("a denial by {} would deny DNS too", kind.as_str()));
+            }
+            Ok(kind)
+        });
+        match found {
+            Ok(kind) => {
+                if kind == DenyingKind::Cilium && pod::is_restarted_by_network_probes(live) {
+                    notes.push(
+                        "Cilium may deny the kubelet's probes too, and a container whose probe fails is restarted"
+                            .to_owned(),
+                    );
+                }
+                Some(kind)
+            }
+            Err(why) => {
+                notes.push(format!("through a NetworkPolicy alone: {why}"));
+                None
+            }
+        }
     }
 
     /// The end of the quarantine: a deletion only if the alert corroborates the pod well enough for one.

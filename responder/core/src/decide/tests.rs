@@ -12,8 +12,9 @@ use super::*;
 use crate::alert::{Alert, Bounds, Sender, SenderName};
 use crate::custom_kind::{CustomKind, CustomLocator};
 use crate::document::SourceFile;
-use crate::network::{EnginePolicies, Policies, PolicyEngine};
+use crate::network::{EnginePolicies, EnginePolicy, Policies, PolicyEngine};
 use crate::object::{Kind, Name, Namespace, Uid};
+use crate::own::DenyingKind;
 use crate::owner::{BrokenLink, Controller, CustomOwner, Owner, OwnerChain};
 use crate::playbook::load;
 use crate::pod::PodOnNode;
@@ -25,6 +26,7 @@ use crate::trace::Verdict;
 mod audited;
 mod classes;
 mod confinement;
+mod denials;
 mod floor;
 mod limits;
 mod lint;
@@ -83,6 +85,8 @@ struct World {
     namespace_labels: Value,
     policies: Vec<Value>,
     engine: Option<PolicyEngine>,
+    can_deny: Vec<DenyingKind>,
+    engine_policies: Vec<EnginePolicy>,
     replicas: Option<u32>,
     broken: Option<String>,
     /// With `broken`: the number of controllers that are believed.
@@ -111,6 +115,8 @@ impl World {
             namespace_labels: json!({"kubernetes.io/metadata.name": "web"}),
             policies: Vec::new(),
             engine: Some(PolicyEngine::Cilium),
+            can_deny: DenyingKind::ALL.to_vec(),
+            engine_policies: Vec::new(),
             replicas: Some(3),
             broken: None,
             believed: 0,
@@ -182,7 +188,9 @@ impl World {
                     .collect(),
                 others: EnginePolicies {
                     engine: self.engine,
-                    ..EnginePolicies::default()
+                    policies: self.engine_policies.clone(),
+                    can_deny: self.can_deny.clone(),
+                    unread: Vec::new(),
                 },
             }),
             services: Part::Found(vec![

@@ -254,7 +254,7 @@ pub struct ReserveDoc {
 fn target_kinds(_: &mut schemars::SchemaGenerator) -> Schema {
     let kinds: Vec<&str> = Kind::ALL
         .into_iter()
-        .filter(|kind| !matches!(kind, Kind::Namespace | Kind::NetworkPolicy))
+        .filter(|kind| kind.is_built_in() && !matches!(kind, Kind::Namespace | Kind::NetworkPolicy))
         .map(Kind::as_str)
         .collect();
     schemars::json_schema!({"type": "string", "enum": kinds})

@@ -5,6 +5,7 @@ use std::fmt;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::direction::Direction;
 use super::endpoint::Endpoint;
@@ -12,7 +13,8 @@ use super::kind::{EnginePolicy, PolicyEngine, PolicyKind};
 use super::rule::{Certainty, Rule, Stage};
 use super::walk::{Opening, openings};
 use super::{calico, cilium, cluster_policy, coverage, kubernetes};
-use crate::own::QuarantinePolicy;
+use crate::object::Locator;
+use crate::own::{DenyingKind, QuarantinePolicy};
 
 /// The most leaks that a message names.
 const MOST_SHOWN: usize = 10;
@@ -51,8 +53,52 @@ pub struct EnginePolicies {
     pub engine: Option<PolicyEngine>,
     /// The policies.
     pub policies: Vec<EnginePolicy>,
+    /// The kinds with which a quarantine can deny, as far as they are served.
+    pub can_deny: Vec<DenyingKind>,
     /// Why some could not be read, each a clause; then isolation is unverified too.
     pub unread: Vec<String>,
+}
+
+impl EnginePolicies {
+    /// Takes a policy with which a quarantine denies as it is in the store, whether or not the list has it.
+    pub fn replace(&mut self, at: &Locator, live: &Value) {
+        let Some(kind) = DenyingKind::of(at.kind()).map(PolicyKind::of_denying) else {
+            return;
+        };
+        self.policies.retain(|policy| {
+            let is_here = policy.kind == kind && policy.name == at.name().as_str();
+            !is_here
+        });
+        self.policies.extend(EnginePolicy::of(kind, live.clone()));
+    }
+
+    /// The kind of policy with which a quarantine denies here: one that the engine enforces and the API server serves.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none, as a clause.
+    pub fn denying_kind(&self) -> Result<DenyingKind, String> {
+        let Some(engine) = self.engine else {
+            return Err("no policy engine was recognised in the cluster".to_owned());
+        };
+        let enforced: &[DenyingKind] = match engine {
+            PolicyEngine::Cilium => &[DenyingKind::Cilium],
+            PolicyEngine::Calico => &[DenyingKind::Calico, DenyingKind::CalicoV3],
+            PolicyEngine::Antrea | PolicyEngine::OvnKubernetes | PolicyEngine::KubeOvn | PolicyEngine::Plain(_) => {
+                return Err(format!(
+                    "no kind of policy that {engine} enforces is denied with in this version"
+                ));
+            }
+        };
+        let mut served = enforced.iter().filter(|kind| self.can_deny.contains(kind));
+        served.next().copied().ok_or_else(|| {
+            let names: Vec<&str> = enforced.iter().map(|kind| kind.as_str()).collect();
+            format!(
+                "{engine} runs, and the API server does not serve {}",
+                names.join(" or ")
+            )
+        })
+    }
 }
 
 /// The isolation of a quarantined pod.
@@ -111,7 +157,8 @@ impl fmt::Display for Isolation {
 }
 
 /// The isolation of a pod in quarantine. The quarantine's own policy is not a leak: the playbook asks for the traffic that
-/// it allows. A changed quarantine policy, or a forged one, counts like any other.
+/// it allows. A changed quarantine policy, or a forged one, counts like any other. A policy of the quarantine that denies is a
+/// rule among the others: what the engine tries before it still leaks.
 pub fn isolation(endpoint: &Endpoint, policies: &Policies) -> Isolation {
     let mut unverified = policies.others.unread.clone();
     if policies.others.engine.is_none() {
@@ -194,6 +241,11 @@ fn stages(endpoint: &Endpoint, policies: &Policies, direction: Direction, unveri
         PolicyKind::CalicoGlobalNetworkPolicy,
         PolicyKind::CalicoNetworkPolicy,
     ]);
+    let of_calico: Vec<EnginePolicy> = of_calico
+        .into_iter()
+        .map(EnginePolicy::without_allowances_of_ours)
+        .collect();
+    let of_calico: Vec<&EnginePolicy> = of_calico.iter().collect();
     let enforced = by(&[PolicyEngine::Calico]);
     let mut stages = vec![before];
     stages.extend(calico::stages(

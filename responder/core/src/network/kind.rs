@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::own::{DenyingKind, DenyingPolicy};
 use crate::permission::Permission;
 
 /// A recognised engine of network policies.
@@ -157,6 +158,21 @@ impl PolicyKind {
         }
     }
 
+    /// The kind with which a quarantine denies, where this one is served in the group; `None` if it is none.
+    pub fn denying(self, group: &str) -> Option<DenyingKind> {
+        DenyingKind::ALL
+            .into_iter()
+            .find(|denying| Self::of_denying(*denying) == self && denying.kind().group() == group)
+    }
+
+    /// The kind of the policies with which a quarantine denies.
+    pub const fn of_denying(denying: DenyingKind) -> Self {
+        match denying {
+            DenyingKind::Cilium => Self::CiliumNetworkPolicy,
+            DenyingKind::Calico | DenyingKind::CalicoV3 => Self::CalicoNetworkPolicy,
+        }
+    }
+
     /// Whether objects of this kind belong to a namespace.
     pub const fn is_namespaced(self) -> bool {
         matches!(
@@ -208,6 +224,27 @@ impl EnginePolicy {
                 spec,
             })
             .collect()
+    }
+
+    /// The policy with which a quarantine denies; `None` for an object of another kind.
+    pub fn of_quarantine(policy: &DenyingPolicy) -> Option<Self> {
+        let denying = DenyingKind::of(policy.at().kind())?;
+        let object = policy.manifest().clone();
+        Self::of(PolicyKind::of_denying(denying), object).pop()
+    }
+
+    /// This policy as it counts for the isolation of a quarantine. One with which a quarantine denies denies everything: the
+    /// playbook asks for the traffic that it allows, so that is no leak. A changed one, or a forged one, stays as it is.
+    pub(super) fn without_allowances_of_ours(&self) -> Self {
+        let ours = DenyingKind::ALL
+            .into_iter()
+            .filter(|denying| PolicyKind::of_denying(*denying) == self.kind)
+            .filter(|denying| DenyingPolicy::is_untouched(*denying, &self.name, &self.spec))
+            .find_map(|denying| DenyingPolicy::whole_spec(denying, DenyingPolicy::incident_of(denying, &self.name)?));
+        Self {
+            spec: ours.unwrap_or_else(|| self.spec.clone()),
+            ..self.clone()
+        }
     }
 }
 

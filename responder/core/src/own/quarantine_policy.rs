@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
@@ -35,14 +35,7 @@ impl QuarantinePolicy {
                 labels: Some(record.policy_labels()),
                 annotations: Some(record.policy_annotations()),
                 // The garbage collector deletes the policy after the pod.
-                owner_references: Some(vec![OwnerReference {
-                    api_version: "v1".to_owned(),
-                    kind: "Pod".to_owned(),
-                    name: record.pod.at.name().to_string(),
-                    uid: record.pod.uid.to_string(),
-                    block_owner_deletion: Some(false),
-                    controller: Some(false),
-                }]),
+                owner_references: Some(vec![record.pod_as_owner()]),
                 ..ObjectMeta::default()
             },
             spec: Some(NetworkPolicySpec {

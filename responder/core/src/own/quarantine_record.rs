@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::denying_kind::DenyingKind;
 use crate::object::{Locator, Name, Namespace, ObjectRef, Uid};
 use crate::patch::{Entry, FieldChange as _, Patch, Standing};
 
@@ -21,6 +23,8 @@ const PLAYBOOK: &str = "responder.dev/playbook";
 const OWNER_UID: &str = "responder.dev/owner-uid";
 const EXPIRES_AT: &str = "responder.dev/expires-at";
 const ON_EXPIRY: &str = "responder.dev/on-expiry";
+/// The kind of the policy that denies, beside the NetworkPolicy.
+const DENIED_BY: &str = "responder.dev/deny";
 /// The removed labels as a JSON object, on the pod and on the policy.
 const DETACHED_LABELS: &str = "responder.dev/detached-labels";
 
@@ -65,6 +69,8 @@ pub struct QuarantineRecord {
     pub on_expiry: OnExpiry,
     /// The labels that were removed from the pod.
     pub detached: BTreeMap<String, String>,
+    /// The kind of the policy that denies the pod's traffic, beside the NetworkPolicy; `None` without one.
+    pub denied_by: Option<DenyingKind>,
 }
 
 /// A policy with the quarantine label and an unreadable record.
@@ -101,7 +107,34 @@ impl QuarantineRecord {
         if let Some(at) = self.expires_at {
             annotations.insert(EXPIRES_AT.to_owned(), at.to_string());
         }
+        if let Some(kind) = self.denied_by {
+            annotations.insert(DENIED_BY.to_owned(), kind.as_str().to_owned());
+        }
         annotations
+    }
+
+    /// The annotations of the policy that denies.
+    pub(super) fn denying_annotations(&self) -> BTreeMap<String, String> {
+        let pod = self.pod_annotations().map(|(key, value)| (key.to_owned(), value));
+        pod.chain([(PLAYBOOK.to_owned(), self.playbook.clone())]).collect()
+    }
+
+    /// The annotations that tell the pod.
+    pub(super) fn pod_annotations(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let (name, uid) = (self.pod.at.name().to_string(), self.pod.uid.to_string());
+        [(POD_NAME, name), (POD_UID, uid)].into_iter()
+    }
+
+    /// The reference to the pod, after which the garbage collector deletes a policy.
+    pub(super) fn pod_as_owner(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: "v1".to_owned(),
+            kind: "Pod".to_owned(),
+            name: self.pod.at.name().to_string(),
+            uid: self.pod.uid.to_string(),
+            block_owner_deletion: Some(false),
+            controller: Some(false),
+        }
     }
 
     fn detached_as_json(&self) -> String {
@@ -192,6 +225,10 @@ impl QuarantineRecord {
             .find(|way| annotations.get(ON_EXPIRY).is_some_and(|text| text == way.as_str()))
             .ok_or_else(|| problem(ON_EXPIRY))?;
         let detached = serde_json::from_str(get(DETACHED_LABELS)?).map_err(|_| problem(DETACHED_LABELS))?;
+        let denied_by = annotations
+            .get(DENIED_BY)
+            .map(|text| DenyingKind::named(text).ok_or_else(|| problem(DENIED_BY)))
+            .transpose()?;
         Ok(Self {
             pod: ObjectRef {
                 at: Locator::pod(namespace, name),
@@ -203,6 +240,7 @@ impl QuarantineRecord {
             expires_at,
             on_expiry,
             detached,
+            denied_by,
         })
     }
 }
@@ -227,6 +265,7 @@ mod tests {
             expires_at: Some("2026-11-24T05:00:00Z".parse().unwrap()),
             on_expiry: OnExpiry::Release,
             detached: BTreeMap::from([("app".to_owned(), "web".to_owned())]),
+            denied_by: None,
         }
     }
 
@@ -251,6 +290,13 @@ mod tests {
             ..record()
         };
         assert_eq!(QuarantineRecord::of(&policy(&endless)), Some(Ok(endless)));
+        for kind in DenyingKind::ALL {
+            let denied = QuarantineRecord {
+                denied_by: Some(kind),
+                ..record()
+            };
+            assert_eq!(QuarantineRecord::of(&policy(&denied)), Some(Ok(denied)));
+        }
     }
 
     #[test]
@@ -267,6 +313,7 @@ mod tests {
     #[case(EXPIRES_AT, "soon")]
     #[case(ON_EXPIRY, "delete")]
     #[case(DETACHED_LABELS, "[]")]
+    #[case(DENIED_BY, "NetworkPolicy")]
     fn an_annotation_that_was_changed_by_hand_is_named(#[case] annotation: &'static str, #[case] value: &str) {
         let mut changed = policy(&record());
         changed

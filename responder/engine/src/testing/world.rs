@@ -132,6 +132,20 @@ impl TestWorld {
         applied.unwrap_or_else(|error| panic!("{error}"));
     }
 
+    /// The same world with a network of Cilium's.
+    pub(crate) fn with_cilium(self) -> Self {
+        self.apply(
+            "{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: cilium, namespace: kube-system}, \
+             spec: {selector: {matchLabels: {k8s-app: cilium}}, template: {metadata: {labels: {k8s-app: cilium}}, \
+             spec: {containers: [{name: agent, image: \"cilium:1\"}]}}}}\n---\n\
+             {apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, \
+             metadata: {name: ciliumnetworkpolicies.cilium.io}, \
+             spec: {group: cilium.io, scope: Namespaced, names: {kind: CiliumNetworkPolicy, plural: ciliumnetworkpolicies}, \
+             versions: [{name: v2, served: true, storage: true}]}}",
+        );
+        self
+    }
+
     /// Adds this many bare pods `flood-0`, `flood-1`, … with the numbers from 1000 on.
     pub(crate) fn flood(&self, pods: u32) {
         let mut manifests = String::new();
@@ -272,7 +286,7 @@ impl TestWorld {
             .collect()
     }
 
-    /// The names of all quarantine policies.
+    /// The keys of all policies of quarantines, of any kind.
     pub(crate) fn quarantines(&self) -> Vec<String> {
         let objects = self.objects().into_keys();
         objects.filter(|key| key.contains("responder-quarantine-")).collect()

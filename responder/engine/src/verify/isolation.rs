@@ -1,12 +1,15 @@
 //! Whether a quarantine isolates its pod. Step of the flow: verify. Reads only.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use responder_core::network::{Endpoint, Isolation, Policies, isolation};
 use responder_core::object::{Locator, ObjectRef};
 use responder_core::own::QuarantinePolicy;
 use responder_core::pod;
-use responder_core::port::ClusterReader;
+use responder_core::port::{ClusterReader, ReadError};
 use serde::Deserialize as _;
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::finding::{Effectiveness, Finding};
@@ -16,6 +19,7 @@ use super::reading::reading;
 pub(super) struct IsolationCheck<'a> {
     pub(super) pod: &'a ObjectRef,
     pub(super) policy: &'a Locator,
+    pub(super) denied_by: Option<&'a Locator>,
     pub(super) predicted: Option<&'a Isolation>,
 }
 
@@ -30,23 +34,24 @@ impl IsolationCheck<'_> {
                 async {
                     tokio::try_join!(
                         cluster.pod(namespace, target.at.name()),
-                        // Our own policy comes from the store: the list below may not have it yet.
+                        // Our own policies come from the store: the lists below may not have them yet.
                         cluster.object(self.policy),
+                        self.denial(cluster),
                         cluster.network_policies(namespace),
                         cluster.namespace(namespace),
                     )
                 },
                 cluster.engine_policies(namespace)
             );
-            reads.map(|(live, ours, network_policies, namespace)| {
+            reads.map(|(live, ours, denial, network_policies, namespace)| {
                 let policies = Policies {
                     network_policies,
                     others,
                 };
-                (live, ours, policies, namespace)
+                (live, ours, denial, policies, namespace)
             })
         });
-        let (live, ours, policies, namespace) = match readings.await {
+        let (live, ours, denial, mut policies, namespace) = match readings.await {
             Ok(readings) => readings,
             Err(error) => return Finding::unread(&error),
         };
@@ -63,8 +68,22 @@ impl IsolationCheck<'_> {
         if let Some(flaw) = QuarantinePolicy::flaw(&ours, &labels) {
             return Finding::new(Effectiveness::Ineffective, format!("{at} {flaw}"));
         }
+        if let Some(at) = self.denied_by {
+            let Some(denial) = denial else {
+                return Finding::new(Effectiveness::Ineffective, format!("{at} is not there"));
+            };
+            policies.others.replace(at, &denial);
+        }
         let endpoint = Endpoint::of(&live, labels, namespace.as_deref());
         self.judged(&isolation(&endpoint, &with_ours(policies, ours)))
+    }
+
+    /// The policy that denies, as it is in the store.
+    async fn denial<C: ClusterReader>(&self, cluster: &C) -> Result<Option<Arc<Value>>, ReadError> {
+        match self.denied_by {
+            Some(at) => cluster.object(at).await,
+            None => Ok(None),
+        }
     }
 
     fn judged(&self, observed: &Isolation) -> Finding {

@@ -379,6 +379,62 @@ async fn a_quarantined_pod_that_is_gone_is_isolated() {
     assert_eq!(verdict(&world, &checks).await.verdict, Effectiveness::Effective);
 }
 
+/// A quarantine that denies, beside a policy that allows everything.
+async fn denied() -> (TestWorld, Plan, Vec<OpenExpectation>) {
+    let world = TestWorld::new(&enforced("p", "[{quarantine: {through: Auto}}]")).with_cilium();
+    world.apply(
+        "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: open, namespace: web}, \
+         spec: {podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{}], egress: [{}]}}",
+    );
+    let plan = world.plan(&alert("p", json!({}))).await;
+    world.cluster.inner.freeze_lists();
+    let execution = world.execute(&plan).await;
+    let checks = open_expectations(&plan, &execution.response.steps);
+    (world, plan, checks)
+}
+
+fn denial_of(plan: &Plan) -> Locator {
+    plan.requests().nth(1).unwrap().request.at()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_that_a_lagging_list_does_not_have_yet_isolates() {
+    let (world, _, checks) = denied().await;
+    let finding = verdict(&world, &checks).await;
+    assert_eq!(finding.verdict, Effectiveness::Effective, "{finding:?}");
+    assert_eq!(finding.detail, "Isolated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_that_is_gone_denies_nothing() {
+    let (world, plan, checks) = denied().await;
+    world.cluster.inner.thaw_lists();
+    world.cluster.inner.remove(&denial_of(&plan));
+    let finding = verdict(&world, &checks).await;
+    assert_eq!(finding.verdict, Effectiveness::Ineffective);
+    assert!(
+        finding.detail.starts_with("ciliumnetworkpolicy.cilium.io/web/") && finding.detail.ends_with(" is not there"),
+        "{finding:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_that_was_changed_lets_through_what_it_does_not_deny() {
+    let (world, plan, checks) = denied().await;
+    world.cluster.inner.thaw_lists();
+    let at = denial_of(&plan);
+    let key = format!("CiliumNetworkPolicy.cilium.io/web/{}", at.name());
+    let mut changed = world.object(&key).unwrap();
+    changed["spec"].as_object_mut().unwrap().remove("egressDeny");
+    world.apply(&changed.to_string());
+    let finding = verdict(&world, &checks).await;
+    assert_eq!(finding.verdict, Effectiveness::Ineffective);
+    assert!(
+        finding.detail.contains("leaks more than predicted: egress") && !finding.detail.contains("ingress"),
+        "{finding:?}"
+    );
+}
+
 // --- as a whole --------------------------------------------------------------------------------------
 
 #[tokio::test(start_paused = true)]

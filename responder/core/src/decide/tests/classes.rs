@@ -46,7 +46,9 @@ fn class_of(request: &Request) -> ActionClass {
 fn ends_in_a_deletion(step: &PlannedStep) -> bool {
     step.plan.requests.iter().any(|planned| match &planned.request {
         Request::Create { object } => {
-            let OwnObject::NetworkPolicy(policy) = &**object;
+            let OwnObject::NetworkPolicy(policy) = &**object else {
+                return false;
+            };
             matches!(
                 QuarantineRecord::of(&policy.manifest),
                 Some(Ok(record)) if record.on_expiry == OnExpiry::Delete
@@ -66,11 +68,13 @@ fn entries() -> impl Strategy<Value = Value> {
 fn pod_step() -> impl Strategy<Value = Value> {
     let expiry = prop::sample::select(vec!["Hold", "Release", "Delete"]);
     let detach = prop::sample::select(vec!["Never", "IfSafe", "Always"]);
+    let through = prop::sample::select(vec!["NetworkPolicy", "Auto"]);
     let plain = prop_oneof![
         entries().prop_map(|labels| json!({"label": {"labels": labels}})),
         entries().prop_map(|annotations| json!({"annotate": {"annotations": annotations}})),
-        (expiry, detach)
-            .prop_map(|(expiry, detach)| json!({"quarantine": {"ttl": "1s", "onExpiry": expiry, "detach": detach}})),
+        (expiry, detach, through).prop_map(|(expiry, detach, through)| {
+            json!({"quarantine": {"ttl": "1s", "onExpiry": expiry, "detach": detach, "through": through}})
+        }),
         Just(json!({"delete": {"gracePeriodSeconds": 0}})),
         Just(json!({"evict": {"blockedFor": "5s"}})),
     ];

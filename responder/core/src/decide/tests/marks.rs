@@ -66,6 +66,7 @@ fn our_policy(uid: &str) -> Value {
         expires_at: None,
         on_expiry: OnExpiry::Hold,
         detached: std::collections::BTreeMap::new(),
+        denied_by: None,
     };
     serde_json::to_value(QuarantinePolicy::of(&record, false).unwrap().manifest).unwrap()
 }

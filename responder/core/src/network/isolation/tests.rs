@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::*;
 
 mod worlds;
-use crate::own::QUARANTINE_LABEL;
+use crate::object::{Locator, Name, Namespace, ObjectRef, Uid};
+use crate::own::{DenyingPolicy, OnExpiry, QUARANTINE_LABEL, QuarantineRecord};
 
 #[expect(
     clippy::needless_pass_by_value,
@@ -41,7 +42,7 @@ fn under(engine: PolicyEngine, network_policies: Vec<NetworkPolicy>, policies: V
         others: EnginePolicies {
             engine: Some(engine),
             policies,
-            unread: Vec::new(),
+            ..EnginePolicies::default()
         },
     };
     isolation(&endpoint(), &policies)
@@ -366,6 +367,166 @@ fn a_policy_of_an_engine_that_does_not_run_is_a_leak_and_no_reason_to_give_up() 
         "{isolation}"
     );
     assert!(under(PolicyEngine::Cilium, Vec::new(), policies).is_futile());
+}
+
+/// The policy with which a quarantine of this pod denies.
+fn denial_with(kind: DenyingKind, allow_dns: bool) -> EnginePolicy {
+    let record = QuarantineRecord {
+        pod: ObjectRef {
+            at: Locator::pod(Namespace::new("web").unwrap(), Name::new("web-0").unwrap()),
+            uid: Uid::new("pod-uid").unwrap(),
+        },
+        incident: "abc".to_owned(),
+        playbook: "p".to_owned(),
+        owner: None,
+        expires_at: None,
+        on_expiry: OnExpiry::Hold,
+        detached: BTreeMap::new(),
+        denied_by: Some(kind),
+    };
+    EnginePolicy::of_quarantine(&DenyingPolicy::of(&record, allow_dns).unwrap()).unwrap()
+}
+
+fn denial(kind: DenyingKind) -> EnginePolicy {
+    denial_with(kind, false)
+}
+
+/// Two policies of two kinds that allow everything in both directions.
+fn open_both_ways(engine: PolicyEngine) -> (Vec<NetworkPolicy>, Vec<EnginePolicy>) {
+    let of_engine = match engine {
+        PolicyEngine::Cilium => of(
+            PolicyKind::CiliumClusterwideNetworkPolicy,
+            "open",
+            json!({"endpointSelector": {}, "ingress": [{"fromEntities": ["all"]}], "egress": [{"toEntities": ["all"]}]}),
+        ),
+        _ => of(
+            PolicyKind::CalicoGlobalNetworkPolicy,
+            "open",
+            json!({"order": 1, "selector": "all()", "types": ["Ingress", "Egress"], "ingress": [{"action": "Allow"}], "egress": [{"action": "Allow"}]}),
+        ),
+    };
+    (both_ways(&[json!({})]), vec![of_engine])
+}
+
+#[rstest]
+#[case(PolicyEngine::Cilium, DenyingKind::Cilium)]
+#[case(PolicyEngine::Calico, DenyingKind::Calico)]
+#[case(PolicyEngine::Calico, DenyingKind::CalicoV3)]
+fn a_quarantine_that_denies_leaks_nothing_of_what_comes_after(#[case] engine: PolicyEngine, #[case] kind: DenyingKind) {
+    let (network_policies, mut policies) = open_both_ways(engine);
+    assert!(under(engine, network_policies.clone(), policies.clone()).is_futile());
+    policies.push(denial(kind));
+    assert_eq!(under(engine, network_policies, policies).to_string(), "Isolated");
+}
+
+#[rstest]
+#[case::a_tier_before(
+    DenyingKind::Calico,
+    of(PolicyKind::CalicoGlobalNetworkPolicy, "p", json!({"tier": "security", "selector": "all()", "types": ["Egress"], "egress": [{"action": "Allow"}]})),
+    "IsolatedExcept [egress to everywhere on all ports (GlobalNetworkPolicy p)]"
+)]
+#[case::an_order_before(
+    DenyingKind::Calico,
+    of(PolicyKind::CalicoNetworkPolicy, "p", json!({"order": -2e9, "selector": "all()", "types": ["Egress"], "egress": [{"action": "Allow"}]})),
+    "IsolatedExcept [egress to everywhere on all ports (Calico NetworkPolicy p)]"
+)]
+#[case::the_tier_of_administrators_which_calico_may_enforce(
+    DenyingKind::Calico,
+    of(PolicyKind::ClusterNetworkPolicy, "p", json!({"tier": "Admin", "priority": 1, "subject": {"namespaces": {}}, "egress": [{"action": "Accept", "to": [{"networks": ["0.0.0.0/0"]}]}]})),
+    "IsolatedExcept [egress to 0.0.0.0/0 on all ports (ClusterNetworkPolicy p)]"
+)]
+#[case::nothing_comes_before_a_denial_of_ciliums(
+    DenyingKind::Cilium,
+    of(PolicyKind::CiliumClusterwideNetworkPolicy, "p", json!({"endpointSelector": {}, "egress": [{"toEntities": ["all"]}]})),
+    "Isolated"
+)]
+fn a_quarantine_that_denies_leaks_what_comes_before(
+    #[case] kind: DenyingKind,
+    #[case] before: EnginePolicy,
+    #[case] expected: &str,
+) {
+    let engine = match kind {
+        DenyingKind::Cilium => PolicyEngine::Cilium,
+        DenyingKind::Calico | DenyingKind::CalicoV3 => PolicyEngine::Calico,
+    };
+    let tier = of(PolicyKind::CalicoTier, "security", json!({"order": 100}));
+    let policies = vec![tier, before, denial(kind)];
+    assert_eq!(under(engine, both_ways(&[json!({})]), policies).to_string(), expected);
+}
+
+#[rstest]
+#[case(PolicyEngine::Calico, DenyingKind::Cilium)]
+#[case(PolicyEngine::Cilium, DenyingKind::Calico)]
+fn a_denial_that_no_running_engine_enforces_denies_nothing(#[case] engine: PolicyEngine, #[case] kind: DenyingKind) {
+    let isolation = under(engine, both_ways(&[json!({})]), vec![denial(kind)]);
+    assert!(isolation.is_futile(), "{isolation}");
+}
+
+#[test]
+fn a_denial_that_was_changed_or_forged_counts_as_it_stands() {
+    let out = || both_ways(&[json!({"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]})]);
+    let mut changed = denial(DenyingKind::Calico);
+    changed.spec["egress"] =
+        json!([{"action": "Allow", "protocol": "TCP", "destination": {"ports": [443]}}, {"action": "Deny"}]);
+    assert_eq!(
+        under(PolicyEngine::Calico, out(), vec![changed]).to_string(),
+        "IsolatedExcept [egress to everywhere on tcp/443 (Calico NetworkPolicy default.responder-quarantine-abc)]"
+    );
+    let mut elsewhere = denial(DenyingKind::Cilium);
+    elsewhere.spec["endpointSelector"] = json!({"matchLabels": {QUARANTINE_LABEL: "def"}});
+    let isolation = under(PolicyEngine::Cilium, out(), vec![elsewhere]);
+    assert_eq!(isolation.leaks.len(), 2, "{isolation}");
+}
+
+#[test]
+fn the_dns_that_a_quarantine_allows_is_no_leak_of_its_denial() {
+    let policies = vec![denial_with(DenyingKind::Calico, true)];
+    let isolation = under(PolicyEngine::Calico, both_ways(&[json!({})]), policies);
+    assert_eq!(isolation.to_string(), "Isolated");
+}
+
+#[rstest]
+#[case(Some(PolicyEngine::Cilium), &DenyingKind::ALL, Ok(DenyingKind::Cilium))]
+#[case(Some(PolicyEngine::Calico), &DenyingKind::ALL, Ok(DenyingKind::Calico))]
+#[case(Some(PolicyEngine::Calico), &[DenyingKind::CalicoV3], Ok(DenyingKind::CalicoV3))]
+#[case(
+    Some(PolicyEngine::Cilium),
+    &[DenyingKind::Calico],
+    Err("cilium runs, and the API server does not serve CiliumNetworkPolicy.cilium.io")
+)]
+#[case(
+    Some(PolicyEngine::OvnKubernetes),
+    &DenyingKind::ALL,
+    Err("no kind of policy that ovn-kubernetes enforces is denied with in this version")
+)]
+#[case(None, &DenyingKind::ALL, Err("no policy engine was recognised in the cluster"))]
+fn a_quarantine_denies_by_a_kind_that_is_served_and_enforced(
+    #[case] engine: Option<PolicyEngine>,
+    #[case] can_deny: &[DenyingKind],
+    #[case] expected: Result<DenyingKind, &str>,
+) {
+    let policies = EnginePolicies {
+        engine,
+        can_deny: can_deny.to_vec(),
+        ..EnginePolicies::default()
+    };
+    assert_eq!(policies.denying_kind(), expected.map_err(str::to_owned));
+}
+
+#[test]
+fn a_served_kind_of_policy_is_known_as_one_that_denies_by_its_group() {
+    for denying in DenyingKind::ALL {
+        let kind = PolicyKind::of_denying(denying);
+        assert_eq!(kind.denying(denying.kind().group()), Some(denying));
+        let place = kind
+            .served_at()
+            .iter()
+            .find(|place| place.group == denying.kind().group());
+        assert_eq!(place.unwrap().versions, [denying.kind().version()]);
+        assert_eq!(kind.plural(), denying.kind().plural());
+    }
+    assert_eq!(PolicyKind::AntreaNetworkPolicy.denying("crd.antrea.io"), None);
+    assert_eq!(PolicyKind::CalicoTier.denying("crd.projectcalico.org"), None);
 }
 
 #[test]

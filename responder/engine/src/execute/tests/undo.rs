@@ -12,14 +12,19 @@ fn everything() -> String {
     let steps = [
         "label: {labels: {suspect: \"yes\", team: null}}",
         "annotate: {annotations: {example.org/seen: \"yes\"}}",
-        "quarantine: {ttl: 1h, detach: Always}",
+        "quarantine: {ttl: 1h, detach: Always, through: Auto}",
         "delete: {gracePeriodSeconds: 0}",
     ];
     let steps = steps.map(|step| format!("{{{step}, onFailure: Revert}}"));
     enforced("p", &format!("[{}]", steps.join(", ")))
 }
 
-const REQUESTS: usize = 5;
+const REQUESTS: usize = 6;
+
+/// A world whose network can deny.
+fn world_of_everything() -> TestWorld {
+    TestWorld::new(&everything()).with_cilium()
+}
 
 /// The requests before this one succeed, then comes this.
 fn failing_at(place: usize, how: &[Then]) -> Vec<Then> {
@@ -38,7 +43,7 @@ async fn whichever_request_fails_the_cluster_is_as_it_was_before() {
                 // A deletion that was carried out can't be undone.
                 continue;
             }
-            let world = TestWorld::new(&everything());
+            let world = world_of_everything();
             let before = world.objects();
             let plan = world.plan(&solo()).await;
             assert_eq!(plan.requests().count(), REQUESTS);
@@ -66,7 +71,7 @@ async fn whichever_request_fails_the_cluster_is_as_it_was_before() {
 
 #[tokio::test(start_paused = true)]
 async fn what_can_not_be_undone_is_told() {
-    let world = TestWorld::new(&everything());
+    let world = world_of_everything();
     let plan = world.plan(&solo()).await;
     world.cluster.script(failing_at(REQUESTS - 1, &[LOST, FORBIDDEN]));
     let execution = world.execute(&plan).await;
@@ -75,12 +80,12 @@ async fn what_can_not_be_undone_is_told() {
         UndoOutcome::Irreversible { .. }
     ));
     assert!(world.pod("solo-1").is_none());
-    assert_eq!(world.quarantines(), [""; 0], "the policy goes with its pod");
+    assert_eq!(world.quarantines(), [""; 0], "the policies go with their pod");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_done_is_undone_the_last_first() {
-    let world = TestWorld::new(&everything());
+    let world = world_of_everything();
     let plan = world.plan(&solo()).await;
     world.cluster.script(failing_at(REQUESTS - 1, &[REFUSED]));
     let execution = world.execute(&plan).await;
@@ -106,7 +111,7 @@ async fn a_change_of_a_node_is_undone_with_its_annotations(#[case] step: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn a_response_whose_alert_became_too_old_in_the_middle_is_undone_where_it_says_so() {
-    let world = TestWorld::new(&everything());
+    let world = world_of_everything();
     let before = world.objects();
     let plan = world.plan(&solo()).await;
     // The policy is created after the alert's time; the patch that was to follow is not sent any more.
@@ -129,15 +134,15 @@ async fn a_response_whose_alert_became_too_old_in_the_middle_is_undone_where_it_
 async fn a_response_that_was_killed_in_the_middle_is_completed_when_its_alert_comes_again() {
     let rules = enforced(
         "p",
-        "[{label: {labels: {suspect: \"yes\"}}}, {quarantine: {ttl: 1h, detach: Always}}]",
+        "[{label: {labels: {suspect: \"yes\"}}}, {quarantine: {ttl: 1h, detach: Always, through: Auto}}]",
     ) + &guard("maxAlertAge: 5m");
     let whole = {
-        let world = TestWorld::new(&rules);
+        let world = TestWorld::new(&rules).with_cilium();
         world.execute(&world.plan(&solo()).await).await;
         world.pod("solo-1")
     };
-    for place in 0..3 {
-        let world = TestWorld::new(&rules);
+    for place in 0..4 {
+        let world = TestWorld::new(&rules).with_cilium();
         world.cluster.before(move |_, before| match before {
             Before::Send(_, sent) if sent == place => Then::Never,
             _ => Then::Go,
@@ -159,7 +164,7 @@ async fn a_response_that_was_killed_in_the_middle_is_completed_when_its_alert_co
             "request {place}: {responses:#?}"
         );
         assert_eq!(world.pod("solo-1"), whole, "request {place}");
-        assert_eq!(world.quarantines().len(), 1, "request {place}");
+        assert_eq!(world.quarantines().len(), 2, "request {place}");
         engine.shutdown(Duration::ZERO).await;
     }
 }

@@ -20,7 +20,7 @@ use crate::pipeline::shared::Shared;
 use crate::quarantine_end::QuarantineEnd;
 use crate::send::SendOptions;
 
-/// Deletes the pod; the policy stays until the pod is gone. A pod that ends already is deleted again only if its end is
+/// Deletes the pod; the policies stay until the pod is gone. A pod that ends already is deleted again only if its end is
 /// further away than the guard's `maxGrace`.
 pub(super) async fn delete<C: Cluster, L: Ledger>(
     shared: &Shared<C, L>,
@@ -72,9 +72,9 @@ pub(super) async fn delete<C: Cluster, L: Ledger>(
         RequestOutcome::Done {
             reply: Reply::Terminating,
         } => QuarantineEnd::Deleted,
-        RequestOutcome::Done { .. } => remove(sender, policy, &mode.permit(), QuarantineEnd::Deleted).await,
+        RequestOutcome::Done { .. } => remove(sender, policy, record, &mode.permit(), QuarantineEnd::Deleted).await,
         RequestOutcome::TargetGone { .. } | RequestOutcome::TargetReplaced { .. } => {
-            remove(sender, policy, &mode.permit(), QuarantineEnd::PodGone).await
+            remove(sender, policy, record, &mode.permit(), QuarantineEnd::PodGone).await
         }
         other => QuarantineEnd::Failed {
             because: other.to_string(),

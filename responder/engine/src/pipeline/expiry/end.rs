@@ -45,7 +45,7 @@ pub(super) async fn end<C: Cluster, L: Ledger>(
     let seen = match lookup(&*shared.cluster, &record.pod).await {
         Ok(Lookup::Same(seen)) => seen,
         Ok(Lookup::Gone | Lookup::Replaced(_)) => {
-            return remove(&sender, policy, &permit, QuarantineEnd::PodGone).await;
+            return remove(&sender, policy, record, &permit, QuarantineEnd::PodGone).await;
         }
         Err(error) => return failed(&error),
     };
@@ -53,7 +53,14 @@ pub(super) async fn end<C: Cluster, L: Ledger>(
     // before it patched the pod.
     let is_released = isolates_its_pod_only && record.is_off(&seen.fields);
     if record.on_expiry == OnExpiry::Release && is_released {
-        return remove(&sender, policy, &permit, QuarantineEnd::Released { left: Vec::new() }).await;
+        return remove(
+            &sender,
+            policy,
+            record,
+            &permit,
+            QuarantineEnd::Released { left: Vec::new() },
+        )
+        .await;
     }
     if let Some(because) = record.contradiction(&seen.fields) {
         return QuarantineEnd::Held { because };
@@ -67,7 +74,7 @@ pub(super) async fn end<C: Cluster, L: Ledger>(
     }
 }
 
-/// Gives the pod its labels back, and removes the policy.
+/// Gives the pod its labels back, and removes the policies.
 async fn release<C: Cluster>(
     sender: &ExpirySender<'_, C>,
     policy: ObjectRef,
@@ -79,5 +86,5 @@ async fn release<C: Cluster>(
         UndoOutcome::Undone | UndoOutcome::Nothing { .. } | UndoOutcome::Irreversible { .. } => Vec::new(),
         UndoOutcome::Failed { because } => return QuarantineEnd::Failed { because },
     };
-    remove(sender, policy, permit, QuarantineEnd::Released { left }).await
+    remove(sender, policy, record, permit, QuarantineEnd::Released { left }).await
 }

@@ -1,5 +1,7 @@
-//! Quarantines from their beginning to the end of their time. Ends that are not allowed are in `doubts`.
+//! Quarantines from their beginning to the end of their time. Those with a policy that denies are in `denials`, ends that are
+//! not allowed in `doubts`.
 
+mod denials;
 mod doubts;
 
 use responder_cluster::simulated::SendFault;

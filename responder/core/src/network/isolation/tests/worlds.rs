@@ -302,10 +302,20 @@ fn name(index: usize) -> String {
     format!("p{index}")
 }
 
-fn seen(world: &[SmallPolicy], engine: PolicyEngine) -> Isolation {
+/// The kind with which a quarantine denies under an engine.
+fn denying_kind(engine: PolicyEngine) -> Option<DenyingKind> {
+    match engine {
+        PolicyEngine::Calico => Some(DenyingKind::Calico),
+        PolicyEngine::Cilium => Some(DenyingKind::Cilium),
+        _ => None,
+    }
+}
+
+fn seen(world: &[SmallPolicy], engine: PolicyEngine, is_denied: bool) -> Isolation {
     let is_plain = matches!(engine, PolicyEngine::Plain(_));
     let (mut network_policies, mut policies) = (Vec::new(), Vec::new());
     policies.push(of(PolicyKind::CalicoTier, "first", json!({"order": 1})));
+    policies.extend(denying_kind(engine).filter(|_| is_denied).map(denial));
     for (index, policy) in world.iter().enumerate() {
         let name = name(index);
         match engine {
@@ -319,7 +329,21 @@ fn seen(world: &[SmallPolicy], engine: PolicyEngine) -> Isolation {
 }
 
 /// The stages of one connection: what each policy does with it, and whether the stage denies the rest.
-fn stages(world: &[SmallPolicy], engine: PolicyEngine, direction: Direction) -> Vec<(Vec<(usize, SmallRule)>, bool)> {
+fn stages(
+    world: &[SmallPolicy],
+    engine: PolicyEngine,
+    is_denied: bool,
+    direction: Direction,
+) -> Vec<(Vec<(usize, SmallRule)>, bool)> {
+    // The number is that of no policy of the world.
+    let denial = || {
+        let deny = SmallRule {
+            act: Act::Deny,
+            peers: Peers::Everybody,
+            port: None,
+        };
+        is_denied.then_some((world.len(), deny))
+    };
     let is_plain = matches!(engine, PolicyEngine::Plain(_));
     let selecting: Vec<(usize, &SmallPolicy)> = world
         .iter()
@@ -356,7 +380,8 @@ fn stages(world: &[SmallPolicy], engine: PolicyEngine, direction: Direction) -> 
                 rules(tier)
             };
             let is_applied = !first.is_empty();
-            let mut of_default = ordered(default.clone(), 0, 1000);
+            let mut of_default: Vec<_> = denial().into_iter().collect();
+            of_default.extend(ordered(default.clone(), 0, 1000));
             of_default.extend(allowing(of_kubernetes));
             of_default.extend(ordered(default, 1000, u32::MAX));
             vec![(ordered(first, 0, u32::MAX), is_applied), (of_default, true)]
@@ -364,6 +389,7 @@ fn stages(world: &[SmallPolicy], engine: PolicyEngine, direction: Direction) -> 
         PolicyEngine::Cilium => {
             let mut all = rules(of_engine.clone());
             all.retain(|(_, rule)| rule.act == Act::Deny);
+            all.extend(denial());
             all.extend(allowing(of_engine));
             all.extend(allowing(of_kubernetes));
             vec![(all, true)]
@@ -381,13 +407,14 @@ fn stages(world: &[SmallPolicy], engine: PolicyEngine, direction: Direction) -> 
 fn let_through(
     world: &[SmallPolicy],
     engine: PolicyEngine,
+    is_denied: bool,
     direction: Direction,
     peer: Peer,
     port: Port,
 ) -> (Option<usize>, BTreeSet<usize>) {
     let (mut first, mut all) = (None, BTreeSet::new());
     let mut passed_by = None;
-    for (rules, denies_the_rest) in stages(world, engine, direction) {
+    for (rules, denies_the_rest) in stages(world, engine, is_denied, direction) {
         let mut passed = false;
         for (index, rule) in rules.iter().filter(|(_, rule)| rule.matches(peer, port)) {
             match rule.act {
@@ -483,10 +510,10 @@ fn world() -> impl Strategy<Value = Vec<SmallPolicy>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
-    /// Each world is tried under four engines.
+    /// Each world is tried under four engines, with a quarantine that denies and one that does not.
     #[test]
-    fn a_leak_is_reported_wherever_a_connection_is_allowed(world in world()) {
-        agrees(&world)?;
+    fn a_leak_is_reported_wherever_a_connection_is_allowed(world in world(), is_denied in any::<bool>()) {
+        agrees(&world, is_denied)?;
     }
 }
 
@@ -495,14 +522,17 @@ proptest! {
 
     #[test]
     #[ignore = "takes minutes: `.ci/run` runs it"]
-    fn a_leak_is_reported_wherever_a_connection_is_allowed_in_a_hundred_thousand_worlds(world in world()) {
-        agrees(&world)?;
+    fn a_leak_is_reported_wherever_a_connection_is_allowed_in_a_hundred_thousand_worlds(
+        world in world(),
+        is_denied in any::<bool>(),
+    ) {
+        agrees(&world, is_denied)?;
     }
 }
 
-fn agrees(world: &[SmallPolicy]) -> Result<(), TestCaseError> {
+fn agrees(world: &[SmallPolicy], is_denied: bool) -> Result<(), TestCaseError> {
     for engine in ENGINES {
-        let isolation = seen(world, engine);
+        let isolation = seen(world, engine, is_denied);
         for direction in Direction::BOTH {
             let reported = |index: &usize| {
                 let name = name(*index);
@@ -512,7 +542,7 @@ fn agrees(world: &[SmallPolicy]) -> Result<(), TestCaseError> {
             };
             let mut allowing = BTreeSet::new();
             for (peer, port) in connections() {
-                let (first, all) = let_through(world, engine, direction, peer, port);
+                let (first, all) = let_through(world, engine, is_denied, direction, peer, port);
                 if let Some(first) = first {
                     prop_assert!(
                         reported(&first),
@@ -533,7 +563,11 @@ fn agrees(world: &[SmallPolicy]) -> Result<(), TestCaseError> {
                         isolation
                     );
                 }
-                let open = |peer| let_through(world, engine, direction, peer, Port::Other).0.is_some();
+                let open = |peer| {
+                    let_through(world, engine, is_denied, direction, peer, Port::Other)
+                        .0
+                        .is_some()
+                };
                 let v4 = V4.into_iter().filter(|address| open(Peer::V4(*address))).count();
                 // With half of the addresses, single ports of others decide.
                 if v4 != 4 || open(Peer::V6) {
