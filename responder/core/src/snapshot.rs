@@ -89,8 +89,11 @@ pub struct Snapshot {
     pub pod: Part<Arc<Pod>>,
     /// The controllers above the pod.
     pub owners: Part<OwnerChain>,
-    /// The Falco pod of a host alert whose `hostname` is not a node's name: in one of Falco's namespaces.
+    /// The Falco pod of a host alert whose `hostname` is not a node's name: in a namespace of sensors, or recognised by its
+    /// DaemonSet.
     pub falco_pod: Part<Arc<Pod>>,
+    /// Whether this process has recognised a Falco by its DaemonSet in the pod's namespace, which is none of sensors.
+    pub has_sensor: bool,
     /// The pod's node, or the host that the alert names.
     pub node: Part<Arc<Node>>,
     /// The node that the alert comes from.
@@ -115,6 +118,7 @@ impl Snapshot {
             pod: Part::NotAsked,
             owners: Part::NotAsked,
             falco_pod: Part::NotAsked,
+            has_sensor: false,
             node: Part::NotAsked,
             sensor: SensorNode::NotAsked,
             located: LocatedPod::NotAsked,

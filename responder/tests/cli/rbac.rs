@@ -123,13 +123,15 @@ fn the_charts_admission_policy_has_the_floor_of_the_program() {
     use responder_core::{guard::floor_namespaces, node};
 
     let mut expected =
-        "# The built-in floor. A test compares it with that of the program, and writes it with FLOOR=write.\n".to_owned();
+        "# The built-in floor. A test compares it with that of the program, and writes it with FLOOR=write.\n"
+            .to_owned();
     expected += "namespaces:\n";
     for entry in floor_namespaces() {
         writeln!(expected, "  - {}", entry.name).unwrap();
     }
     let (role, roles) = node::CONTROL_PLANE_ROLES;
-    expected += "# The labels of nodes of the control plane, and a label with the values that mean it.\ncontrolPlaneLabels:\n";
+    expected +=
+        "# The labels of nodes of the control plane, and a label with the values that mean it.\ncontrolPlaneLabels:\n";
     for label in node::CONTROL_PLANE_LABELS {
         writeln!(expected, "  - {label}").unwrap();
     }

@@ -93,6 +93,8 @@ struct World {
     custom: Option<CustomOwner>,
     /// A controller of a custom kind above them that could not be read.
     unread: Option<CustomLocator>,
+    /// Whether a DaemonSet's template is Falco's.
+    runs_falco: bool,
     falco_pod: Option<Value>,
     guard: &'static str,
     process_mode: Mode,
@@ -120,6 +122,7 @@ impl World {
             ],
             custom: None,
             unread: None,
+            runs_falco: false,
             falco_pod: None,
             guard: "",
             process_mode: Mode::Enforce,
@@ -143,6 +146,7 @@ impl World {
             replicas: self.replicas,
             selector: serde_json::from_value(json!({"matchLabels": {"app": "web", "pod-template-hash": "abc"}}))
                 .unwrap(),
+            runs_falco: self.runs_falco && kind == Kind::DaemonSet,
             labels: std::collections::BTreeMap::new(),
             annotations: std::collections::BTreeMap::new(),
         };

@@ -163,7 +163,16 @@ mod tests {
 
     #[rstest]
     fn a_name_that_a_tenant_may_have_is_not_in_the_floor(
-        #[values("default", "monitoring", "storage", "security", "kube-evil", "openshift-evil", "d8-evil", "ingress")]
+        #[values(
+            "default",
+            "monitoring",
+            "storage",
+            "security",
+            "kube-evil",
+            "openshift-evil",
+            "d8-evil",
+            "ingress"
+        )]
         name: &str,
     ) {
         assert_eq!(in_floor(name), None);
