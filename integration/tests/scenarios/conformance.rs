@@ -12,7 +12,9 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, PostParams};
 use kube::{Api, Client, Resource};
-use responder_cluster::conformance::{ClusterUnderTest, answers, controllers, creations, owners, patches, reads};
+use responder_cluster::conformance::{
+    ClusterUnderTest, answers, controllers, creations, owners, patches, reads, serving,
+};
 use responder_cluster::{ConnectOptions, KubeCluster};
 use responder_core::object::{Locator, Name, Namespace, Uid};
 use serde::de::DeserializeOwned;

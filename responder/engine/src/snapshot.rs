@@ -68,7 +68,7 @@ async fn of_pod<C: ClusterReader, R: Wait>(
     let names_a_daemon_set =
         || pod::controller(&live).is_some_and(|owner| pod::controller_kind(owner) == Some(Kind::DaemonSet));
     let owners = needs.owners || needs.removal && names_a_daemon_set() || sensor::may_watch_its_node(&live);
-    let (owners, node, object, policies, services, nodes) = tokio::join!(
+    let (owners, node, object, policies, services, nodes, serving) = tokio::join!(
         asked(owners, owner_chain(cluster, &live, namespace)),
         asked(needs.node, async {
             match &node {
@@ -80,6 +80,7 @@ async fn of_pod<C: ClusterReader, R: Wait>(
         asked(needs.policies, policies(cluster, namespace)),
         asked(needs.services, cluster.services(namespace)),
         asked(needs.nodes, cluster.nodes()),
+        asked(needs.serving, cluster.serving_namespaces()),
     );
     let owners = owners?;
     if owners
@@ -95,6 +96,7 @@ async fn of_pod<C: ClusterReader, R: Wait>(
     snapshot.policies = policies?.map_or(Part::NotAsked, Part::Found);
     snapshot.services = services?.map_or(Part::NotAsked, Part::Found);
     snapshot.nodes = nodes?.map_or(Part::NotAsked, Part::Found);
+    snapshot.serving = serving?.map_or(Part::NotAsked, Part::Found);
     Ok(())
 }
 

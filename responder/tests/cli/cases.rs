@@ -189,3 +189,14 @@ fn a_relay_beside_falco_is_noted_with_the_line_of_the_guard_that_protects_it() {
     let line = "write `sensors: {namespaces: [security]}` into the guard";
     assert!(explained.to_string().contains(line), "{explained:#}");
 }
+
+/// Kyverno, cert-manager and metrics-server, each installed in a namespace of another name than usual.
+#[rstest]
+#[case::of_a_validating_webhook("policy-engine.json", "Protected")]
+#[case::of_a_mutating_webhook("pki.json", "Protected")]
+#[case::of_an_aggregated_api("measures.json", "Protected")]
+#[case::of_none("shop.json", "act")]
+fn a_namespace_that_the_api_server_calls_is_protected(#[case] alert: &str, #[case] expected: &str) {
+    let case = "what-the-api-server-calls";
+    assert_eq!(outcome(&explained(case, alert, "playbooks")), expected);
+}

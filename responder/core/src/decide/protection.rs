@@ -1,5 +1,5 @@
 //! Protected targets: by the name of their namespace, by its labels, by their controllers, the controller's own pod, Falco,
-//! the control plane.
+//! the control plane, what the API server calls.
 
 use super::context::Context;
 use crate::guard::{is_of_sensors, protected_by_labels, protected_by_name, protected_by_owner, unread_owner};
@@ -52,6 +52,16 @@ pub(super) fn of_target(
     if checks_labels && namespace.is_none() {
         let detail = "the target's namespace was not read".to_owned();
         return refuse(RefusalReason::Unreadable, detail);
+    }
+    if let Some(namespace) = at.namespace() {
+        let Some(serving) = snapshot.serving.found() else {
+            let detail = "the webhook configurations and APIServices were not read".to_owned();
+            return refuse(RefusalReason::Unreadable, detail);
+        };
+        if let Some(named_by) = serving.named_by(namespace) {
+            let detail = format!("the API server calls {namespace}, by {named_by} (built-in floor)");
+            return refuse(RefusalReason::Protected, detail);
+        }
     }
     let checks_owners = !context.guard.protect.owners.is_empty() && !matches!(target, Target::Node { .. });
     if checks_owners {

@@ -18,6 +18,7 @@ use crate::owner::{BrokenLink, Controller, CustomOwner, Owner, OwnerChain};
 use crate::playbook::load;
 use crate::pod::PodOnNode;
 use crate::port::ReadErrorKind;
+use crate::serving::{ServingKind, ServingNamespaces};
 use crate::snapshot::Part;
 use crate::target::{LocatedPod, PodClaim};
 use crate::trace::Verdict;
@@ -95,6 +96,8 @@ struct World {
     unread: Option<CustomLocator>,
     /// Whether a DaemonSet's template is Falco's.
     runs_falco: bool,
+    /// The namespaces that the API server calls.
+    serving: ServingNamespaces,
     falco_pod: Option<Value>,
     guard: &'static str,
     process_mode: Mode,
@@ -123,6 +126,7 @@ impl World {
             custom: None,
             unread: None,
             runs_falco: false,
+            serving: ServingNamespaces::default(),
             falco_pod: None,
             guard: "",
             process_mode: Mode::Enforce,
@@ -199,6 +203,7 @@ impl World {
                     .map(|node| serde_json::from_value(node.clone()).unwrap())
                     .collect(),
             ),
+            serving: Part::Found(Arc::new(self.serving.clone())),
             located: self.located(),
             ..Snapshot::empty(NOW.parse().unwrap())
         }

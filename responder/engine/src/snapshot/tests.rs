@@ -27,6 +27,7 @@ const ALL: Needs = Needs {
     policies: true,
     services: true,
     nodes: true,
+    serving: true,
     removal: true,
 };
 

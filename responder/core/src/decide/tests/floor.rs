@@ -239,3 +239,40 @@ fn a_pod_beside_falco_is_noted() {
         decision.trace
     );
 }
+
+// --- what the API server calls -------------------------------------------------------------------
+
+#[rstest]
+#[case(ServingKind::ValidatingWebhook, "kyverno-resource-validating-webhook-cfg")]
+#[case(ServingKind::MutatingWebhook, "cert-manager-webhook")]
+#[case(ServingKind::ApiService, "v1beta1.metrics.k8s.io")]
+fn a_namespace_that_the_api_server_calls_is_protected_whatever_its_name(
+    #[case] kind: ServingKind,
+    #[case] object: &str,
+) {
+    let mut world = World::new();
+    world.serving.add(Namespace::new("pki").unwrap(), kind, object);
+    assert_eq!(world.refusal(&delete()), None);
+    world.serving.add(Namespace::new("web").unwrap(), kind, object);
+    let decision = world.decide(&delete());
+    assert_eq!(reason(&decision), Some(RefusalReason::Protected));
+    assert!(decision.trace.to_string().contains(object), "{}", decision.trace);
+    let owner = playbook("mode: Enforce\ntarget: Owner\nsteps: [{label: {labels: {incident: open}}}]");
+    assert_eq!(world.refusal(&owner), Some(RefusalReason::Protected));
+    assert_eq!(world.refusal(&cordon()), None, "a node is in no namespace");
+}
+
+#[test]
+fn nothing_is_done_in_a_namespace_while_it_is_not_known_whether_the_api_server_calls_it() {
+    let world = World::new();
+    let refused = |playbook: &str| {
+        let decision = world.with_context(playbook, NOW, |context, ledger| {
+            let mut snapshot = world.snapshot();
+            snapshot.serving = Part::NotAsked;
+            decide(context, Ok(&snapshot), ledger)
+        });
+        reason(&decision)
+    };
+    assert_eq!(refused(&delete()), Some(RefusalReason::Unreadable));
+    assert_eq!(refused(&cordon()), None);
+}
