@@ -59,7 +59,7 @@ pub struct GuardSpecDoc {
     /// Protections in addition to the built-in floor.
     #[serde(default)]
     pub protect: ProtectDoc,
-    /// Where what reports to responder runs, if it is not in a namespace of the built-in floor such as `falco`.
+    /// The namespaces of the sensors and their relays, if they are not in the built-in floor as `falco` is.
     #[serde(default, skip_serializing_if = "SensorsDoc::is_empty")]
     pub sensors: SensorsDoc,
     /// The greatest age of an alert at the decision; older ones are refused. 5m by default.
@@ -103,8 +103,9 @@ pub struct NamespaceModeDoc {
     pub mode: Mode,
 }
 
-/// Protections in addition to the built-in floor, which can't be switched off: kube-system, responder's own namespace,
-/// Falco, CNI, DNS, admission webhooks, mirror pods, control-plane nodes.
+/// Protections in addition to the built-in floor, which can't be switched off: the namespaces of Kubernetes, its
+/// distributions, network plugins, storage, service meshes and GitOps, those that the API server calls (webhooks, aggregated
+/// APIs), responder's own namespace, Falco, mirror pods, control-plane nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Protect")]
@@ -123,7 +124,7 @@ pub struct ProtectDoc {
     pub nodes: ProtectNodesDoc,
 }
 
-/// Where what reports to responder runs.
+/// The sensors and their relays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Sensors")]

@@ -18,23 +18,23 @@ static FLOOR: LazyLock<BTreeMap<&'static str, FloorNamespace>> = LazyLock::new(|
 /// The part of a cluster that a namespace of the floor holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FloorPart {
-    /// What reports to us: Falco and its companions. A host alert's `hostname` may name a pod here.
+    /// Falco and its companions. A host alert's `hostname` may name a pod here.
     Sensor,
     /// Kubernetes itself.
     Kubernetes,
     /// Network plugins and load balancers.
     Network,
-    /// What the API server asks before it stores an object, and what issues the certificates and secrets for that.
+    /// Admission webhooks, and the issuers of certificates and secrets.
     Admission,
     /// Service meshes.
     Mesh,
     /// Volumes and their backups.
     Storage,
-    /// What applies manifests from a repository.
+    /// Appliers of manifests from a repository.
     GitOps,
-    /// What makes nodes, clusters and the infrastructure under them.
+    /// Makers of nodes, clusters and the infrastructure under them.
     Provisioning,
-    /// What a distribution puts beside Kubernetes.
+    /// A distribution's own parts beside Kubernetes.
     Distribution,
 }
 
@@ -62,9 +62,9 @@ impl FloorPart {
 pub struct FloorNamespace {
     /// Its exact name.
     pub name: &'static str,
-    /// What it holds.
+    /// The part that it holds.
     pub part: FloorPart,
-    /// The project or the distribution whose it is.
+    /// The project or the distribution that owns the name.
     pub owner: &'static str,
 }
 

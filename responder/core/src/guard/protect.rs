@@ -7,8 +7,8 @@ use super::floor::{FloorPart, in_floor};
 use crate::object::Namespace;
 use crate::owner::{Controller, OwnerChain};
 
-/// Whether a host alert's `hostname` may name a pod here: what reports to us runs in this namespace, by the floor or by the
-/// guard. Elsewhere a tenant's pod of that name must not point at another node.
+/// Whether the namespace is one of sensors, by the floor or by the guard: a host alert's `hostname` may name a pod in it.
+/// Elsewhere a tenant's pod of that name must not point at another node.
 pub fn is_of_sensors(guard: &Guard, namespace: &Namespace) -> bool {
     let of_the_floor = in_floor(namespace.as_str()).is_some_and(|entry| entry.part == FloorPart::Sensor);
     of_the_floor || guard.sensors.contains(namespace)

@@ -23,8 +23,8 @@ pub struct Guard {
     pub namespaces: Vec<NamespaceMode>,
     /// Protections in addition to the built-in floor.
     pub protect: Protections,
-    /// Namespaces where what reports to us runs, in addition to those of the floor: protected, and host alerts may name pods
-    /// of them.
+    /// Namespaces of sensors and their relays, in addition to those of the floor: protected, and host alerts may name pods of
+    /// them.
     pub sensors: Vec<Namespace>,
     /// The greatest age of an alert that is acted on; 5 minutes by default.
     pub max_alert_age: Span,
