@@ -13,7 +13,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, PostParams};
 use kube::{Api, Client, Resource};
 use responder_cluster::conformance::{
-    ClusterUnderTest, answers, controllers, creations, denials, owners, patches, reads,
+    ClusterUnderTest, answers, controllers, creations, denials, owners, patches, reads, serving,
 };
 use responder_cluster::{ConnectOptions, KubeCluster};
 use responder_core::object::{Locator, Name, Namespace, Uid};

@@ -12,6 +12,7 @@ use responder_core::object::{Locator, Name, Namespace};
 use responder_core::pod::PodOnNode;
 use responder_core::port::{ClusterReader, ClusterWriter, CustomOwnerAnswer, OwnerObject, ReadError, Reply, SendError};
 use responder_core::request::Armed;
+use responder_core::serving::ServingNamespaces;
 use serde_json::Value;
 
 use crate::kube::KubeCluster;
@@ -99,6 +100,10 @@ impl ClusterReader for AnyCluster {
 
     async fn engine_policies(&self, namespace: &Namespace) -> EnginePolicies {
         either!(self, cluster => cluster.engine_policies(namespace).await)
+    }
+
+    async fn serving_namespaces(&self) -> Result<Arc<ServingNamespaces>, ReadError> {
+        either!(self, cluster => cluster.serving_namespaces().await)
     }
 }
 

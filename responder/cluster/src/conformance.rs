@@ -12,6 +12,7 @@ mod fixture;
 pub mod owners;
 pub mod patches;
 pub mod reads;
+pub mod serving;
 mod under_test;
 
 pub use under_test::{ClusterUnderTest, Violation};
@@ -59,6 +60,7 @@ macro_rules! for_each_scenario {
             reads::a_namespace_carries_its_name_as_a_label
             reads::services_are_read_from_one_namespace_only
             reads::a_cluster_without_a_policy_engine_reports_none
+            serving::the_namespaces_that_webhooks_name_are_read
             owners::a_rollout_is_read_with_its_scale
             owners::a_custom_kind_without_a_scale_has_no_number_of_replicas
             owners::a_group_that_is_not_served_is_no_error

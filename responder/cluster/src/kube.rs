@@ -11,6 +11,7 @@ mod installed_network;
 mod policies;
 mod read;
 mod served_kinds;
+mod serving;
 mod shared_read;
 mod wire;
 mod write;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use ::kube::Client;
 use responder_core::node::NodeFacts;
+use responder_core::serving::ServingNamespaces;
 
 pub use self::connect::{ConnectError, ConnectOptions};
 use self::installed_network::InstalledNetwork;
@@ -40,6 +42,9 @@ const NODES_DEADLINE: Duration = Duration::from_secs(30);
 /// How long the engine of policies and the kinds that are served are kept: they change with a cluster's installation.
 const NETWORK_KEPT: Duration = Duration::from_mins(1);
 
+/// How long the namespaces that the API server calls are kept.
+const SERVING_KEPT: Duration = Duration::from_mins(1);
+
 /// A Kubernetes API server. Clones share its connections.
 #[derive(Clone)]
 pub struct KubeCluster {
@@ -48,6 +53,7 @@ pub struct KubeCluster {
     network: Arc<SharedRead<InstalledNetwork>>,
     nodes: Arc<SharedRead<Arc<[NodeFacts]>>>,
     custom_kinds: Arc<CustomKinds>,
+    serving: Arc<SharedRead<Arc<ServingNamespaces>>>,
 }
 
 impl KubeCluster {
@@ -58,6 +64,7 @@ impl KubeCluster {
             network: Arc::new(SharedRead::new(NETWORK_KEPT)),
             nodes: Arc::new(SharedRead::new(Duration::ZERO)),
             custom_kinds: Arc::default(),
+            serving: Arc::new(SharedRead::new(SERVING_KEPT)),
         }
     }
 

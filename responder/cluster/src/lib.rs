@@ -9,6 +9,7 @@ pub mod conformance;
 pub mod kube;
 mod owner;
 mod policy_engine;
+mod serving;
 pub mod simulated;
 
 pub use self::any::AnyCluster;

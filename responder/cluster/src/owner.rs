@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::core::v1::PodSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference};
 use responder_core::custom_kind::CustomLocator;
 use responder_core::object::{Kind, Locator, Namespace, ObjectRef, Uid};
 use responder_core::owner::{CustomOwner, Owner, Uncounted};
 use responder_core::port::{ControllerRef, CustomOwnerObject, OwnerObject};
+use responder_core::sensor::watches_its_node;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The fields of an owner that decisions need. Other fields are skipped without parsing.
+/// The fields of an owner that decisions need. Other fields are skipped.
 #[derive(Deserialize)]
 pub(crate) struct OwnerDoc {
     metadata: Metadata,
@@ -67,6 +69,17 @@ struct Spec {
     /// A [`LabelSelector`]; in a ReplicationController, a plain map of labels.
     #[serde(default)]
     selector: Option<Value>,
+    #[serde(default)]
+    template: Option<Value>,
+}
+
+impl Spec {
+    /// Whether the pod template is a Falco that watches its node.
+    fn runs_falco(&self) -> bool {
+        let spec = self.template.as_ref().and_then(|template| template.get("spec"));
+        let spec = spec.and_then(|spec| PodSpec::deserialize(spec).ok());
+        spec.is_some_and(|spec| watches_its_node(&spec))
+    }
 }
 
 #[derive(Deserialize)]
@@ -124,12 +137,14 @@ impl OwnerDoc {
             Kind::DaemonSet => self.status.and_then(|status| status.desired_number_scheduled),
             _ => self.spec.as_ref().and_then(|spec| spec.replicas),
         };
+        let runs_falco = at.kind() == Kind::DaemonSet && self.spec.as_ref().is_some_and(Spec::runs_falco);
         let selector = self.spec.and_then(|spec| spec.selector);
         Some(OwnerObject {
             owner: Owner {
                 object: ObjectRef { at: at.clone(), uid },
                 replicas: replicas.and_then(|replicas| u32::try_from(replicas).ok()),
                 selector: selector.as_ref().and_then(label_selector),
+                runs_falco,
                 labels: self.metadata.labels,
                 annotations: self.metadata.annotations,
             },
@@ -194,6 +209,19 @@ mod tests {
             json!({"metadata": {"uid": "u-1"}, "spec": {"replicas": 1, "selector": {"app": "web"}}}),
         );
         assert_eq!(read.owner.selector.unwrap().match_labels.unwrap()["app"], "web");
+    }
+
+    #[test]
+    fn a_template_of_falco_counts_in_a_daemon_set_alone() {
+        let template = json!({"spec": {"containers": [
+            {"name": "falco", "image": "falcosecurity/falco:0.44.0", "securityContext": {"privileged": true}},
+        ]}});
+        let object = json!({"metadata": {"uid": "u-1"}, "spec": {"template": template}});
+        assert!(read(Kind::DaemonSet, object.clone()).owner.runs_falco);
+        assert!(!read(Kind::Deployment, object).owner.runs_falco);
+        let plain = json!({"spec": {"containers": [{"name": "falco", "image": "falcosecurity/falco:0.44.0"}]}});
+        let object = json!({"metadata": {"uid": "u-1"}, "spec": {"template": plain}});
+        assert!(!read(Kind::DaemonSet, object).owner.runs_falco);
     }
 
     /// A DaemonSet has no `spec.replicas`; what a manifest writes there is no number of pods.

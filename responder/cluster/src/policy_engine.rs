@@ -4,7 +4,7 @@
 //! uninstalled one leaves its definitions behind, and other projects install them too. So the DaemonSet of the engine must
 //! have a pod that is ready, in a namespace where no tenant can make one of that name.
 
-use responder_core::guard::floor_namespaces;
+use responder_core::guard::{FloorPart, in_floor};
 use responder_core::network::PolicyEngine;
 use serde::Deserialize;
 
@@ -60,11 +60,17 @@ impl DaemonSetDoc {
     }
 }
 
+/// Whether network plugins are installed in this namespace. A DaemonSet called like one elsewhere is not one.
+fn is_trusted(namespace: &str) -> bool {
+    let parts = [FloorPart::Kubernetes, FloorPart::Network, FloorPart::Distribution];
+    in_floor(namespace).is_some_and(|entry| parts.contains(&entry.part))
+}
+
 /// The engine that runs as one of these DaemonSets.
 pub(crate) fn recognised(daemon_sets: &[DaemonSetDoc]) -> Option<PolicyEngine> {
     let running: Vec<&DaemonSetDoc> = daemon_sets
         .iter()
-        .filter(|set| set.runs() && floor_namespaces().any(|name| name == set.metadata.namespace))
+        .filter(|set| set.runs() && is_trusted(&set.metadata.namespace))
         .collect();
     let runs = |name: &str| running.iter().any(|set| set.metadata.name == name);
     DAEMON_SETS
@@ -88,7 +94,9 @@ mod tests {
     #[case::of_rke2("rke2-canal", "kube-system", 1, Some(PolicyEngine::Calico))]
     #[case::without_kinds_of_its_own("kube-router", "kube-system", 1, Some(PolicyEngine::Plain("kube-router")))]
     #[case::that_does_not_run("cilium", "kube-system", 0, None)]
+    #[case::of_deckhouse("cilium", "d8-cni-cilium", 1, Some(PolicyEngine::Cilium))]
     #[case::of_a_tenant("cilium", "shop", 3, None)]
+    #[case::beside_another_part_of_the_cluster("cilium", "argocd", 3, None)]
     #[case::of_no_engine("kube-proxy", "kube-system", 3, None)]
     fn an_engine_is_recognised_by_its_running_workload(
         #[case] name: &str,

@@ -41,6 +41,8 @@ pub use limits::branch_claim;
 pub fn needs(playbook: &Playbook, guard: &Guard) -> Needs {
     let mut needs = playbook.needs();
     needs.namespace |= !guard.namespaces.is_empty() || !guard.protect.selectors.is_empty();
+    // A node is in no namespace.
+    needs.serving |= playbook.target != TargetKind::Node;
     needs.owners |= !guard.protect.owners.is_empty() && playbook.target != TargetKind::Node;
     needs.owners |= guard
         .budgets

@@ -40,6 +40,13 @@ pub fn status_of<'p>(pod: &'p Pod, container: &str) -> Option<&'p ContainerStatu
     container_statuses(pod).find(|status| status.name == container)
 }
 
+/// The name without its tag and its digest, as written: `public.ecr.aws/falcosecurity/falco`.
+pub fn repository(written: &str) -> &str {
+    let name = written.split_once('@').map_or(written, |(name, _)| name);
+    let last_at = name.rfind('/').map_or(0, |slash| slash + 1);
+    name[last_at..].find(':').map_or(name, |colon| &name[..last_at + colon])
+}
+
 /// The name as written, and its other spellings: with and without the default registry and its path, with the tag and
 /// with the digest, and with the tag `latest` where it has neither.
 fn spellings(written: &str) -> Vec<String> {

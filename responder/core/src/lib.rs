@@ -40,6 +40,7 @@ pub mod refusal;
 pub mod request;
 pub mod selector;
 pub mod sensor;
+pub mod serving;
 pub mod snapshot;
 pub mod span;
 pub mod target;

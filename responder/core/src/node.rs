@@ -35,19 +35,32 @@ pub fn takes_pods(node: &Node) -> bool {
     is_ready(node) && !is_cordoned(node)
 }
 
-/// Whether the node runs the control plane, by the labels that kubeadm and the distributions set.
-/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane>
+/// The labels by whose presence a node runs a part of the control plane, in every spelling that a distribution sets. None of
+/// them can be set by a kubelet on its own node, so root on a node can't protect it from a cordon; that excludes MicroK8s'
+/// `node.kubernetes.io/microk8s-controlplane` and k0s' `node.k0sproject.io/role` (k0s sets the first of these too).
+/// Sources: <https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane> and
+/// `master`, <https://pkg.go.dev/k8s.io/kops/pkg/nodelabels> for `api-server`,
+/// <https://github.com/rancher/dashboard/blob/master/shell/config/labels-annotations.js> for `controlplane` and `etcd`,
+/// <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction> for the kubelet's rights.
+pub const CONTROL_PLANE_LABELS: [&str; 5] = [
+    "node-role.kubernetes.io/api-server",
+    "node-role.kubernetes.io/control-plane",
+    "node-role.kubernetes.io/controlplane",
+    "node-role.kubernetes.io/etcd",
+    "node-role.kubernetes.io/master",
+];
+
+/// The label of the role in clusters of kOps before 1.16 and of other tools of that time, with its values for the control
+/// plane. Source: <https://pkg.go.dev/k8s.io/kops@v1.26.4/pkg/nodelabels>
+pub const CONTROL_PLANE_ROLES: (&str, [&str; 2]) = ("kubernetes.io/role", ["api-server", "master"]);
+
+/// Whether the node runs a part of the control plane, by its labels.
 pub fn is_control_plane(node: &Node) -> bool {
-    const ROLES: [&str; 4] = [
-        "node-role.kubernetes.io/control-plane",
-        "node-role.kubernetes.io/controlplane",
-        "node-role.kubernetes.io/master",
-        "node-role.kubernetes.io/etcd",
-    ];
-    node.metadata
-        .labels
-        .as_ref()
-        .is_some_and(|labels| ROLES.iter().any(|role| labels.contains_key(*role)))
+    let (role, roles) = CONTROL_PLANE_ROLES;
+    node.metadata.labels.as_ref().is_some_and(|labels| {
+        CONTROL_PLANE_LABELS.iter().any(|label| labels.contains_key(*label))
+            || labels.get(role).is_some_and(|value| roles.contains(&value.as_str()))
+    })
 }
 
 /// Whether a pod without tolerations could be scheduled on the node: it is ready, not cordoned, no part of the control
@@ -108,6 +121,10 @@ mod tests {
     #[case::an_older_spelling(json!({"metadata": {"labels": {"node-role.kubernetes.io/master": ""}}}), false)]
     #[case::another_spelling(json!({"metadata": {"labels": {"node-role.kubernetes.io/controlplane": "true"}}}), false)]
     #[case::etcd(json!({"metadata": {"labels": {"node-role.kubernetes.io/etcd": "true"}}}), false)]
+    #[case::an_api_server_of_kops(json!({"metadata": {"labels": {"node-role.kubernetes.io/api-server": ""}}}), false)]
+    #[case::a_master_of_old(json!({"metadata": {"labels": {"kubernetes.io/role": "master"}}}), false)]
+    #[case::a_node_of_old(json!({"metadata": {"labels": {"kubernetes.io/role": "node"}}}), true)]
+    #[case::marked_by_its_own_kubelet(json!({"metadata": {"labels": {"node.kubernetes.io/microk8s-controlplane": "x"}}}), true)]
     fn a_node_takes_ordinary_pods(#[case] over: Value, #[case] takes: bool) {
         let mut live = json!({
             "metadata": {"name": "worker-1"}, "spec": {},

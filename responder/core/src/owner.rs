@@ -17,6 +17,8 @@ pub struct Owner {
     pub replicas: Option<u32>,
     /// `spec.selector`; `None` for kinds without it.
     pub selector: Option<LabelSelector>,
+    /// Of a DaemonSet: whether its pods are to be a Falco that watches its node, by its template.
+    pub runs_falco: bool,
     /// `metadata.labels`.
     pub labels: BTreeMap<String, String>,
     /// `metadata.annotations`.

@@ -19,6 +19,7 @@ use crate::object::Kind;
 use crate::own::OwnObject;
 use crate::permission::Permission;
 use crate::playbook::{Playbook, load};
+use crate::serving::ServingKind;
 use crate::snapshot::Needs;
 use crate::target::TargetKind;
 
@@ -44,6 +45,8 @@ fn always() -> impl Iterator<Item = Permission> {
         Permission::on(Kind::Node, "get"),
         Permission::on(Kind::Node, "list"),
         Permission::on(Kind::Pod, "list"),
+        // The controller of a pod that looks like Falco's.
+        Permission::on(Kind::DaemonSet, "get"),
         // The readiness check reads the namespace `default`.
         Permission::on(Kind::Namespace, "get"),
     ];
@@ -61,6 +64,7 @@ impl Needs {
         policies: true,
         services: true,
         nodes: true,
+        serving: true,
         removal: true,
     };
 
@@ -73,9 +77,11 @@ impl Needs {
         if self.policies {
             permissions.extend(PolicyKind::ALL.into_iter().flat_map(PolicyKind::permissions));
         }
+        if self.serving {
+            permissions.extend(ServingKind::ALL.map(ServingKind::permission));
+        }
         let parts = [
             (self.node || self.removal, Permission::on(Kind::Node, "get")),
-            (self.removal && !self.owners, Permission::on(Kind::DaemonSet, "get")),
             (self.namespace, Permission::on(Kind::Namespace, "get")),
             (self.policies, Permission::on(Kind::NetworkPolicy, "list")),
             // The engine of policies is recognised by its workload.

@@ -10,6 +10,7 @@ use crate::network::Policies;
 use crate::node::NodeFacts;
 use crate::owner::OwnerChain;
 use crate::sensor::SensorNode;
+use crate::serving::ServingNamespaces;
 use crate::target::LocatedPod;
 
 /// The parts of a snapshot that a decision reads. A delete reads only the pod: one GET.
@@ -31,6 +32,8 @@ pub struct Needs {
     pub services: bool,
     /// All nodes, to count those that stay schedulable.
     pub nodes: bool,
+    /// The namespaces that the API server itself calls.
+    pub serving: bool,
     /// For the removal of a pod: the DaemonSet that it names as its controller, if it does, and for its verification the
     /// node.
     pub removal: bool,
@@ -47,6 +50,7 @@ impl Needs {
             policies: self.policies || other.policies,
             services: self.services || other.services,
             nodes: self.nodes || other.nodes,
+            serving: self.serving || other.serving,
             removal: self.removal || other.removal,
         }
     }
@@ -89,8 +93,11 @@ pub struct Snapshot {
     pub pod: Part<Arc<Pod>>,
     /// The controllers above the pod.
     pub owners: Part<OwnerChain>,
-    /// The Falco pod of a host alert whose `hostname` is not a node's name: in one of Falco's namespaces.
+    /// The Falco pod of a host alert whose `hostname` is not a node's name: in a namespace of sensors, or recognised by its
+    /// DaemonSet.
     pub falco_pod: Part<Arc<Pod>>,
+    /// Whether this process has recognised a Falco by its DaemonSet in the pod's namespace, which is none of sensors.
+    pub has_sensor: bool,
     /// The pod's node, or the host that the alert names.
     pub node: Part<Arc<Node>>,
     /// The node that the alert comes from.
@@ -105,6 +112,8 @@ pub struct Snapshot {
     pub services: Part<Vec<Service>>,
     /// All nodes of the cluster.
     pub nodes: Part<Arc<[NodeFacts]>>,
+    /// The namespaces that the API server itself calls.
+    pub serving: Part<Arc<ServingNamespaces>>,
 }
 
 impl Snapshot {
@@ -115,6 +124,7 @@ impl Snapshot {
             pod: Part::NotAsked,
             owners: Part::NotAsked,
             falco_pod: Part::NotAsked,
+            has_sensor: false,
             node: Part::NotAsked,
             sensor: SensorNode::NotAsked,
             located: LocatedPod::NotAsked,
@@ -122,6 +132,7 @@ impl Snapshot {
             policies: Part::NotAsked,
             services: Part::NotAsked,
             nodes: Part::NotAsked,
+            serving: Part::NotAsked,
         }
     }
 }

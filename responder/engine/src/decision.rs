@@ -150,17 +150,21 @@ impl<C: ClusterReader, L: Ledger, R: Wait> Decider<'_, C, L, R> {
 
     async fn read(&self, request: DecisionRequest<'_>, subject: &Subject) -> Result<Snapshot, ReadError> {
         let needs = needs(request.playbook, &self.rules.guard);
+        let hosts = self.sensors.hosts.under(&self.rules.guard);
         let mut snapshot = snapshot(
             self.cluster,
             self.clock,
             self.wait,
-            &self.sensors.hosts,
+            hosts,
             subject,
             needs,
             self.patience,
         )
         .await?;
-        snapshot.sensor = self.sensors.of(self.cluster, request.alert, &snapshot).await?;
+        snapshot.sensor = self
+            .sensors
+            .of(self.cluster, &self.rules.guard, request.alert, &snapshot)
+            .await?;
         Ok(snapshot)
     }
 

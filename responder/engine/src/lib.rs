@@ -25,6 +25,7 @@ mod ledger;
 mod lookup;
 mod notify;
 pub mod outcome;
+mod owner_chain;
 mod pipeline;
 mod quarantine_end;
 pub mod queue;

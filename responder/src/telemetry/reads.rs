@@ -16,6 +16,7 @@ use responder_core::port::{
     ClusterReader, ClusterWriter, CustomOwnerAnswer, OwnerObject, ReadError, ReadErrorKind, Reply, SendError,
 };
 use responder_core::request::Armed;
+use responder_core::serving::ServingNamespaces;
 use serde_json::Value;
 
 /// A cluster with a count of its failed reads.
@@ -115,6 +116,10 @@ impl ClusterReader for CountedCluster {
 
     async fn engine_policies(&self, namespace: &Namespace) -> EnginePolicies {
         self.cluster.engine_policies(namespace).await
+    }
+
+    async fn serving_namespaces(&self) -> Result<Arc<ServingNamespaces>, ReadError> {
+        self.counted(self.cluster.serving_namespaces().await)
     }
 }
 

@@ -218,3 +218,45 @@ fn an_eviction_that_becomes_a_deletion_is_written_as_one_step() {
     let actions = [&step["action"], &step["otherwise"]["planned"]["action"]];
     assert_eq!(actions, ["evict", "delete"]);
 }
+
+/// Source: falcosecurity/falco #629 and #2590. The sensor is recognised by its DaemonSet in a namespace of any name; what runs
+/// beside it is protected where the guard says so.
+#[rstest]
+#[case::the_sensor("guard.yaml", "alert.json", "pb-cut", "Protected")]
+#[case::its_relay("guard.yaml", "sidekick.json", "pb-kill", "act")]
+#[case::the_host_that_it_names("guard.yaml", "host.json", "pb-node", "act")]
+#[case::a_tenants_image_of_falco("guard.yaml", "fake.json", "pb-cut", "act")]
+#[case::the_host_that_a_tenants_image_names("guard.yaml", "fake-host.json", "pb-node", "UnknownHost")]
+#[case::the_sensor_by_the_guard("guard-sensors.yaml", "alert.json", "pb-cut", "Protected")]
+#[case::its_relay_by_the_guard("guard-sensors.yaml", "sidekick.json", "pb-kill", "Protected")]
+#[case::the_host_that_it_names_by_the_guard("guard-sensors.yaml", "host.json", "pb-node", "act")]
+fn falco_is_protected_and_names_its_node_in_any_namespace(
+    #[case] guard: &str,
+    #[case] alert: &str,
+    #[case] playbooks: &str,
+    #[case] expected: &str,
+) {
+    let playbooks = here(&format!("cases/{FALCO}/{playbooks}"));
+    assert_eq!(outcome(&explained_under(guard, FALCO, alert, &playbooks)), expected);
+}
+
+const FALCO: &str = "falco-in-another-namespace";
+
+/// The relay of the alerts is not protected by its image, which every author of pods can write.
+#[test]
+fn a_relay_beside_falco_is_noted_with_the_line_of_the_guard_that_protects_it() {
+    let explained = explained(FALCO, "sidekick.json", "pb-kill");
+    let line = "write `sensors: {namespaces: [security]}` into the guard";
+    assert!(explained.to_string().contains(line), "{explained:#}");
+}
+
+/// Kyverno, cert-manager and metrics-server, each installed in a namespace of another name than usual.
+#[rstest]
+#[case::of_a_validating_webhook("policy-engine.json", "Protected")]
+#[case::of_a_mutating_webhook("pki.json", "Protected")]
+#[case::of_an_aggregated_api("measures.json", "Protected")]
+#[case::of_none("shop.json", "act")]
+fn a_namespace_that_the_api_server_calls_is_protected(#[case] alert: &str, #[case] expected: &str) {
+    let case = "what-the-api-server-calls";
+    assert_eq!(outcome(&explained(case, alert, "playbooks")), expected);
+}

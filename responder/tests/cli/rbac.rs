@@ -118,13 +118,29 @@ fn the_chart_has_the_rights_that_rbac_prints() {
 
 #[test]
 fn the_charts_admission_policy_has_the_floor_of_the_program() {
-    let names: std::collections::BTreeSet<&str> = responder_core::guard::floor_namespaces().collect();
+    use std::fmt::Write as _;
+
+    use responder_core::{guard::floor_namespaces, node};
+
     let mut expected =
-        "# The namespaces of the built-in floor. A test compares them with those of the program.\n".to_owned();
-    for name in names {
-        expected += &format!("- {name}\n");
+        "# The built-in floor. A test compares it with that of the program, and writes it with FLOOR=write.\n"
+            .to_owned();
+    expected += "namespaces:\n";
+    for entry in floor_namespaces() {
+        writeln!(expected, "  - {}", entry.name).unwrap();
     }
-    assert_eq!(fs::read_to_string(chart("files/floor.yaml")).unwrap(), expected);
+    let (role, roles) = node::CONTROL_PLANE_ROLES;
+    expected +=
+        "# The labels of nodes of the control plane, and a label with the values that mean it.\ncontrolPlaneLabels:\n";
+    for label in node::CONTROL_PLANE_LABELS {
+        writeln!(expected, "  - {label}").unwrap();
+    }
+    writeln!(expected, "controlPlaneRoles:\n  {role}: [{}]", roles.join(", ")).unwrap();
+    let file = chart("files/floor.yaml");
+    if std::env::var("FLOOR").is_ok_and(|wish| wish == "write") {
+        fs::write(&file, &expected).unwrap();
+    }
+    assert_eq!(fs::read_to_string(file).unwrap(), expected);
 }
 
 /// A chart can't refer to files outside of itself, so it has copies, without the first line, which is for editors.

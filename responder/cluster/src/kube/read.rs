@@ -19,6 +19,7 @@ use responder_core::object::{Kind, Locator, Name, Namespace};
 use responder_core::own::DenyingKind;
 use responder_core::pod::PodOnNode;
 use responder_core::port::{ClusterReader, CustomOwnerAnswer, OwnerObject, ReadError, ReadErrorKind};
+use responder_core::serving::ServingNamespaces;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -130,6 +131,10 @@ impl ClusterReader for KubeCluster {
 
     async fn engine_policies(&self, namespace: &Namespace) -> EnginePolicies {
         self.all_engine_policies(namespace).await
+    }
+
+    async fn serving_namespaces(&self) -> Result<Arc<ServingNamespaces>, ReadError> {
+        self.all_serving_namespaces().await
     }
 }
 

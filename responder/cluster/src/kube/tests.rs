@@ -381,3 +381,39 @@ async fn a_kubeconfig_is_taken_with_its_context_and_its_faults_say_what_to_do() 
         "{error}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_api_server_calls_is_listed_once_a_minute() {
+    let webhook = json!({"name": "it", "clientConfig": {"service": {"name": "it", "namespace": "pki"}}});
+    let (cluster, asked) = answering(
+        200,
+        json!({"items": [{"metadata": {"name": "it"}, "webhooks": [webhook]}]}),
+    );
+    for _ in 0..2 {
+        let namespaces = cluster.serving_namespaces().await.unwrap();
+        assert_eq!(
+            namespaces.named_by(&namespace("pki")),
+            Some("the ValidatingWebhookConfiguration it")
+        );
+        assert_eq!(namespaces.named_by(&namespace("web")), None);
+    }
+    let mut lists = asked.take();
+    lists.sort_unstable();
+    let of = |group: &str, plural: &str| format!("GET /apis/{group}/v1/{plural}?&resourceVersion=0");
+    let expected = [
+        of("admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
+        of("admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+        of("apiregistration.k8s.io", "apiservices"),
+    ];
+    assert_eq!(lists, expected);
+    tokio::time::advance(SERVING_KEPT).await;
+    cluster.serving_namespaces().await.unwrap();
+    assert_eq!(asked.take().len(), 3);
+}
+
+#[tokio::test]
+async fn a_right_that_is_missing_is_an_error_and_no_empty_answer() {
+    let (cluster, _) = answering(403, json!({"kind": "Status", "reason": "Forbidden", "code": 403}));
+    let error = cluster.serving_namespaces().await.unwrap_err();
+    assert_eq!(error.kind, ReadErrorKind::Forbidden);
+}

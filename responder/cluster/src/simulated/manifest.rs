@@ -19,7 +19,14 @@ use super::object::{ObjectKey, kind_name, text};
 const MAX_DEPTH: usize = 8;
 
 /// Cluster-scoped kinds. A namespace in the manifest of one is ignored.
-const CLUSTER_SCOPED: [&str; 3] = ["Node", "Namespace", "CustomResourceDefinition.apiextensions.k8s.io"];
+const CLUSTER_SCOPED: [&str; 6] = [
+    "Node",
+    "Namespace",
+    "CustomResourceDefinition.apiextensions.k8s.io",
+    "ValidatingWebhookConfiguration.admissionregistration.k8s.io",
+    "MutatingWebhookConfiguration.admissionregistration.k8s.io",
+    "APIService.apiregistration.k8s.io",
+];
 
 /// The manifests don't make a cluster.
 #[derive(Debug, thiserror::Error)]

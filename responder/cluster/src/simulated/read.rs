@@ -1,5 +1,6 @@
 //! Reads from the simulated cluster, for the steps *snapshot* and *verify*.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use responder_core::node::NodeFacts;
 use responder_core::object::{Locator, Name, Namespace};
 use responder_core::pod::PodOnNode;
 use responder_core::port::{ClusterReader, CustomOwnerAnswer, OwnerObject, ReadError, ReadErrorKind};
+use responder_core::serving::{ServingKind, ServingNamespaces};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -23,6 +25,7 @@ use super::state::State;
 use super::store::Store;
 use crate::owner::{CustomOwnerDoc, OwnerDoc};
 use crate::policy_engine::{DaemonSetDoc, recognised};
+use crate::serving::ServingDoc;
 
 /// The same deadline as a read from the real cluster.
 const READ_DEADLINE: Duration = Duration::from_secs(10);
@@ -151,6 +154,25 @@ impl ClusterReader for SimulatedCluster {
             },
         }
     }
+    async fn serving_namespaces(&self) -> Result<Arc<ServingNamespaces>, ReadError> {
+        let what = "the webhook configurations and APIServices";
+        let mut namespaces = ServingNamespaces::default();
+        for (kind, object) in self.inspect_listed(what, serving).await? {
+            decode::<ServingDoc>(what, &object)?.add_to(&mut namespaces, kind);
+        }
+        Ok(Arc::new(namespaces))
+    }
+}
+
+/// The objects that name Services that the API server calls.
+fn serving(store: &Store) -> Vec<(ServingKind, Arc<Value>)> {
+    let kinds = ServingKind::ALL.into_iter();
+    kinds
+        .flat_map(|kind| {
+            let objects = store.of_kind(&Cow::Owned(format!("{}.{}", kind.as_str(), kind.group())));
+            objects.map(move |(_, object)| (kind, object.clone()))
+        })
+        .collect()
 }
 
 impl SimulatedCluster {

@@ -1,11 +1,12 @@
-//! Protected targets: by the name of their namespace, by its labels, by their controllers, the controller's own pod, the
-//! control plane.
+//! Protected targets: by the name of their namespace, by its labels, by their controllers, the controller's own pod, Falco,
+//! the control plane, what the API server calls.
 
 use super::context::Context;
-use crate::guard::{protected_by_labels, protected_by_name, protected_by_owner, unread_owner};
+use crate::guard::{is_of_sensors, protected_by_labels, protected_by_name, protected_by_owner, unread_owner};
 use crate::node;
-use crate::object::Kind;
+use crate::object::{Kind, Locator, Namespace};
 use crate::refusal::{Refusal, RefusalReason};
+use crate::sensor;
 use crate::snapshot::Snapshot;
 use crate::target::{Subject, Target};
 use crate::trace::{CheckName, Trace};
@@ -23,7 +24,7 @@ pub(super) fn by_name(context: &Context<'_>, subject: &Subject, trace: &mut Trac
 }
 
 /// Refuses the controller's own pod, namespaces protected by their names or their labels, protected controllers with their
-/// pods, and nodes of the control plane.
+/// pods, Falco on the nodes, and nodes of the control plane.
 pub(super) fn of_target(
     context: &Context<'_>,
     snapshot: &Snapshot,
@@ -52,6 +53,16 @@ pub(super) fn of_target(
         let detail = "the target's namespace was not read".to_owned();
         return refuse(RefusalReason::Unreadable, detail);
     }
+    if let Some(namespace) = at.namespace() {
+        let Some(serving) = snapshot.serving.found() else {
+            let detail = "the webhook configurations and APIServices were not read".to_owned();
+            return refuse(RefusalReason::Unreadable, detail);
+        };
+        if let Some(named_by) = serving.named_by(namespace) {
+            let detail = format!("the API server calls {namespace}, by {named_by} (built-in floor)");
+            return refuse(RefusalReason::Protected, detail);
+        }
+    }
     let checks_owners = !context.guard.protect.owners.is_empty() && !matches!(target, Target::Node { .. });
     if checks_owners {
         let Some(chain) = snapshot.owners.found() else {
@@ -67,6 +78,10 @@ pub(super) fn of_target(
             return refuse(RefusalReason::Unreadable, why);
         }
     }
+    if !matches!(target, Target::Node { .. }) {
+        of_sensor(snapshot, at, trace)?;
+    }
+    let mut refuse = |reason, detail: String| Err(trace.refused(CheckName::Protection, reason, detail));
     if let (Target::Node { .. }, Some(live)) = (target, snapshot.node.found())
         && node::is_control_plane(live)
     {
@@ -74,5 +89,51 @@ pub(super) fn of_target(
         return refuse(RefusalReason::Protected, detail);
     }
     trace.passed(CheckName::Protection, format!("{at} is not protected"));
+    note_companion(context, snapshot, at, trace);
     Ok(())
+}
+
+/// Refuses the pods of a Falco that watches its node, with their DaemonSet.
+fn of_sensor(snapshot: &Snapshot, at: &Locator, trace: &mut Trace) -> Result<(), Refusal> {
+    let Some(live) = snapshot.pod.found().filter(|live| sensor::may_watch_its_node(live)) else {
+        return Ok(());
+    };
+    let Some(chain) = snapshot.owners.found() else {
+        let detail = "the controllers of a pod that looks like Falco's were not read".to_owned();
+        return Err(trace.refused(CheckName::Protection, RefusalReason::Unreadable, detail));
+    };
+    let Some(set) = sensor::falcos_daemon_set(live, chain) else {
+        return Ok(());
+    };
+    let mut detail = format!(
+        "{at} belongs to the DaemonSet {}, which runs Falco on the nodes (built-in floor)",
+        set.object.at.name()
+    );
+    if let Some(namespace) = at.namespace() {
+        detail += &format!("; to protect what runs beside it, {}", line_for_sensors(namespace));
+    }
+    Err(trace.refused(CheckName::Protection, RefusalReason::Protected, detail))
+}
+
+/// Notes a pod that is not protected and looks as if it belonged to the way of the alerts: it has an image of Falco's
+/// organisation, or Falco runs in its namespace. Every author of pods can write the image, so it protects nothing.
+fn note_companion(context: &Context<'_>, snapshot: &Snapshot, at: &Locator, trace: &mut Trace) {
+    let (Some(namespace), Some(live)) = (at.namespace(), snapshot.pod.found()) else {
+        return;
+    };
+    let image = live.spec.as_ref().and_then(sensor::image_of_falcos);
+    let why = match (image, snapshot.has_sensor) {
+        (Some(image), _) => format!("it has the image {}", image.escape_debug()),
+        (None, true) => format!("Falco runs in {namespace}"),
+        (None, false) => return,
+    };
+    if !is_of_sensors(context.guard, namespace) {
+        let detail = format!("{why}: if it relays alerts, {}", line_for_sensors(namespace));
+        trace.skipped(CheckName::Protection, detail);
+    }
+}
+
+/// The line of the guard that protects a namespace of sensors.
+fn line_for_sensors(namespace: &Namespace) -> String {
+    format!("write `sensors: {{namespaces: [{namespace}]}}` into the guard")
 }

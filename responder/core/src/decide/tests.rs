@@ -19,6 +19,7 @@ use crate::owner::{BrokenLink, Controller, CustomOwner, Owner, OwnerChain};
 use crate::playbook::load;
 use crate::pod::PodOnNode;
 use crate::port::ReadErrorKind;
+use crate::serving::{ServingKind, ServingNamespaces};
 use crate::snapshot::Part;
 use crate::target::{LocatedPod, PodClaim};
 use crate::trace::Verdict;
@@ -97,6 +98,10 @@ struct World {
     custom: Option<CustomOwner>,
     /// A controller of a custom kind above them that could not be read.
     unread: Option<CustomLocator>,
+    /// Whether a DaemonSet's template is Falco's.
+    runs_falco: bool,
+    /// The namespaces that the API server calls.
+    serving: ServingNamespaces,
     falco_pod: Option<Value>,
     guard: &'static str,
     process_mode: Mode,
@@ -126,6 +131,8 @@ impl World {
             ],
             custom: None,
             unread: None,
+            runs_falco: false,
+            serving: ServingNamespaces::default(),
             falco_pod: None,
             guard: "",
             process_mode: Mode::Enforce,
@@ -149,6 +156,7 @@ impl World {
             replicas: self.replicas,
             selector: serde_json::from_value(json!({"matchLabels": {"app": "web", "pod-template-hash": "abc"}}))
                 .unwrap(),
+            runs_falco: self.runs_falco && kind == Kind::DaemonSet,
             labels: std::collections::BTreeMap::new(),
             annotations: std::collections::BTreeMap::new(),
         };
@@ -203,6 +211,7 @@ impl World {
                     .map(|node| serde_json::from_value(node.clone()).unwrap())
                     .collect(),
             ),
+            serving: Part::Found(Arc::new(self.serving.clone())),
             located: self.located(),
             ..Snapshot::empty(NOW.parse().unwrap())
         }

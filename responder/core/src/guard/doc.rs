@@ -59,6 +59,9 @@ pub struct GuardSpecDoc {
     /// Protections in addition to the built-in floor.
     #[serde(default)]
     pub protect: ProtectDoc,
+    /// The namespaces of the sensors and their relays, if they are not in the built-in floor as `falco` is.
+    #[serde(default, skip_serializing_if = "SensorsDoc::is_empty")]
+    pub sensors: SensorsDoc,
     /// The greatest age of an alert at the decision; older ones are refused. 5m by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_alert_age: Option<Span>,
@@ -100,8 +103,9 @@ pub struct NamespaceModeDoc {
     pub mode: Mode,
 }
 
-/// Protections in addition to the built-in floor, which can't be switched off: kube-system, responder's own namespace,
-/// Falco, CNI, DNS, admission webhooks, mirror pods, control-plane nodes.
+/// Protections in addition to the built-in floor, which can't be switched off: the namespaces of Kubernetes, its
+/// distributions, network plugins, storage, service meshes and GitOps, those that the API server calls (webhooks, aggregated
+/// APIs), responder's own namespace, Falco, mirror pods, control-plane nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Protect")]
@@ -118,6 +122,24 @@ pub struct ProtectDoc {
     /// Protections of the nodes.
     #[serde(default)]
     pub nodes: ProtectNodesDoc,
+}
+
+/// The sensors and their relays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Sensors")]
+pub struct SensorsDoc {
+    /// Whole namespaces of Falco, falcosidekick, NATS. Nothing is done in them, and a host alert's `hostname` may be the name
+    /// of a pod in them, which leads to its node. Write only namespaces where no tenant may create pods: a pod of a tenant
+    /// there could be called like another's Falco pod.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub namespaces: Vec<String>,
+}
+
+impl SensorsDoc {
+    fn is_empty(&self) -> bool {
+        self.namespaces.is_empty()
+    }
 }
 
 /// A protected controller: at any height above its pods, not only the topmost.
@@ -288,6 +310,7 @@ pub(crate) fn compile_guard(doc: &GuardDoc, findings: &mut Findings<'_>) -> Guar
         mode: spec.mode,
         namespaces,
         protect: protections(&spec.protect, &path.key("protect"), findings),
+        sensors: sensors(&spec.sensors, &path.key("sensors"), findings),
         max_alert_age: spec.max_alert_age.unwrap_or(Guard::built_in().max_alert_age),
         max_grace: spec.max_grace.unwrap_or(Guard::built_in().max_grace),
         redactor: spec.redactor.unwrap_or_default(),
@@ -308,15 +331,8 @@ fn protections(doc: &ProtectDoc, path: &Path, findings: &mut Findings<'_>) -> Pr
                 protections.selectors.extend(Selector::compile(labels, &path, findings));
             }
             ProtectedNamespaceDoc::Name(name) => {
-                let namespace = Namespace::new(name);
-                if namespace.is_none() {
-                    let problem = Problem::new(format!("no namespace can be called `{}`", name.escape_debug()));
-                    findings.error(
-                        &path,
-                        problem.help("write its whole name, without globs, or a selector over its labels"),
-                    );
-                }
-                protections.namespaces.extend(namespace);
+                let help = "write its whole name, without globs, or a selector over its labels";
+                protections.namespaces.extend(namespace(name, &path, help, findings));
             }
         }
     }
@@ -325,6 +341,25 @@ fn protections(doc: &ProtectDoc, path: &Path, findings: &mut Findings<'_>) -> Pr
         protections.owners.extend(owner);
     }
     protections
+}
+
+fn sensors(doc: &SensorsDoc, path: &Path, findings: &mut Findings<'_>) -> Vec<Namespace> {
+    let names = doc.namespaces.iter().enumerate();
+    names
+        .filter_map(|(index, name)| {
+            let path = path.key("namespaces").index(index);
+            namespace(name, &path, "write its whole name, without globs", findings)
+        })
+        .collect()
+}
+
+fn namespace(name: &str, path: &Path, help: &str, findings: &mut Findings<'_>) -> Option<Namespace> {
+    let namespace = Namespace::new(name);
+    if namespace.is_none() {
+        let problem = Problem::new(format!("no namespace can be called `{}`", name.escape_debug()));
+        findings.error(path, problem.help(help));
+    }
+    namespace
 }
 
 fn protected_owner(doc: &ProtectedOwnerDoc, path: &Path, findings: &mut Findings<'_>) -> Option<ProtectedOwner> {

@@ -3,111 +3,15 @@
 use k8s_openapi::api::core::v1::Namespace as NamespaceObject;
 
 use super::Guard;
+use super::floor::{FloorPart, in_floor};
 use crate::object::Namespace;
 use crate::owner::{Controller, OwnerChain};
 
-/// The usual namespaces of Falco and its companions. Only here may a host alert's `hostname` name a Falco pod: a
-/// tenant's pod of that name must not point at another node.
-pub const FALCO_NAMESPACES: &[&str] = &["falco", "falco-system", "falco-talon", "falcosidekick"];
-
-/// Namespaces of cluster components: network plugins, admission webhooks, and their dependencies. A response there can
-/// take the whole cluster down, and an alert there can be forged like any other.
-const SYSTEM_NAMESPACES: &[&str] = &[
-    // Network plugins.
-    "calico-apiserver",
-    "calico-system",
-    "cilium",
-    "cilium-secrets",
-    "tigera-operator",
-    // Admission webhooks.
-    "cert-manager",
-    "gatekeeper-system",
-    "istio-system",
-    "kyverno",
-    "linkerd",
-    "opa",
-    // Cloud providers' components.
-    "aks-command",
-    "amazon-guardduty",
-    "azure-arc",
-    "gatekeeper",
-    "gke-managed-cim",
-    "gke-managed-system",
-    "gmp-public",
-    "gmp-system",
-    // Kubernetes itself, and what its distributions put beside it. No prefix: the author of a namespace could call it
-    // `kube-evil`, and would be protected.
-    "kube-flannel",
-    "kube-node-lease",
-    "kube-public",
-    "kube-router",
-    "kube-system",
-    // OpenShift.
-    "openshift",
-    "openshift-apiserver",
-    "openshift-apiserver-operator",
-    "openshift-authentication",
-    "openshift-authentication-operator",
-    "openshift-cloud-controller-manager",
-    "openshift-cloud-credential-operator",
-    "openshift-cloud-network-config-controller",
-    "openshift-cluster-csi-drivers",
-    "openshift-cluster-machine-approver",
-    "openshift-cluster-node-tuning-operator",
-    "openshift-cluster-storage-operator",
-    "openshift-cluster-version",
-    "openshift-config",
-    "openshift-config-managed",
-    "openshift-config-operator",
-    "openshift-console",
-    "openshift-console-operator",
-    "openshift-controller-manager",
-    "openshift-controller-manager-operator",
-    "openshift-dns",
-    "openshift-dns-operator",
-    "openshift-etcd",
-    "openshift-etcd-operator",
-    "openshift-image-registry",
-    "openshift-infra",
-    "openshift-ingress",
-    "openshift-ingress-canary",
-    "openshift-ingress-operator",
-    "openshift-insights",
-    "openshift-kni-infra",
-    "openshift-kube-apiserver",
-    "openshift-kube-apiserver-operator",
-    "openshift-kube-controller-manager",
-    "openshift-kube-controller-manager-operator",
-    "openshift-kube-scheduler",
-    "openshift-kube-scheduler-operator",
-    "openshift-kube-storage-version-migrator",
-    "openshift-kube-storage-version-migrator-operator",
-    "openshift-machine-api",
-    "openshift-machine-config-operator",
-    "openshift-marketplace",
-    "openshift-monitoring",
-    "openshift-multus",
-    "openshift-network-diagnostics",
-    "openshift-network-node-identity",
-    "openshift-network-operator",
-    "openshift-node",
-    "openshift-oauth-apiserver",
-    "openshift-openstack-infra",
-    "openshift-operator-lifecycle-manager",
-    "openshift-operators",
-    "openshift-ovn-kubernetes",
-    "openshift-ovirt-infra",
-    "openshift-route-controller-manager",
-    "openshift-sdn",
-    "openshift-service-ca",
-    "openshift-service-ca-operator",
-    "openshift-user-workload-monitoring",
-    "openshift-vsphere-infra",
-];
-
-/// The namespaces of the floor, by name, without the controller's own.
-pub fn floor_namespaces() -> impl Iterator<Item = &'static str> {
-    FALCO_NAMESPACES.iter().chain(SYSTEM_NAMESPACES).copied()
+/// Whether the namespace is one of sensors, by the floor or by the guard: a host alert's `hostname` may name a pod in it.
+/// Elsewhere a tenant's pod of that name must not point at another node.
+pub fn is_of_sensors(guard: &Guard, namespace: &Namespace) -> bool {
+    let of_the_floor = in_floor(namespace.as_str()).is_some_and(|entry| entry.part == FloorPart::Sensor);
+    of_the_floor || guard.sensors.contains(namespace)
 }
 
 /// Why the namespace's name makes it protected; `None` when it does not.
@@ -116,13 +20,11 @@ pub fn protected_by_name(guard: &Guard, own: Option<&Namespace>, namespace: &Nam
     if own == Some(namespace) {
         return Some(format!("{name} is the controller's own namespace (built-in floor)"));
     }
-    if FALCO_NAMESPACES.contains(&name) {
-        return Some(format!("{name} is a namespace of Falco's (built-in floor)"));
+    if let Some(entry) = in_floor(name) {
+        return Some(format!("{name} is a namespace of {} (built-in floor)", entry.owner));
     }
-    if SYSTEM_NAMESPACES.contains(&name) {
-        return Some(format!(
-            "{name} is a namespace of the cluster's own parts (built-in floor)"
-        ));
+    if guard.sensors.contains(namespace) {
+        return Some(format!("{name} is one of the guard's namespaces of sensors"));
     }
     guard
         .protect

@@ -23,6 +23,9 @@ pub struct Guard {
     pub namespaces: Vec<NamespaceMode>,
     /// Protections in addition to the built-in floor.
     pub protect: Protections,
+    /// Namespaces of sensors and their relays, in addition to those of the floor: protected, and host alerts may name pods of
+    /// them.
+    pub sensors: Vec<Namespace>,
     /// The greatest age of an alert that is acted on; 5 minutes by default.
     pub max_alert_age: Span,
     /// The longest grace that a deletion takes over from a pod; 5 minutes by default.
@@ -43,6 +46,7 @@ impl Guard {
             mode: Mode::Enforce,
             namespaces: Vec::new(),
             protect: Protections::default(),
+            sensors: Vec::new(),
             max_alert_age: Span::minutes::<5>(),
             max_grace: Span::minutes::<5>(),
             redactor: Redactor::On,

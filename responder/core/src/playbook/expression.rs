@@ -174,6 +174,7 @@ fn owner_value(owner: &Controller) -> Result<serde_json::Value, String> {
                 object,
                 replicas,
                 selector: _,
+                runs_falco: _,
                 labels,
                 annotations,
             } = owner;

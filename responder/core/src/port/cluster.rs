@@ -18,6 +18,7 @@ use crate::object::{Locator, Name, Namespace, Uid};
 use crate::owner::{CustomOwner, Owner};
 use crate::pod::PodOnNode;
 use crate::request::Armed;
+use crate::serving::ServingNamespaces;
 
 /// Reads. `Ok(None)` means that the object does not exist; an error means that the read failed, and then no response
 /// acts. Every method returns within its own deadline (10 s at most).
@@ -76,6 +77,10 @@ pub trait ClusterReader: Send + Sync + 'static {
     /// The policies of other kinds than NetworkPolicies that can decide about pods of a namespace, and the engine whose
     /// workload runs. A read that failed is told in the answer: the rest is worth having.
     fn engine_policies(&self, namespace: &Namespace) -> impl Future<Output = EnginePolicies> + Send;
+
+    /// The namespaces that the API server itself calls, by its webhook configurations and APIServices. What was read may be
+    /// kept for a minute: a namespace is protected a minute after its webhook at the latest.
+    fn serving_namespaces(&self) -> impl Future<Output = Result<Arc<ServingNamespaces>, ReadError>> + Send;
 }
 
 /// A controller as read, with its own controller.

@@ -184,7 +184,7 @@ fn a_namespace_in_which_more_is_allowed_counts() {
 }
 
 #[test]
-fn a_deletion_takes_one_write_and_the_reads_of_every_process() {
+fn a_deletion_takes_one_write_the_reads_of_every_process_and_what_the_api_server_calls() {
     let access = RbacAccess::of(
         &[playbook("Enforce", "Pod", &["delete: {}"])],
         &Guard::built_in(),
@@ -195,6 +195,8 @@ fn a_deletion_takes_one_write_and_the_reads_of_every_process() {
         [
             "get namespaces",
             "get,list nodes,pods",
+            "list admissionregistration.k8s.io: mutatingwebhookconfigurations,validatingwebhookconfigurations",
+            "list apiregistration.k8s.io: apiservices",
             "get apps: daemonsets",
             "list networking.k8s.io: networkpolicies",
             "delete pods",
@@ -220,6 +222,8 @@ fn rules_are_sorted_and_merged_by_verbs() {
             "get namespaces,replicationcontrollers",
             "get,list nodes,pods",
             "list services",
+            "list admissionregistration.k8s.io: mutatingwebhookconfigurations,validatingwebhookconfigurations",
+            "list apiregistration.k8s.io: apiservices",
             "get apps: deployments,replicasets,statefulsets",
             "get,list apps: daemonsets",
             "get batch: cronjobs,jobs",

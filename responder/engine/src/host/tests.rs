@@ -23,9 +23,11 @@ impl Lookup {
 
     async fn on(&self, hostname: &str, id: &str, patience: Duration) -> LocatedPod {
         let container = ContainerId::new(id).unwrap();
-        let located = self
-            .hosts
-            .locate(&self.world.cluster, &WaitInPlace, (&container, hostname), patience);
+        let guard = Guard::built_in();
+        let located =
+            self.hosts
+                .under(&guard)
+                .locate(&self.world.cluster, &WaitInPlace, (&container, hostname), patience);
         located.await.unwrap()
     }
 

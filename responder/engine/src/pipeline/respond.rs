@@ -140,7 +140,7 @@ impl<C: Cluster, L: Ledger, W: Wait> PlaybookRun<'_, C, L, W> {
             return Ok(None);
         };
         let (target, patience) = (self.playbook.target, self.shared.config.patience);
-        let hosts = &self.shared.sensors.hosts;
+        let hosts = self.shared.sensors.hosts.under(&self.shared.rules.guard);
         key_of_target(&*self.shared.cluster, self.wait, hosts, &subject, target, patience).await
     }
 

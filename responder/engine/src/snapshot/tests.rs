@@ -8,9 +8,13 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use responder_core::object::ContainerId;
+use responder_core::guard::Guard;
+use responder_core::object::{ContainerId, Locator, Uid};
+use responder_core::owner::OwnerChain;
 
 use super::*;
+use crate::host::Hosts;
+use crate::owner_chain::MOST_OWNERS;
 use crate::testing::{Before, TestWorld, Then, alert, pod_at, shell, uid_of};
 use crate::wait::WaitInPlace;
 
@@ -23,6 +27,7 @@ const ALL: Needs = Needs {
     policies: true,
     services: true,
     nodes: true,
+    serving: true,
     removal: true,
 };
 
@@ -63,7 +68,7 @@ async fn read(world: &TestWorld, subject: &Subject, needs: Needs) -> Result<Snap
         &world.cluster,
         &*world.clock,
         &WaitInPlace,
-        &Hosts::default(),
+        Hosts::default().under(&Guard::built_in()),
         subject,
         needs,
         PATIENCE,
@@ -330,11 +335,12 @@ async fn a_custom_controller_is_not_believed_without_its_object(
 #[tokio::test(start_paused = true)]
 async fn an_owner_that_no_request_can_name_has_no_key() {
     let (world, hosts) = (under_a_rollout(), Hosts::default());
+    let guard = Guard::built_in();
     let subject = solo();
     let key = key_of_target(
         &world.cluster,
         &WaitInPlace,
-        &hosts,
+        hosts.under(&guard),
         &subject,
         TargetKind::Owner,
         PATIENCE,
@@ -412,12 +418,12 @@ async fn who_has_no_patience_reads_once() {
     let world = world();
     world.apply(&starting(false));
     let (cluster, clock, subject) = (&world.cluster, &*world.clock, solo());
-    let hosts = Hosts::default();
+    let (hosts, guard) = (Hosts::default(), Guard::built_in());
     let read = snapshot(
         cluster,
         clock,
         &WaitInPlace,
-        &hosts,
+        hosts.under(&guard),
         &subject,
         Needs::default(),
         Duration::ZERO,
@@ -493,6 +499,104 @@ async fn a_tenants_pod_that_is_called_like_falcos_points_nowhere() {
     assert_eq!((snapshot.node, snapshot.falco_pod), (Part::Missing, Part::Missing));
 }
 
+fn in_security(name: &str) -> Subject {
+    Subject::Pod(PodClaim {
+        namespace: Namespace::new("security").unwrap(),
+        name: Name::new(name).unwrap(),
+        container: None,
+        uid: None,
+        from_audit: false,
+    })
+}
+
+/// A DaemonSet with the pod `falco-q9z2w` on `worker-3`, in the namespace `security`.
+fn falco_in_security(template: &str, pod: &str) -> TestWorld {
+    let world = world();
+    world.apply(&format!(
+        "{{apiVersion: apps/v1, kind: DaemonSet, metadata: {{name: falco, namespace: security, uid: falco-set}}, \
+         spec: {{selector: {{matchLabels: {{app: falco}}}}, template: {{metadata: {{labels: {{app: falco}}}}, spec: {template}}}}}}}"
+    ));
+    world.apply(&format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: falco-q9z2w, namespace: security, labels: {{app: falco}}, \
+         ownerReferences: [{{apiVersion: apps/v1, kind: DaemonSet, name: falco, uid: falco-set, controller: true}}]}}, spec: {pod}}}"
+    ));
+    world
+}
+
+const WATCHES: &str = "{nodeName: worker-3, containers: [{name: falco, image: falcosecurity/falco, securityContext: {privileged: true}}]}";
+const PLAIN: &str = "{nodeName: worker-3, containers: [{name: falco, image: falcosecurity/falco}]}";
+
+/// What Pod Security has not let through is no Falco: a template without pods of its own is written by any author of
+/// DaemonSets.
+#[rstest]
+#[case::a_falco(WATCHES, WATCHES, Some("worker-3"))]
+#[case::a_pod_without_rights(WATCHES, PLAIN, None)]
+#[case::a_template_without_rights(PLAIN, WATCHES, None)]
+#[tokio::test(start_paused = true)]
+async fn a_falco_pod_in_any_namespace_leads_to_its_node_if_its_daemon_set_runs_falco_on_the_nodes(
+    #[case] template: &str,
+    #[case] pod: &str,
+    #[case] node: Option<&str>,
+) {
+    let world = falco_in_security(template, pod);
+    let snapshot = read(&world, &host("falco-q9z2w"), Needs::default()).await.unwrap();
+    assert_eq!(node_of(&snapshot), node);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_in_a_namespace_of_the_guards_sensors_leads_to_its_node() {
+    let world = falco_in_security(PLAIN, PLAIN);
+    let guard = Guard {
+        sensors: vec![Namespace::new("security").unwrap()],
+        ..Guard::built_in()
+    };
+    let hosts = Hosts::default();
+    let found = hosts.under(&guard).node(&world.cluster, "falco-q9z2w").await.unwrap();
+    assert_eq!(found, Name::new("worker-3"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_daemon_set_is_read_for_a_pod_that_looks_like_falco_and_for_no_other() {
+    let falco = in_security("falco-q9z2w");
+    for (pod, reads) in [(WATCHES, 2), (PLAIN, 1)] {
+        let world = falco_in_security(WATCHES, pod);
+        let before = world.cluster.reads();
+        let snapshot = read(&world, &falco, Needs::default()).await.unwrap();
+        assert_eq!(world.cluster.reads() - before, reads, "{pod}");
+        assert_eq!(snapshot.owners.found().is_some(), reads == 2);
+    }
+}
+
+/// The pods beside a Falco are not protected, and their decisions say so once it is known.
+#[tokio::test(start_paused = true)]
+async fn the_namespace_of_a_recognised_falco_is_remembered() {
+    let world = falco_in_security(WATCHES, WATCHES);
+    world.apply("{apiVersion: v1, kind: Pod, metadata: {name: relay, namespace: security}, spec: {nodeName: worker-3, containers: [{name: a, image: b}]}}");
+    let (hosts, guard) = (Hosts::default(), Guard::built_in());
+    let relay = async |guard| {
+        let hosts = hosts.under(guard);
+        let (subject, clock) = (in_security("relay"), &*world.clock);
+        let read = snapshot(
+            &world.cluster,
+            clock,
+            &WaitInPlace,
+            hosts,
+            &subject,
+            Needs::default(),
+            PATIENCE,
+        );
+        read.await.unwrap().has_sensor
+    };
+    assert!(!relay(&guard).await);
+    hosts.under(&guard).node(&world.cluster, "falco-q9z2w").await.unwrap();
+    assert!(relay(&guard).await);
+    let named = Guard {
+        sensors: vec![Namespace::new("security").unwrap()],
+        ..Guard::built_in()
+    };
+    assert!(!relay(&named).await, "the guard protects it");
+}
+
 #[tokio::test(start_paused = true)]
 async fn two_falco_pods_of_one_name_name_no_node() {
     let world = world();
@@ -542,8 +646,15 @@ async fn two_ways_to_one_object_lead_to_one_key(
     #[case] target: TargetKind,
     #[case] expected: Option<TargetKey>,
 ) {
-    let (world, hosts) = (world(), Hosts::default());
-    let key = key_of_target(&world.cluster, &WaitInPlace, &hosts, &subject, target, PATIENCE);
+    let (world, hosts, guard) = (world(), Hosts::default(), Guard::built_in());
+    let key = key_of_target(
+        &world.cluster,
+        &WaitInPlace,
+        hosts.under(&guard),
+        &subject,
+        target,
+        PATIENCE,
+    );
     let key = key.await.unwrap();
     assert_eq!(key, expected);
 }

@@ -15,6 +15,7 @@ use responder_core::object::{Locator, Name, Namespace};
 use responder_core::pod::PodOnNode;
 use responder_core::port::{ClusterReader, ClusterWriter, CustomOwnerAnswer, OwnerObject, ReadError, Reply, SendError};
 use responder_core::request::{Armed, Request};
+use responder_core::serving::ServingNamespaces;
 use serde_json::Value;
 
 /// The next call, with the number of its kind before it.
@@ -191,5 +192,10 @@ impl ClusterReader for ScriptedCluster {
     async fn engine_policies(&self, namespace: &Namespace) -> EnginePolicies {
         self.read("engine_policies").await;
         self.inner.engine_policies(namespace).await
+    }
+
+    async fn serving_namespaces(&self) -> Result<Arc<ServingNamespaces>, ReadError> {
+        self.read("serving_namespaces").await;
+        self.inner.serving_namespaces().await
     }
 }

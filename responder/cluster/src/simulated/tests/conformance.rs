@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use responder_core::object::{Locator, Name, Namespace, Uid};
 use serde_json::Value;
 
-use crate::conformance::{ClusterUnderTest, answers, controllers, creations, denials, owners, patches, reads};
+use crate::conformance::{ClusterUnderTest, answers, controllers, creations, denials, owners, patches, reads, serving};
 use crate::simulated::SimulatedCluster;
 
 struct Simulated(SimulatedCluster);

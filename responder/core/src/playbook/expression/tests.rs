@@ -39,6 +39,7 @@ fn snapshot() -> Snapshot {
         },
         replicas: Some(3),
         selector: None,
+        runs_falco: false,
         labels: BTreeMap::from([("app".to_owned(), "web".to_owned())]),
         annotations: BTreeMap::new(),
     };
