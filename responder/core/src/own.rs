@@ -20,7 +20,7 @@ pub use quarantine_record::{OnExpiry, QUARANTINE_LABEL, QuarantineRecord, Record
 /// An object that responder creates.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind")]
-#[expect(clippy::large_enum_variant, reason = "a plan has two of them at most")]
+#[expect(clippy::large_enum_variant, reason = "a request holds one, in a box")]
 pub enum OwnObject {
     /// The NetworkPolicy of a quarantine.
     NetworkPolicy(QuarantinePolicy),

@@ -50,8 +50,8 @@ pub struct QuarantineDoc {
     #[serde(default)]
     pub allow: QuarantineAllowDoc,
     /// The kind of policy that isolates: `NetworkPolicy` by default.
-    #[serde(default)]
-    pub through: Through,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<Through>,
     /// What the quarantine must be sure of, or else the step fails and its `otherwise` runs: nothing by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub require: Option<QuarantineRequireDoc>,
@@ -149,7 +149,7 @@ impl ActionDoc for QuarantineDoc {
             on_expiry: self.on_expiry.unwrap_or_default(),
             detach: self.detach,
             allow_dns: self.allow.dns,
-            through: self.through,
+            through: self.through.unwrap_or_default(),
             required: [
                 (Direction::Ingress, required.ingress),
                 (Direction::Egress, required.egress),
