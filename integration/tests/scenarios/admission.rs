@@ -533,7 +533,7 @@ async fn own_objects_are_not_written(stolen: &Stolen) {
         .unwrap();
 }
 
-const GUARD: &str = "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec:\n  mode: Observe\n  protect: {namespaces: [admission-guard-shop, {matchLabels: {tier: infra}}]}\n";
+const GUARD: &str = "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec:\n  mode: Observe\n  protect: {namespaces: [admission-guard-shop, {matchLabels: {tier: infra}}]}\n  sensors: {namespaces: [admission-guard-sensors]}\n";
 
 #[tokio::test]
 async fn nothing_is_written_in_the_floor_in_the_own_namespace_or_where_the_guard_protects() {
@@ -556,38 +556,47 @@ async fn nothing_is_written_in_the_floor_in_the_own_namespace_or_where_the_guard
         ..Namespace::default()
     };
     create(&stolen.shop.client, &infra).await.unwrap();
+    let sensors = Namespace {
+        metadata: serde_json::from_value(json!({"name": "admission-guard-sensors"})).unwrap(),
+        ..Namespace::default()
+    };
+    create(&stolen.shop.client, &sensors).await.unwrap();
     let path = "/api/v1/namespaces/admission-guard-infra/pods/x/eviction";
     let body = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "x", "namespace": "admission-guard-infra"}});
     stolen
         .refused(Method::POST, path, body, "is protected by its labels")
         .await;
-    for namespace in ["kube-system", "admission-guard"] {
+    for namespace in ["kube-system", "admission-guard", "admission-guard-sensors"] {
         let path = format!("/api/v1/namespaces/{namespace}/pods/x/eviction");
         let body =
             json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "x", "namespace": namespace}});
         stolen.refused(Method::POST, &path, body, "is protected").await;
     }
-    let control_plane = node("admission-control-plane").labelled(&[("node-role.kubernetes.io/control-plane", "")]);
-    create(&stolen.shop.client, &control_plane).await.unwrap();
-    let path = "/api/v1/nodes/admission-control-plane";
-    stolen
-        .refused(
-            Method::PATCH,
-            path,
-            json!({"spec": {"unschedulable": true}}),
-            "control plane",
-        )
-        .await;
-    let nodes: Api<Node> = Api::all(stolen.shop.client.clone());
-    nodes
-        .delete("admission-control-plane", &DeleteParams::default())
-        .await
-        .unwrap();
+    nodes_of_the_control_plane_are_not_touched(&stolen).await;
 
     // It holds no other client.
     let maps: Api<ConfigMap> = Api::namespaced(stolen.shop.client.clone(), "admission-guard-shop");
     let map = serde_json::from_value(json!({"metadata": {"name": "of-a-tenant"}})).unwrap();
     maps.create(&PostParams::default(), &map).await.unwrap();
+}
+
+async fn nodes_of_the_control_plane_are_not_touched(stolen: &Stolen) {
+    let nodes: Api<Node> = Api::all(stolen.shop.client.clone());
+    let cordon = json!({"spec": {"unschedulable": true}});
+    for (name, label, value) in [
+        ("admission-control-plane", "node-role.kubernetes.io/control-plane", ""),
+        ("admission-etcd", "node-role.kubernetes.io/etcd", "true"),
+        ("admission-master", "kubernetes.io/role", "master"),
+    ] {
+        create(&stolen.shop.client, &node(name).labelled(&[(label, value)]))
+            .await
+            .unwrap();
+        let path = format!("/api/v1/nodes/{name}");
+        stolen
+            .refused(Method::PATCH, &path, cordon.clone(), "control plane")
+            .await;
+        nodes.delete(name, &DeleteParams::default()).await.unwrap();
+    }
 }
 
 const OF_THE_CHART_ALONE: &str = "apiVersion: responder.dev/v1alpha1\nkind: Guard\nmetadata: {name: default}\nspec:\n  mode: Observe\n  protect: {namespaces: [admission-log-shop]}\n";
