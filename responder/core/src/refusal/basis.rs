@@ -61,7 +61,7 @@ impl RefusalReason {
             Self::Stale | Self::Future => ("the alert's time and the controller's clock", &[Sensor, Responder]),
             Self::Duplicate | Self::LedgerUnavailable => ("the ledger", &[Responder]),
             Self::Protected => (
-                "the floor, the guard, the name and labels of the namespace, the labels of the node, the controllers that the guard names where each reference up to them is believed",
+                "the floor, the guard, the name and labels of the namespace, the labels of the node, webhook configurations and APIServices, a Falco whose rights only the owner of the nodes can give, the controllers that the guard names where each reference up to them is believed",
                 &[Operator, Platform],
             ),
             Self::Unreadable => ("answers of the API server", &[Platform]),
