@@ -26,7 +26,7 @@ use responder_core::serving::ServingNamespaces;
 
 pub use self::connect::{ConnectError, ConnectOptions};
 use self::installed_network::InstalledNetwork;
-use self::served_kinds::CustomKinds;
+use self::served_kinds::ServedKinds;
 use self::shared_read::SharedRead;
 
 /// Deadline of one read: the connection and the answer together.
@@ -52,7 +52,7 @@ pub struct KubeCluster {
     server: Arc<str>,
     network: Arc<SharedRead<InstalledNetwork>>,
     nodes: Arc<SharedRead<Arc<[NodeFacts]>>>,
-    custom_kinds: Arc<CustomKinds>,
+    served_kinds: Arc<ServedKinds>,
     serving: Arc<SharedRead<Arc<ServingNamespaces>>>,
 }
 
@@ -63,7 +63,7 @@ impl KubeCluster {
             server: server.into(),
             network: Arc::new(SharedRead::new(NETWORK_KEPT)),
             nodes: Arc::new(SharedRead::new(Duration::ZERO)),
-            custom_kinds: Arc::default(),
+            served_kinds: Arc::default(),
             serving: Arc::new(SharedRead::new(SERVING_KEPT)),
         }
     }

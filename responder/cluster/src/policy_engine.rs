@@ -13,7 +13,7 @@ use serde::Deserialize;
 ///
 /// K3s runs kube-router's policies within its own process, and the daemons of kindnet and of Amazon's VPC CNI run with and
 /// without policies: those can't be told by a workload.
-pub(crate) const DAEMON_SETS: [(&str, PolicyEngine); 13] = [
+pub(crate) const DAEMON_SETS: [(&str, PolicyEngine); 12] = [
     ("cilium", PolicyEngine::Cilium),
     // GKE's Dataplane V2. Source: <https://cloud.google.com/kubernetes-engine/docs/concepts/dataplane-v2>
     ("anetd", PolicyEngine::Cilium),
@@ -28,7 +28,6 @@ pub(crate) const DAEMON_SETS: [(&str, PolicyEngine); 13] = [
     ("weave-net", PolicyEngine::Plain("weave-net")),
     ("kube-network-policies", PolicyEngine::Plain("kube-network-policies")),
     ("azure-npm", PolicyEngine::Plain("azure-npm")),
-    ("romana-agent", PolicyEngine::Plain("romana")),
 ];
 
 /// A DaemonSet, as far as it matters here.

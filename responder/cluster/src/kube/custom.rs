@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use responder_core::custom_kind::{CustomKind, CustomLocator};
+use responder_core::custom_kind::CustomLocator;
 use responder_core::object::Name;
 use responder_core::owner::Uncounted;
 use responder_core::port::{CustomOwnerAnswer, ReadError};
@@ -18,7 +18,8 @@ use crate::owner::{CustomOwnerDoc, Scale};
 impl KubeCluster {
     /// Reads the controller, without a deadline of its own.
     pub(super) async fn custom_controller(&self, at: &CustomLocator) -> Result<CustomOwnerAnswer, ReadError> {
-        let Some(served) = self.served_kind(&at.kind).await? else {
+        let wanted = |served: &ServedKind| served.kind == at.kind.kind();
+        let Some(served) = self.served_kind(&at.kind.api_version(), wanted).await? else {
             return Ok(CustomOwnerAnswer::NotServed);
         };
         let namespace = served.is_namespaced.then(|| at.namespace.clone());
@@ -49,13 +50,17 @@ impl KubeCluster {
         }
     }
 
-    async fn served_kind(&self, wanted: &CustomKind) -> Result<Option<ServedKind>, ReadError> {
-        let api_version = wanted.api_version();
-        let kinds = self.custom_kinds.of(&api_version);
-        let kinds = kinds.get_or_read(self.group_kinds(&api_version)).await?;
-        let found = kinds.iter().find(|served| served.kind == wanted.kind()).cloned();
+    /// The first kind of a group and version that is wanted; `None` if none is served.
+    pub(super) async fn served_kind(
+        &self,
+        api_version: &str,
+        wanted: impl Fn(&ServedKind) -> bool,
+    ) -> Result<Option<ServedKind>, ReadError> {
+        let kinds = self.served_kinds.of(api_version);
+        let kinds = kinds.get_or_read(self.group_kinds(api_version)).await?;
+        let found = kinds.iter().find(|served| wanted(served)).cloned();
         if found.is_none() {
-            self.custom_kinds.forget(&api_version);
+            self.served_kinds.forget(api_version);
         }
         Ok(found)
     }

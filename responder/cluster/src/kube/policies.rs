@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::installed_network::{InstalledNetwork, ServedPolicyKind};
 use super::read::{late, malformed};
+use super::served_kinds::ServedKind;
 use super::{KubeCluster, READ_DEADLINE, wire};
 use crate::policy_engine::{DAEMON_SETS, DaemonSetDoc, recognised};
 
@@ -36,16 +37,6 @@ struct Group {
 #[derive(Deserialize)]
 struct GroupVersion {
     version: String,
-}
-
-#[derive(Deserialize)]
-struct ResourceList {
-    resources: Vec<Resource>,
-}
-
-#[derive(Deserialize)]
-struct Resource {
-    name: String,
 }
 
 impl KubeCluster {
@@ -98,7 +89,7 @@ impl KubeCluster {
     }
 
     async fn installed_network(&self) -> Result<InstalledNetwork, ReadError> {
-        let (served, sets) = join(self.served_kinds(), self.engine_daemon_sets()).await;
+        let (served, sets) = join(self.served_policy_kinds(), self.engine_daemon_sets()).await;
         let (engine, unread) = match sets {
             Ok(sets) => (recognised(&sets), Vec::new()),
             Err(error) => (None, vec![error.to_string()]),
@@ -114,7 +105,7 @@ impl KubeCluster {
     /// served without a `Status`, as a proxy might.
     pub(super) async fn serves(&self, kind: Kind) -> Result<bool, ReadError> {
         Ok(self.groups().await?.have(kind.group(), kind.version())
-            && self.has_resource(kind.group(), kind.version(), kind.plural()).await?)
+            && self.has_kind(kind.group(), kind.version(), kind.plural()).await?)
     }
 
     async fn groups(&self) -> Result<GroupList, ReadError> {
@@ -124,15 +115,14 @@ impl KubeCluster {
             .ok_or_else(|| malformed(what, "the response has no groups"))
     }
 
-    async fn has_resource(&self, group: &str, version: &str, plural: &str) -> Result<bool, ReadError> {
-        let path = format!("/apis/{group}/{version}");
-        let list: Option<ResourceList> = self.get(&path, &path).await?;
-        let resources = list.map(|list| list.resources).unwrap_or_default();
-        Ok(resources.iter().any(|resource| resource.name == plural))
+    async fn has_kind(&self, group: &str, version: &str, plural: &str) -> Result<bool, ReadError> {
+        let api_version = format!("{group}/{version}");
+        let is_wanted = |kind: &ServedKind| kind.plural.as_str() == plural;
+        Ok(self.served_kind(&api_version, is_wanted).await?.is_some())
     }
 
     /// The kinds that are served, each in the first place that is.
-    async fn served_kinds(&self) -> Result<Vec<ServedPolicyKind>, ReadError> {
+    async fn served_policy_kinds(&self) -> Result<Vec<ServedPolicyKind>, ReadError> {
         let groups = self.groups().await?;
         let found = PolicyKind::ALL.into_iter().map(async |kind| {
             for place in kind.served_at() {
@@ -141,7 +131,7 @@ impl KubeCluster {
                     .iter()
                     .filter(|version| groups.have(place.group, version))
                 {
-                    if self.has_resource(place.group, version, kind.plural()).await? {
+                    if self.has_kind(place.group, version, kind.plural()).await? {
                         return Ok(Some(ServedPolicyKind {
                             kind,
                             group: place.group,

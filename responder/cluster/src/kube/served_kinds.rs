@@ -1,4 +1,5 @@
-//! The kinds that the API server serves, by API group, as far as controllers were of them. Part of the step *snapshot*.
+//! The kinds that the API server serves, by API group, as far as controllers and policies are of them. Part of the step
+//! *snapshot*.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,9 +30,9 @@ pub(super) type GroupKinds = Arc<SharedRead<Arc<[ServedKind]>>>;
 
 /// The kinds of the API groups that were looked up, the one asked for last at the end.
 #[derive(Debug, Default)]
-pub(super) struct CustomKinds(Mutex<VecDeque<(String, GroupKinds)>>);
+pub(super) struct ServedKinds(Mutex<VecDeque<(String, GroupKinds)>>);
 
-impl CustomKinds {
+impl ServedKinds {
     /// The kinds of a group and version, to be read by the first that asks.
     pub(super) fn of(&self, api_version: &str) -> GroupKinds {
         let mut groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +60,7 @@ mod tests {
 
     #[test]
     fn no_more_groups_are_kept_than_the_bound_and_the_least_recent_go_first() {
-        let kinds = CustomKinds::default();
+        let kinds = ServedKinds::default();
         let first = kinds.of("first.example/v1");
         for number in 0..MOST_GROUPS {
             assert!(Arc::ptr_eq(&first, &kinds.of("first.example/v1")));

@@ -327,7 +327,6 @@ async fn one_object_is_read_from_the_store_and_lists_from_the_cache() {
     GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Dweave-net&resourceVersion=0
     GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Dkube-network-policies&resourceVersion=0
     GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Dazure-npm&resourceVersion=0
-    GET /apis/apps/v1/daemonsets?&fieldSelector=metadata.name%3Dromana-agent&resourceVersion=0
     ");
 }
 

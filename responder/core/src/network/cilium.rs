@@ -209,17 +209,13 @@ impl CiliumRuleDoc {
             (None, Some(ports)) => (PeerSet::everybody(), ports),
             (Some(peers), ports) => (peers, ports.unwrap_or_else(PortSet::all)),
         };
-        Some(Rule {
+        Some(Rule::of(
+            policy,
             action,
-            traffic: Traffic { peers, ports },
-            certainty: if conditions.is_empty() {
-                certainty
-            } else {
-                Certainty::AtMost
-            },
-            policy: policy.to_string(),
+            Traffic { peers, ports },
+            certainty,
             conditions,
-        })
+        ))
     }
 
     fn peers(&self, is_namespaced: bool) -> Option<PeerSet> {

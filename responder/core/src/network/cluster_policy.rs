@@ -137,7 +137,7 @@ struct PortRangeDoc {
 }
 
 /// A policy with its place among the others.
-pub(super) struct Ranked {
+struct Ranked {
     priority: i64,
     name: String,
     rules: Vec<Rule>,
@@ -254,17 +254,7 @@ impl RuleDoc {
         if self.protocols.is_empty() && self.ports.is_empty() {
             ports = PortSet::all();
         }
-        Rule {
-            action,
-            traffic: Traffic { peers, ports },
-            certainty: if conditions.is_empty() {
-                certainty
-            } else {
-                Certainty::AtMost
-            },
-            policy: policy.to_string(),
-            conditions,
-        }
+        Rule::of(policy, action, Traffic { peers, ports }, certainty, conditions)
     }
 }
 

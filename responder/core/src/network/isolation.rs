@@ -1,5 +1,6 @@
 //! The isolation of a quarantined pod: the traffic that policies of all kinds still let through.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -16,7 +17,7 @@ use super::{calico, cilium, cluster_policy, coverage, kubernetes};
 use crate::object::Locator;
 use crate::own::{DenyingKind, QuarantinePolicy};
 
-/// The most leaks that a message names.
+/// The most leaks, and the most reasons, that a message names.
 const MOST_SHOWN: usize = 10;
 
 /// Traffic that another policy still allows for a quarantined pod.
@@ -142,18 +143,23 @@ impl Serialize for Isolation {
 
 impl fmt::Display for Isolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown: Vec<String> = self.leaks.iter().take(MOST_SHOWN).map(ToString::to_string).collect();
-        if let Some(more) = self.leaks.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0) {
-            shown.push(format!("and {more} more"));
-        }
-        let leaks = shown.join("; ");
+        let (leaks, unverified) = (shown(&self.leaks), shown(&self.unverified));
         match (self.unverified.is_empty(), self.leaks.is_empty()) {
             (true, true) => f.write_str("Isolated"),
             (true, false) => write!(f, "IsolatedExcept [{leaks}]"),
-            (false, true) => write!(f, "Unverified: {}", self.unverified.join("; ")),
-            (false, false) => write!(f, "Unverified: {}; beyond that [{leaks}]", self.unverified.join("; ")),
+            (false, true) => write!(f, "Unverified: {unverified}"),
+            (false, false) => write!(f, "Unverified: {unverified}; beyond that [{leaks}]"),
         }
     }
+}
+
+/// The first of a list, and how many follow.
+fn shown(list: &[impl fmt::Display]) -> String {
+    let mut shown: Vec<String> = list.iter().take(MOST_SHOWN).map(ToString::to_string).collect();
+    if let Some(more) = list.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0) {
+        shown.push(format!("and {more} more"));
+    }
+    shown.join("; ")
 }
 
 /// The isolation of a pod in quarantine. The quarantine's own policy is not a leak: the playbook asks for the traffic that
@@ -174,7 +180,9 @@ pub fn isolation(endpoint: &Endpoint, policies: &Policies) -> Isolation {
         }
         leaks.extend(found.iter().map(|opening| leak(opening, direction)));
     }
-    unverified.dedup();
+    // A policy that is not understood is so in both directions.
+    let mut told = BTreeSet::new();
+    unverified.retain(|because| told.insert(because.clone()));
     leaks.sort();
     leaks.dedup();
     Isolation {

@@ -1,5 +1,6 @@
 //! Rules of policies of any kind, as one pod meets them in one direction.
 
+use super::kind::EnginePolicy;
 use super::peers::PeerSet;
 use super::ports::PortSet;
 
@@ -39,6 +40,29 @@ pub(super) struct Rule {
     pub(super) policy: String,
     /// Conditions that are not understood, as clauses.
     pub(super) conditions: Vec<String>,
+}
+
+impl Rule {
+    /// A rule with conditions applies to at most its traffic.
+    pub(super) fn of(
+        policy: &EnginePolicy,
+        action: RuleAction,
+        traffic: Traffic,
+        certainty: Certainty,
+        conditions: Vec<String>,
+    ) -> Self {
+        Self {
+            action,
+            traffic,
+            certainty: if conditions.is_empty() {
+                certainty
+            } else {
+                Certainty::AtMost
+            },
+            policy: policy.to_string(),
+            conditions,
+        }
+    }
 }
 
 /// Rules that are tried in order; the first that matches decides.

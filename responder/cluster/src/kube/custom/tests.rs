@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use ::kube::Client;
 use ::kube::client::Body;
 use http::{Request, Response};
+use responder_core::custom_kind::CustomKind;
 use responder_core::object::Namespace;
 use responder_core::port::{ClusterReader, ReadErrorKind};
 use rstest::rstest;

@@ -114,20 +114,16 @@ impl CalicoRuleDoc {
         if !self.destination.not_ports.is_empty() {
             conditions.push("but for some ports".to_owned());
         }
-        Some(Rule {
+        Some(Rule::of(
+            policy,
             action,
-            traffic: Traffic {
+            Traffic {
                 peers,
                 ports: self.ports(),
             },
-            certainty: if conditions.is_empty() {
-                certainty
-            } else {
-                Certainty::AtMost
-            },
-            policy: policy.to_string(),
+            certainty,
             conditions,
-        })
+        ))
     }
 
     fn ports(&self) -> PortSet {

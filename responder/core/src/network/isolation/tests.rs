@@ -343,16 +343,13 @@ fn what_is_not_read_or_not_understood_is_not_called_isolated() {
         under(PolicyEngine::Antrea, Vec::new(), antrea).to_string(),
         "Unverified: Antrea ClusterNetworkPolicy a and 1 more are not understood and may allow more"
     );
-    let malformed = vec![of(
-        PolicyKind::CalicoGlobalNetworkPolicy,
-        "p",
-        json!({"order": "first"}),
-    )];
-    let isolation = under(PolicyEngine::Calico, Vec::new(), malformed).to_string();
-    assert!(
-        isolation.starts_with("Unverified: GlobalNetworkPolicy p is not understood: "),
-        "{isolation}"
-    );
+    let malformed = |name: &str| of(PolicyKind::CalicoGlobalNetworkPolicy, name, json!({"order": "first"}));
+    let isolation = under(PolicyEngine::Calico, Vec::new(), vec![malformed("p"), malformed("q")]);
+    let [p, q] = &isolation.unverified[..] else {
+        panic!("each is told once: {isolation}")
+    };
+    assert!(p.starts_with("GlobalNetworkPolicy p is not understood: "), "{p}");
+    assert!(q.starts_with("GlobalNetworkPolicy q is not understood: "), "{q}");
 }
 
 #[test]
