@@ -83,8 +83,8 @@ async fn sweep<C: Cluster, L: Ledger>(
     }
 }
 
-/// Lets go of pods whose policy is gone: the pod went, and the policy with it, or another client ended the quarantine. The
-/// list may lag, so a policy must be missing at two looks.
+/// Forgets the holds on pods whose policy is gone: the pod went, and the policy with it, or the quarantine has ended, and then
+/// the pod does not wear its label either. The list may lag, so a policy must be missing at two looks.
 async fn let_go_of_ended<C: Cluster, L: Ledger>(
     shared: &Arc<Shared<C, L>>,
     policies: &[NetworkPolicy],
@@ -152,12 +152,6 @@ async fn end_if_over<C: Cluster, L: Ledger>(
         return;
     };
     spans::ended(&span, end.as_str(), false);
-    if matches!(
-        end,
-        QuarantineEnd::Released { .. } | QuarantineEnd::Deleted | QuarantineEnd::PodGone
-    ) {
-        shared.let_go(&record.pod.uid).await;
-    }
     // The pod that was deleted has ended, and its policy is gone with it: its end was told when the deletion began.
     if end == QuarantineEnd::PodGone && reported.get(&uid) == Some(&QuarantineEnd::Deleted.as_str()) {
         return;

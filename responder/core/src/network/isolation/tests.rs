@@ -333,6 +333,25 @@ fn a_policy_of_the_administrators_comes_before_the_quarantine(
     );
 }
 
+/// Which of them wins is not defined.
+#[test]
+fn of_two_policies_of_one_priority_the_one_that_allows_is_a_leak() {
+    let all = |action: &str| json!([{"action": action, "to": [{"networks": ["0.0.0.0/0"]}]}]);
+    let policy = |name: &str, priority: u32, action: &str| {
+        let spec = json!({"tier": "Admin", "priority": priority, "subject": {"namespaces": {}}, "egress": all(action)});
+        of(PolicyKind::ClusterNetworkPolicy, name, spec)
+    };
+    let under_both = |first: u32, second: u32| {
+        let policies = vec![policy("a-deny", first, "Deny"), policy("b-accept", second, "Accept")];
+        under(PolicyEngine::OvnKubernetes, Vec::new(), policies).to_string()
+    };
+    assert_eq!(under_both(4, 5), "Isolated");
+    assert_eq!(
+        under_both(5, 5),
+        "IsolatedExcept [egress to 0.0.0.0/0 on all ports (ClusterNetworkPolicy b-accept)]"
+    );
+}
+
 #[test]
 fn what_is_not_read_or_not_understood_is_not_called_isolated() {
     let antrea = vec![

@@ -124,6 +124,21 @@ async fn a_pod_whose_quarantine_has_ended_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_hold_on_a_pod_that_is_gone_is_forgotten() {
+    let world = world(QUARANTINE, EVICT);
+    let engine = world.engine();
+    let held = async || world.ledger.view().await.unwrap().holds.len();
+    engine.submit(alert("keep", json!({})));
+    at_rest(&engine).await;
+    // However often it is looked for, a policy that is there is kept.
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    assert_eq!(held().await, 1);
+    world.cluster.inner.remove(&pod_at("solo-1"));
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    assert_eq!(held().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_second_alert_for_the_holder_is_its_own_business() {
     let world = world(QUARANTINE, EVICT);
     let engine = world.engine();
