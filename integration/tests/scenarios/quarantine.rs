@@ -282,7 +282,8 @@ async fn install(client: &Client, definition: &str) {
     .await;
 }
 
-const CILIUM: &str = include_str!("quarantine/ciliumnetworkpolicies.cilium.io.json");
+const CILIUM: &str =
+    include_str!("../../../responder/cluster/src/conformance/definitions/ciliumnetworkpolicies.cilium.io.json");
 const CALICO: &str = include_str!("quarantine/crd.projectcalico.org_globalnetworkpolicies.yaml");
 const CLUSTER: &str = include_str!("quarantine/policy.networking.k8s.io_clusternetworkpolicies.yaml");
 
