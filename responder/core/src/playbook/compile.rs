@@ -16,7 +16,6 @@ use crate::document::{Findings, Path, Problem, either, listed};
 use crate::limit::{Cooldown, Limits, TargetLimit};
 use crate::notify::Notify;
 use crate::playbook_name::PlaybookName;
-use crate::quarantined::QuarantinedPods;
 use crate::selector::Selector;
 use crate::span::Span;
 use crate::target::TargetKind;
@@ -61,7 +60,7 @@ pub(super) fn playbook(
     check_patience(&steps, written.limits.max_alert_age, &spec.key("steps"), findings);
     let class = steps.iter().map(|step| step.class).max().unwrap_or(ActionClass::Notify);
     check_corroboration(written, &alert_match.sources, class, &spec, findings);
-    check_evidence(written, class, &spec.key("quarantined"), findings);
+    lint::evidence(written.quarantined, &steps, &spec.key("quarantined"), findings);
     lint::evasions(&written.r#match, &spec.key("match"), findings);
     lint::matching(
         &written.r#match,
@@ -350,15 +349,6 @@ fn check_patience(steps: &[Step], max_age: Option<Span>, path: &Path, findings: 
             &path.index(index).key(step.action.name()).key("blockedFor"),
             problem.help("wait for less, or raise `limits.maxAlertAge`"),
         );
-    }
-}
-
-/// Warns of a playbook that takes away what others keep.
-fn check_evidence(written: &PlaybookSpecDoc, class: ActionClass, path: &Path, findings: &mut Findings<'_>) {
-    if written.quarantined == Some(QuarantinedPods::Include) && class == ActionClass::Destroy {
-        let message = "pods that other playbooks keep in quarantine as evidence are removed by this one";
-        let help = "leave `quarantined` out, unless another system has the evidence by then";
-        findings.warn(path, Problem::new(message).help(help));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Warnings about matches that are allowed but probably wrong. Step of the flow: match (loading playbooks).
 
 pub(super) use self::attacker::{evasions, loopholes};
+pub(super) use self::evidence::evidence;
 use super::doc::{MatchDoc, PredicateDoc};
 use super::pattern::is_glob;
 use crate::alert::{ShippedRule, Source, falco_type, shipped_rule, shipped_rules};
@@ -8,6 +9,7 @@ use crate::class::ActionClass;
 use crate::document::{Findings, Path, Problem, closest, listed};
 
 mod attacker;
+mod evidence;
 
 /// Warns about rules, sources and fields that no alert has. An exception without rules of its own is checked with those
 /// of the match.
